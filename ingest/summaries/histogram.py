@@ -1,0 +1,105 @@
+"""Histogram and quantiles of each neuron over all sentences: one pass, mergeable, with a stated bound."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BINS = 64
+LEVELS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+_FINE = 2048
+_MANTISSA = 22  # bin numbers stay below 2**23, where float32 still counts every integer
+
+
+class Histogram:
+    """Counts in up to 2,048 fine bins of width 2**e per neuron, on the grid of multiples of 2**e.
+
+    e is the least exponent whose grid covers [min, max] of what was seen, so it depends on the extremes alone;
+    when they move, bins join in pairs. Hence the counts are the same in whatever order values come or parts merge.
+    The width is at most (max - min) / 512: that is the bound on quantiles and on the edges of the 64 bins.
+    """
+
+    def __init__(self, n_neurons: int, device: torch.device | str = "cpu") -> None:
+        """Start empty."""
+        self.counts = torch.zeros((n_neurons, _FINE), dtype=torch.int32, device=device)
+        self.min = torch.full((n_neurons,), torch.inf, device=device)
+        self.max = torch.full((n_neurons,), -torch.inf, device=device)
+        self.exponent = torch.full((n_neurons,), -(10**6), dtype=torch.int64, device=device)
+        self.first = torch.zeros(n_neurons, dtype=torch.int64, device=device)
+
+    def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
+        """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
+        self._cover(low, high)
+        scale = torch.ldexp(torch.ones_like(low), -self.exponent)[:, None]
+        bins = (values * scale).floor_().sub_(self.first[:, None]).to(torch.int64)
+        self.counts.scatter_add_(1, bins, torch.ones((), dtype=torch.int32, device=bins.device).expand_as(bins))
+
+    def merge(self, other: Histogram) -> None:
+        """Take in all that another summary of the same neurons holds."""
+        self._cover(other.min, other.max)
+        self._add(other.counts, other.exponent, other.first)
+
+    def _cover(self, low: Tensor, high: Tensor) -> None:
+        """Widen the grid so that it holds [low, high] too."""
+        low, high = torch.minimum(self.min, low), torch.maximum(self.max, high)
+        if torch.equal(low, self.min) and torch.equal(high, self.max):
+            return
+        old = self.counts, self.exponent, self.first
+        self.min, self.max = low, high
+        self.exponent = _exponent(low.double(), high.double())
+        self.first = torch.ldexp(low.double(), -self.exponent).floor().long()
+        if torch.equal(self.exponent, old[1]) and torch.equal(self.first, old[2]):
+            return
+        self.counts = torch.zeros_like(self.counts)
+        self._add(*old)
+
+    def _add(self, counts: Tensor, exponent: Tensor, first: Tensor) -> None:
+        shift = (self.exponent - exponent).clamp(0, 62)[:, None]
+        absolute = (torch.arange(_FINE, device=counts.device) + first[:, None]) >> shift
+        bins = (absolute - self.first[:, None]).clamp(0, _FINE - 1)  # bins beyond the end hold nothing
+        self.counts.scatter_add_(1, bins, counts)
+
+    @property
+    def resolution(self) -> Tensor:
+        """Width of the fine bins, [neurons]; 0 for a constant neuron."""
+        return torch.where(self.min < self.max, torch.ldexp(torch.ones_like(self.min), self.exponent), 0.0)
+
+    def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
+        """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
+        cumulative = self.counts.cumsum(1, dtype=torch.int64)
+        n = cumulative[:, -1:].double()
+        ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1)
+        bins = torch.searchsorted(cumulative.double(), ranks)
+        return self._middle(bins).clamp(self.min[:, None].double(), self.max[:, None].double()).float()
+
+    def bins(self) -> tuple[Tensor, Tensor]:
+        """Return the 65 edges, float32, and 64 counts, int64, of equal bins between minimum and maximum."""
+        low, high = self.min[:, None].double(), self.max[:, None].double()
+        edges = low + (high - low) * torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
+        middle = self._middle(torch.arange(_FINE, device=low.device).expand_as(self.counts)).clamp(low, high)
+        width = torch.where(high > low, high - low, 1.0)
+        place = ((middle - low) / width * BINS).floor().long().clamp(0, BINS - 1)
+        counts = torch.zeros((len(low), BINS), dtype=torch.int64, device=low.device)
+        counts.scatter_add_(1, place, self.counts.long())
+        return edges.float(), counts
+
+    def _middle(self, bins: Tensor) -> Tensor:
+        return torch.ldexp((bins + self.first[:, None]).double() + 0.5, self.exponent[:, None])
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs."""
+        return dict(self.__dict__)
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state()`."""
+        for name, tensor in state.items():
+            setattr(self, name, tensor.to(self.counts.device))
+
+
+def _exponent(low: Tensor, high: Tensor) -> Tensor:
+    """Return the least e with floor(high / 2**e) - floor(low / 2**e) < 2048, bin numbers below 2**23."""
+    span, size = high - low, torch.maximum(high.abs(), low.abs())
+    fits = torch.frexp(span).exponent.long() - 11  # span / 2**e in [1024, 2048): fits, or the next does
+    overlap = torch.ldexp(high, -fits).floor() - torch.ldexp(low, -fits).floor() >= _FINE
+    countable = torch.frexp(size).exponent.long() - _MANTISSA
+    return torch.where(span > 0, fits + overlap, countable).maximum(countable).clamp(min=-120)

@@ -1,0 +1,69 @@
+"""All that is kept of one layer at one site: top-K of both poles, moments, histogram, sampled sentences."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ingest.summaries.histogram import Histogram
+from ingest.summaries.moments import Moments
+from ingest.summaries.topk import TopK
+from warehouse.errors import ModelError
+
+
+class LayerSummary:
+    """The mergeable summaries of the neurons of one layer at one site."""
+
+    def __init__(
+        self, n_neurons: int, k: int, sample: Tensor, device: torch.device | str, positions: bool
+    ) -> None:
+        """Start empty; `sample` [sentences] int64, sorted, are the ordinals whose activations are kept whole."""
+        self.top = TopK(n_neurons, k, "top", device, positions)
+        self.bottom = TopK(n_neurons, k, "bottom", device, positions)
+        self.moments = Moments(n_neurons, device)
+        self.histogram = Histogram(n_neurons, device)
+        self.sample = sample.to(device)
+        self.sampled = torch.full((len(sample), n_neurons), torch.nan, device=device)
+
+    def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
+        """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64.
+
+        Raises ModelError where a value is NaN or infinite.
+        """
+        low, high = values.aminmax(dim=1)
+        if not bool(torch.isfinite(low + high).all()):
+            neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
+            raise ModelError(f"neuron {neuron} is {values[neuron, sentence]} for sentence {ordinals[sentence]}")
+        self.top.update(values, ordinals, positions)
+        self.bottom.update(values, ordinals, positions)
+        self.moments.update(values)
+        self.histogram.update(values, low, high)
+        if len(self.sample):
+            at = torch.searchsorted(self.sample, ordinals).clamp(max=len(self.sample) - 1)
+            hit = self.sample[at] == ordinals
+            self.sampled[at[hit]] = values[:, hit].T
+
+    def merge(self, other: LayerSummary) -> None:
+        """Take in the summary of other sentences."""
+        self.top.merge(other.top)
+        self.bottom.merge(other.bottom)
+        self.moments.merge(other.moments)
+        self.histogram.merge(other.histogram)
+        self.sampled = torch.where(self.sampled.isnan(), other.sampled, self.sampled)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs, as flat named tensors."""
+        parts = {name: getattr(self, name).state() for name in _PARTS}
+        flat = {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.items()}
+        return {**flat, "sampled": self.sampled}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state()`."""
+        for name in _PARTS:
+            prefix = f"{name}."
+            part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
+            getattr(self, name).restore(part)
+        self.sampled = state["sampled"].to(self.sampled.device)
+
+
+_PARTS = ("top", "bottom", "moments", "histogram")

@@ -1,0 +1,119 @@
+"""The K sentences of highest (or lowest) activation of each neuron: exact, streaming, mergeable."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EMPTY = torch.iinfo(torch.int64).min
+_ORDINAL = 2**32 - 1
+
+
+class TopK:
+    """The K highest (`pole` "top") or lowest ("bottom") activations of each neuron, with who had them.
+
+    An activation and the sentence's ordinal become one 64-bit integer: the activation's bits, mapped so that
+    integers order like floats, above the ordinal's complement. Integers are all different, so the order is total
+    ("ties: lower ordinal first" included) and the K largest of a union are the same however it was split.
+
+    Buffers have room for more than K: a chunk's candidates (values not below the K-th so far) are appended, and
+    the buffer is cut back to K when it is full. In a long stream few values are candidates, so the cost per value
+    is that of one comparison. Memory: 8 bytes x neurons x (K + max(1024, K / 4)).
+    """
+
+    def __init__(
+        self, n_neurons: int, k: int, pole: str, device: torch.device | str = "cpu", positions: bool = False
+    ) -> None:
+        """Start empty. With `positions`, a token position travels with each entry."""
+        self.k = k
+        self.pole = pole
+        capacity = k + max(1024, k // 4)
+        self.keys = torch.full((n_neurons, capacity), EMPTY, dtype=torch.int64, device=device)
+        self.positions = (
+            torch.zeros((n_neurons, capacity), dtype=torch.int16, device=device) if positions else None
+        )
+        self.filled = torch.zeros(n_neurons, dtype=torch.int64, device=device)
+        worst = -torch.inf if pole == "top" else torch.inf
+        self.threshold = torch.full((n_neurons, 1), worst, device=device)
+
+    def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
+        """Take in a chunk: values [neurons, sentences] float32, finite; ordinals [sentences] int64 below 2**32."""
+        step = self.keys.shape[1] - self.k
+        for start in range(0, values.shape[1], step):
+            part = slice(start, start + step)
+            self._take(values[:, part], ordinals[part], None if positions is None else positions[:, part])
+
+    def _take(self, values: Tensor, ordinals: Tensor, positions: Tensor | None) -> None:
+        candidate = values >= self.threshold if self.pole == "top" else values <= self.threshold
+        counts = candidate.sum(1)
+        if int((self.filled + counts).max()) > self.keys.shape[1]:
+            self._cut()
+            candidate &= values >= self.threshold if self.pole == "top" else values <= self.threshold
+            counts = candidate.sum(1)
+        neuron, sentence = candidate.nonzero(as_tuple=True)  # ordered by neuron
+        before = counts.cumsum(0) - counts  # candidates of the neurons before this one
+        slot = torch.arange(len(neuron), device=values.device) - (before - self.filled)[neuron]
+        self.keys[neuron, slot] = encode(values[neuron, sentence], ordinals[sentence], self.pole)
+        if self.positions is not None and positions is not None:
+            self.positions[neuron, slot] = positions[neuron, sentence]
+        self.filled += counts
+
+    def _cut(self) -> None:
+        """Keep the K largest keys; from now on a candidate must reach the K-th."""
+        self._replace(*self._largest(self.keys, self.positions))
+
+    def merge(self, other: TopK) -> None:
+        """Take in all that another summary of the same neurons holds."""
+        keys = torch.cat([self.keys, other.keys], dim=1)
+        both = self.positions is not None and other.positions is not None
+        positions = torch.cat([self.positions, other.positions], dim=1) if both else None  # type: ignore[list-item]
+        self._replace(*self._largest(keys, positions))
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs: keys [neurons, K], EMPTY where there are fewer."""
+        keys, positions = self._largest(self.keys, self.positions)
+        return {"keys": keys} if positions is None else {"keys": keys, "positions": positions}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from `state()`."""
+        self._replace(state["keys"].to(self.keys.device), state.get("positions"))
+
+    def _largest(self, keys: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        kept, at = keys.topk(self.k, dim=1)  # sorted, so that empty slots come last
+        return kept, None if positions is None else positions.gather(1, at)
+
+    def _replace(self, keys: Tensor, positions: Tensor | None) -> None:
+        """Hold these K keys per neuron, sorted, and nothing else."""
+        self.keys[:, : self.k] = keys
+        self.keys[:, self.k :] = EMPTY
+        if self.positions is not None and positions is not None:
+            self.positions[:, : self.k] = positions
+        self.filled = (keys != EMPTY).sum(1)
+        last, _ = decode(keys[:, -1:], self.pole)
+        worst = -torch.inf if self.pole == "top" else torch.inf
+        self.threshold = torch.where(keys[:, -1:] == EMPTY, worst, last)
+
+    def result(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first."""
+        keys, positions = self._largest(self.keys, self.positions)
+        n = min(self.k, int(self.filled.max()))
+        values, ordinals = decode(keys[:, :n], self.pole)
+        return values, ordinals, None if positions is None else positions[:, :n]
+
+
+def encode(values: Tensor, ordinals: Tensor, pole: str) -> Tensor:
+    """Return int64 keys that order like (activation, then lower ordinal first); -0 counts as 0."""
+    bits = (values + 0.0).view(torch.int32)
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    if pole == "bottom":
+        ordered = ~ordered
+    return (ordered.to(torch.int64) << 32) | (_ORDINAL - ordinals)
+
+
+def decode(keys: Tensor, pole: str) -> tuple[Tensor, Tensor]:
+    """Return the activations (float32) and ordinals (int64) of keys."""
+    ordered = (keys >> 32).to(torch.int32)
+    if pole == "bottom":
+        ordered = ~ordered
+    bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
+    return bits.view(torch.float32), _ORDINAL - (keys & _ORDINAL)

@@ -1,0 +1,90 @@
+"""The streaming top-K is exactly what a full sort gives, however the stream is cut or merged."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.summaries.topk import TopK
+
+
+def full_sort(values: np.ndarray, ordinals: np.ndarray, k: int, pole: str) -> tuple[np.ndarray, np.ndarray]:
+    signed = -values if pole == "top" else values
+    order = np.stack([np.lexsort((ordinals, row)) for row in signed])[:, :k]
+    return np.take_along_axis(values, order, 1), ordinals[order]
+
+
+def make_values(rng: np.random.Generator, neurons: int, sentences: int, ties: bool) -> np.ndarray:
+    values = rng.standard_normal((neurons, sentences)).astype(np.float32)
+    return np.round(values, 1) if ties else values
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    k=st.sampled_from([1, 3, 50, 1500]),
+    n=st.integers(1, 4000),
+    cuts=st.integers(1, 12),
+    pole=st.sampled_from(["top", "bottom"]),
+    ties=st.booleans(),
+)
+def test_any_stream_order_gives_the_full_sort(seed, k, n, cuts, pole, ties):
+    rng = np.random.default_rng(seed)
+    values = make_values(rng, 3, n, ties)
+    ordinals = rng.permutation(n * 3)[:n].astype(np.int64)
+    summary = TopK(3, k, pole)
+    for part in np.array_split(np.arange(n), cuts):
+        summary.update(torch.from_numpy(values[:, part]), torch.from_numpy(ordinals[part]))
+    got_values, got_ordinals, _ = summary.result()
+    want_values, want_ordinals = full_sort(values, ordinals, k, pole)
+    np.testing.assert_array_equal(got_ordinals.numpy(), want_ordinals)
+    np.testing.assert_array_equal(got_values.numpy(), want_values)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k=st.sampled_from([2, 40, 1200]), pole=st.sampled_from(["top", "bottom"]))
+def test_merging_shards_in_any_order_gives_the_full_sort(seed, k, pole):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5000))
+    values = make_values(rng, 2, n, ties=True)
+    ordinals = np.arange(n)
+    shards = []
+    for part in np.array_split(rng.permutation(n), 4):
+        shard = TopK(2, k, pole)
+        shard.update(torch.from_numpy(values[:, part]), torch.from_numpy(ordinals[part]))
+        shards.append(shard)
+    rng.shuffle(shards)
+    merged = shards[0]
+    for shard in shards[1:]:
+        merged.merge(shard)
+    got_values, got_ordinals, _ = merged.result()
+    want_values, want_ordinals = full_sort(values, ordinals, k, pole)
+    np.testing.assert_array_equal(got_ordinals.numpy(), want_ordinals)
+    np.testing.assert_array_equal(got_values.numpy(), want_values)
+
+
+@pytest.mark.parametrize("pole", ["top", "bottom"])
+def test_resuming_from_a_state_changes_nothing_and_positions_travel_along(pole):
+    rng = np.random.default_rng(1)
+    values = torch.from_numpy(make_values(rng, 4, 9000, ties=True))
+    ordinals = torch.arange(9000)
+    positions = (ordinals % 77).to(torch.int16).expand(4, -1)
+    whole, half = TopK(4, 100, pole, positions=True), TopK(4, 100, pole, positions=True)
+    whole.update(values, ordinals, positions)
+    half.update(values[:, :4321], ordinals[:4321], positions[:, :4321])
+    resumed = TopK(4, 100, pole, positions=True)
+    resumed.restore({name: tensor.clone() for name, tensor in half.state().items()})
+    resumed.update(values[:, 4321:], ordinals[4321:], positions[:, 4321:])
+    for got, want in zip(resumed.result(), whole.result(), strict=True):
+        assert torch.equal(got, want)
+    assert torch.equal(whole.result()[2].long(), whole.result()[1] % 77)
+
+
+def test_extreme_values_keep_their_bits_and_zeros_tie():
+    values = torch.tensor([[0.0, -0.0, 1e-45, -1e-45, 3.4e38, -3.4e38]])
+    summary = TopK(1, 6, "top")
+    summary.update(values, torch.arange(6))
+    got, ordinals, _ = summary.result()
+    assert ordinals.tolist() == [[4, 2, 0, 1, 3, 5]]
+    assert got.tolist() == [[*torch.tensor([3.4e38, 1e-45, 0.0, 0.0, -1e-45, -3.4e38]).tolist()]]

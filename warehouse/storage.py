@@ -1,0 +1,207 @@
+"""All file access: one folder or object-store URI with data files, a staging area, locks and `nwh.duckdb`.
+
+Layout: `<relation>/` Delta tables, `staging/<job>/<unit>/` partial results, `locks/`, `nwh.duckdb`.
+Nothing outside this module opens, lists or removes a file of the warehouse; `tables` keeps the Delta logs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import BusyError
+from warehouse.schema import Relation
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
+
+class Storage:
+    """The files of one warehouse.
+
+    A warehouse on an object store has no locks (write from one process only) and keeps its staging area there.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str]) -> None:
+        """Name a warehouse by folder or URI; nothing is read or made yet."""
+        text = os.fspath(uri).removeprefix("file://")
+        self.local = "://" not in text
+        self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
+
+    def __str__(self) -> str:
+        """Return the folder or URI."""
+        return self.uri
+
+    # -- data files -----------------------------------------------------------------------------------------
+
+    def new_data_file(self, relation: Relation, partition: Mapping[str, str], name: str) -> tuple[str, Any]:
+        """Open a new data file for writing; return its path inside the relation's folder, and the stream."""
+        folder = "/".join(f"{column}={partition[column]}" for column in relation.partition)
+        path = f"{folder}/{name}" if folder else name
+        full = f"{self._root()}/{relation.name}/{path}"
+        fs = self._fs()
+        if self.local:
+            fs.create_dir(os.path.dirname(full), recursive=True)
+        return path, fs.open_output_stream(full)
+
+    def delete_data_file(self, relation: str, path: str) -> None:
+        """Remove a data file that no table knows."""
+        self._fs().delete_file(f"{self._root()}/{relation}/{path}")
+
+    def size(self, relation: str, path: str) -> int:
+        """Return the bytes of a data file."""
+        return int(self._fs().get_file_info(f"{self._root()}/{relation}/{path}").size)
+
+    def open_uri(self, uri: str) -> Any:
+        """Open a file of a snapshot for reading."""
+        from pyarrow.fs import FileSystem
+
+        if self.local:
+            return self._fs().open_input_file(uri)
+        fs, path = FileSystem.from_uri(uri)
+        return fs.open_input_file(path)
+
+    def data_files(self, relation: str) -> Iterator[tuple[str, float]]:
+        """Yield path and time of change (seconds since 1970) of every data file in a relation's folder."""
+        from pyarrow.fs import FileSelector
+
+        root = f"{self._root()}/{relation}"
+        for info in self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True)):
+            path = info.path.removeprefix(root + "/")
+            if path.endswith(".parquet") and not path.startswith("_delta_log/"):
+                yield path, info.mtime.timestamp()
+
+    # -- staging --------------------------------------------------------------------------------------------
+
+    def stage(self, place: str, name: str, write: Callable[[Any], None]) -> None:
+        """Write a file of the staging area whole or not at all: `write` gets a binary stream."""
+        folder = f"{self._root()}/staging/{place}"
+        fs = self._fs()
+        fs.create_dir(folder, recursive=True)
+        with fs.open_output_stream(f"{folder}/{name}.part") as stream:
+            write(stream)
+        fs.move(f"{folder}/{name}.part", f"{folder}/{name}")
+
+    def staged(self, place: str, name: str) -> bytes | None:
+        """Return the content of a staged file, or None."""
+        from pyarrow.fs import FileType
+
+        path = f"{self._root()}/staging/{place}/{name}"
+        if self._fs().get_file_info(path).type == FileType.NotFound:
+            return None
+        with self._fs().open_input_stream(path) as stream:
+            return bytes(stream.read())
+
+    def open_staged(self, place: str, name: str) -> Any:
+        """Open a staged file for reading."""
+        return self._fs().open_input_file(f"{self._root()}/staging/{place}/{name}")
+
+    def discard_staged(self, place: str) -> None:
+        """Remove a staging folder with all that is in it."""
+        from pyarrow.fs import FileType
+
+        path = f"{self._root()}/staging/{place}"
+        if self._fs().get_file_info(path).type == FileType.Directory:
+            self._fs().delete_dir(path)
+
+    def staged_places(self) -> list[str]:
+        """Return every staging folder that holds a file."""
+        from pyarrow.fs import FileSelector
+
+        root = f"{self._root()}/staging"
+        infos = self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
+        return sorted({info.path.removeprefix(root + "/").rpartition("/")[0] for info in infos if info.is_file})
+
+    def _root(self) -> str:
+        return self.uri if self.local else self.uri.split("://", 1)[1]
+
+    def _fs(self) -> pafs.FileSystem:
+        from pyarrow.fs import FileSystem, LocalFileSystem
+
+        return LocalFileSystem() if self.local else FileSystem.from_uri(self.uri)[0]
+
+    # -- the catalog file -----------------------------------------------------------------------------------
+
+    def publish_catalog(self, build: Callable[[str], None]) -> None:
+        """Make `nwh.duckdb` anew: `build` fills a temporary file, which is then put in place by rename."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(dir=self.uri if self.local else None, prefix=".catalog-") as folder:
+            path = f"{folder}/nwh.duckdb"
+            build(path)
+            if self.local:
+                os.replace(path, f"{self.uri}/nwh.duckdb")
+            else:
+                with open(path, "rb") as source:
+                    target = self._fs().open_output_stream(f"{self._root()}/nwh.duckdb")
+                    with target:
+                        shutil.copyfileobj(source, target)
+
+    # -- locks ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self, name: str, holder: Mapping[str, Any] | None = None, wait: bool = False) -> Iterator[None]:
+        """Hold an exclusive lock; the system frees it when the process ends, however it ends.
+
+        `holder` describes who has it, for others to read. Raises BusyError naming the holder unless `wait`.
+        """
+        if not self.local:
+            yield
+            return
+        path = Path(self.uri, "locks", name.replace("/", ","))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a+") as stream:
+            try:
+                _acquire(stream, wait)
+            except BlockingIOError:
+                stream.seek(0)
+                first = _json(stream.read())
+                raise BusyError(
+                    f"run {first.get('run_id', '?')} (process {first.get('pid', '?')}) is already working on "
+                    f"{name}: wait for it, or stop it; `nwh status` shows it"
+                ) from None
+            stream.truncate(0)
+            stream.write(json.dumps({**(holder or {}), "pid": os.getpid()}))
+            stream.flush()
+            yield
+
+    def held_locks(self) -> dict[str, dict[str, Any]]:
+        """Return the locks held right now by any process of this machine, with what their holders wrote."""
+        import fcntl
+
+        held = {}
+        for path in sorted(Path(self.uri, "locks").glob("*")) if self.local else []:
+            with open(path) as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    held[path.name.replace(",", "/")] = _json(stream.read())
+        return held
+
+
+def _acquire(stream: Any, wait: bool) -> None:
+    """Lock an open file; without `wait` give up after 0.2 s, longer than `held_locks` looks at one."""
+    import fcntl
+
+    if wait:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        return
+    for attempt in range(5):
+        try:
+            return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt == 4:
+                raise
+            time.sleep(0.05)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}

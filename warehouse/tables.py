@@ -1,0 +1,167 @@
+"""The Delta tables: consistent snapshots for readers, all-or-nothing commits over several relations."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import StorageError
+from warehouse.schema import RELATIONS, RUNS
+from warehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+Snapshot = dict[str, list[str]]
+"""Relation -> URIs of the Parquet files that hold its rows, all of one moment."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file written for a relation, not yet part of its table."""
+
+    path: str
+    """inside the relation's folder"""
+    size: int
+    rows: int
+    partition: Mapping[str, str]
+
+
+class Tables:
+    """The Delta tables of one warehouse.
+
+    Each completed run records in the log of the `runs` table the version of every table (Delta's application
+    transactions). Readers open the tables at those versions, so what a run has written becomes visible with its
+    row in `runs`, all at once; what a run that died has written is never read, and undone by the next commit.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        """Look at nothing yet."""
+        self.storage = storage
+
+    def exist(self) -> bool:
+        """Return whether a warehouse was initialised here."""
+        return self._exists(RUNS.name)
+
+    def initialise(self) -> None:
+        """Make every table that is missing: empty, version 0."""
+        from deltalake import DeltaTable, Schema
+
+        try:
+            for relation in RELATIONS.values():
+                if not self._exists(relation.name):
+                    DeltaTable.create(
+                        self._uri(relation.name),
+                        Schema.from_arrow(relation.table_schema),
+                        mode="ignore",
+                        partition_by=list(relation.partition),
+                        description=f"one row per {relation.grain}",
+                    )
+        except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
+            raise StorageError(f"cannot make a warehouse at {self.storage}: {first_line(error)}") from error
+
+    def snapshot(self) -> Snapshot:
+        """Return the files of every relation as of the last completed run."""
+        runs = self._open(RUNS.name)
+        return {name: self._completed(runs, name).file_uris() for name in RELATIONS if self._exists(name)}
+
+    def delta_table(self, relation: str) -> DeltaTable:
+        """Return the Delta table of a relation as of the last completed run."""
+        return self._completed(self._open(RUNS.name), relation)
+
+    def commit(self, replaced: Mapping[str, list[dict[str, str]]], files: Mapping[str, list[DataFile]]) -> None:
+        """Replace units of several relations: all of it becomes visible with the last step, or none.
+
+        `replaced[relation]` are the partitions whose rows give way to those in `files[relation]`; the row of
+        `runs` comes last. Call while holding `storage.lock("commit")`.
+        """
+        from deltalake.transaction import CommitProperties, Transaction
+
+        self.initialise()
+        self.undo_unfinished()
+        for name, units in replaced.items():
+            partition_by = list(RELATIONS[name].partition)
+            for unit in units:
+                table = self._open(name)
+                adds = [_add(file) for file in files[name] if dict(file.partition) == unit]
+                where = [(column, "=", value) for column, value in unit.items()]
+                table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
+        runs = self._open(RUNS.name)
+        versions = [
+            Transaction(name, self._open(name).version()) for name in RELATIONS if name != RUNS.name
+        ]
+        runs.create_write_transaction(
+            [_add(file) for file in files[RUNS.name]],
+            "append",
+            runs.schema(),
+            commit_properties=CommitProperties(app_transactions=versions),
+        )
+
+    def undo_unfinished(self) -> None:
+        """Bring every table back to the version that the last completed run recorded."""
+        runs = self._open(RUNS.name)
+        for name in RELATIONS:
+            if name == RUNS.name or not self._exists(name):
+                continue
+            now, completed = self._open(name), self._completed(runs, name)
+            if now.version() > completed.version() and now.file_uris() != completed.file_uris():
+                now.restore(completed.version())
+
+    def vacuum(self, retain_hours: float) -> list[str]:
+        """Delete data files that no table has used within `retain_hours`; return their paths."""
+        self.undo_unfinished()
+        removed = []
+        for name in (name for name in RELATIONS if self._exists(name)):
+            paths = self._open(name).vacuum(
+                retention_hours=int(retain_hours), dry_run=False, enforce_retention_duration=False, full=True
+            )
+            removed += [f"{name}/{path}" for path in paths]
+        return removed
+
+    def unused_files(self) -> list[tuple[str, str, float]]:
+        """Return (relation, path, time of change) of each data file that the present snapshot does not use."""
+        unused = []
+        for name, uris in self.snapshot().items():
+            used = {uri.removeprefix(self._uri(name) + "/") for uri in uris}
+            unused += [(name, path, when) for path, when in self.storage.data_files(name) if path not in used]
+        return unused
+
+    def _uri(self, name: str) -> str:
+        return f"{self.storage.uri}/{name}"
+
+    def _exists(self, name: str) -> bool:
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(self._uri(name)))
+
+    def _completed(self, runs: DeltaTable, name: str) -> DeltaTable:
+        """Return a table as the last completed run saw it; version 0, empty, before any."""
+        return runs if name == RUNS.name else self._open(name, runs.transaction_version(name) or 0)
+
+    def _open(self, name: str, version: int | None = None) -> DeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return DeltaTable(self._uri(name), version=version)
+        except TableNotFoundError as error:
+            raise StorageError(
+                f"no warehouse at {self.storage}: make one with `nwh init`, or name it with --warehouse"
+            ) from error
+        except DeltaError as error:
+            raise StorageError(f"table {name} of {self.storage} is damaged: {first_line(error)}") from error
+
+
+def _add(file: DataFile) -> Any:
+    from deltalake.transaction import AddAction
+
+    stats = json.dumps({"numRecords": file.rows})
+    return AddAction(file.path, file.size, dict(file.partition), int(time.time() * 1000), True, stats)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,114 @@
+"""The warehouse as Python sees it: open, ask in SQL or polars, run jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from warehouse import catalog
+from warehouse.errors import UsageError
+from warehouse.runs import Run, Unit, unit_name
+from warehouse.schema import RELATIONS
+from warehouse.storage import Storage
+from warehouse.tables import Snapshot, Tables
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+
+class Warehouse:
+    """One warehouse: a consistent snapshot of its relations, and the way to change them.
+
+    >>> warehouse = Warehouse.open("nwh-data")
+    >>> warehouse.sql("select corpus, n_sentences from corpora").pl()
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        """Use `Warehouse.open` or `Warehouse.create`."""
+        self.storage = storage
+        self.tables = Tables(storage)
+
+    @classmethod
+    def open(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
+        """Open a warehouse: `uri`, else `$NWH_WAREHOUSE`, else `./nwh-data`. StorageError where there is none."""
+        warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
+        warehouse.refresh()
+        return warehouse
+
+    @classmethod
+    def create(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
+        """Open a warehouse, making it first where there is none."""
+        warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
+        if not warehouse.tables.exist():
+            warehouse.tables.initialise()
+            warehouse.publish_catalog()
+        return warehouse
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The files of every relation, all of the moment this warehouse was opened or last refreshed."""
+        return self.tables.snapshot()
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """In-memory DuckDB connection with a view for every relation and every question of `sql/`."""
+        return catalog.connect(self.snapshot)
+
+    def refresh(self) -> None:
+        """See what other runs have stored since."""
+        self.__dict__.pop("connection", None)
+        self.snapshot = self.tables.snapshot()
+
+    def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
+        """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
+        return self.connection.sql(query, params=params)
+
+    def scan(self, relation: str) -> pl.LazyFrame:
+        """Return a stored relation as a polars LazyFrame. UsageError for an unknown name."""
+        import polars as pl
+
+        if relation not in RELATIONS:
+            raise UsageError(f"no stored relation {relation!r}; there are {', '.join(RELATIONS)}")
+        return pl.scan_delta(self.tables.delta_table(relation))
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def run(
+        self, job: str, unit: Unit, settings: Mapping[str, Any], *, locks: Sequence[Unit] = ()
+    ) -> Iterator[Run]:
+        """Run a job on a unit: what it writes becomes visible when the block ends well, all at once.
+
+        `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
+        naming the other run, where one of them is held already.
+        """
+        run = Run(self.storage, job, unit, settings)
+        with ExitStack() as held:
+            for lock in sorted(f"{job}/{unit_name(lock)}" for lock in (locks or [unit])):
+                held.enter_context(self.storage.lock(lock, {"run_id": run.run_id}))
+            try:
+                yield run
+            except BaseException:
+                run.discard()
+                raise
+            replaced, files = run.complete()
+            with self.storage.lock("commit", {"run_id": run.run_id}, wait=True):
+                self.tables.commit(replaced, files)
+                self.publish_catalog()
+            self.storage.discard_staged(run.place)
+
+    def publish_catalog(self) -> None:
+        """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
+        self.refresh()
+        self.storage.publish_catalog(lambda path: catalog.build(path, self.snapshot))
+
+    def vacuum(self, retain_hours: float) -> list[str]:
+        """Delete files that no snapshot of the last `retain_hours` used; return their paths."""
+        with self.storage.lock("commit", wait=True):
+            return self.tables.vacuum(retain_hours)
