@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from warehouse.errors import UsageError
 from warehouse.schema import RELATIONS, Relation
+from warehouse.tables import Snapshot, first_line
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from warehouse.tables import Snapshot
-
 _CREATE = re.compile(r"^create\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE | re.MULTILINE)
+_TABLE = re.compile(r"\A[^;]*?\)\s+as\s+table\b", re.IGNORECASE)
 _HEADER = re.compile(r"\A(?:--[^\n]*\n)+")
 _FIELD = re.compile(r"^(\w+): (.*)$")
 
@@ -45,6 +46,42 @@ def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     _fill(connection, snapshot, comments=False)
     return connection
+
+
+def restrict(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Let a connection read the files of a snapshot and do nothing else with files, for good.
+
+    DuckDB's own settings: no external access but for these paths, no extension loading, configuration locked.
+    """
+    paths = [uri for uris in snapshot.values() for uri in uris]
+    connection.execute(f"set allowed_paths = [{', '.join(map(_quoted, paths))}]")
+    for setting in ("enable_external_access", "autoload_known_extensions", "autoinstall_known_extensions"):
+        connection.execute(f"set {setting} = false")
+    connection.execute("set lock_configuration = true")
+
+
+def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
+    """Run one statement that reads, or raise UsageError. What kind a statement is, DuckDB's own parser says."""
+    try:
+        statements = connection.extract_statements(query)
+        kinds = [statement.type for statement in statements]
+        if kinds != [duckdb.StatementType.SELECT]:
+            found = ", ".join(kind.name for kind in kinds) or "nothing"
+            raise UsageError(
+                f"`nwh sql` takes one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE, SHOW), not {found}; "
+                "--unsafe lifts this"
+            )
+        return connection.execute(statements[0])
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB: {first_line(error)}") from error
+
+
+def execute(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
+    """Run whatever a query says, or raise UsageError with what DuckDB says of it."""
+    try:
+        return connection.execute(query)
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB: {first_line(error)}") from error
 
 
 def build(path: str, snapshot: Snapshot) -> None:
@@ -149,7 +186,8 @@ def _relation_comments(relation: Relation) -> Iterator[str]:
 def _question_comments(question: Question) -> Iterator[str]:
     what = _quoted(f"{question.description} One row per {question.grain}.")
     if question.kind == "macro":
-        yield f"comment on macro table {question.name} is {what}"
+        table = "table" if _TABLE.search(question.sql) else ""
+        yield f"comment on macro {table} {question.name} is {what}"
         return
     yield f"comment on view {question.name} is {what}"
     for column, description in question.columns:

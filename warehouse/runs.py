@@ -7,7 +7,7 @@ import platform
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -84,7 +84,7 @@ class Run:
         with self.writer(relation, partition) as writer:
             writer.write(rows)
 
-    def complete(self) -> tuple[Mapping[str, Sequence[Unit]], Mapping[str, list[DataFile]]]:
+    def complete(self) -> tuple[dict[str, list[Unit]], dict[str, list[DataFile]]]:
         """Write the row of `runs`; return what the run replaces and with which files."""
         from warehouse.writer import RelationWriter
 

@@ -172,6 +172,22 @@ SENTENCE_METADATA = Relation(
     (("sentence_id", "sentences.sentence_id"),),
 )
 
+SENTENCE_TOKENS = Relation(
+    "sentence_tokens",
+    "sentence that counted for a model's checkpoint",
+    ("model", "checkpoint", "corpus", "sentence_id"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("corpus", "text", CORPUS),
+        Column("sentence_id", "bigint", SENTENCE),
+        Column("n_tokens", "integer", "tokens of the model's tokenizer, at least 3; special tokens not counted"),
+    ),
+    ("model", "checkpoint", "corpus"),
+    ("sentence_id",),
+    (("sentence_id", "sentences.sentence_id"),),
+)
+
 NEURON_TOPK = Relation(
     "neuron_topk",
     "neuron x pole x rank",
@@ -187,7 +203,12 @@ NEURON_TOPK = Relation(
         Column("rank", "integer", "from 1 within the corpus; ties: lower sentence_id first"),
         Column("sentence_id", "bigint", SENTENCE),
         Column("activation", "float", "the sentence's activation: tokens aggregated as the run's settings say"),
-        Column("token_position", "integer", "token of the maximum, from 0; null unless the aggregate is max", True),
+        Column(
+            "token_position",
+            "integer",
+            "token of the maximum, from 0; null unless the aggregate is max",
+            True,
+        ),
     ),
     ("model", "checkpoint", "site", "corpus"),
     ("layer", "neuron", "pole", "rank"),
@@ -252,6 +273,7 @@ RELATIONS: dict[str, Relation] = {
         CORPORA,
         SENTENCES,
         SENTENCE_METADATA,
+        SENTENCE_TOKENS,
         NEURON_TOPK,
         NEURON_STATS,
         ACTIVATION_SAMPLE,

@@ -21,6 +21,7 @@ from warehouse.schema import Relation
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
+
 class Storage:
     """The files of one warehouse.
 
@@ -87,15 +88,12 @@ class Storage:
             write(stream)
         fs.move(f"{folder}/{name}.part", f"{folder}/{name}")
 
-    def staged(self, place: str, name: str) -> bytes | None:
-        """Return the content of a staged file, or None."""
+    def is_staged(self, place: str, name: str) -> bool:
+        """Return whether a staged file is there."""
         from pyarrow.fs import FileType
 
         path = f"{self._root()}/staging/{place}/{name}"
-        if self._fs().get_file_info(path).type == FileType.NotFound:
-            return None
-        with self._fs().open_input_stream(path) as stream:
-            return bytes(stream.read())
+        return bool(self._fs().get_file_info(path).type == FileType.File)
 
     def open_staged(self, place: str, name: str) -> Any:
         """Open a staged file for reading."""
@@ -193,7 +191,8 @@ def _acquire(stream: Any, wait: bool) -> None:
         return
     for attempt in range(5):
         try:
-            return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError:
             if attempt == 4:
                 raise

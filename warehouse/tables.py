@@ -90,9 +90,7 @@ class Tables:
                 where = [(column, "=", value) for column, value in unit.items()]
                 table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
         runs = self._open(RUNS.name)
-        versions = [
-            Transaction(name, self._open(name).version()) for name in RELATIONS if name != RUNS.name
-        ]
+        versions = [Transaction(name, self._open(name).version()) for name in RELATIONS if name != RUNS.name]
         runs.create_write_transaction(
             [_add(file) for file in files[RUNS.name]],
             "append",

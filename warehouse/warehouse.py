@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from warehouse import catalog
-from warehouse.errors import UsageError
+from warehouse.errors import BusyError, UsageError
 from warehouse.runs import Run, Unit, unit_name
 from warehouse.schema import RELATIONS
 from warehouse.storage import Storage
@@ -80,9 +80,7 @@ class Warehouse:
     # -- writing --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def run(
-        self, job: str, unit: Unit, settings: Mapping[str, Any], *, locks: Sequence[Unit] = ()
-    ) -> Iterator[Run]:
+    def run(self, job: str, unit: Unit, settings: Mapping[str, Any], *, locks: Sequence[Unit] = ()) -> Iterator[Run]:
         """Run a job on a unit: what it writes becomes visible when the block ends well, all at once.
 
         `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
@@ -91,7 +89,7 @@ class Warehouse:
         run = Run(self.storage, job, unit, settings)
         with ExitStack() as held:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in (locks or [unit])):
-                held.enter_context(self.storage.lock(lock, {"run_id": run.run_id}))
+                held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             try:
                 yield run
             except BaseException:
@@ -108,7 +106,18 @@ class Warehouse:
         self.refresh()
         self.storage.publish_catalog(lambda path: catalog.build(path, self.snapshot))
 
-    def vacuum(self, retain_hours: float) -> list[str]:
-        """Delete files that no snapshot of the last `retain_hours` used; return their paths."""
+    def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:
+        """Delete files that no snapshot of the last `retain_hours` used; return their paths.
+
+        With `staging`, partial results of interrupted runs too. BusyError while a job runs: its files are not
+        part of a snapshot yet.
+        """
         with self.storage.lock("commit", wait=True):
-            return self.tables.vacuum(retain_hours)
+            running = [holder["run_id"] for name, holder in self.storage.held_locks().items() if "/" in name]
+            if running:
+                raise BusyError(f"run {running[0]} is under way: vacuum when it has ended (`nwh status` shows it)")
+            removed = self.tables.vacuum(retain_hours)
+            for place in self.storage.staged_places() if staging else []:
+                self.storage.discard_staged(place)
+                removed.append(f"staging/{place}")
+            return removed

@@ -107,9 +107,7 @@ class RelationWriter:
             self.relation.file_schema,
             compression="zstd",
             use_dictionary=dictionaries,
-            column_encoding={
-                path: encoding for path, encoding in encodings.items() if path not in self.partition
-            },
+            column_encoding={path: encoding for path, encoding in encodings.items() if path not in self.partition},
         )
 
     def _remove(self) -> None:

@@ -1,0 +1,1 @@
+"""Streamlit pages: pick, query, draw."""

@@ -1,0 +1,1 @@
+"""Jobs: each reads relations, runs models or mining, and writes relations."""

@@ -1,0 +1,86 @@
+"""Rows of neuron_topk, neuron_stats and activation_sample from a layer's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ingest.summaries.histogram import LEVELS
+from ingest.summaries.layer import LayerSummary
+
+_ROWS = 2_000_000  # built at a time
+
+
+def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict[str, Any]]:
+    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank."""
+    poles = {"bottom": summary.bottom.result(), "top": summary.top.result()}
+    n_neurons, k = poles["top"][0].shape
+    step = max(1, _ROWS // (2 * k))
+    for first in range(0, n_neurons, step):
+        part = slice(first, min(first + step, n_neurons))
+        n = part.stop - first
+
+        def stacked(which: int, part: slice = part) -> np.ndarray:
+            """Return [neurons, poles, k] flattened."""
+            return np.stack([pole[which][part].cpu().numpy() for pole in poles.values()], axis=1).ravel()  # type: ignore[index]
+
+        pole = pa.DictionaryArray.from_arrays(
+            pa.array(np.tile(np.repeat(np.arange(2, dtype=np.int8), k), n)), list(poles)
+        )
+        size = n * 2 * k
+        yield {
+            "layer": np.full(size, layer, np.int16),
+            "neuron": np.repeat(np.arange(first, part.stop, dtype=np.int32), 2 * k),
+            "pole": pole,
+            "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), 2 * n),
+            "sentence_id": stacked(1) + first_id,
+            "activation": stacked(0),
+            "token_position": (
+                pa.nulls(size, pa.int32()) if summary.top.positions is None else stacked(2).astype(np.int32)
+            ),
+        }
+
+
+def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
+    """Return a layer's rows of neuron_stats."""
+    moments, histogram = summary.moments, summary.histogram
+    edges, counts = histogram.bins()
+    n_neurons = len(edges)
+    return {
+        "layer": np.full(n_neurons, layer, np.int16),
+        "neuron": np.arange(n_neurons, dtype=np.int32),
+        "n": np.full(n_neurons, moments.n),
+        "mean": moments.mean.cpu().numpy(),
+        "std": moments.std.cpu().numpy(),
+        "min": moments.min.cpu().numpy(),
+        "max": moments.max.cpu().numpy(),
+        "skewness": moments.skewness.cpu().numpy(),
+        "kurtosis": moments.kurtosis.cpu().numpy(),
+        "share_positive": moments.positive.cpu().numpy() / moments.n,
+        "histogram_edges": lists(edges.cpu().numpy()),
+        "histogram_counts": lists(counts.cpu().numpy()),
+        "quantile_levels": lists(np.tile(np.array(LEVELS, np.float32), (n_neurons, 1))),
+        "quantiles": lists(histogram.quantiles().cpu().numpy()),
+        "resolution": histogram.resolution.cpu().numpy(),
+    }
+
+
+def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
+    """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
+    activations = summary.sampled.cpu().numpy()
+    seen = ~np.isnan(activations).any(axis=1)
+    return {
+        "sentence_id": summary.sample.cpu().numpy()[seen] + first_id,
+        "layer": np.full(seen.sum(), layer, np.int16),
+        "activations": lists(activations[seen]),
+    }
+
+
+def lists(matrix: np.ndarray) -> pa.ListArray:
+    """Return the rows of a matrix as an Arrow list array."""
+    rows, columns = matrix.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * columns
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))

@@ -1,0 +1,338 @@
+"""Job `activations`: one pass over a corpus keeps, for every neuron of every layer, what METHODS 3 asks for.
+
+Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
+activation_sample. The unit is (model,
+checkpoint, site, corpus); sites asked for together share the forward pass.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ingest.activation_rows import sample_rows, stats_rows, topk_rows
+from ingest.aggregates import Aggregate, aggregate_named
+from ingest.batches import Tally, batches
+from ingest.chunks import Chunk
+from ingest.models import SITES, LoadedModel, capture, forward
+from ingest.summaries.layer import LayerSummary
+from warehouse import Warehouse, partial
+from warehouse.errors import ModelError, UsageError
+from warehouse.names import check_name
+from warehouse.progress import SILENT, Progress
+from warehouse.runs import Run, Unit
+
+BLOCK = 4096  # sentences between two points where a run can be resumed
+TOKEN_BUDGET = {
+    "cpu": 1024,
+    "cuda": 16_384,
+    "mps": 4096,
+}  # measured on the CPU; larger batches leave its cache
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user can choose; see `nwh ingest activations --help`."""
+
+    sites: tuple[str, ...] = SITES
+    k: int = 10_000
+    aggregate: str = "mean"
+    special_tokens: bool = False
+    sample: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        if unknown := [site for site in self.sites if site not in SITES]:
+            raise UsageError(f"site {unknown[0]!r} is not known: use {' or '.join(SITES)}")
+        if self.k < 1 or self.sample < 0:
+            raise UsageError(f"--k must be at least 1 and --sample at least 0, not {self.k} and {self.sample}")
+
+
+def ingest_activations(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    corpora: Sequence[str],
+    settings: Settings,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+    save_every: float = 10.0,
+) -> list[Run]:
+    """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
+
+    A corpus that was run with the same settings, weights and text is left alone unless `again`. An interrupted
+    run goes on from its last partial result, saved at least `save_every` seconds apart. Raises UsageError before
+    any work for an unknown corpus or a model name already taken by other weights; ModelError for activations
+    that are NaN or infinite; BusyError where another process works on the same unit.
+    """
+    check_name("model", model.checkpoint.model)
+    check_name("checkpoint", model.checkpoint.checkpoint)
+    aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
+    _check_weights(warehouse, model)
+    jobs = [_Job(warehouse, model, corpus, settings, aggregate, progress, save_every) for corpus in corpora]
+    return [run for job in jobs if (run := job.run(again)) is not None]
+
+
+class _Job:
+    """One corpus through one checkpoint."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        model: LoadedModel,
+        corpus: str,
+        settings: Settings,
+        aggregate: Aggregate,
+        progress: Progress,
+        save_every: float,
+    ) -> None:
+        self.warehouse = warehouse
+        self.model = model
+        self.settings = settings
+        self.aggregate = aggregate
+        self.progress = progress
+        self.save_every = save_every
+        found = warehouse.sql(
+            "select n_sentences, settings ->> 'text_sha256', (select min(sentence_id) from sentences where "
+            "corpus = $c) from corpora where corpus = $c",
+            {"c": corpus},
+        ).fetchall()
+        if not found:
+            known = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+            raise UsageError(
+                f"no corpus {corpus!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+                "(`nwh ingest corpus` adds one)"
+            )
+        self.corpus = corpus
+        self.n_sentences, text_sha256, self.first_id = found[0]
+        self.unit = {
+            "model": model.checkpoint.model,
+            "checkpoint": model.checkpoint.checkpoint,
+            "corpus": corpus,
+        }
+        self.described = {
+            **self.unit,
+            **asdict(settings),
+            "sites": list(settings.sites),
+            "token_budget": TOKEN_BUDGET[model.device.type],
+            "device": str(model.device),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "text_sha256": text_sha256,
+            "weights_sha256": model.checkpoint.weights_sha256,
+        }
+
+    def run(self, again: bool) -> Run | None:
+        """Run, or skip what is stored already."""
+        if not again and self._is_stored():
+            self.progress.note(
+                f"{'/'.join(self.unit.values())} is stored with these settings already; --again repeats it"
+            )
+            return None
+        locks = [self._site_unit(site) for site in self.settings.sites]
+        with self.warehouse.run("activations", self.unit, self.described, locks=locks) as run:
+            tally, summaries = self._stream(run)
+            self._write(run, summaries, tally)
+        for note in run.notes:
+            self.progress.note(note)
+        return run
+
+    def _is_stored(self) -> bool:
+        """Return whether the last run that wrote each site had these settings."""
+        runs = self.warehouse.sql(
+            "select settings from runs where job = 'activations' and unit = $1 order by started_at desc",
+            ["/".join(f"{key}={value}" for key, value in self.unit.items())],
+        ).fetchall()
+        latest: dict[str, dict[str, Any]] = {}
+        for (text,) in runs:
+            stored = json.loads(text)
+            for site in stored["sites"]:
+                latest.setdefault(site, {**stored, "sites": None})
+        wanted = {**self.described, "sites": None}
+        return all(latest.get(site) == wanted for site in self.settings.sites)
+
+    def _site_unit(self, site: str) -> Unit:
+        return {
+            "model": self.unit["model"],
+            "checkpoint": self.unit["checkpoint"],
+            "site": site,
+            "corpus": self.corpus,
+        }
+
+    # -- the pass over the corpus ---------------------------------------------------------------------------
+
+    def _stream(self, run: Run) -> tuple[Tally, dict[tuple[str, int], LayerSummary]]:
+        checkpoint, device = self.model.checkpoint, self.model.device
+        widths = {"hidden": checkpoint.d_model, "ffn": checkpoint.d_ffn}
+        sample = torch.tensor(self._sample(), dtype=torch.int64)
+        k, positions = min(self.settings.k, self.n_sentences), self.settings.aggregate == "max"
+        summaries = {
+            (site, layer): LayerSummary(widths[site], k, sample, device, positions)
+            for site in self.settings.sites
+            for layer in range(checkpoint.n_layers)
+        }
+        tally, done, run.model_seconds = self._resume(run, summaries)
+        saved, cost = time.monotonic(), 0.0
+        chunk = Chunk(summaries, self.aggregate, self.first_id)
+        bar = self.progress.bar(self.corpus, self.n_sentences, "sentences", done)
+        with bar as shown, capture(self.model, self.settings.sites, chunk.take):
+            for start in range(done, self.n_sentences, BLOCK):
+                ordinals, texts = self._block(start)
+                began = time.monotonic()
+                for batch in batches(
+                    self.model,
+                    ordinals,
+                    texts,
+                    TOKEN_BUDGET[device.type],
+                    self.settings.special_tokens,
+                    tally,
+                ):
+                    with chunk.taking(batch):
+                        forward(self.model, batch.input_ids, batch.attention_mask)
+                    shown.advance(len(batch.ordinals))
+                chunk.flush()
+                run.model_seconds += time.monotonic() - began
+                if time.monotonic() - saved > max(self.save_every, 100 * cost):
+                    began = time.monotonic()
+                    self._save(run, summaries, tally, start + len(ordinals))
+                    saved = time.monotonic()
+                    cost = saved - began
+        if not tally.used:
+            raise ModelError(
+                f"corpus {self.corpus} has no sentence of at least 3 tokens for {self.unit['model']}: nothing to store"
+            )
+        return tally, summaries
+
+    def _block(self, start: int) -> tuple[list[int], list[str]]:
+        first = self.first_id + start
+        rows = self.warehouse.sql(
+            "select sentence_id - $base, text from sentences where corpus = $corpus "
+            "and sentence_id between $first and $last order by sentence_id",
+            {"base": self.first_id, "corpus": self.corpus, "first": first, "last": first + BLOCK - 1},
+        ).fetchall()
+        return [ordinal for ordinal, _ in rows], [text for _, text in rows]
+
+    def _sample(self) -> list[int]:
+        """Return the ordinals of a uniform sample, the same for every model: the lowest hashes of seed and id.
+
+        Drawn among sentences of at least 3 words, which every model's tokenizer makes at least 3 tokens of.
+        """
+        rows = self.warehouse.sql(
+            "select sentence_id - $base from (select sentence_id from sentences where corpus = $corpus "
+            "and n_words >= 3 order by md5($seed || ':' || sentence_id) limit $size) order by 1",
+            {
+                "base": self.first_id,
+                "corpus": self.corpus,
+                "seed": str(self.settings.seed),
+                "size": self.settings.sample,
+            },
+        ).fetchall()
+        return [ordinal for (ordinal,) in rows]
+
+    # -- partial results ------------------------------------------------------------------------------------
+
+    def _save(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally, done: int) -> None:
+        description = {
+            "run_id": run.run_id,
+            "done": done,
+            "total": self.n_sentences,
+            "seconds": run.seconds,
+            "model_seconds": run.model_seconds,
+            "too_short": tally.too_short,
+            "truncated": tally.truncated,
+            "settings": self.described,
+        }
+        states = (
+            (f"{site}/{layer}/{name}", tensor.cpu().contiguous().numpy())
+            for (site, layer), summary in summaries.items()
+            for name, tensor in summary.state().items()
+        )
+        arrays = chain([("n_tokens", tally.n_tokens)], states)
+        partial.save(self.warehouse.storage, run.place, description, arrays)
+
+    def _resume(self, run: Run, summaries: dict[tuple[str, int], LayerSummary]) -> tuple[Tally, int, float]:
+        storage, tally = self.warehouse.storage, Tally(self.n_sentences)
+        found = partial.describe(storage, run.place)
+        if found is None:
+            return tally, 0, 0.0
+        if found["settings"] != self.described:
+            run.note("a partial result of an earlier run with other settings was discarded")
+            storage.discard_staged(run.place)
+            return tally, 0, 0.0
+        states: dict[tuple[str, int], dict[str, Tensor]] = {key: {} for key in summaries}
+        for name, array in partial.load(storage, run.place):
+            if name == "n_tokens":
+                tally.n_tokens = array
+                continue
+            site, layer, part = name.split("/")
+            states[site, int(layer)][part] = torch.from_numpy(array)
+        for key, summary in summaries.items():
+            summary.restore(states.pop(key))
+        run.seconds_before = found["seconds"]
+        run.note(f"resumed run {found['run_id']} at sentence {found['done']:,} of {found['total']:,}")
+        tally.too_short, tally.truncated = found["too_short"], found["truncated"]
+        return tally, found["done"], found["model_seconds"]
+
+    # -- results --------------------------------------------------------------------------------------------
+
+    def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally) -> None:
+        import transformers
+
+        run.versions = {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": str(self.model.device),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+        }
+        if tally.too_short:
+            run.note(f"{tally.too_short:,} sentences of {self.corpus} have fewer than 3 tokens and were left out")
+        if tally.truncated:
+            run.note(
+                f"{tally.truncated:,} sentences of {self.corpus} were truncated at the model's window of "
+                f"{self.model.window:,} tokens"
+            )
+        if self.settings.k > tally.used:
+            run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")
+        row = asdict(self.model.checkpoint)
+        names = {name: row.pop(name) for name in ("model", "checkpoint")}
+        run.write("checkpoints", names, {name: [value] for name, value in row.items()})
+        counted = tally.n_tokens.nonzero()[0]
+        run.write(
+            "sentence_tokens",
+            self.unit,
+            {"sentence_id": counted + self.first_id, "n_tokens": tally.n_tokens[counted].astype("int32")},
+        )
+        for site in self.settings.sites:
+            layers = [(layer, summary) for (of, layer), summary in summaries.items() if of == site]
+            unit = self._site_unit(site)
+            with run.writer("neuron_topk", unit) as writer:
+                for layer, summary in layers:
+                    for rows in topk_rows(layer, summary, self.first_id):
+                        writer.write(rows)
+            with run.writer("neuron_stats", unit) as writer:
+                for layer, summary in layers:
+                    writer.write(stats_rows(layer, summary))
+            with run.writer("activation_sample", unit) as writer:
+                for layer, summary in layers:
+                    writer.write(sample_rows(layer, summary, self.first_id))
+
+
+def _check_weights(warehouse: Warehouse, model: LoadedModel) -> None:
+    """Raise UsageError where (model, checkpoint) is stored already and stands for other weights."""
+    row = model.checkpoint
+    stored = warehouse.sql(
+        "select weights_sha256, source from checkpoints where model = $1 and checkpoint = $2",
+        [row.model, row.checkpoint],
+    ).fetchall()
+    if stored and stored[0][0] != row.weights_sha256:
+        raise UsageError(
+            f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
+            f"{row.source}: store these under another name with --as"
+        )

@@ -1,0 +1,50 @@
+"""From token activations to a sentence's activation: mean, max, last, cls (METHODS 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from warehouse.errors import UsageError
+
+Aggregate = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
+"""(activations [batch, tokens, width], counted [batch, tokens] bool) -> [batch, width] float32, and token
+positions [batch, width] int16 for the maximum."""
+
+
+def mean(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+    """Mean over the counted tokens."""
+    weights = counted.float()
+    weights /= weights.sum(1, keepdim=True)
+    return torch.bmm(weights[:, None], activations.float())[:, 0], None
+
+
+def maximum(activations: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Highest value of the counted tokens, and the first position that has it."""
+    values, positions = activations.float().masked_fill(~counted[:, :, None], -torch.inf).max(1)
+    return values, positions.short()
+
+
+def last(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+    """Value at the last counted token."""
+    place = (counted * torch.arange(counted.shape[1], device=counted.device)).amax(1)
+    return activations[torch.arange(len(place), device=place.device), place].float(), None
+
+
+def cls(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+    """Value at the first token, the classifier token of masked models."""
+    return activations[:, 0].float(), None
+
+
+AGGREGATES: dict[str, Aggregate] = {"mean": mean, "max": maximum, "last": last, "cls": cls}
+
+
+def aggregate_named(name: str, has_cls_token: bool) -> Aggregate:
+    """Return an aggregate by name; UsageError for an unknown one, or `cls` where a model puts no such token."""
+    if name not in AGGREGATES:
+        raise UsageError(f"aggregate {name!r} is not known: use one of {', '.join(AGGREGATES)}")
+    if name == "cls" and not has_cls_token:
+        raise UsageError("this model's sentences do not begin with a [CLS] token: use --aggregate mean, max or last")
+    return AGGREGATES[name]

@@ -1,0 +1,125 @@
+"""Job `corpus`: a source of documents becomes sentences with metadata.
+
+Reads a file, folder or data set; writes corpora, sentences, sentence_metadata. The unit is the corpus.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from hashlib import sha256
+from typing import Any
+
+from ingest.documents import Document
+from ingest.sentences import MAX_SENTENCES, corpus_base, punkt_splitter
+from warehouse import Warehouse
+from warehouse.errors import SourceError, UsageError
+from warehouse.names import check_name
+from warehouse.progress import SILENT, Progress
+from warehouse.runs import Run
+
+_ROWS = 20_000  # sentences written at a time
+
+
+def ingest_corpus(
+    warehouse: Warehouse,
+    name: str,
+    source: str,
+    read: Callable[[], Iterable[Document]],
+    *,
+    settings: dict[str, Any] | None = None,
+    progress: Progress = SILENT,
+) -> Run:
+    """Split the documents of `read()` into sentences and store them as corpus `name`, replacing it if it exists.
+
+    `read` is called twice: the splitter may have to be trained. `settings` say how the source was read and go to
+    `corpora.settings`, with the splitter and `text_sha256`, the SHA-256 over the stored sentences and metadata.
+    Raises UsageError for a name that is not allowed, SourceError for a source without sentences.
+    """
+    check_name("corpus", name)
+    _check_base(warehouse, name)
+    documents = read()
+    with warehouse.run("corpus", {"corpus": name}, {"corpus": name, "source": source, **(settings or {})}) as run:
+        splitter = punkt_splitter(read())
+        run.note(splitter.note)
+        progress.note(splitter.note)
+        writing = _Writing(run, name)
+        with writing, progress.bar(name, None, "documents") as bar:
+            for document in documents:
+                writing.add(document, splitter.split(document))
+                bar.advance(1)
+        if not writing.n_sentences:
+            raise SourceError(f"{source} has no sentence: every document is empty")
+        run.write(
+            "corpora",
+            {"corpus": name},
+            {
+                "source": [source],
+                "n_documents": [writing.n_documents],
+                "n_sentences": [writing.n_sentences],
+                "settings": [
+                    json.dumps({**run.settings, **splitter.settings, "text_sha256": writing.digest.hexdigest()})
+                ],
+            },
+        )
+    return run
+
+
+class _Writing:
+    """Rows of sentences and sentence_metadata, buffered; a context manager around their writers."""
+
+    def __init__(self, run: Run, corpus: str) -> None:
+        self.run = run
+        self.corpus = corpus
+        self.base = corpus_base(corpus)
+        self.n_documents = 0
+        self.n_sentences = 0
+        self.digest = sha256()
+        self._sentences: list[tuple[Any, ...]] = []
+        self._metadata: list[tuple[str, int, str]] = []
+
+    def __enter__(self) -> _Writing:
+        self._stack = ExitStack()
+        unit = {"corpus": self.corpus}
+        self._sentence_writer = self._stack.enter_context(self.run.writer("sentences", unit))
+        self._metadata_writer = self._stack.enter_context(self.run.writer("sentence_metadata", unit))
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is None:
+            self._flush()
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, document: Document, sentences: list[str]) -> None:
+        """Append a document; one without sentences is not counted."""
+        if not sentences:
+            return
+        self.digest.update(json.dumps([document.doc_id, sentences, document.metadata]).encode())
+        for position, text in enumerate(sentences):
+            sentence_id = self.base + self.n_sentences
+            self._sentences.append((sentence_id, document.doc_id, position, text, len(text.split())))
+            self._metadata += [(key, sentence_id, value) for key, value in document.metadata]
+            self.n_sentences += 1
+        self.n_documents += 1
+        if self.n_sentences >= MAX_SENTENCES:
+            raise SourceError(f"corpus {self.corpus} has 2**32 sentences or more: split it into several corpora")
+        if len(self._sentences) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        names = ("sentence_id", "doc_id", "position", "text", "n_words")
+        if self._sentences:
+            self._sentence_writer.write(dict(zip(names, zip(*self._sentences, strict=True), strict=True)))
+        if self._metadata:
+            self._metadata.sort()
+            columns = zip(*self._metadata, strict=True)
+            self._metadata_writer.write(dict(zip(("key", "sentence_id", "value"), columns, strict=True)))
+        self._sentences, self._metadata = [], []
+
+
+def _check_base(warehouse: Warehouse, name: str) -> None:
+    corpora = [corpus for (corpus,) in warehouse.sql("select corpus from corpora").fetchall()]
+    for corpus in corpora:
+        if corpus != name and corpus_base(corpus) == corpus_base(name):
+            raise UsageError(f"corpus name {name!r} would share its sentence ids with {corpus!r}: choose another")

@@ -1,0 +1,49 @@
+-- The k sentences of highest and of lowest activation of every neuron over a set of corpora: exact, since the
+-- top k of a union lie in the union of the top k.
+-- grain: neuron x pole x rank, per model, checkpoint and site
+-- corpora: list of names of corpora
+-- k: sentences per neuron and pole, at most the K of the ingest
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- pole: top or bottom
+-- rank: from 1 within the union; ties: lower sentence_id first
+-- corpus: corpus of the sentence
+-- activation: the sentence's activation
+-- sentence_id: the sentence
+-- text: the sentence
+create macro top_sentences(corpora, k) as table
+with candidates as (
+    select *
+    from neuron_topk
+    where list_contains(corpora, corpus) and rank <= k
+),
+
+ranked as (
+    select
+        candidates.*,
+        row_number() over (
+            partition by model, checkpoint, site, layer, neuron, pole
+            order by if(pole = 'top', -activation, activation), sentence_id
+        ) as place
+    from candidates
+)
+
+select
+    ranked.model,
+    ranked.checkpoint,
+    ranked.site,
+    ranked.layer,
+    ranked.neuron,
+    ranked.pole,
+    ranked.place as rank,
+    ranked.corpus,
+    ranked.activation,
+    ranked.sentence_id,
+    sentences.text
+from ranked
+inner join sentences
+    on ranked.sentence_id = sentences.sentence_id and ranked.corpus = sentences.corpus
+where ranked.place <= k;

@@ -1,0 +1,43 @@
+-- How many sentences that counted for a model carry each metadata value.
+-- grain: key x value, per model, checkpoint and corpus
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- corpus: name of the corpus
+-- key: metadata key
+-- value: its value
+-- corpus_support: sentences with the value
+-- n_sentences: sentences of the corpus that counted for the model
+create view corpus_metadata as
+with counted as (
+    select
+        model,
+        checkpoint,
+        corpus,
+        count(*) as n_sentences
+    from sentence_tokens
+    group by model, checkpoint, corpus
+),
+
+supports as (
+    select
+        tokens.model,
+        tokens.checkpoint,
+        tokens.corpus,
+        metadata.key,
+        metadata.value,
+        count(*) as corpus_support
+    from sentence_tokens as tokens
+    inner join sentence_metadata as metadata
+        on tokens.sentence_id = metadata.sentence_id and tokens.corpus = metadata.corpus
+    group by tokens.model, tokens.checkpoint, tokens.corpus, metadata.key, metadata.value
+)
+
+select
+    supports.*,
+    counted.n_sentences
+from supports
+inner join counted
+    on
+        supports.model = counted.model
+        and supports.checkpoint = counted.checkpoint
+        and supports.corpus = counted.corpus;

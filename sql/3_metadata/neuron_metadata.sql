@@ -1,0 +1,125 @@
+-- Share of each metadata value among a neuron's top (bottom) sentences against its share in the corpus.
+-- grain: neuron x pole x key x value found among its sentences, per model, checkpoint, site and corpus
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- pole: top or bottom
+-- key: metadata key
+-- value: its value
+-- support: sentences of the pole with the value
+-- k: sentences of the pole
+-- share: support / k
+-- corpus_support: sentences of the corpus with the value, among those that counted for the model
+-- n_sentences: sentences of the corpus that counted for the model
+-- corpus_share: corpus_support / n_sentences
+-- lift: share / corpus_share
+-- g2: log-likelihood ratio of the pole's sentences against the corpus's others
+-- p_value: of g2, two-sided, chi-square with one degree of freedom
+-- q_value: Benjamini-Hochberg over the neuron's values of all keys, per pole
+create view neuron_metadata as
+with supports as (
+    select
+        topk.model,
+        topk.checkpoint,
+        topk.site,
+        topk.corpus,
+        topk.layer,
+        topk.neuron,
+        topk.pole,
+        metadata.key,
+        metadata.value,
+        count(*) as support
+    from neuron_topk as topk
+    inner join sentence_metadata as metadata
+        on topk.sentence_id = metadata.sentence_id and topk.corpus = metadata.corpus
+    group by
+        topk.model, topk.checkpoint, topk.site, topk.corpus, topk.layer, topk.neuron, topk.pole,
+        metadata.key, metadata.value
+),
+
+sizes as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        layer,
+        neuron,
+        pole,
+        max(rank) as k
+    from neuron_topk
+    group by model, checkpoint, site, corpus, layer, neuron, pole
+),
+
+counts as (
+    select
+        supports.*,
+        sizes.k,
+        whole.corpus_support,
+        whole.n_sentences
+    from supports
+    inner join sizes using (model, checkpoint, site, corpus, layer, neuron, pole)
+    inner join corpus_metadata as whole using (model, checkpoint, corpus, key, value)
+),
+
+tests as (
+    select
+        counts.*,
+        support / k as share,
+        corpus_support / n_sentences as corpus_share,
+        (support / k) / (corpus_support / n_sentences) as lift,
+        log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
+    from counts
+),
+
+valued as (
+    select
+        tests.*,
+        chi_square_p(g2) as p_value
+    from tests
+),
+
+ranked as (
+    select
+        valued.*,
+        count(*) over neuron as tested,
+        rank() over (neuron order by p_value) as place
+    from valued
+    window neuron as (partition by model, checkpoint, site, corpus, layer, neuron, pole)
+)
+
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    layer,
+    neuron,
+    pole,
+    key,
+    value,
+    support,
+    k,
+    share,
+    corpus_support,
+    n_sentences,
+    corpus_share,
+    lift,
+    g2,
+    p_value,
+    least(1, min(p_value * tested / last_place) over (
+        partition by model, checkpoint, site, corpus, layer, neuron, pole
+        order by p_value desc
+        range between unbounded preceding and current row
+    )) as q_value
+from (
+    select
+        ranked.*,
+        place + count(*) over (
+            partition by model, checkpoint, site, corpus, layer, neuron, pole, p_value
+        ) - 1 as last_place
+    from ranked
+) as ranked;

@@ -1,0 +1,16 @@
+-- Whether the same dimension responds to sentences of similar length in two layers (METHODS 5): the mean number
+-- of tokens of top sentences correlated over dimensions, with a permuted baseline.
+-- grain: pair of layers, per model, checkpoint, site and corpus
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- layer_a: lower layer
+-- layer_b: higher layer
+-- n_neurons: dimensions compared
+-- correlation: Pearson correlation over dimensions
+-- baseline: mean correlation over 99 permutations
+-- baseline_std: its standard deviation
+-- p_value: (1 + permutations with at least this correlation) / (1 + permutations)
+create view dimension_consistency as
+select * from dimension_consistency_of('mean_tokens');

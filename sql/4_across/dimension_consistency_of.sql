@@ -1,0 +1,79 @@
+-- Whether the same dimension behaves alike in two layers: correlation of a figure over dimensions, with the
+-- baseline of 99 permutations that shift the second layer's dimensions by evenly spaced distances.
+-- grain: pair of layers, per model, checkpoint, site and corpus
+-- chosen: a figure of neuron_figures, such as 'mean_tokens'
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- layer_a: lower layer
+-- layer_b: higher layer
+-- n_neurons: dimensions compared
+-- correlation: Pearson correlation over dimensions
+-- baseline: mean correlation over the permutations
+-- baseline_std: its standard deviation
+-- p_value: (1 + permutations with at least this correlation) / (1 + permutations)
+create macro dimension_consistency_of(chosen) as table
+with figures as materialized (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        layer,
+        neuron,
+        value,
+        1 + max(neuron) over (partition by model, checkpoint, site) as width
+    from neuron_figures
+    where figure = chosen
+),
+
+shifts as (
+    select unnest(range(100)) as shift
+),
+
+correlations as (
+    select
+        below.model,
+        below.checkpoint,
+        below.site,
+        below.corpus,
+        below.layer as layer_a,
+        above.layer as layer_b,
+        shifts.shift,
+        count(*) as n_neurons,
+        corr(below.value, above.value) as correlation
+    from figures as below
+    cross join shifts
+    inner join figures as above
+        on
+            below.model = above.model
+            and below.checkpoint = above.checkpoint
+            and below.site = above.site
+            and below.corpus = above.corpus
+            and below.layer < above.layer
+            and above.neuron = (below.neuron + shifts.shift * greatest(1, below.width // 100)) % below.width
+    group by below.model, below.checkpoint, below.site, below.corpus, below.layer, above.layer, shifts.shift
+)
+
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    layer_a,
+    layer_b,
+    any_value(n_neurons) filter (where shift = 0) as n_neurons,
+    any_value(correlation) filter (where shift = 0) as correlation,
+    avg(correlation) filter (where shift > 0) as baseline,
+    stddev(correlation) filter (where shift > 0) as baseline_std,
+    (1 + count(*) filter (where shift > 0 and correlation >= observed)) / count(*) as p_value
+from (
+    select
+        correlations.*,
+        max(correlation) filter (where shift = 0) over (
+            partition by model, checkpoint, site, corpus, layer_a, layer_b
+        ) as observed
+    from correlations
+) as compared
+group by model, checkpoint, site, corpus, layer_a, layer_b;

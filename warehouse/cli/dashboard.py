@@ -1,0 +1,32 @@
+"""Starts the Streamlit server with our pages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+
+from warehouse.warehouse import Warehouse
+
+
+def serve(warehouse: Warehouse, host: str, port: int) -> None:
+    """Serve the pages over a warehouse until interrupted."""
+    spec = find_spec("dashboards")
+    assert spec is not None
+    assert spec.origin is not None
+    page = Path(spec.origin).parent / "app.py"
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": "true",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(page)]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = {**os.environ, "NWH_WAREHOUSE": warehouse.storage.uri}
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)

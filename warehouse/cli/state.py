@@ -1,0 +1,49 @@
+"""What the options before the verb say, for all commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warehouse.output import Format
+from warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from warehouse.progress import Progress
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
+
+
+@dataclass
+class State:
+    """The options before the verb, and what follows from them."""
+
+    uri: str | None = None
+    quiet: bool = False
+    debug: bool = False
+
+    def open(self) -> Warehouse:
+        """Open the warehouse that the user named."""
+        return Warehouse.open(self.uri)
+
+    def create(self) -> Warehouse:
+        """Open the warehouse that the user named, making it where there is none."""
+        return Warehouse.create(self.uri)
+
+    @property
+    def progress(self) -> Progress:
+        """Bars and notes on stderr, or silence."""
+        from warehouse.progress import SILENT, RichProgress
+
+        if self.quiet:
+            return SILENT
+        from rich.console import Console
+
+        return RichProgress(Console(stderr=True))
+
+
+def state_of(context: typer.Context) -> State:
+    """Return the state of a command's context."""
+    return context.ensure_object(State)

@@ -1,0 +1,105 @@
+"""`nwh init | status | verify | vacuum | docs | demo | dashboard`: the house itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from warehouse.cli.state import FormatOption, state_of
+from warehouse.output import Format
+
+
+def add_to(parent: typer.Typer) -> None:
+    """Hang these commands below `nwh`."""
+    for command in (init, status, verify, vacuum, docs, demo, dashboard):
+        parent.command()(command)
+
+
+def init(context: typer.Context) -> None:
+    """Make an empty warehouse.
+
+    Example: nwh --warehouse nwh-data init
+    """
+    state = state_of(context)
+    state.progress.note(f"warehouse at {state.create().storage}")
+
+
+def status(context: typer.Context, format: FormatOption = Format.table) -> None:
+    """Show what is running, interrupted and stored.
+
+    Example: nwh status
+    """
+    from warehouse import output
+    from warehouse.status import status as status_of
+
+    names, rows = status_of(state_of(context).open())
+    output.write_rows(names, rows, format, sys.stdout.buffer)
+
+
+def verify(
+    context: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every row, not the files' footers alone.")] = False,
+) -> None:
+    """Check files, row counts, keys, ranks, references, numbers and leftovers; exit code 1 if anything is wrong.
+
+    Example: nwh verify --deep
+    """
+    from warehouse.verify import verify as verify_all
+
+    state = state_of(context)
+    problems = 0
+    for finding in verify_all(state.open(), deep=deep, progress=state.progress):
+        problems += finding.wrong
+        print(finding.text)
+    print(f"{problems} problem{'s' * (problems != 1)} found")
+    raise typer.Exit(1 if problems else 0)
+
+
+def vacuum(
+    context: typer.Context,
+    retain_hours: Annotated[int, typer.Option(help="Keep files that were in use within these hours.")] = 168,
+    staging: Annotated[bool, typer.Option("--staging", help="Also drop partial results of interrupted runs.")] = False,
+) -> None:
+    """Delete files that no table uses any more.
+
+    Example: nwh vacuum --retain-hours 24
+    """
+    for path in state_of(context).open().vacuum(retain_hours, staging=staging):
+        print(path)
+
+
+def docs() -> None:
+    """Print the data dictionary: every relation, view and macro, as Markdown.
+
+    Example: nwh docs > data-dictionary.md
+    """
+    from warehouse.docs import data_dictionary
+
+    print(data_dictionary(), end="")
+
+
+def demo(context: typer.Context) -> None:
+    """Build a warehouse from text that is on this machine anyway, and print three findings.
+
+    Example: nwh --warehouse nwh-demo demo
+    """
+    from ingest.demo import run_demo
+
+    state = state_of(context)
+    run_demo(state.create(), state.progress)
+
+
+def dashboard(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+) -> None:
+    """Open the warehouse's pages in a browser.
+
+    Example: nwh dashboard --port 8600
+    """
+    from warehouse.cli.dashboard import serve
+
+    serve(state_of(context).open(), host, port)

@@ -1,0 +1,139 @@
+"""Checks that what is stored is whole and fits together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from warehouse.progress import SILENT, Progress
+from warehouse.schema import NEURON_TOPK, RELATIONS, Relation
+from warehouse.tables import first_line
+from warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know; `wrong` where it is damage or a contradiction, not a leftover."""
+
+    text: str
+    wrong: bool = True
+
+
+def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SILENT) -> Iterator[Finding]:
+    """Yield what is wrong, relation by relation, then what is left over.
+
+    Files are there, open, and hold the rows their table counts; keys are unique, ranks dense, references met,
+    numbers finite; activations belong to the corpus text that is stored; no two checkpoints have the same
+    weights. `deep` reads every column of every row.
+    """
+    with progress.bar("verify", len(RELATIONS), "relations") as bar:
+        for relation in RELATIONS.values():
+            damaged = list(_files(warehouse, relation, deep))
+            yield from damaged
+            if not damaged:  # queries over a damaged relation would fail
+                yield from _keys(warehouse, relation)
+                yield from _numbers(warehouse, relation)
+            bar.advance(1)
+    for check in (_references, _stale_text, _same_weights):
+        yield from check(warehouse)
+    yield from _leftovers(warehouse)
+
+
+def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
+    import pyarrow.parquet as pq
+
+    actions = warehouse.tables.delta_table(relation.name).get_add_actions()
+    counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
+    for uri in warehouse.snapshot.get(relation.name, []):
+        path = uri.split(f"/{relation.name}/", 1)[1]
+        try:
+            with warehouse.storage.open_uri(uri) as stream:
+                parquet = pq.ParquetFile(stream)
+                rows = parquet.metadata.num_rows
+                if deep:
+                    rows = sum(batch.num_rows for batch in parquet.iter_batches())
+        except Exception as error:  # whatever a damaged file makes its reader say
+            yield Finding(f"{relation.name}: file {path} cannot be read: {first_line(error)}")
+            continue
+        if rows != counted[path]:
+            yield Finding(f"{relation.name}: file {path} has {rows} rows, its table counts {counted[path]}")
+
+
+def _keys(warehouse: Warehouse, relation: Relation) -> Iterator[Finding]:
+    if relation is NEURON_TOPK:  # the key of so many rows is checked by neuron: ranks are 1 to k, each once
+        by = ", ".join(relation.key[:-1])
+        bad = warehouse.sql(
+            f"select {by} from neuron_topk group by all having max(rank) <> count(*) "
+            "or sum(rank) <> count(*) * (count(*) + 1) / 2 "
+            "or sum(rank::hugeint * rank) <> count(*)::hugeint * (count(*) + 1) * (2 * count(*) + 1) / 6 limit 3"
+        ).fetchall()
+        for row in bad:
+            yield Finding(f"neuron_topk: ranks of {'/'.join(map(str, row))} are not 1, 2, 3, …")
+        return
+    by = ", ".join(relation.key)
+    for row in warehouse.sql(f"select {by} from {relation.name} group by all having count(*) > 1 limit 3").fetchall():
+        yield Finding(f"{relation.name}: key {'/'.join(map(str, row))} stands more than once")
+
+
+def _numbers(warehouse: Warehouse, relation: Relation) -> Iterator[Finding]:
+    for column in relation.finite:
+        bad = warehouse.sql(f"select count(*) from {relation.name} where not isfinite({column})").fetchall()[0][0]
+        if bad:
+            yield Finding(f"{relation.name}: {bad} values of {column} are NaN or infinite")
+
+
+def _references(warehouse: Warehouse) -> Iterator[Finding]:
+    for relation in RELATIONS.values():
+        for column, target in relation.references:
+            other, key = target.split(".")
+            query = (
+                f"select any_value({column}), count(*) from {relation.name} "
+                f"where {column} not in (select {key} from {other})"
+            )
+            try:
+                example, missing = warehouse.sql(query).fetchall()[0]
+            except Exception as error:  # one of the two is damaged, and reported
+                yield Finding(f"{relation.name}.{column} cannot be checked against {target}: {first_line(error)}")
+                continue
+            if missing:
+                yield Finding(f"{relation.name}: {missing} rows have a {column} that {other} lacks ({example})")
+
+
+def _stale_text(warehouse: Warehouse) -> Iterator[Finding]:
+    """Yield units that were run over a text of a corpus that has been replaced since."""
+    now = {
+        corpus: json.loads(settings).get("text_sha256")
+        for corpus, settings in warehouse.sql("select corpus, settings from corpora").fetchall()
+    }
+    runs = warehouse.sql(
+        "select job, unit, settings from runs "
+        "qualify row_number() over (partition by job, unit order by started_at desc) = 1"
+    ).fetchall()
+    for job, unit, text in runs:
+        settings = json.loads(text)
+        corpus, used = settings.get("corpus"), settings.get("text_sha256")
+        if used and corpus in now and now[corpus] != used:
+            yield Finding(f"{job} of {unit} are of an earlier text of corpus {corpus}: ingest them again")
+
+
+def _same_weights(warehouse: Warehouse) -> Iterator[Finding]:
+    rows = warehouse.sql(
+        "select string_agg(model || '@' || checkpoint, ', ' order by model, step, checkpoint), weights_sha256 "
+        "from checkpoints group by weights_sha256 having count(*) > 1"
+    ).fetchall()
+    for names, digest in rows:
+        yield Finding(f"checkpoints {names} have the same weights ({digest[:12]}…): one may be uploaded wrongly")
+
+
+def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:
+    for place in warehouse.storage.staged_places():
+        text = (
+            f"staging/{place} holds a partial result: the same command goes on from it, `nwh vacuum --staging` drops it"
+        )
+        yield Finding(text, wrong=False)
+    unused: dict[str, int] = {}
+    for relation, _, _ in warehouse.tables.unused_files():
+        unused[relation] = unused.get(relation, 0) + 1
+    for relation, n in unused.items():
+        yield Finding(f"{relation}: {n} files belong to no table any more; `nwh vacuum` deletes them", wrong=False)
