@@ -69,7 +69,7 @@ def ingest_activations(
     """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
 
     A corpus that was run with the same settings, weights and text is left alone unless `again`. An interrupted
-    run goes on from its last partial result, saved at least `save_every` seconds apart. Raises UsageError before
+    run goes on from its last partial result, saved at least `save_every` seconds apart (0: after each block). Raises UsageError before
     any work for an unknown corpus or a model name already taken by other weights; ModelError for activations
     that are NaN or infinite; BusyError where another process works on the same unit.
     """
@@ -175,8 +175,9 @@ class _Job:
         k, positions = min(self.settings.k, self.n_sentences), self.settings.aggregate == "max"
         summaries = {
             (site, layer): LayerSummary(widths[site], k, sample, device, positions)
-            for site in self.settings.sites
             for layer in range(checkpoint.n_layers)
+            for site in ("ffn", "hidden")  # in the order of computation: the first NaN is where it arose
+            if site in self.settings.sites
         }
         tally, done, run.model_seconds = self._resume(run, summaries)
         saved, cost = time.monotonic(), 0.0
@@ -199,7 +200,7 @@ class _Job:
                     shown.advance(len(batch.ordinals))
                 chunk.flush()
                 run.model_seconds += time.monotonic() - began
-                if time.monotonic() - saved > max(self.save_every, 100 * cost):
+                if not self.save_every or time.monotonic() - saved > max(self.save_every, 100 * cost):
                     began = time.monotonic()
                     self._save(run, summaries, tally, start + len(ordinals))
                     saved = time.monotonic()

@@ -1,0 +1,98 @@
+"""Sentences as arrays of item ids, with what mining needs of each sentence computed once."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+from numpy.typing import NDArray
+
+from warehouse.errors import SourceError
+
+Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
+
+
+@dataclass(frozen=True)
+class EncodedSentences:
+    """S sentences of N items in all; sentence s is `bounds[s]:bounds[s + 1]` of the arrays over items.
+
+    `item` (N,) is an index into `items` (their text, most frequent first). `previous` (N,) is the position in
+    the sentence, from 0, where the same item stood last before (-1 for its first occurrence); `last` (N,)
+    tells whether the item does not come again in the sentence.
+    """
+
+    items: list[str]
+    item: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    previous: NDArray[np.int32]
+    last: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return S."""
+        return len(self.bounds) - 1
+
+    @classmethod
+    def of_ids(cls, items: list[str], item: NDArray[np.int32], bounds: NDArray[np.int64]) -> "EncodedSentences":
+        """Return sentences given as item ids, `item` (N,) with `bounds` (S + 1,)."""
+        item = np.array(item, np.int32)
+        bounds = np.array(bounds, np.int64)
+        return cls(items, item, bounds, *_neighbours(item, bounds, len(items)))
+
+
+def encode(items: Lists, words: Lists) -> EncodedSentences:
+    """Encode lists of text: `items` are the words or tags of each sentence, `words` its words, list for list.
+
+    A position whose word has no letter or digit is left out (DESIGN 6), for words and tags alike. A null list
+    is a sentence without items. Raises SourceError where a sentence has not as many items as words.
+    """
+    n_items, n_words = _lengths(items), _lengths(words)
+    if len(n_items) != len(n_words) or (n_items != n_words).any():
+        odd = np.flatnonzero(n_items != n_words)[0] if len(n_items) == len(n_words) else "count"
+        raise SourceError(
+            f"not as many tags as words (sentence {odd}): run `nwh ingest annotations` again for the corpus"
+        )
+    spelling, word = _coded(words)
+    is_item = np.array([any(map(str.isalnum, text or "")) for text in spelling], bool)
+    keep = is_item[word]
+    texts, ids = _coded(items)
+    ids = ids[keep]
+    # frequent items get neighbouring ids: the counters in use stay in the cache
+    frequency = np.bincount(ids, minlength=len(texts))
+    order = np.argsort(-frequency, kind="stable")
+    order = order[frequency[order] > 0]
+    rank = np.empty(len(texts), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    bounds = kept_before[np.concatenate([[0], np.cumsum(n_items)])]
+    return EncodedSentences.of_ids([texts[i] for i in order], rank[ids], bounds)
+
+
+def _lengths(lists: Lists) -> NDArray[np.int64]:
+    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0), np.int64)
+
+
+def _coded(lists: Lists) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts of the lists, and all their elements as indices into them."""
+    texts = pc.list_flatten(lists)
+    coded = pc.dictionary_encode(texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts, "encode")
+    return coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+@njit(cache=True)
+def _neighbours(
+    item: NDArray[np.int32], bounds: NDArray[np.int64], n_items: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return (previous, last) of EncodedSentences."""
+    previous = np.full(len(item), -1, np.int32)
+    last = np.ones(len(item), np.bool_)
+    seen_at = np.full(n_items, -1, np.int64)
+    for s in range(len(bounds) - 1):
+        for j in range(bounds[s], bounds[s + 1]):
+            before = seen_at[item[j]]
+            if before >= bounds[s]:
+                previous[j] = before - bounds[s]
+                last[before] = False
+            seen_at[item[j]] = j
+    return previous, last

@@ -1,0 +1,112 @@
+"""Statistics of patterns, over arrays: lift, Dunning's G2, Benjamini-Hochberg q, held-out AUROC.
+
+The table behind a pattern of a neuron: k sentences of its top-K, of which `support` have the pattern, against
+the other n - k sentences of the scope, of which corpus_support - support have it.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import rel_entr
+from scipy.stats import chi2
+
+from warehouse.errors import UsageError
+
+Floats = NDArray[np.float64]
+
+
+def lift(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> Floats:
+    """Return (support / k) / (corpus_support / n); nan where the corpus lacks the pattern, or k = 0."""
+    _check_table(support, k, corpus_support, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.divide(support, k, dtype=np.float64) / np.divide(corpus_support, n, dtype=np.float64)
+
+
+def g2(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> Floats:
+    """Return Dunning's log-likelihood ratio G2 = 2 sum O ln(O / E) of the 2 x 2 table (Dunning 1993).
+
+    A cell of 0 adds 0. Where a margin is 0 (k = n: no other sentences; a pattern that all or none have) there
+    is nothing to tell apart and G2 is 0.
+    """
+    _check_table(support, k, corpus_support, n)
+    with_in, top, with_all, total = (np.asarray(x, np.float64) for x in (support, k, corpus_support, n))
+    statistic = np.zeros(np.broadcast(with_in, top, with_all, total).shape)
+    safe_total = np.maximum(total, 1)
+    for row, with_row in ((top, with_in), (total - top, with_all - with_in)):
+        for column, cell in ((with_all, with_row), (total - with_all, row - with_row)):
+            statistic += rel_entr(cell, row * column / safe_total)
+    return np.maximum(2 * statistic, 0.0)  # rounding can leave independence a little below 0
+
+
+def p_value(statistic: ArrayLike) -> Floats:
+    """Return the two-sided p of G2: chi-square with one degree of freedom. Below about 1e-308 it is 0."""
+    return np.asarray(chi2.sf(statistic, 1), np.float64)
+
+
+def benjamini_hochberg(p: ArrayLike, group: ArrayLike) -> Floats:
+    """Return q-values, each group (neuron x kind) corrected by itself (Benjamini and Hochberg 1995).
+
+    `p` (R,) and `group` (R,), integers in any order. q = min over larger p of p * m / rank, m the group's
+    size.
+    """
+    p, group = np.asarray(p, np.float64), np.asarray(group)
+    if p.shape != group.shape or not ((p >= 0) & (p <= 1)).all():
+        raise UsageError("p-values must lie in 0..1 and have one group each: compute them with p_value")
+    order = np.lexsort((p, group))
+    q = np.empty_like(p)
+    q[order] = _step_up(p[order], group[order])
+    return q
+
+
+@njit(cache=True)
+def _step_up(p: Floats, group: NDArray[np.int64]) -> Floats:
+    """Return q of p-values sorted by group, then p."""
+    q = np.empty(len(p))
+    start = 0
+    while start < len(p):
+        stop = start
+        while stop < len(p) and group[stop] == group[start]:
+            stop += 1
+        smallest = 1.0
+        for i in range(stop - 1, start - 1, -1):
+            smallest = min(smallest, p[i] * (stop - start) / (i - start + 1))
+            q[i] = smallest
+        start = stop
+    return q
+
+
+def first_half(sentence_ids: ArrayLike) -> NDArray[np.bool_]:
+    """Return which sentences are in the first half, on which patterns are mined; the others are held out.
+
+    The half is the highest bit of the SplitMix64 hash of `sentence_id` (Steele, Lea and Flood 2014): 0 is the
+    first. It depends on nothing else, so a sentence is in the same half for every model and scope.
+    """
+    with np.errstate(over="ignore"):
+        z = np.asarray(sentence_ids, np.int64).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return z < np.uint64(1 << 63)
+
+
+def heldout_auroc(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> Floats:
+    """Return the AUROC of "has the pattern" as a prediction of "is in the top-K" on held-out sentences.
+
+    All counts are those of the second half: (1 + support / k - (corpus_support - support) / (n - k)) / 2.
+    nan where the half has no sentence of the top-K or nothing else: there is nothing to rank.
+    """
+    _check_table(support, k, corpus_support, n)
+    others_with, others = np.subtract(corpus_support, support), np.subtract(n, k)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (1 + np.divide(support, k, dtype=float) - np.divide(others_with, others, dtype=float)) / 2
+
+
+def _check_table(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> None:
+    a, k, c, n = np.broadcast_arrays(support, k, corpus_support, n)
+    wrong = (a < 0) | (a > k) | (a > c) | (c - a > n - k)
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise UsageError(
+            f"pattern {i} has support {a.flat[i]} of k = {k.flat[i]} and corpus support {c.flat[i]} of "
+            f"n = {n.flat[i]}, which no table has: count the corpus over all sentences that counted"
+        )

@@ -1,0 +1,107 @@
+"""What several tests build on: a tiny real model, a made-up corpus, a warehouse with both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+WORDS = "the a cat dog bird tree river king sees finds loves hates red blue old quick and of to with".split()
+MAX_WORDS = 40
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Return the folder with the real corpora, or skip."""
+    folder = Path(os.environ.get("NWH_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "corpora").is_dir():
+        pytest.skip(f"real corpora not found in {folder} (set NWH_TEST_DATA)")
+    return folder
+
+
+def write_tiny_bert(folder: Path, seed: int = 0) -> Path:
+    """Save a random BERT, 3 layers x 16 hidden x 24 ffn neurons, window 32, whose vocabulary is WORDS."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *WORDS]
+    tokenizer = Tokenizer(models.WordLevel({name: i for i, name in enumerate(names)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    ).save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(names),
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=32,
+        initializer_range=0.4,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny random BERT."""
+    return write_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+def made_up_documents(n: int, seed: int = 0) -> list[dict[str, object]]:
+    """Return documents of 1 to 4 sentences of 1 to 40 words, with an author, a year and a list of tags."""
+    random = Random(seed)
+    documents = []
+    for i in range(n):
+        sentences = [
+            " ".join(random.choices(WORDS, k=min(MAX_WORDS, 1 + int(random.expovariate(0.12))))).capitalize() + "."
+            for _ in range(random.randint(1, 4))
+        ]
+        author = "ann" if "Cat" in sentences[0] or "cat" in sentences[0] else random.choice(["bob", "cleo"])
+        tags = random.sample(["x", "y", "z"], random.randint(0, 2))
+        documents.append({"id": f"d{i}", "text": " ".join(sentences), "author": author, "year": 1990, "tags": tags})
+    return documents
+
+
+@pytest.fixture
+def write_corpus(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes made-up documents as a JSON Lines file."""
+    import json
+
+    def write(n: int = 200, seed: int = 0, name: str = "made-up.jsonl") -> Path:
+        path = tmp_path / name
+        path.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(n, seed)))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def add_corpus(write_corpus: Callable[..., Path]) -> Callable[..., None]:
+    """Return a function that ingests made-up documents into a warehouse."""
+    from ingest.corpus import ingest_corpus
+    from ingest.documents import read_documents
+
+    def add(warehouse: object, name: str = "one", n: int = 200, seed: int = 0) -> None:
+        source = str(write_corpus(n, seed, f"{name}.jsonl"))
+        metadata = [("author", "author"), ("year", "year"), ("tags", "tag")]
+        ingest_corpus(warehouse, name, source, lambda: read_documents(source, metadata=metadata))  # type: ignore[arg-type]
+
+    return add
