@@ -120,8 +120,8 @@ def prose(docstring: str) -> Iterator[str]:
     Dropped are examples, code, indented text (parameters, quoted blocks), lists, tables, headings, fields and
     directives, and paragraphs whose markup or code cannot be resolved.
 
-    >>> list(prose("Return the `mean`.\\n\\n>>> mean([1])\\n1\\n\\nArgs:\\n    x: The values, as a list."))
-    ['Return the mean.']
+    >>> list(prose("Return the `mean` of x.\\n\\n>>> mean([1])\\n1\\n\\nArgs:\\n    x: The values, as a list."))
+    ['Return the mean of x.']
     """
     for paragraph in re.split(r"\n\s*\n", _HEADING.sub("\n", cleandoc(docstring))):
         lines = paragraph.strip("\n").split("\n")

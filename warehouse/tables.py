@@ -123,9 +123,13 @@ class Tables:
         """Return (relation, path, time of change) of each data file that the present snapshot does not use."""
         unused = []
         for name, uris in self.snapshot().items():
-            used = {uri.removeprefix(self._uri(name) + "/") for uri in uris}
+            used = {self.path_of(name, uri) for uri in uris}
             unused += [(name, path, when) for path, when in self.storage.data_files(name) if path not in used]
         return unused
+
+    def path_of(self, relation: str, uri: str) -> str:
+        """Return a data file's path inside its relation's folder."""
+        return uri.removeprefix(self._uri(relation) + "/")
 
     def _uri(self, name: str) -> str:
         return f"{self.storage.uri}/{name}"

@@ -46,7 +46,7 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
     actions = warehouse.tables.delta_table(relation.name).get_add_actions()
     counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
     for uri in warehouse.snapshot.get(relation.name, []):
-        path = uri.split(f"/{relation.name}/", 1)[1]
+        path = warehouse.tables.path_of(relation.name, uri)
         try:
             with warehouse.storage.open_uri(uri) as stream:
                 parquet = pq.ParquetFile(stream)

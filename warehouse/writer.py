@@ -70,9 +70,9 @@ class RelationWriter:
             if self._parquet is not None:
                 self._parquet.close()
                 self._stream.close()
-        except OSError as failure:
+        except (OSError, NwhError) as failure:
             self._remove()
-            raise self._full(failure) from failure
+            raise failure if isinstance(failure, NwhError) else self._full(failure) from failure
         if error is not None:
             self._remove()
         elif self._parquet is not None:

@@ -8,15 +8,21 @@ from torch import Tensor
 from ingest.summaries.histogram import Histogram
 from ingest.summaries.moments import Moments
 from ingest.summaries.topk import TopK
-from warehouse.errors import ModelError
+
+
+class NotFiniteError(ValueError):
+    """A NaN or infinite activation: of which neuron, for the sentence of which ordinal."""
+
+    def __init__(self, neuron: int, ordinal: int, value: float) -> None:
+        """Name the place."""
+        super().__init__(f"neuron {neuron} is {value} for the sentence of ordinal {ordinal}")
+        self.neuron, self.ordinal, self.value = neuron, ordinal, value
 
 
 class LayerSummary:
     """The mergeable summaries of the neurons of one layer at one site."""
 
-    def __init__(
-        self, n_neurons: int, k: int, sample: Tensor, device: torch.device | str, positions: bool
-    ) -> None:
+    def __init__(self, n_neurons: int, k: int, sample: Tensor, device: torch.device | str, positions: bool) -> None:
         """Start empty; `sample` [sentences] int64, sorted, are the ordinals whose activations are kept whole."""
         self.top = TopK(n_neurons, k, "top", device, positions)
         self.bottom = TopK(n_neurons, k, "bottom", device, positions)
@@ -28,12 +34,12 @@ class LayerSummary:
     def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
         """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64.
 
-        Raises ModelError where a value is NaN or infinite.
+        Raises NotFiniteError where a value is NaN or infinite; the summary is then as it was.
         """
         low, high = values.aminmax(dim=1)
         if not bool(torch.isfinite(low + high).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
-            raise ModelError(f"neuron {neuron} is {values[neuron, sentence]} for sentence {ordinals[sentence]}")
+            raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
         self.top.update(values, ordinals, positions)
         self.bottom.update(values, ordinals, positions)
         self.moments.update(values)

@@ -65,7 +65,8 @@ class Moments:
     @property
     def std(self) -> Tensor:
         """Standard deviation of the population, [neurons] float64."""
-        return (self.m2 / max(self.n, 1)).clamp(min=0).sqrt()
+        variance: Tensor = self.m2 / max(self.n, 1)
+        return variance.clamp(min=0).sqrt()
 
     @property
     def skewness(self) -> Tensor:

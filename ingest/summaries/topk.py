@@ -29,9 +29,7 @@ class TopK:
         self.pole = pole
         capacity = k + max(1024, k // 4)
         self.keys = torch.full((n_neurons, capacity), EMPTY, dtype=torch.int64, device=device)
-        self.positions = (
-            torch.zeros((n_neurons, capacity), dtype=torch.int16, device=device) if positions else None
-        )
+        self.positions = torch.zeros((n_neurons, capacity), dtype=torch.int16, device=device) if positions else None
         self.filled = torch.zeros(n_neurons, dtype=torch.int64, device=device)
         worst = -torch.inf if pole == "top" else torch.inf
         self.threshold = torch.full((n_neurons, 1), worst, device=device)
@@ -70,13 +68,14 @@ class TopK:
         self._replace(*self._largest(keys, positions))
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a resumed run needs: keys [neurons, K], EMPTY where there are fewer."""
-        keys, positions = self._largest(self.keys, self.positions)
-        return {"keys": keys} if positions is None else {"keys": keys, "positions": positions}
+        """Return what a resumed run needs."""
+        names = ("keys", "filled", "threshold") + (("positions",) if self.positions is not None else ())
+        return {name: getattr(self, name) for name in names}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
-        self._replace(state["keys"].to(self.keys.device), state.get("positions"))
+        for name, tensor in state.items():
+            setattr(self, name, tensor.to(self.keys.device))
 
     def _largest(self, keys: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
         kept, at = keys.topk(self.k, dim=1)  # sorted, so that empty slots come last

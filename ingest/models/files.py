@@ -1,0 +1,72 @@
+"""The files of a checkpoint: which commit they are of, and which of them hold the weights."""
+
+import json
+from pathlib import Path
+
+from ingest.models import hub
+from ingest.models.references import PLACEHOLDER, Source, missing_checkpoint
+from warehouse.errors import ModelError
+
+_SAFE = ("model.safetensors", "model.safetensors.index.json")
+_PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def commit_of(source: Source) -> str | None:
+    """Return the commit that a hub revision stands for, null for local files.
+
+    UsageError: no such revision; lists those there are. ModelError: no such repository or no network.
+    """
+    if not source.is_hub:
+        return None
+    try:
+        config = hub.fetch(source.location, source.revision or "main", "config.json")
+    except hub.RevisionMissing:
+        raise missing_checkpoint(source.source, source.checkpoint) from None
+    except hub.RepositoryMissing:
+        if PLACEHOLDER not in source.source:
+            raise
+        raise missing_checkpoint(source.source, source.checkpoint) from None
+    if config is None:
+        raise ModelError(f"{source.location} has no config.json: it is not a transformers model")
+    return config.parent.name  # the cache keeps files under snapshots/<commit>/
+
+
+def weight_files(source: Source, revision: str | None, allow_pickle: bool) -> list[Path]:
+    """Return the files that hold the weights, fetched where needed: safetensors before pickles.
+
+    ModelError: there are none, a shard is missing, or they are pickled and `allow_pickle` is off.
+    """
+
+    def find(filename: str) -> Path | None:
+        if source.is_hub:
+            return hub.fetch(source.location, revision or "main", filename)
+        path = Path(source.location, filename)
+        return path if path.is_file() else None
+
+    def is_there(filename: str) -> bool:
+        if source.is_hub:
+            return hub.exists(source.location, revision or "main", filename)
+        return Path(source.location, filename).is_file()
+
+    if source.gguf_file:
+        return [Path(source.location, source.gguf_file)]
+    for filename in _SAFE + _PICKLED:
+        if filename in _PICKLED and not allow_pickle:
+            # Asked, not fetched: a refused file of gigabytes need not come first.
+            if not is_there(filename):
+                continue
+            raise ModelError(
+                f"{source} has pickled weights only ({filename}), and loading a pickle can run code: "
+                "use a checkpoint with safetensors, or pass --allow-pickle"
+            )
+        path = find(filename)
+        if path is None:
+            continue
+        if path.suffix != ".json":
+            return [path]
+        shards = sorted(set(json.loads(path.read_text())["weight_map"].values()))
+        found = [find(shard) for shard in shards]
+        if None in found:
+            raise ModelError(f"{source} lacks {shards[found.index(None)]}, which {filename} names")
+        return [shard for shard in found if shard]
+    raise ModelError(f"{source} has no weights: neither {' nor '.join(_SAFE[:1] + _PICKLED[:1])}")

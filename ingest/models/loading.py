@@ -1,0 +1,281 @@
+"""Load one checkpoint: weights, tokenizer, and the values of its row in `checkpoints`."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ingest.models.families import Family, family_of, objective_of
+from ingest.models.files import commit_of, weight_files
+from ingest.models.hashing import weights_sha256
+from ingest.models.references import Source, resolve
+from warehouse.errors import ModelError, UsageError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
+_HEADS = {"mlm": "AutoModelForMaskedLM", "clm": "AutoModelForCausalLM", "seq2seq": "AutoModelForSeq2SeqLM"}
+# T5 has no table of positions; this is the length it was trained on.
+_RELATIVE_POSITIONS_WINDOW = 512
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The values of a `checkpoints` row, in its order (`dataclasses.asdict` makes the row).
+
+    revision: commit of a hub repository, null for local files.
+    n_parameters: of the base model with its embeddings, without pooler and heads; tied ones count once.
+    """
+
+    model: str
+    checkpoint: str
+    step: int | None
+    source: str
+    revision: str | None
+    family: str
+    objective: str
+    n_layers: int
+    d_model: int
+    d_ffn: int
+    vocab_size: int
+    n_parameters: int
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A checkpoint in memory, in evaluation mode with frozen parameters.
+
+    module: the base model, or the model with its language-model head where `load` was asked for it.
+    tokenizer: a fast tokenizer that has a pad token and pads on the right.
+    window: the most tokens a sequence may have, special tokens included.
+    """
+
+    module: Any
+    tokenizer: Any
+    family: Family
+    device: torch.device
+    dtype: torch.dtype
+    window: int
+    checkpoint: Checkpoint
+
+    @property
+    def base(self) -> nn.Module:
+        """The model without its head."""
+        return self.module.base_model  # type: ignore[no-any-return]
+
+
+def load(
+    reference: str,
+    checkpoint: str | None = None,
+    *,
+    name: str | None = None,
+    head: bool = False,
+    device: str = "auto",
+    dtype: str = "float32",
+    allow_pickle: bool = False,
+    family: Family | None = None,
+) -> LoadedModel:
+    """Load a checkpoint of a model reference (DESIGN 4) and describe it.
+
+    head: with the language-model head of the checkpoint's objective.
+    device: `auto` takes CUDA, then MPS, then the CPU. dtype: `float32`, `bfloat16` or `float16`.
+    allow_pickle: also load pickled weights, through torch's `weights_only`, not safetensors and GGUF only.
+    family: how to read an architecture that nwh does not know.
+    UsageError: no such reference, checkpoint, device, dtype or family. ModelError: files that cannot be used.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    target = pick_device(device)
+    source = resolve(reference, checkpoint, name)
+    with _quiet(source):
+        if source.gguf_file:
+            _need_gguf(source)
+        revision = commit_of(source)
+        files = weight_files(source, revision, allow_pickle)
+        place = _place(source, revision)
+        config, family = _config(source, place, family)
+        objective = objective_of(config.architectures, family)
+        module = _module(source, place, config, family, objective if head else None, DTYPES[dtype], files)
+        tokenizer = _tokenizer(source, place)
+    module = module.to(target).requires_grad_(False).eval()
+    down = family.down_of(family.blocks_of(module.base_model)[0])
+    row = Checkpoint(
+        model=source.model,
+        checkpoint=source.checkpoint,
+        step=source.step,
+        source=source.source,
+        revision=revision,
+        family=family.name,
+        objective=objective,
+        n_layers=len(family.blocks_of(module.base_model)),
+        d_model=_widths(down)[1],
+        d_ffn=_widths(down)[0],
+        vocab_size=module.get_input_embeddings().num_embeddings,
+        n_parameters=_n_parameters(module),
+        weights_sha256=weights_sha256(files),
+    )
+    return LoadedModel(module, tokenizer, family, target, DTYPES[dtype], _window(config, family, tokenizer), row)
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the torch device of a name, `auto` being the best there is; UsageError where it is not there."""
+    has_mps = torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"device {device!r} is not known: use auto, cpu, cuda, cuda:N or mps") from None
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(has_mps)}.get(picked.type, 0)
+    if (picked.index or 0) >= count:
+        raise UsageError(f"this machine has no device {device!r}: use auto or cpu")
+    return picked
+
+
+def _place(source: Source, revision: str | None) -> dict[str, Any]:
+    """Return what every `from_pretrained` call takes to find the files."""
+    # False is said, not left out: transformers would ask on the terminal whether to run a repository's code.
+    place: dict[str, Any] = {"pretrained_model_name_or_path": source.location, "trust_remote_code": False}
+    if source.gguf_file:
+        place["gguf_file"] = source.gguf_file
+    return {**place, "revision": revision} if revision else place
+
+
+def _config(source: Source, place: dict[str, Any], family: Family | None) -> tuple[Any, Family]:
+    from transformers import AutoConfig, PreTrainedConfig
+
+    with _explained(source, "configuration"):
+        if source.gguf_file:
+            config = AutoConfig.from_pretrained(**place)
+            family = family or family_of(config.model_type)
+        else:
+            # The family first: a model type that transformers does not know either gets the same message.
+            values, _ = PreTrainedConfig.get_config_dict(**place)
+            family = family or family_of(values.get("model_type", "(none in config.json)"))
+            config = AutoConfig.from_pretrained(**place)
+    # Chunks would reach the down projection one after the other; all at once is the same computation.
+    config.chunk_size_feed_forward = 0
+    return config, family
+
+
+def _module(
+    source: Source,
+    place: dict[str, Any],
+    config: Any,
+    family: Family,
+    objective: str | None,
+    dtype: torch.dtype,
+    files: list[Path],
+) -> Any:
+    import transformers
+
+    if objective == "encoder":
+        raise ModelError(f"{source} has no language-model head ({config.architectures}): name one that has")
+    auto = getattr(transformers, _HEADS[objective] if objective else "AutoModel")
+    options = {"add_pooling_layer": False} if family.pooler and not objective else {}
+    if not source.gguf_file:
+        options |= {"use_safetensors": files[0].suffix == ".safetensors", "weights_only": True}
+    with _explained(source, "weights"):
+        module, info = auto.from_pretrained(**place, config=config, dtype=dtype, output_loading_info=True, **options)
+    if info["missing_keys"]:
+        # transformers would fill these with random numbers.
+        missing = sorted(info["missing_keys"])
+        raise ModelError(
+            f"{source} lacks {len(missing)} tensors of a {type(module).__name__}, such as {missing[0]}: "
+            "its config.json describes another model"
+        )
+    return module
+
+
+def _tokenizer(source: Source, place: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
+
+    folder = Path(source.location)
+    if not source.is_hub and not source.gguf_file and not _has_tokenizer(folder):
+        # Checkpoints in sub-folders often share the tokenizer beside them.
+        if not _has_tokenizer(folder.parent):
+            raise ModelError(f"{source} has no tokenizer: save one in {folder} (tokenizer.json)")
+        place = {**place, "pretrained_model_name_or_path": str(folder.parent)}
+    with _explained(source, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(**place)
+    if not tokenizer.is_fast:
+        raise ModelError(f"{source} has a slow tokenizer only: save a tokenizer.json beside it")
+    if tokenizer.pad_token is None:
+        # Padded positions are masked, so any token will do.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / filename).is_file() for filename in _TOKENIZER)
+
+
+def _need_gguf(source: Source) -> None:
+    try:
+        import accelerate  # noqa: F401
+        import gguf  # noqa: F401
+    except ImportError as error:
+        raise ModelError(f"{source.gguf_file} needs the GGUF reader: pip install nwh[gguf]") from error
+
+
+def _widths(down: Any) -> tuple[int, int]:
+    """Return (d_ffn, d_model) of a down projection."""
+    if hasattr(down, "in_features"):
+        return down.in_features, down.out_features
+    return tuple(down.weight.shape)  # GPT-2's Conv1D keeps its weight as [in, out]
+
+
+def _n_parameters(module: Any) -> int:
+    head = module.get_output_embeddings()
+    tied = {id(parameter) for parameter in module.get_input_embeddings().parameters()}
+    own = {id(parameter) for parameter in head.parameters()} - tied if head else set()
+    return sum(p.numel() for p in module.base_model.parameters() if id(p) not in own)
+
+
+def _window(config: Any, family: Family, tokenizer: Any) -> int:
+    positions: int = getattr(config, "max_position_embeddings", _RELATIVE_POSITIONS_WINDOW)
+    if family.positions_after_padding:
+        positions -= config.pad_token_id + 1
+    # A tokenizer that knows no limit says 1e30.
+    return min(positions, int(tokenizer.model_max_length))
+
+
+@contextlib.contextmanager
+def _explained(source: Source, what: str) -> Iterator[None]:
+    """Turn whatever transformers raises into a ModelError with its first line."""
+    try:
+        yield
+    except (ModelError, UsageError):
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(f"the {what} of {source} cannot be loaded: {reason}") from error
+
+
+@contextlib.contextmanager
+def _quiet(source: Source) -> Iterator[None]:
+    """Keep the progress bars and warnings of transformers off the terminal, and restore its settings."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            if source.gguf_file:
+                # The GGUF reader's bar knows no setting.
+                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
