@@ -69,9 +69,9 @@ def ingest_activations(
     """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
 
     A corpus that was run with the same settings, weights and text is left alone unless `again`. An interrupted
-    run goes on from its last partial result, saved at least `save_every` seconds apart (0: after each block). Raises UsageError before
-    any work for an unknown corpus or a model name already taken by other weights; ModelError for activations
-    that are NaN or infinite; BusyError where another process works on the same unit.
+    run goes on from its last partial result, saved at least `save_every` seconds apart (0: after each block).
+    Raises UsageError before any work for an unknown corpus or a model name already taken by other weights;
+    ModelError for activations that are NaN or infinite; BusyError where another process works on the same unit.
     """
     check_name("model", model.checkpoint.model)
     check_name("checkpoint", model.checkpoint.checkpoint)
@@ -176,8 +176,7 @@ class _Job:
         summaries = {
             (site, layer): LayerSummary(widths[site], k, sample, device, positions)
             for layer in range(checkpoint.n_layers)
-            for site in ("ffn", "hidden")  # in the order of computation: the first NaN is where it arose
-            if site in self.settings.sites
+            for site in sorted(self.settings.sites)  # ffn, hidden: as computed, so the first NaN is where it arose
         }
         tally, done, run.model_seconds = self._resume(run, summaries)
         saved, cost = time.monotonic(), 0.0

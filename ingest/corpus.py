@@ -38,7 +38,7 @@ def ingest_corpus(
     Raises UsageError for a name that is not allowed, SourceError for a source without sentences.
     """
     check_name("corpus", name)
-    _check_base(warehouse, name)
+    check_base(warehouse, name)
     documents = read()
     with warehouse.run("corpus", {"corpus": name}, {"corpus": name, "source": source, **(settings or {})}) as run:
         splitter = punkt_splitter(read())
@@ -118,7 +118,8 @@ class _Writing:
         self._sentences, self._metadata = [], []
 
 
-def _check_base(warehouse: Warehouse, name: str) -> None:
+def check_base(warehouse: Warehouse, name: str) -> None:
+    """Raise UsageError for a corpus name whose sentence ids another corpus has."""
     corpora = [corpus for (corpus,) in warehouse.sql("select corpus from corpora").fetchall()]
     for corpus in corpora:
         if corpus != name and corpus_base(corpus) == corpus_base(name):

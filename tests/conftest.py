@@ -12,7 +12,8 @@ import torch
 
 torch.set_num_threads(1)
 
-WORDS = "the a cat dog bird tree river king sees finds loves hates red blue old quick and of to with".split()
+WORDS = ["the", "a", "cat", "dog", "bird", "tree", "river", "king", "sees", "finds", "loves", "hates"]
+WORDS += ["red", "blue", "old", "quick", "and", "of", "to", "with"]
 MAX_WORDS = 40
 
 

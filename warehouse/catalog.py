@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.errors import UsageError
+from warehouse.errors import StorageError, UsageError
 from warehouse.schema import RELATIONS, Relation
 from warehouse.tables import Snapshot, first_line
 
@@ -94,7 +94,13 @@ def _fill(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, comments: b
     if any("://" in uri for uris in snapshot.values() for uri in uris):
         connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
     for relation in RELATIONS.values():
-        connection.execute(relation_view(relation, snapshot.get(relation.name, [])))
+        try:
+            connection.execute(relation_view(relation, snapshot.get(relation.name, [])))
+        except duckdb.Error as error:
+            raise StorageError(
+                f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "
+                "files; ingest what they hold again"
+            ) from error
         if comments:
             connection.execute(";".join(_relation_comments(relation)))
     for question in questions():

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from warehouse.errors import UsageError
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_STEP = re.compile(r"(\d+)(k|m)?(?![0-9a-z])", re.IGNORECASE)
+_STEP = re.compile(r"(?:^|step|[^0-9a-z])[_-]?(\d+)(k|m)?(?![0-9a-z])", re.IGNORECASE)
 _UNIT = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -48,7 +48,8 @@ def step_of(checkpoint: str) -> int | None:
     >>> step_of("step143000"), step_of("step_20k"), step_of("main")
     (143000, 20000, None)
     """
-    found = _STEP.search(checkpoint)
+    after_step = checkpoint[max(checkpoint.lower().rfind("step"), 0) :]
+    found = _STEP.search(after_step)
     return int(found[1]) * _UNIT[(found[2] or "").lower()] if found else None
 
 

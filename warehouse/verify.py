@@ -6,6 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from duckdb import DuckDBPyConnection
+from duckdb import Error as DuckDBError
+
+from warehouse import catalog
 from warehouse.progress import SILENT, Progress
 from warehouse.schema import NEURON_TOPK, RELATIONS, Relation
 from warehouse.tables import first_line
@@ -27,16 +31,24 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
     numbers finite; activations belong to the corpus text that is stored; no two checkpoints have the same
     weights. `deep` reads every column of every row.
     """
+    whole = dict(warehouse.snapshot)
     with progress.bar("verify", len(RELATIONS), "relations") as bar:
         for relation in RELATIONS.values():
-            damaged = list(_files(warehouse, relation, deep))
-            yield from damaged
-            if not damaged:  # queries over a damaged relation would fail
-                yield from _keys(warehouse, relation)
-                yield from _numbers(warehouse, relation)
+            for finding in _files(warehouse, relation, deep):
+                whole[relation.name] = []  # nothing more can be said of a damaged relation
+                yield finding
             bar.advance(1)
-    for check in (_references, _stale_text, _same_weights):
-        yield from check(warehouse)
+    connection = catalog.connect(whole)
+    damaged = {name for name in whole if whole[name] != warehouse.snapshot[name]}
+    for relation in (relation for relation in RELATIONS.values() if relation.name not in damaged):
+        try:
+            yield from _keys(connection, relation)
+            yield from _numbers(connection, relation)
+            yield from _references(connection, relation, damaged)
+        except DuckDBError as error:  # a damaged page behind a footer that is whole
+            yield Finding(f"{relation.name}: cannot be read: {first_line(error)}")
+    yield from _stale_text(connection)
+    yield from _same_weights(connection)
     yield from _leftovers(warehouse)
 
 
@@ -60,10 +72,10 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
             yield Finding(f"{relation.name}: file {path} has {rows} rows, its table counts {counted[path]}")
 
 
-def _keys(warehouse: Warehouse, relation: Relation) -> Iterator[Finding]:
+def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
     if relation is NEURON_TOPK:  # the key of so many rows is checked by neuron: ranks are 1 to k, each once
         by = ", ".join(relation.key[:-1])
-        bad = warehouse.sql(
+        bad = connection.sql(
             f"select {by} from neuron_topk group by all having max(rank) <> count(*) "
             "or sum(rank) <> count(*) * (count(*) + 1) / 2 "
             "or sum(rank::hugeint * rank) <> count(*)::hugeint * (count(*) + 1) * (2 * count(*) + 1) / 6 limit 3"
@@ -72,41 +84,37 @@ def _keys(warehouse: Warehouse, relation: Relation) -> Iterator[Finding]:
             yield Finding(f"neuron_topk: ranks of {'/'.join(map(str, row))} are not 1, 2, 3, …")
         return
     by = ", ".join(relation.key)
-    for row in warehouse.sql(f"select {by} from {relation.name} group by all having count(*) > 1 limit 3").fetchall():
+    for row in connection.sql(f"select {by} from {relation.name} group by all having count(*) > 1 limit 3").fetchall():
         yield Finding(f"{relation.name}: key {'/'.join(map(str, row))} stands more than once")
 
 
-def _numbers(warehouse: Warehouse, relation: Relation) -> Iterator[Finding]:
+def _numbers(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
     for column in relation.finite:
-        bad = warehouse.sql(f"select count(*) from {relation.name} where not isfinite({column})").fetchall()[0][0]
+        bad = connection.sql(f"select count(*) from {relation.name} where not isfinite({column})").fetchall()[0][0]
         if bad:
             yield Finding(f"{relation.name}: {bad} values of {column} are NaN or infinite")
 
 
-def _references(warehouse: Warehouse) -> Iterator[Finding]:
-    for relation in RELATIONS.values():
-        for column, target in relation.references:
-            other, key = target.split(".")
-            query = (
-                f"select any_value({column}), count(*) from {relation.name} "
-                f"where {column} not in (select {key} from {other})"
-            )
-            try:
-                example, missing = warehouse.sql(query).fetchall()[0]
-            except Exception as error:  # one of the two is damaged, and reported
-                yield Finding(f"{relation.name}.{column} cannot be checked against {target}: {first_line(error)}")
-                continue
-            if missing:
-                yield Finding(f"{relation.name}: {missing} rows have a {column} that {other} lacks ({example})")
+def _references(connection: DuckDBPyConnection, relation: Relation, damaged: set[str]) -> Iterator[Finding]:
+    for column, target in relation.references:
+        other, key = target.split(".")
+        if other in damaged:
+            continue
+        example, missing = connection.sql(
+            f"select any_value({column}), count(*) from {relation.name} "
+            f"where {column} not in (select {key} from {other})"
+        ).fetchall()[0]
+        if missing:
+            yield Finding(f"{relation.name}: {missing} rows have a {column} that {other} lacks ({example})")
 
 
-def _stale_text(warehouse: Warehouse) -> Iterator[Finding]:
+def _stale_text(connection: DuckDBPyConnection) -> Iterator[Finding]:
     """Yield units that were run over a text of a corpus that has been replaced since."""
     now = {
         corpus: json.loads(settings).get("text_sha256")
-        for corpus, settings in warehouse.sql("select corpus, settings from corpora").fetchall()
+        for corpus, settings in connection.sql("select corpus, settings from corpora").fetchall()
     }
-    runs = warehouse.sql(
+    runs = connection.sql(
         "select job, unit, settings from runs "
         "qualify row_number() over (partition by job, unit order by started_at desc) = 1"
     ).fetchall()
@@ -117,8 +125,8 @@ def _stale_text(warehouse: Warehouse) -> Iterator[Finding]:
             yield Finding(f"{job} of {unit} are of an earlier text of corpus {corpus}: ingest them again")
 
 
-def _same_weights(warehouse: Warehouse) -> Iterator[Finding]:
-    rows = warehouse.sql(
+def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
+    rows = connection.sql(
         "select string_agg(model || '@' || checkpoint, ', ' order by model, step, checkpoint), weights_sha256 "
         "from checkpoints group by weights_sha256 having count(*) > 1"
     ).fetchall()

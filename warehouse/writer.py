@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -111,6 +112,9 @@ class RelationWriter:
         )
 
     def _remove(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError):  # what it could not write is no longer wanted, but its space is
+                self._stream.close()
         if self._path:
             self._storage.delete_data_file(self.relation.name, self._path)
 

@@ -34,5 +34,5 @@ select
 from neuron_metadata
 qualify row_number() over (
     partition by model, checkpoint, site, corpus, layer, neuron, pole, key
-    order by share desc, value
+    order by share desc, value asc
 ) = 1;

@@ -1,4 +1,4 @@
--- Whether the same dimension responds to sentences of similar length in two layers (METHODS 5): the mean number
+-- Whether the same dimension responds to sentences of similar length in two layers (Oba et al. 2021): the mean number
 -- of tokens of top sentences correlated over dimensions, with a permuted baseline.
 -- grain: pair of layers, per model, checkpoint, site and corpus
 -- model: short name of the model
@@ -13,4 +13,16 @@
 -- baseline_std: its standard deviation
 -- p_value: (1 + permutations with at least this correlation) / (1 + permutations)
 create view dimension_consistency as
-select * from dimension_consistency_of('mean_tokens');
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    layer_a,
+    layer_b,
+    n_neurons,
+    correlation,
+    baseline,
+    baseline_std,
+    p_value
+from dimension_consistency_of('mean_tokens');

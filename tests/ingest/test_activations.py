@@ -82,7 +82,8 @@ def test_topk_equals_brute_force(warehouse, model, how, special_tokens):
 def test_max_names_the_token(warehouse, model):
     ingest_activations(warehouse, model, ["one"], Settings(k=5, aggregate="max"))
     row = warehouse.sql(
-        "select * from neuron_sentences where site = 'hidden' and layer = 1 and neuron = 3 and pole = 'top' and rank = 1"
+        "select * from neuron_sentences "
+        "where site = 'hidden' and layer = 1 and neuron = 3 and pole = 'top' and rank = 1"
     ).pl()
     encoded = model.tokenizer(row["text"][0], return_tensors="pt", truncation=True, max_length=model.window)
     with torch.no_grad():

@@ -1,0 +1,100 @@
+"""kill -9 at random moments: nothing committed is lost or doubled, and the resumed run ends in the same rows."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from ingest.activations import Settings, ingest_activations
+from ingest.models import load
+from warehouse import Warehouse
+
+TABLES = ["neuron_topk", "neuron_stats", "activation_sample", "sentence_tokens", "sentences", "checkpoints"]
+INGEST = """
+    import sys, torch
+    torch.set_num_threads(1)
+    from ingest import activations as job
+    from ingest.activations import Settings, ingest_activations
+    from ingest.models import load
+    from warehouse import Warehouse
+    job.BLOCK = 64
+    model = load(sys.argv[2], device="cpu")
+    print("begin", flush=True)
+    ingest_activations(Warehouse.open(sys.argv[1]), model, ["one", "two"], Settings(k=50, sample=20), save_every=0)
+"""
+
+
+def rows(warehouse):
+    return {name: warehouse.sql(f"from {name} order by all").pl() for name in TABLES}
+
+
+@pytest.mark.slow
+def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert):
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    undisturbed, warehouse = Warehouse.create(tmp_path / "undisturbed"), Warehouse.create(tmp_path / "killed")
+    for each in (undisturbed, warehouse):
+        add_corpus(each, "one", 400)
+        add_corpus(each, "two", 300, seed=1)
+    model = load(str(tiny_bert), device="cpu")
+    from ingest import activations as job
+
+    block, job.BLOCK = job.BLOCK, 64
+    try:
+        ingest_activations(undisturbed, model, ["one", "two"], Settings(k=50, sample=20))
+    finally:
+        job.BLOCK = block
+    want = rows(undisturbed)
+    sizes = {0} | {rows["sentence_id"].len() for _, rows in want["neuron_topk"].group_by("corpus", "site")}
+
+    stop, errors, looks = threading.Event(), [], []
+
+    def read():
+        while not stop.is_set():
+            try:
+                found = Warehouse.open(warehouse.storage.uri).sql(
+                    "select corpus, site, count(*), count(distinct (layer, neuron)) from neuron_topk group by all"
+                )
+                stats = "select corpus, site, count(*) from neuron_stats group by all"
+                looks.append({(corpus, site): n for corpus, site, n, _ in found.fetchall()})
+                Warehouse.open(warehouse.storage.uri).sql(stats).fetchall()
+            except Exception as error:
+                errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    code = textwrap.dedent(INGEST)
+    kills = 0
+    try:
+        while kills < 20:
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, warehouse.storage.uri, str(tiny_bert)], stdout=subprocess.PIPE, text=True
+            )
+            process.stdout.readline()
+            time.sleep(chance.uniform(0, 1.5))
+            process.kill()
+            process.communicate()
+            kills += process.returncode == -9
+            if process.returncode == 0:  # all done: start over, so that every kill has something to hit
+                for corpus in ("one", "two"):
+                    ingest_activations(warehouse, model, [corpus], Settings(k=3 + kills, sample=20), again=True)
+        assert subprocess.run([sys.executable, "-c", code, warehouse.storage.uri, str(tiny_bert)], check=True)
+    finally:
+        stop.set()
+        reader.join()
+    assert errors == []
+    assert looks
+    killed = Warehouse.open(warehouse.storage.uri)
+    for name, frame in rows(killed).items():
+        assert frame.equals(want[name]), name
+    assert len(sizes) > 1
+    from warehouse.verify import verify
+
+    assert [finding.text for finding in verify(killed, deep=True) if finding.wrong] == []

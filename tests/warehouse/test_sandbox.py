@@ -1,0 +1,98 @@
+"""`nwh sql` reads this warehouse and nothing else; DuckDB's own settings hold the door."""
+
+from __future__ import annotations
+
+import pytest
+
+from warehouse import Warehouse, catalog
+from warehouse.errors import UsageError
+
+
+@pytest.fixture
+def sandbox(tmp_path, add_corpus):
+    warehouse = Warehouse.create(tmp_path / "w")
+    add_corpus(warehouse, "one", 20)
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    catalog.restrict(warehouse.connection, warehouse.snapshot)
+    return warehouse, tmp_path
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select count(*) from sentences",
+        "from corpora",
+        "with a as (select 1 as x) select x from a",
+        "describe sentences",
+        "summarize corpora",
+        "show tables",
+        "values (1), (2)",
+        "select * from top_sentences(['one'], 3)",
+    ],
+)
+def test_what_reads_is_allowed(sandbox, query):
+    warehouse, _ = sandbox
+    catalog.select(warehouse.connection, query).fetchall()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from '{outside}'",
+        "select * from read_csv('{outside}')",
+        "select * from read_text('{outside}')",
+        "select * from read_blob('/etc/passwd')",
+        "select * from glob('{folder}/*')",
+        "select * from sniff_csv('{outside}')",
+        "copy sentences to '{folder}/stolen.csv'",
+        "copy (select 1) to '{inside}'",
+        "explain analyze copy (select 1) to '{inside}'",
+        "export database '{folder}/x'",
+        "attach '{folder}/other.duckdb'",
+        "install httpfs",
+        "load httpfs",
+        "set threads = 1",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        "reset lock_configuration",
+        "pragma enable_profiling",
+        "create table t as select 1",
+        "create temp table t as select 1",
+        "create view v as select 1",
+        "create or replace view sentences as select 1",
+        "create macro f(x) as x",
+        "drop view sentences",
+        "insert into corpora values (1)",
+        "update corpora set source = 'x'",
+        "delete from corpora",
+        "with gone as (delete from corpora returning *) select * from gone",
+        "checkpoint",
+        "call pragma_version()",
+        "begin",
+        "prepare p as select 1",
+        "select 1; drop view sentences",
+        "",
+        "select from where",
+    ],
+)
+def test_everything_else_is_refused(sandbox, query):
+    warehouse, folder = sandbox
+    inside = warehouse.snapshot["sentences"][0]
+    before = warehouse.storage.size("sentences", warehouse.tables.path_of("sentences", inside))
+    query = query.format(outside=folder / "secret.csv", folder=folder, inside=inside)
+    with pytest.raises(UsageError):
+        catalog.select(warehouse.connection, query).fetchall()
+    assert warehouse.storage.size("sentences", warehouse.tables.path_of("sentences", inside)) == before
+    assert sorted(path.name for path in folder.iterdir()) == ["one.jsonl", "secret.csv", "w"]
+    assert warehouse.connection.execute("select count(*) from sentences").fetchall() > [(0,)]
+
+
+def test_the_settings_hold_even_where_a_statement_slips_through(sandbox):
+    """The parser's word on a statement's kind is the second lock: here the first one, DuckDB's settings, alone."""
+    import duckdb
+
+    warehouse, folder = sandbox
+    for query in (f"copy (select 1) to '{folder}/x.csv'", f"attach '{folder}/x.db'", "set threads = 1"):
+        with pytest.raises(duckdb.Error):
+            warehouse.connection.execute(query)
+    assert not (folder / "x.csv").exists()
