@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import chain
 from typing import Any
 
@@ -241,6 +242,7 @@ class _Job:
     def _save(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally, done: int) -> None:
         description = {
             "run_id": run.run_id,
+            "nwh": version("nwh"),
             "done": done,
             "total": self.n_sentences,
             "seconds": run.seconds,
@@ -262,8 +264,8 @@ class _Job:
         found = partial.describe(storage, run.place)
         if found is None:
             return tally, 0, 0.0
-        if found["settings"] != self.described:
-            run.note("a partial result of an earlier run with other settings was discarded")
+        if (found["nwh"], found["settings"]) != (version("nwh"), self.described):
+            run.note("a partial result of an earlier run, of another version or with other settings, was discarded")
             storage.discard_staged(run.place)
             return tally, 0, 0.0
         states: dict[tuple[str, int], dict[str, Tensor]] = {key: {} for key in summaries}

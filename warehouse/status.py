@@ -16,13 +16,12 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
     Of completed runs, the last of each job and unit; `done` and `total` count what the job's bar counts.
     """
     storage = warehouse.storage
-    held = {name: holder for name, holder in storage.held_locks().items() if "run_id" in holder and "/" in name}
     staged = {place: partial.describe(storage, place) or {} for place in storage.staged_places()}
-    at_work = {holder["run_id"]: (name, holder) for name, holder in held.items()}
+    at_work = {holder["run_id"]: holder for holder in storage.held_locks().values() if "place" in holder}
     rows: list[tuple[Any, ...]] = []
-    for run_id, (name, holder) in sorted(at_work.items()):
-        job, _, unit = name.partition("/")
-        saved = staged.pop(holder.get("place", ""), {})
+    for run_id, holder in sorted(at_work.items()):
+        job, _, unit = holder["place"].partition("/")
+        saved = staged.pop(holder["place"], {})
         rows.append(("running", job, unit, run_id, saved.get("done"), saved.get("total"), None, None, None))
     for place, saved in staged.items():
         job, _, unit = place.partition("/")

@@ -15,8 +15,10 @@ class Histogram:
     """Counts in up to 2,048 fine bins of width 2**e per neuron, on the grid of multiples of 2**e.
 
     e is the least exponent whose grid covers [min, max] of what was seen, so it depends on the extremes alone;
-    when they move, bins join in pairs. Hence the counts are the same in whatever order values come or parts merge.
+    when it grows, bins join in pairs. Hence the counts are the same in whatever order values come or parts merge.
     The width is at most (max - min) / 512: that is the bound on quantiles and on the edges of the 64 bins.
+
+    The bin [b 2**e, (b + 1) 2**e) is counted in slot b mod 2048, so that nothing moves while e stays.
     """
 
     def __init__(self, n_neurons: int, device: torch.device | str = "cpu") -> None:
@@ -24,40 +26,28 @@ class Histogram:
         self.counts = torch.zeros((n_neurons, _FINE), dtype=torch.int32, device=device)
         self.min = torch.full((n_neurons,), torch.inf, device=device)
         self.max = torch.full((n_neurons,), -torch.inf, device=device)
-        self.exponent = torch.full((n_neurons,), -(10**6), dtype=torch.int64, device=device)
-        self.first = torch.zeros(n_neurons, dtype=torch.int64, device=device)
+        self.exponent = torch.full((n_neurons,), -120, dtype=torch.int64, device=device)
 
     def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
         """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         self._cover(low, high)
         scale = torch.ldexp(torch.ones_like(low), -self.exponent)[:, None]
-        bins = (values * scale).floor_().sub_(self.first[:, None]).to(torch.int64)
-        self.counts.scatter_add_(1, bins, torch.ones((), dtype=torch.int32, device=bins.device).expand_as(bins))
+        slots = (values * scale).floor_().to(torch.int64).bitwise_and_(_FINE - 1)
+        self.counts.scatter_add_(1, slots, torch.ones((), dtype=torch.int32, device=slots.device).expand_as(slots))
 
     def merge(self, other: Histogram) -> None:
         """Take in all that another summary of the same neurons holds."""
         self._cover(other.min, other.max)
-        self._add(other.counts, other.exponent, other.first)
+        self.counts += _coarsened(other.counts, other.min, other.exponent, self.exponent)
 
     def _cover(self, low: Tensor, high: Tensor) -> None:
         """Widen the grid so that it holds [low, high] too."""
         low, high = torch.minimum(self.min, low), torch.maximum(self.max, high)
-        if torch.equal(low, self.min) and torch.equal(high, self.max):
-            return
-        old = self.counts, self.exponent, self.first
-        self.min, self.max = low, high
-        self.exponent = _exponent(low.double(), high.double())
-        self.first = torch.ldexp(low.double(), -self.exponent).floor().long()
-        if torch.equal(self.exponent, old[1]) and torch.equal(self.first, old[2]):
-            return
-        self.counts = torch.zeros_like(self.counts)
-        self._add(*old)
-
-    def _add(self, counts: Tensor, exponent: Tensor, first: Tensor) -> None:
-        shift = (self.exponent - exponent).clamp(0, 62)[:, None]
-        absolute = (torch.arange(_FINE, device=counts.device) + first[:, None]) >> shift
-        bins = (absolute - self.first[:, None]).clamp(0, _FINE - 1)  # bins beyond the end hold nothing
-        self.counts.scatter_add_(1, bins, counts)
+        exponent = _exponent(low.double(), high.double())
+        moved = (exponent != self.exponent).nonzero()[:, 0]
+        if len(moved):
+            self.counts[moved] = _coarsened(self.counts[moved], self.min[moved], self.exponent[moved], exponent[moved])
+        self.min, self.max, self.exponent = low, high, exponent
 
     @property
     def resolution(self) -> Tensor:
@@ -66,7 +56,7 @@ class Histogram:
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
-        cumulative = self.counts.cumsum(1, dtype=torch.int64)
+        cumulative = self._in_order().cumsum(1, dtype=torch.int64)
         n = cumulative[:, -1:].double()
         ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1)
         bins = torch.searchsorted(cumulative.double(), ranks)
@@ -80,11 +70,16 @@ class Histogram:
         width = torch.where(high > low, high - low, 1.0)
         place = ((middle - low) / width * BINS).floor().long().clamp(0, BINS - 1)
         counts = torch.zeros((len(low), BINS), dtype=torch.int64, device=low.device)
-        counts.scatter_add_(1, place, self.counts.long())
+        counts.scatter_add_(1, place, self._in_order().long())
         return edges.float(), counts
 
-    def _middle(self, bins: Tensor) -> Tensor:
-        return torch.ldexp((bins + self.first[:, None]).double() + 0.5, self.exponent[:, None])
+    def _in_order(self) -> Tensor:
+        """Return the counts from the minimum's bin on."""
+        return self.counts.gather(1, _bins(self.min, self.exponent) & (_FINE - 1))
+
+    def _middle(self, places: Tensor) -> Tensor:
+        """Return the middles of bins that count from the minimum's."""
+        return torch.ldexp((places + _first(self.min, self.exponent)).double() + 0.5, self.exponent[:, None])
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
@@ -94,6 +89,24 @@ class Histogram:
         """Continue from `state()`."""
         for name, tensor in state.items():
             setattr(self, name, tensor.to(self.counts.device))
+
+
+def _first(low: Tensor, exponent: Tensor) -> Tensor:
+    """Return the number of the bin that holds `low`, [neurons, 1]."""
+    return torch.ldexp(low.double(), -exponent).floor().nan_to_num(posinf=0).long()[:, None]
+
+
+def _bins(low: Tensor, exponent: Tensor) -> Tensor:
+    """Return the numbers of the 2,048 bins from that of `low` on, [neurons, 2048]."""
+    return _first(low, exponent) + torch.arange(_FINE, device=low.device)
+
+
+def _coarsened(counts: Tensor, low: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
+    """Return counts on the grid of exponent `coarse`, by slot; `low` is the least value counted."""
+    bins = _bins(low, fine)
+    joined = torch.zeros_like(counts)
+    slots = (bins >> (coarse - fine)[:, None].clamp(0, 62)) & (_FINE - 1)
+    return joined.scatter_add_(1, slots, counts.gather(1, bins & (_FINE - 1)))
 
 
 def _exponent(low: Tensor, high: Tensor) -> Tensor:

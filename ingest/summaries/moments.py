@@ -28,9 +28,8 @@ class Moments:
         centre = values.mean(1, keepdim=True)
         d1 = values - centre
         d2 = d1 * d1
-        s1, s2, s3, s4 = (
-            d.sum(1, dtype=torch.float64) / n for d in (d1, d2, d2 * d1, d2 * d2)
-        )  # moments around `centre`, which is the mean but for rounding
+        s1 = d1.sum(1, dtype=torch.float64) / n  # `centre` is the mean but for rounding, and this is the rest
+        s2, s3, s4 = (d.sum(1).double() / n for d in (d2, d2 * d1, d2 * d2))
         chunk.mean = centre[:, 0].double() + s1
         chunk.m2 = n * (s2 - s1**2)
         chunk.m3 = n * (s3 - 3 * s1 * s2 + 2 * s1**3)

@@ -18,7 +18,7 @@ class TopK:
 
     Buffers have room for more than K: a chunk's candidates (values not below the K-th so far) are appended, and
     the buffer is cut back to K when it is full. In a long stream few values are candidates, so the cost per value
-    is that of one comparison. Memory: 8 bytes x neurons x (K + max(1024, K / 4)).
+    is that of one comparison. Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class TopK:
         """Start empty. With `positions`, a token position travels with each entry."""
         self.k = k
         self.pole = pole
-        capacity = k + max(1024, k // 4)
+        capacity = k + max(2048, k // 4)
         self.keys = torch.full((n_neurons, capacity), EMPTY, dtype=torch.int64, device=device)
         self.positions = torch.zeros((n_neurons, capacity), dtype=torch.int16, device=device) if positions else None
         self.filled = torch.zeros(n_neurons, dtype=torch.int64, device=device)
@@ -42,6 +42,13 @@ class TopK:
             self._take(values[:, part], ordinals[part], None if positions is None else positions[:, part])
 
     def _take(self, values: Tensor, ordinals: Tensor, positions: Tensor | None) -> None:
+        used, n = int(self.filled.max()), values.shape[1]
+        if used + n <= self.keys.shape[1] and bool(self.threshold.isinf().all()):  # all are candidates, and fit
+            self.keys[:, used : used + n] = encode(values, ordinals, self.pole)
+            if self.positions is not None and positions is not None:
+                self.positions[:, used : used + n] = positions
+            self.filled += n
+            return
         candidate = values >= self.threshold if self.pole == "top" else values <= self.threshold
         counts = candidate.sum(1)
         if int((self.filled + counts).max()) > self.keys.shape[1]:
@@ -57,8 +64,8 @@ class TopK:
         self.filled += counts
 
     def _cut(self) -> None:
-        """Keep the K largest keys; from now on a candidate must reach the K-th."""
-        self._replace(*self._largest(self.keys, self.positions))
+        """Keep the K largest keys of neurons that all have at least K; a candidate must reach the least of them."""
+        self._replace(*self._largest(self.keys, self.positions, sorted=False))
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -77,20 +84,21 @@ class TopK:
         for name, tensor in state.items():
             setattr(self, name, tensor.to(self.keys.device))
 
-    def _largest(self, keys: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        kept, at = keys.topk(self.k, dim=1)  # sorted, so that empty slots come last
+    def _largest(self, keys: Tensor, positions: Tensor | None, sorted: bool = True) -> tuple[Tensor, Tensor | None]:
+        """Return the K largest keys with their positions; sorted, empty slots come last."""
+        kept, at = keys.topk(self.k, dim=1, sorted=sorted)
         return kept, None if positions is None else positions.gather(1, at)
 
     def _replace(self, keys: Tensor, positions: Tensor | None) -> None:
-        """Hold these K keys per neuron, sorted, and nothing else."""
+        """Hold these K keys per neuron, empty ones last, and nothing else."""
         self.keys[:, : self.k] = keys
         self.keys[:, self.k :] = EMPTY
         if self.positions is not None and positions is not None:
             self.positions[:, : self.k] = positions
         self.filled = (keys != EMPTY).sum(1)
-        last, _ = decode(keys[:, -1:], self.pole)
+        least = keys.amin(1, keepdim=True)
         worst = -torch.inf if self.pole == "top" else torch.inf
-        self.threshold = torch.where(keys[:, -1:] == EMPTY, worst, last)
+        self.threshold = torch.where(least == EMPTY, worst, decode(least, self.pole)[0])
 
     def result(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first."""

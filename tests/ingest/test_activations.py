@@ -178,7 +178,7 @@ def test_a_partial_result_of_other_settings_is_not_used(warehouse, model, monkey
         with pytest.raises(KeyboardInterrupt):
             ingest_activations(warehouse, model, ["one"], Settings(k=7), save_every=0)
     (run,) = ingest_activations(warehouse, model, ["one"], Settings(k=9))
-    assert any("other settings was discarded" in note for note in run.notes)
+    assert any("other settings, was discarded" in note for note in run.notes)
     assert warehouse.sql("select max(rank) from neuron_topk").fetchall() == [(9,)]
 
 

@@ -234,3 +234,22 @@ def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):
     assert done.stdout
     store(warehouse, "a", ["1"])
     assert isinstance(warehouse.scan("sentences").collect().to_arrow(), pa.Table)
+
+
+def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehouse):
+    import numpy as np
+
+    from warehouse import partial
+    from warehouse.status import COLUMNS, status
+
+    store(warehouse, "a", ["1"])
+    description = {"run_id": "r1", "done": 3, "total": 9, "seconds": 1.5}
+    partial.save(warehouse.storage, "activations/model=m/corpus=a", description, [("x", np.arange(3))])
+    with warehouse.run("activations", {"model": "m", "corpus": "b"}, {}, locks=[{"site": "ffn"}]) as run:
+        columns, rows = status(warehouse)
+    assert columns == COLUMNS
+    assert rows[0] == ("running", "activations", "model=m/corpus=b", run.run_id, None, None, None, None, None)
+    assert rows[1] == ("interrupted", "activations", "model=m/corpus=a", "r1", 3, 9, None, 1.5, None)
+    assert rows[2][:3] == ("complete", "corpus", "corpus=a")
+    found = dict(partial.load(warehouse.storage, "activations/model=m/corpus=a"))
+    assert found["x"].tolist() == [0, 1, 2]

