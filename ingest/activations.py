@@ -1,4 +1,4 @@
-"""Job `activations`: one pass over a corpus keeps, for every neuron of every layer, what METHODS 3 asks for.
+"""Job `activations`: one pass over a corpus keeps, for every neuron of every layer, what questions about it need.
 
 Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
 activation_sample. The unit is (model,

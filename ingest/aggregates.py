@@ -1,4 +1,4 @@
-"""From token activations to a sentence's activation: mean, max, last, cls (METHODS 3)."""
+"""From token activations to a sentence's activation: mean, max, last, cls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences: documents split by NLTK's Punkt and normalised (METHODS 2), and the ids that sentences get."""
+"""Sentences: documents split by NLTK's Punkt and normalised, and the ids that sentences get."""
 
 import re
 from collections.abc import Iterable

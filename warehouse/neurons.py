@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from warehouse import output
+from warehouse import neuron_queries, output
 from warehouse.errors import UsageError
 from warehouse.names import short_name
+from warehouse.neuron_queries import Answer
+from warehouse.table2 import table2
 from warehouse.warehouse import Warehouse
 
 _NAME = re.compile(r"(?P<model>.+?)(?:@(?P<checkpoint>[^/@]+))?/(?P<site>hidden|ffn)/(?P<layer>\d+)/(?P<neuron>\d+)")
@@ -50,65 +52,42 @@ def parse_neuron(name: str) -> Neuron:
 
 @dataclass(frozen=True)
 class Description:
-    """What is known about a neuron, as named tables: (title, columns, rows)."""
+    """What is known about a neuron, as named tables."""
 
     neuron: Neuron
-    tables: list[tuple[str, list[str], list[tuple[Any, ...]]]]
+    tables: dict[str, Answer]
 
     def write(self, format: output.Format, stream: BinaryIO) -> None:
         """Write for reading, or as one JSON object; UsageError for a format that holds one table only."""
         import json
 
         if format in (output.Format.json, output.Format.jsonl):
-            content = {
-                title: [dict(zip(columns, map(output.plain, row), strict=True)) for row in rows]
-                for title, columns, rows in self.tables
-            }
+            content = {title: output.plain(answer.records) for title, answer in self.tables.items()}
             text = json.dumps({"neuron": str(self.neuron), **content}, ensure_ascii=False)
             stream.write(f"{text}\n".encode())
             return
         if format is not output.Format.table:
             raise UsageError(f"a neuron is several tables: --format {format.value} holds one; use table or json")
-        for title, columns, rows in self.tables:
+        for title, answer in self.tables.items():
             stream.write(f"\n{title} of {self.neuron}\n".encode())
-            output.write_rows(columns, rows, format, stream)
+            output.write_rows(answer.columns, answer.rows, format, stream)
 
 
 def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> Description:
-    """Return a neuron's statistics, its k top and bottom sentences, and the metadata its top sentences share.
+    """Return a neuron's statistics, its k top and bottom sentences, and what its top sentences share (table 2).
 
-    `corpora` may be empty: all that the neuron was run over. UsageError for a neuron that is not stored.
+    `corpora` may be empty: all that the neuron was run over. UsageError for a neuron or corpus that is not stored.
     """
-    chosen = "and ($corpora = [] or corpus in $corpora)"
-    place = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron"
-    params: dict[str, Any] = {**neuron.params, "corpora": corpora}
-    questions = {
-        "statistics": (
-            "select corpus, n, mean, std, min, max, skewness, kurtosis, share_positive, "
-            f"quantiles[4] as median from neuron_stats where {place} {chosen} order by corpus",
-            params,
-        ),
-        **{
-            f"{pole} sentences": (
-                "select row_number() over (order by activation * $sign desc, sentence_id) as place, activation, "
-                f"corpus, sentence_id, text from neuron_sentences where {place} {chosen} and pole = '{pole}' "
-                "and rank <= $k order by place limit $k",
-                {**params, "k": k, "sign": 1 if pole == "top" else -1},
-            )
-            for pole in ("top", "bottom")
+    extent = neuron_queries.extent_of(warehouse, neuron)
+    extent.check(neuron, corpora)
+    chosen = corpora or extent.corpora
+    return Description(
+        neuron,
+        {
+            "statistics": neuron_queries.statistics(warehouse, neuron, chosen),
+            "top sentences": neuron_queries.sentences(warehouse, neuron, chosen, "top", k),
+            "bottom sentences": neuron_queries.sentences(warehouse, neuron, chosen, "bottom", k),
+            "metadata": neuron_queries.metadata(warehouse, neuron, chosen, k, min_lift=1, max_q=0.05),
+            **table2(warehouse, neuron, chosen, k),
         },
-        "metadata": (
-            "select key, value, support, share, corpus_share, lift, g2, q_value from neuron_metadata "
-            f"where {place} and pole = 'top' {chosen} and lift > 1 and q_value <= 0.05 order by g2 desc limit $k",
-            {**params, "k": k},
-        ),
-    }
-    tables = []
-    for title, (query, values) in questions.items():
-        result = warehouse.connection.execute(query, values)
-        tables.append((title, output.columns(result), result.fetchall()))
-    if not tables[0][2]:
-        models = "select string_agg(distinct model || '@' || checkpoint, ', ') from neuron_stats"
-        known = warehouse.sql(models).fetchall()[0][0]
-        raise UsageError(f"no neuron {neuron} in {warehouse.storage}; models with activations: {known or 'none'}")
-    return Description(neuron, tables)
+    )

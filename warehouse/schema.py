@@ -265,6 +265,63 @@ ACTIVATION_SAMPLE = Relation(
     (("sentence_id", "sentences.sentence_id"),),
 )
 
+ANNOTATIONS = Relation(
+    "annotations",
+    "sentence x annotator",
+    ("corpus", "annotator", "sentence_id"),
+    (
+        Column("sentence_id", "bigint", SENTENCE),
+        Column("corpus", "text", CORPUS),
+        Column("annotator", "text", "what made it: `spacy`, `nltk`, `nltk+link-grammar`, `corenlp`, `trees` …"),
+        Column("words", "text[]", "words as they stand, punctuation included"),
+        Column("tags", "text[]", "Penn part-of-speech tag of each word"),
+        Column("tree", "text", "bracketed tree with the words as leaves, null if none was found", True),
+        Column("tree_kind", "text", "`constituency` or `dependency` (labels are relations); null without tree", True),
+    ),
+    ("corpus", "annotator"),
+    ("sentence_id",),
+    (("sentence_id", "sentences.sentence_id"),),
+)
+
+NEURON_PATTERNS = Relation(
+    "neuron_patterns",
+    "neuron x kind x pole x pattern",
+    ("model", "checkpoint", "site", "scope", "kind", "pole", "layer", "neuron", "pattern"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("site", "text", SITE),
+        Column("scope", "text", "corpora the patterns are from: their sorted names joined by `+`"),
+        Column("layer", "smallint", LAYER),
+        Column("neuron", "integer", NEURON),
+        Column("kind", "text", "`word` or `tag` (sequences, gaps allowed) or `tree` (ordered labelled subtrees)"),
+        Column("pole", "text", "`top` or `bottom`: which sentences of the neuron were mined"),
+        Column("pattern", "text[]", "items in order; for trees one bracketed text: `(NP (DT) (NN))`"),
+        Column("length", "smallint", "items of the pattern (trees: nodes)"),
+        Column("support", "integer", "sentences of the pole with the pattern"),
+        Column("k", "integer", "sentences of the pole, over all corpora of the scope"),
+        Column("corpus_support", "bigint", "sentences of the scope with the pattern, among those that counted"),
+        Column("n_sentences", "bigint", "sentences of the scope that counted for the model"),
+        Column("lift", "double", "(support / k) / (corpus_support / n_sentences)"),
+        Column("g2", "double", "log-likelihood ratio of the pole's sentences against the scope's others"),
+        Column("p_value", "double", "of g2, two-sided, chi-square with one degree of freedom"),
+        Column("q_value", "double", "Benjamini-Hochberg over the patterns of the neuron, kind and pole"),
+        Column("mined_support", "integer", "support among the pole's sentences of the first half (hash of the id)"),
+        Column(
+            "heldout_auroc",
+            "double",
+            "on the second half: (1 + share of the pole's sentences with it - share of the others) / 2; null where "
+            "the half has none of either",
+            True,
+        ),
+        Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
+    ),
+    ("model", "checkpoint", "site", "scope", "kind", "pole"),
+    ("layer", "neuron", "length"),
+    (("model", "checkpoints.model"),),
+    ("lift", "g2", "p_value", "q_value"),
+)
+
 RELATIONS: dict[str, Relation] = {
     relation.name: relation
     for relation in (
@@ -277,5 +334,7 @@ RELATIONS: dict[str, Relation] = {
         NEURON_TOPK,
         NEURON_STATS,
         ACTIVATION_SAMPLE,
+        ANNOTATIONS,
+        NEURON_PATTERNS,
     )
 }

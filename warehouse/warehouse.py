@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -76,6 +77,14 @@ class Warehouse:
         if relation not in RELATIONS:
             raise UsageError(f"no stored relation {relation!r}; there are {', '.join(RELATIONS)}")
         return pl.scan_delta(self.tables.delta_table(relation))
+
+    def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
+        """Return the settings of the last completed run of a job on a unit; null where there is none."""
+        rows = self.sql(
+            "select settings from runs where job = $1 and unit = $2 order by started_at desc limit 1",
+            [job, unit_name(unit)],
+        ).fetchall()
+        return dict(json.loads(rows[0][0])) if rows else None
 
     # -- writing --------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class EncodedSentences:
 def encode(items: Lists, words: Lists) -> EncodedSentences:
     """Encode lists of text: `items` are the words or tags of each sentence, `words` its words, list for list.
 
-    A position whose word has no letter or digit is left out (DESIGN 6), for words and tags alike. A null list
+    A position whose word has no letter or digit is left out, for words and tags alike. A null list
     is a sentence without items. Raises SourceError where a sentence has not as many items as words.
     """
     n_items, n_words = _lengths(items), _lengths(words)

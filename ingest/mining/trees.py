@@ -150,3 +150,12 @@ def label_of(label: str) -> str:
     ('NP', 'NP', '-LRB-', 'PRP$')
     """
     return label if label.startswith("-") else _CUT.sub("", label)
+
+
+def escape(word: str) -> str:
+    """Return a word as a leaf of a bracketed tree: its brackets as Penn writes them, its blanks as `_`.
+
+    >>> escape("("), escape(":)"), escape("cat")
+    ('-LRB-', ':-RRB-', 'cat')
+    """
+    return "_".join(word.replace("(", "-LRB-").replace(")", "-RRB-").split())

@@ -27,7 +27,7 @@ def capture(
     tensor: [batch, tokens, width], padding included, in the model's dtype and on its device; it is the
         model's own, so reduce or copy it at once and do not write to it.
     Layers come in order (0-based), a layer's `ffn` before its `hidden`.
-    sites: `hidden` (the residual stream as it leaves the block, before any final norm) and `ffn` (METHODS 1).
+    sites: `hidden` (the residual stream as it leaves the block, before any final norm) and `ffn`.
     layers: those asked for; all when null.
     The model is as it was after the context, also after an error. UsageError: no such site or layer.
     """

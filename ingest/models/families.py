@@ -1,7 +1,7 @@
 """Model families: where the blocks are, and which module's input is the `ffn` site.
 
 `ffn` is read at one place in every family: the input of the down projection. There it is post-activation, and
-for gated MLPs already `act(gate(x)) * up(x)` (METHODS 1).
+for gated MLPs already `act(gate(x)) * up(x)`.
 
 A family that is not listed is described by its user and passed to `load`:
 

@@ -81,7 +81,7 @@ def load(
     allow_pickle: bool = False,
     family: Family | None = None,
 ) -> LoadedModel:
-    """Load a checkpoint of a model reference (DESIGN 4) and describe it.
+    """Load a checkpoint of a model reference and describe it.
 
     head: with the language-model head of the checkpoint's objective.
     device: `auto` takes CUDA, then MPS, then the CPU. dtype: `float32`, `bfloat16` or `float16`.

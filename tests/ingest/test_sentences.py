@@ -47,7 +47,7 @@ def punkt_tab(monkeypatch):
 
 
 def shrink_slowly(text):
-    """METHODS 2, character by character: a symbol that stands after itself goes."""
+    """The rule, character by character: a symbol that stands after itself goes."""
     kept = ""
     for character in text:
         if not (character in "!@#$%^&*()+-=[]{};:?,." and kept.endswith(character)):

