@@ -1,8 +1,7 @@
 """Job `activations`: one pass over a corpus keeps, for every neuron of every layer, what questions about it need.
 
-Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
-activation_sample. The unit is (model,
-checkpoint, site, corpus); sites asked for together share the forward pass.
+Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats, activation_sample. The unit is
+(model, checkpoint, site, corpus); sites asked for together share the forward pass.
 """
 
 from __future__ import annotations
@@ -11,20 +10,18 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from ingest.activation_partial import resume, save
 from ingest.activation_rows import sample_rows, stats_rows, topk_rows
 from ingest.aggregates import Aggregate, aggregate_named
 from ingest.batches import Tally, batches
 from ingest.chunks import Chunk
 from ingest.models import SITES, LoadedModel, capture, forward
 from ingest.summaries.layer import LayerSummary
-from warehouse import Warehouse, partial
+from warehouse import Warehouse
 from warehouse.errors import ModelError, UsageError
 from warehouse.names import check_name
 from warehouse.progress import SILENT, Progress
@@ -179,7 +176,7 @@ class _Job:
             for layer in range(checkpoint.n_layers)
             for site in sorted(self.settings.sites)  # ffn, hidden: as computed, so the first NaN is where it arose
         }
-        tally, done, run.model_seconds = self._resume(run, summaries)
+        tally, done = resume(run, self.described, summaries, self.n_sentences)
         saved, cost = time.monotonic(), 0.0
         chunk = Chunk(summaries, self.aggregate, self.first_id)
         bar = self.progress.bar(self.corpus, self.n_sentences, "sentences", done)
@@ -199,10 +196,10 @@ class _Job:
                         forward(self.model, batch.input_ids, batch.attention_mask)
                     shown.advance(len(batch.ordinals))
                 chunk.flush()
-                run.model_seconds += time.monotonic() - began
+                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
                 if not self.save_every or time.monotonic() - saved > max(self.save_every, 100 * cost):
                     began = time.monotonic()
-                    self._save(run, summaries, tally, start + len(ordinals))
+                    save(run, self.described, summaries, tally, start + len(ordinals), self.n_sentences)
                     saved = time.monotonic()
                     cost = saved - began
         if not tally.used:
@@ -236,51 +233,6 @@ class _Job:
             },
         ).fetchall()
         return [ordinal for (ordinal,) in rows]
-
-    # -- partial results ------------------------------------------------------------------------------------
-
-    def _save(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally, done: int) -> None:
-        description = {
-            "run_id": run.run_id,
-            "nwh": version("nwh"),
-            "done": done,
-            "total": self.n_sentences,
-            "seconds": run.seconds,
-            "model_seconds": run.model_seconds,
-            "too_short": tally.too_short,
-            "truncated": tally.truncated,
-            "settings": self.described,
-        }
-        states = (
-            (f"{site}/{layer}/{name}", tensor.cpu().contiguous().numpy())
-            for (site, layer), summary in summaries.items()
-            for name, tensor in summary.state().items()
-        )
-        arrays = chain([("n_tokens", tally.n_tokens)], states)
-        partial.save(self.warehouse.storage, run.place, description, arrays)
-
-    def _resume(self, run: Run, summaries: dict[tuple[str, int], LayerSummary]) -> tuple[Tally, int, float]:
-        storage, tally = self.warehouse.storage, Tally(self.n_sentences)
-        found = partial.describe(storage, run.place)
-        if found is None:
-            return tally, 0, 0.0
-        if (found["nwh"], found["settings"]) != (version("nwh"), self.described):
-            run.note("a partial result of an earlier run, of another version or with other settings, was discarded")
-            storage.discard_staged(run.place)
-            return tally, 0, 0.0
-        states: dict[tuple[str, int], dict[str, Tensor]] = {key: {} for key in summaries}
-        for name, array in partial.load(storage, run.place):
-            if name == "n_tokens":
-                tally.n_tokens = array
-                continue
-            site, layer, part = name.split("/")
-            states[site, int(layer)][part] = torch.from_numpy(array)
-        for key, summary in summaries.items():
-            summary.restore(states.pop(key))
-        run.seconds_before = found["seconds"]
-        run.note(f"resumed run {found['run_id']} at sentence {found['done']:,} of {found['total']:,}")
-        tally.too_short, tally.truncated = found["too_short"], found["truncated"]
-        return tally, found["done"], found["model_seconds"]
 
     # -- results --------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from warehouse.errors import StorageError
 from warehouse.schema import RELATIONS, RUNS
@@ -66,7 +67,7 @@ class Tables:
     def snapshot(self) -> Snapshot:
         """Return the files of every relation as of the last completed run."""
         runs = self._open(RUNS.name)
-        return {name: self._completed(runs, name).file_uris() for name in RELATIONS if self._exists(name)}
+        return {name: self._files(self._completed(runs, name)) for name in RELATIONS if self._exists(name)}
 
     def delta_table(self, relation: str) -> DeltaTable:
         """Return the Delta table of a relation as of the last completed run."""
@@ -126,6 +127,11 @@ class Tables:
             used = {self.path_of(name, uri) for uri in uris}
             unused += [(name, path, when) for path, when in self.storage.data_files(name) if path not in used]
         return unused
+
+    def _files(self, table: DeltaTable) -> list[str]:
+        """Return a table's files; of a local folder as paths, where Delta has URLs (a blank is %20 there)."""
+        uris = table.file_uris()
+        return [unquote(uri) for uri in uris] if self.storage.local else uris
 
     def path_of(self, relation: str, uri: str) -> str:
         """Return a data file's path inside its relation's folder."""

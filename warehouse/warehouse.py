@@ -76,7 +76,11 @@ class Warehouse:
 
         if relation not in RELATIONS:
             raise UsageError(f"no stored relation {relation!r}; there are {', '.join(RELATIONS)}")
-        return pl.scan_delta(self.tables.delta_table(relation))
+        about, files = RELATIONS[relation], self.snapshot.get(relation)
+        if not files:
+            return pl.LazyFrame(pl.from_arrow(about.table_schema.empty_table()))
+        text = dict.fromkeys(about.partition, pl.String)
+        return pl.scan_parquet(files, hive_schema=text, hive_partitioning=bool(text)).select(about.column_names)
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
         """Return the settings of the last completed run of a job on a unit; null where there is none."""

@@ -191,6 +191,16 @@ def test_no_warehouse_is_said_with_the_way_out(tmp_path):
         Warehouse.open(tmp_path / "nothing")
 
 
+def test_a_folder_may_have_blanks_and_other_signs_in_its_name(tmp_path):
+    folder = tmp_path / "my own % warehouse #1 +ä"
+    store(Warehouse.create(folder), "a", ["x"])
+    again = Warehouse.open(folder)
+    store(again, "a", ["y"])
+    assert texts(again, "a") == ["y"]
+    assert [name for name, _, _ in again.tables.unused_files()] == ["corpora", "sentences"]
+    assert again.scan("sentences").collect().height == 1
+
+
 def test_a_file_uri_names_a_folder(tmp_path):
     store(Warehouse.create(f"file://{tmp_path}/w"), "a", ["x"])
     assert texts(Warehouse.open(tmp_path / "w"), "a") == ["x"]

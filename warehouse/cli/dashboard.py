@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-
-import typer
+from typing import NoReturn
 
 from warehouse.warehouse import Warehouse
 
 
-def serve(warehouse: Warehouse, host: str, port: int) -> None:
-    """Serve the pages over a warehouse until interrupted."""
+def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
+    """Become the server of the pages over a warehouse, until interrupted.
+
+    The process itself becomes the server, so that whatever ends `nwh dashboard` ends the server.
+    """
     spec = find_spec("dashboards")
     assert spec is not None
     assert spec.origin is not None
@@ -28,5 +29,4 @@ def serve(warehouse: Warehouse, host: str, port: int) -> None:
     }
     command = [sys.executable, "-m", "streamlit", "run", str(page)]
     command += [f"--{name}={value}" for name, value in options.items()]
-    environment = {**os.environ, "NWH_WAREHOUSE": warehouse.storage.uri}
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+    os.execve(sys.executable, command, {**os.environ, "NWH_WAREHOUSE": warehouse.storage.uri})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from warehouse.errors import UsageError
@@ -13,6 +14,10 @@ from warehouse.warehouse import Warehouse
 if TYPE_CHECKING:
     from ingest.live import TokenActivations
     from ingest.models import LoadedModel
+
+
+# Sessions of a dashboard share the loaded model, and reading a neuron hooks into it.
+_ONE_AT_A_TIME = Lock()
 
 
 def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
@@ -28,7 +33,8 @@ def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]
     ).fetchall()
     if not found:
         raise UsageError(f"no checkpoint {neuron.model}@{neuron.checkpoint} in {warehouse.storage}")
-    return activations_at_tokens(_load(found[0][0], neuron.checkpoint, neuron.model), neuron, texts)
+    with _ONE_AT_A_TIME:
+        return activations_at_tokens(_load(found[0][0], neuron.checkpoint, neuron.model), neuron, texts)
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,69 @@
+"""Charts of the neuron page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from dashboards.markup import HIGH, LOW
+
+_IN_TOP, _IN_CORPUS = "top sentences", "all sentences"
+
+
+def histogram(bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, float]) -> alt.Chart:
+    """Return bars of the number of sentences by activation; bins have low, high, sentences."""
+    chart: alt.Chart = (
+        alt.Chart({"values": list(bins)}, title=title, height=220)
+        .mark_bar(binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
+            x2="high:Q",
+            y=alt.Y("sentences:Q", title="sentences", axis=alt.Axis(tickMinStep=1, format=",d")),
+            color=alt.condition("datum.low + datum.high > 0", alt.value(f"rgb({HIGH})"), alt.value(f"rgb({LOW})")),
+            tooltip=[
+                alt.Tooltip("low:Q", title="from", format=".4g"),
+                alt.Tooltip("high:Q", title="to", format=".4g"),
+                alt.Tooltip("sentences:Q", format=","),
+            ],
+        )
+    )
+    return chart
+
+
+def metadata_shares(rows: Sequence[dict[str, Any]]) -> alt.Chart:
+    """Return pairs of bars: each metadata value's share of the top sentences and of all; rows have a name."""
+    values = [
+        {"name": row["name"], "of": of, "share": row[column]}
+        for row in rows
+        for of, column in ((_IN_TOP, "share"), (_IN_CORPUS, "corpus_share"))
+    ]
+    names = [row["name"] for row in rows]
+    of = [_IN_TOP, _IN_CORPUS]
+    chart: alt.Chart = (
+        alt.Chart({"values": values}, title="Metadata of the top sentences", height=110 + 24 * len(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title="share of sentences",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=(0, 1)),
+            ),
+            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180)),
+            yOffset=alt.YOffset("of:N", sort=of),
+            color=alt.Color(
+                "of:N",
+                title=None,
+                scale=alt.Scale(domain=of, range=[f"rgb({HIGH})", "#8a8f98"]),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N", title="metadata"),
+                alt.Tooltip("of:N", title="of"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+    return chart

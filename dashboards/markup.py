@@ -1,0 +1,117 @@
+"""Text as it is: everything from a warehouse or an address is escaped here before a browser sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+TokenValue = tuple[int, int, float]
+"""Start and end of a token in the characters of its text, and the neuron's activation there."""
+
+# Colours that people with any colour vision tell apart; half transparent, so that they fit light and dark pages
+# and leave the text a contrast of at least 4.5.
+HIGH, LOW = "230, 97, 0", "67, 147, 229"
+_OPACITY = 0.7
+
+STYLE = (
+    """<style>
+.stMainBlockContainer { padding-top: 3.5rem; }
+ol.nwh-sentences.nwh-sentences { list-style: none; margin: 0; padding: 0; }
+ol.nwh-sentences.nwh-sentences li { margin: 0; padding: 0.45rem 0; border-top: 1px solid rgba(128, 128, 128, 0.25); }
+.nwh-about { font-size: 0.8rem; opacity: 0.75; font-variant-numeric: tabular-nums; }
+.nwh-text { margin: 0; line-height: 1.7; overflow-wrap: anywhere; white-space: pre-wrap; }
+.nwh-token { border-radius: 3px; padding: 0.1em 0; }
+.nwh-peak { text-decoration: underline 2px; text-underline-offset: 3px; }
+.nwh-scale { display: flex; gap: 0.6rem; align-items: center; font-size: 0.8rem; flex-wrap: wrap; }
+.nwh-ramp { width: 9rem; height: 0.8rem; border-radius: 3px; background: linear-gradient(to right,
+    rgba(LOW, OPACITY), rgba(LOW, 0) 50%, rgba(HIGH, 0) 50%, rgba(HIGH, OPACITY)); }
+.nwh-table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; width: 100%; }
+.nwh-table th, .nwh-table td { padding: 0.2rem 0.6rem 0.2rem 0; text-align: right; font-weight: normal;
+    border-top: 1px solid rgba(128, 128, 128, 0.25); }
+.nwh-table th:first-child { text-align: left; }
+.nwh-table thead th { border-top: none; opacity: 0.75; }
+.nwh-wide { overflow-x: auto; }
+</style>""".replace("LOW", LOW)
+    .replace("HIGH", HIGH)
+    .replace("OPACITY", str(_OPACITY))
+)
+
+
+def literal(text: str) -> str:
+    """Return Markdown that shows a text as it is: a code span with more backticks around it than are in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    shown = re.sub(r"\s+", " ", text)
+    return f"{fence} {shown or ' '} {fence}" if longest or not shown.strip() else f"`{shown}`"
+
+
+def number(value: Any) -> str:
+    """Return a number for reading: whole ones in full, others to 4 digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}", 1)
+
+
+def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Return an HTML table with a name at the head of each row."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        for name, cells in rows
+    )
+    shown = f'<table class="nwh-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="nwh-wide">{shown}</div>'
+
+
+def sentence_list(
+    sentences: Sequence[dict[str, Any]], tokens: Sequence[list[TokenValue]] | None = None, scale: float = 0
+) -> str:
+    """Return sentences (rank, activation, corpus, text) as an HTML list; with `tokens`, each as a heat map.
+
+    scale: the activation, positive or negative, that gets the strongest colour.
+    """
+    items = []
+    for i, sentence in enumerate(sentences):
+        text = escape(sentence["text"]) if tokens is None else heat_map(sentence["text"], tokens[i], scale)
+        about = f"{sentence['rank']} · <b>{number(sentence['activation'])}</b> · {escape(sentence['corpus'])}"
+        items.append(f'<li><div class="nwh-about">{about}</div><p class="nwh-text" dir="auto">{text}</p></li>')
+    return f'<ol class="nwh-sentences">{"".join(items)}</ol>'
+
+
+def heat_map(text: str, tokens: Sequence[TokenValue], scale: float) -> str:
+    """Return a text as HTML, each token coloured by its activation, the strongest one underlined."""
+    pieces, done = [], 0
+    groups = _same_characters(tokens)
+    peak = max((value for _, _, values in groups for value in values), key=abs, default=0.0)
+    for start, end, values in groups:
+        strongest = max(values, key=abs)
+        share = min(1.0, abs(strongest) / scale) if scale else 0.0
+        colour = f"rgba({HIGH if strongest > 0 else LOW}, {_OPACITY * share:.3f})"
+        mark = " nwh-peak" if strongest == peak else ""
+        title = ", ".join(map(number, values))
+        pieces.append(
+            f'{escape(text[done:start])}<span class="nwh-token{mark}" title="{title}" '
+            f'style="background-color: {colour}">{escape(text[start:end])}</span>'
+        )
+        done = end
+    return "".join(pieces) + escape(text[done:])
+
+
+def colour_scale(scale: float) -> str:
+    """Return the legend of heat maps as HTML."""
+    return (
+        f'<div class="nwh-scale"><span>activation at a token</span><span>{number(-scale)}</span>'
+        f'<span class="nwh-ramp"></span><span>{number(scale)}</span><span>strongest token underlined</span></div>'
+    )
+
+
+def _same_characters(tokens: Sequence[TokenValue]) -> list[tuple[int, int, list[float]]]:
+    """Join tokens that share characters (the bytes of one character can be several tokens)."""
+    groups: list[tuple[int, int, list[float]]] = []
+    for start, end, value in tokens:
+        if groups and start < groups[-1][1]:
+            first, last, values = groups[-1]
+            groups[-1] = (first, max(last, end), [*values, value])
+        else:
+            groups.append((start, end, [value]))
+    return groups

@@ -1,0 +1,211 @@
+"""The neuron page: one neuron's sentences, distribution and metadata."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import streamlit as st
+
+from dashboards import charts, choice, heat, markup, opened
+from dashboards.choice import Choice
+from warehouse import NwhError, Warehouse, neuron_queries
+from warehouse.errors import UsageError
+from warehouse.neuron_queries import Extent
+from warehouse.neurons import Neuron
+
+_POLES = {"top": "highest", "bottom": "lowest"}
+_METADATA_ROWS, _METADATA_BARS = 100, 10
+
+
+def page() -> None:
+    """Show the neuron that the address names."""
+    st.title("Neuron", anchor=False)
+    st.markdown(
+        "The sentences that activate one neuron most and least, how its activations are distributed, and what its top "
+        "sentences have in common (Oba et al. 2021). What you choose is in the address of this page, to be shared."
+    )
+    warehouse = opened.warehouse()
+    known = neuron_queries.extents(warehouse)
+    if not known:
+        _empty(warehouse)
+        return
+    chosen, problems = choice.read(st.query_params, known)
+    extent = choice.extent_of(known, chosen.label, chosen.neuron.site)
+    _controls(chosen, extent, known)
+    if problems:
+        st.error("This address names what this warehouse does not have.\n\n" + "\n".join(f"- {p}" for p in problems))
+        st.button(f"Show {markup.literal(str(chosen.neuron))} instead", on_click=_go, args=(chosen,))
+        return
+    st.markdown(f"#### {markup.literal(str(chosen.neuron))}")
+    corpora = chosen.corpora or extent.corpora
+    legend = st.empty()
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        lists = _sentences(warehouse, chosen, corpora)
+    with right:
+        _distribution(warehouse, chosen.neuron, corpora)
+        _metadata(warehouse, chosen.neuron, corpora)
+    if chosen.tokens:
+        _heat_maps(warehouse, chosen.neuron, legend, lists)
+
+
+def _empty(warehouse: Warehouse) -> None:
+    """Say which commands fill a warehouse without activations."""
+    st.info("This warehouse holds no activations yet. These commands fill it:")
+    nwh = f"nwh --warehouse {shlex.quote(warehouse.storage.uri)}"
+    steps = [] if neuron_queries.has_corpora(warehouse) else [f"{nwh} ingest corpus FILE --name NAME"]
+    st.code("\n".join([*steps, f"{nwh} ingest activations --model MODEL"]), language="bash", wrap_lines=True)
+    st.markdown("The page shows what a command has stored when you load it again.")
+
+
+# -- choosing ----------------------------------------------------------------------------------------------
+
+
+def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
+    """Draw the widgets as the address says; what the user changes changes the address."""
+    labels = list(dict.fromkeys(map(choice.label, known)))
+    sites = [other.site for other in known if choice.label(other) == chosen.label]
+    place = chosen.neuron
+    st.session_state.update(
+        {
+            "model": chosen.label,
+            "site": place.site,
+            "layer": place.layer,
+            "neuron": place.neuron,
+            "k": chosen.k,
+        }
+    )
+    st.session_state.update({"corpora": list(chosen.corpora), "tokens": chosen.tokens})
+    changed: dict[str, Any] = {"on_change": _changed, "args": (known,)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Model@checkpoint", labels, key="model", width=290, **changed)
+        st.selectbox("Site", sites, key="site", width=110, **changed)
+        st.number_input("Layer", 0, extent.n_layers - 1, key="layer", width=125, **changed)
+        st.number_input("Neuron", 0, extent.n_neurons - 1, key="neuron", width=135, **changed)
+        with st.container(horizontal=True, width="content"):
+            for text, help_text, target in (
+                ("Previous", "The neuron before this one", choice.step(extent, chosen, -1)),
+                ("Next", "The neuron after this one", choice.step(extent, chosen, 1)),
+                ("Random", "Any neuron of this model and site", choice.any_neuron(extent, chosen)),
+            ):
+                st.button(text, help=help_text, on_click=_go, args=(target,))
+        st.text_input(
+            "Jump to",
+            key="jump",
+            placeholder="ffn/11/2485",
+            help="SITE/LAYER/NEURON, LAYER_NEURON or MODEL@CHECKPOINT/SITE/LAYER/NEURON",
+            width=190,
+            on_change=_jumped,
+            args=(known, chosen),
+        )
+        st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", width=290, **changed)
+        st.number_input("Sentences", 1, choice.MAX_SENTENCES, step=5, key="k", width=125, **changed)
+        st.toggle("Activation per token", key="tokens", **changed)
+    if problem := st.session_state.pop("jump_problem", None):
+        st.warning(markup.literal(problem))
+
+
+def _changed(known: Sequence[Extent]) -> None:
+    state = st.session_state
+    extent = choice.extent_of(known, state.model, state.site)
+    place = Neuron(extent.model, extent.checkpoint, extent.site, state.layer, state.neuron)
+    _go(choice.within(extent, Choice(place, tuple(state.corpora), state.k, state.tokens)))
+
+
+def _jumped(known: Sequence[Extent], chosen: Choice) -> None:
+    text = st.session_state.jump.strip()
+    if not text:
+        return
+    try:
+        _go(choice.jump(text, known, chosen))
+        st.session_state.jump = ""
+    except UsageError as error:
+        st.session_state.jump_problem = str(error)
+
+
+def _go(chosen: Choice) -> None:
+    st.query_params.from_dict(chosen.address)
+
+
+# -- showing -----------------------------------------------------------------------------------------------
+
+
+def _sentences(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> dict[str, Any]:
+    """Show the sentences of both poles; return each pole's place on the page with its sentences."""
+    lists = {}
+    for pole, extreme in _POLES.items():
+        found = neuron_queries.sentences(warehouse, chosen.neuron, corpora, pole, chosen.k).records
+        st.markdown(f"#### {pole.capitalize()} sentences")
+        st.caption(f"{len(found)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}")
+        slot = st.empty()
+        slot.html(markup.sentence_list(found))
+        lists[pole] = (slot, found)
+    return lists
+
+
+def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: dict[str, Any]) -> None:
+    """Replace the sentences by their heat maps: last, because the model may have to be loaded."""
+    try:
+        with legend, st.spinner("Running the model over these sentences"):
+            values = {
+                pole: heat.token_values(warehouse, neuron, [sentence["text"] for sentence in found])
+                for pole, (_, found) in lists.items()
+            }
+    except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
+        reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
+        legend.warning(f"The model cannot be run, so activations per token are not shown: {markup.literal(reason)}")
+        return
+    every = (abs(value) for texts in values.values() for tokens in texts for _, _, value in tokens)
+    scale = max(every, default=0.0)
+    legend.html(markup.colour_scale(scale))
+    for pole, (slot, found) in lists.items():
+        slot.html(markup.sentence_list(found, values[pole], scale))
+
+
+def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
+    bins = neuron_queries.histogram(warehouse, neuron, corpora).records
+    domain = min(row["low"] for row in bins), max(row["high"] for row in bins)
+    st.markdown("#### Distribution")
+    for corpus, rows in groupby(bins, key=lambda row: row["corpus"]):
+        title = f"Sentences of {corpus} by activation"
+        st.altair_chart(charts.histogram(list(rows), title, domain), alt=title)
+    found = neuron_queries.statistics(warehouse, neuron, corpora)
+    figures = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
+    header = ["", *map(str, figures[0][1])]
+    st.html(
+        markup.table(
+            header,
+            [(name.replace("_", " "), [markup.number(value) for value in values]) for name, values in figures[1:]],
+        )
+    )
+
+
+def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
+    st.markdown("#### Metadata")
+    rows = neuron_queries.metadata(warehouse, neuron, corpora, _METADATA_ROWS).records
+    if not rows:
+        st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
+        return
+    for row in rows:
+        row["name"] = f"{row['key']} = {row['value']}" + (f" ({row['corpus']})" if len(corpora) > 1 else "")
+    st.caption(
+        "Share of each value among all stored top sentences against its share in the corpus; lift is their ratio, "
+        "q the Benjamini-Hochberg value of the log-likelihood ratio test."
+    )
+    st.altair_chart(charts.metadata_shares(rows[:_METADATA_BARS]), alt="Shares of metadata values")
+    columns = st.column_config
+    st.dataframe(
+        [{name: row[name] for name in ("name", "share", "corpus_share", "lift", "q_value", "support")} for row in rows],
+        hide_index=True,
+        column_config={
+            "name": columns.TextColumn("metadata"),
+            "share": columns.NumberColumn("in top", format="percent"),
+            "corpus_share": columns.NumberColumn("in corpus", format="percent"),
+            "lift": columns.NumberColumn("lift", format="%.2f"),
+            "q_value": columns.NumberColumn("q", format="%.1e"),
+            "support": columns.NumberColumn("sentences"),
+        },
+    )

@@ -1,0 +1,136 @@
+"""A small real warehouse, the pages served over it, and a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.conftest import WORDS
+
+HOSTILE = [
+    "<script>document.title = 'the cat'</script> sees the bird & the dog.",
+    "__The cat__ *loves* the $x^2$ river, [the](https://example.org) dog and :red[red] `trees`.",
+    "<img src=x onerror=alert(1)> the old king hates the quick dog.",
+]
+FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
+FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars"]
+
+
+@pytest.fixture(scope="session")
+def warehouse(tmp_path_factory, tiny_bert):
+    """Return a warehouse with corpora `plain` and `hostile` run through a tiny BERT at both sites, K = 20."""
+    from ingest.activations import Settings, ingest_activations
+    from ingest.corpus import ingest_corpus
+    from ingest.documents import Document
+    from ingest.models import load
+    from warehouse import Warehouse
+
+    random = Random(7)
+    plain = [
+        Document(
+            f"d{i}",
+            f"{' '.join(random.choices(WORDS, k=random.randint(3, 12))).capitalize()}.",
+            [("author", random.choice(["ann", "bob"]))],
+        )
+        for i in range(60)
+    ]
+    hostile = [
+        Document(f"h{i}", text, [("author", "<b>eve</b>"), ("topic", "**x**")]) for i, text in enumerate(HOSTILE * 2)
+    ]
+    made = Warehouse.create(tmp_path_factory.mktemp("dashboards") / "warehouse")
+    for name, documents in {"plain": plain, "hostile": hostile}.items():
+        ingest_corpus(made, name, f"{name}.jsonl", lambda documents=documents: iter(documents))
+    ingest_activations(
+        made, load(str(tiny_bert), name="tiny", device="cpu"), ["plain", "hostile"], Settings(k=20, sample=0)
+    )
+    return made
+
+
+@contextmanager
+def served(uri: str, log: Path) -> Iterator[str]:
+    """Run `nwh dashboard` over a warehouse on a free port; yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from warehouse.cli import main; main()"]
+    command += ["--warehouse", uri, "dashboard", "--port", str(port)]
+    with open(log, "wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(30)
+    with socket.socket() as again:
+        assert again.connect_ex(("127.0.0.1", port)) != 0, "the server must end with `nwh dashboard`"
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[str, Path], object]:
+    """Return `served`."""
+    return served
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Return a function that starts headless Chromium of a width, or skip where it is not installed."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed")
+    from selenium import webdriver
+
+    started = []
+
+    def start(width: int, height: int = 1000, dark: bool = False):
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+        ]:
+            options.add_argument(flag)
+        options.add_argument(f"--user-data-dir={tmp_path / f'profile-{len(started)}'}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        started.append(chrome)
+        # Headless windows have a least width; this sets the page's own, as a phone has it.
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        if dark:
+            feature = {"name": "prefers-color-scheme", "value": "dark"}
+            chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        return chrome
+
+    yield start
+    for chrome in started:
+        chrome.quit()

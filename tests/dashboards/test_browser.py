@@ -1,0 +1,145 @@
+"""The neuron page in a real Chromium, served by `nwh dashboard`. `NWH_SCREENSHOTS` names a folder for pictures."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.dashboards.conftest import HOSTILE
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+ADDRESS = "?model=tiny%40main&site=ffn&layer=1&neuron=5&k=5"
+TOKENS = ".nwh-sentences .nwh-token"
+
+
+class Page:
+    """One browser window on a page, looked at as a user does."""
+
+    def __init__(self, chrome, base):
+        self.chrome, self.base = chrome, base
+
+    def open(self, address):
+        self.chrome.get(f"{self.base}/{address}")
+
+    def all(self, selector):
+        return self.chrome.find_elements("css selector", selector)
+
+    def until(self, true, what):
+        from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            # The page redraws while we look: elements come and go.
+            with suppress(NoSuchElementException, StaleElementReferenceException):
+                if true():
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"waited for {what}; the page says: {self.text()[:2000]}")
+
+    def text(self):
+        return self.chrome.find_element("tag name", "body").text
+
+    def address(self):
+        return {name: values[0] for name, values in parse_qs(urlsplit(self.chrome.current_url).query).items()}
+
+    def shows(self, name):
+        """Wait until a neuron is shown with its heat map and the page is at rest."""
+        self.until(lambda: name in [heading.text for heading in self.all("h4")], f"neuron {name} shown")
+        self.until(lambda: self.all(TOKENS) and self.all(".nwh-ramp"), "highlighted tokens")
+        self.until(lambda: not self.all("[data-stale=true]"), "page at rest")
+
+    def type(self, label, text):
+        from selenium.webdriver.common.keys import Keys
+
+        box = self.chrome.find_element("css selector", f"input[aria-label='{label}']")
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(text, Keys.ENTER)
+
+    def press(self, label):
+        found = f"//button[normalize-space()='{label}']"
+        self.until(lambda: self.chrome.find_element("xpath", found).click() is None, f"button {label}")
+
+    def no_complaint(self):
+        """Neither an exception box nor an error in the console."""
+        assert not self.all("[data-testid=stException]")
+        assert [entry for entry in self.chrome.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+    def picture(self, name):
+        if folder := os.environ.get("NWH_SCREENSHOTS"):
+            time.sleep(2)  # charts are drawn after everything else
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.chrome.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def address(serve, warehouse, tmp_path_factory):
+    with serve(warehouse.storage.uri, tmp_path_factory.mktemp("server") / "log") as base:
+        yield base
+
+
+def test_the_neuron_page(address, browser):
+    page = Page(browser(1280), address)
+    page.open(ADDRESS)
+    page.shows("tiny@main/ffn/1/5")
+    assert len(page.all(".nwh-sentences li")) == 10
+    colours = {token.value_of_css_property("background-color") for token in page.all(TOKENS)}
+    assert len(colours) > 3
+    page.picture("neuron-1280")
+
+    first = page.all(".nwh-text")[0].text
+    page.type("Neuron", "7")
+    page.shows("tiny@main/ffn/1/7")
+    assert page.address() == {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "7", "k": "5"}
+    assert page.all(".nwh-text")[0].text != first
+    page.press("Next")
+    page.shows("tiny@main/ffn/1/8")
+    assert page.address()["neuron"] == "8"
+    page.type("Jump to", "hidden/2/3")
+    page.shows("tiny@main/hidden/2/3")
+    assert page.address()["site"] == "hidden"
+
+    page.chrome.back()
+    page.shows("tiny@main/ffn/1/8")
+    page.chrome.refresh()
+    page.shows("tiny@main/ffn/1/8")
+    page.no_complaint()
+
+
+def test_text_from_corpora_is_shown_as_it_is(address, browser):
+    page = Page(browser(390, 2400, dark=True), address)
+    page.open(f"{ADDRESS}&corpora=hostile")
+    page.shows("tiny@main/ffn/1/5")
+    assert {line.text for line in page.all(".nwh-text")} == set(HOSTILE)
+    assert not page.all(".nwh-text :not(span)")
+    assert page.chrome.title == "nwh: the neuron warehouse"
+    wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
+    assert not wide, "the page must not scroll sideways on a phone"
+    page.picture("neuron-390-dark")
+    page.no_complaint()
+
+
+def test_a_bad_address_has_a_way_out(address, browser):
+    page = Page(browser(1280), address)
+    page.open("?model=tiny&layer=<img src=x onerror=alert(1)>&neuron=3")
+    page.until(lambda: page.all("[data-testid=stAlert]"), "a message")
+    assert "<img src=x onerror=alert(1)>" in page.all("[data-testid=stAlert]")[0].text
+    page.press("Show tiny@main/hidden/0/3 instead")
+    page.shows("tiny@main/hidden/0/3")
+    assert page.address() == {"model": "tiny@main", "site": "hidden", "layer": "0", "neuron": "3"}
+    page.no_complaint()
+
+
+def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path):
+    from warehouse import Warehouse
+
+    with serve(Warehouse.create(tmp_path / "empty").storage.uri, tmp_path / "log") as base:
+        page = Page(browser(1280), base)
+        page.open("")
+        page.until(lambda: "ingest activations --model" in page.text(), "the commands")
+        page.picture("neuron-empty")
+        page.no_complaint()

@@ -1,0 +1,170 @@
+"""What pages and `nwh show neuron` ask about one neuron; each query is filtered to it, none reads a relation whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from warehouse import output
+from warehouse.errors import StorageError, UsageError
+from warehouse.tables import first_line
+from warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from warehouse.neurons import Neuron
+
+_PLACE = (
+    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
+    "and list_contains($corpora, corpus)"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a query."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as column -> value."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The neurons of one site of a checkpoint: layers 0 to n_layers - 1, neurons 0 to n_neurons - 1 of each.
+
+    corpora: those that the checkpoint was run over at this site.
+    """
+
+    model: str
+    checkpoint: str
+    site: str
+    n_layers: int
+    n_neurons: int
+    corpora: tuple[str, ...]
+
+    def check(self, neuron: Neuron, corpora: Sequence[str] = ()) -> None:
+        """Raise UsageError, saying what there is, for a layer, neuron or corpus outside this extent."""
+        if neuron.layer >= self.n_layers or neuron.neuron >= self.n_neurons:
+            raise UsageError(
+                f"no neuron {neuron}: {self.model}@{self.checkpoint} has layers 0 to {self.n_layers - 1} "
+                f"with neurons 0 to {self.n_neurons - 1} at {self.site}"
+            )
+        if unknown := [corpus for corpus in corpora if corpus not in self.corpora]:
+            raise UsageError(
+                f"{self.model}@{self.checkpoint} has no {self.site} activations over corpus {unknown[0]!r}; "
+                f"it was run over {', '.join(self.corpora)}"
+            )
+
+
+def extents(warehouse: Warehouse) -> list[Extent]:
+    """Return what neurons there are, by model, checkpoint (by step, those without one last) and site."""
+    found = ask(
+        warehouse,
+        "with stored as (select distinct model, checkpoint, site, corpus from neuron_stats) "
+        "select model, checkpoint, site, n_layers, if(site = 'ffn', d_ffn, d_model), list(corpus order by corpus) "
+        "from stored inner join checkpoints using (model, checkpoint) "
+        "group by model, checkpoint, step, site, n_layers, d_ffn, d_model "
+        "order by model, step nulls last, checkpoint, site desc",
+    )
+    return [
+        Extent(model, checkpoint, site, n_layers, n_neurons, tuple(corpora))
+        for model, checkpoint, site, n_layers, n_neurons, corpora in found.rows
+    ]
+
+
+def extent_of(warehouse: Warehouse, neuron: Neuron) -> Extent:
+    """Return the extent that a neuron is in; UsageError where there is none for its checkpoint and site."""
+    known = extents(warehouse)
+    for extent in known:
+        if (extent.model, extent.checkpoint, extent.site) == (neuron.model, neuron.checkpoint, neuron.site):
+            return extent
+    names = ", ".join(f"{extent.model}@{extent.checkpoint}/{extent.site}" for extent in known)
+    raise UsageError(f"no neuron {neuron} in {warehouse.storage}; there are activations of {names or 'no model'}")
+
+
+def has_corpora(warehouse: Warehouse) -> bool:
+    """Return whether any text is stored."""
+    return bool(ask(warehouse, "select corpus from corpora limit 1").rows)
+
+
+def statistics(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return a neuron's statistics, one row per corpus."""
+    return ask(
+        warehouse,
+        "select corpus, n, mean, std, min, quantiles[4] as median, max, skewness, kurtosis, share_positive "
+        f"from neuron_stats where {_PLACE} order by corpus",
+        neuron,
+        corpora,
+    )
+
+
+def histogram(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return a neuron's histogram: one row per corpus and bin, with the bin's bounds and its sentences."""
+    return ask(
+        warehouse,
+        "select corpus, unnest(histogram_edges[:-2]) as low, unnest(histogram_edges[2:]) as high, "
+        f"unnest(histogram_counts) as sentences from neuron_stats where {_PLACE} order by corpus, low",
+        neuron,
+        corpora,
+    )
+
+
+def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, k: int) -> Answer:
+    """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
+    return ask(
+        warehouse,
+        "select rank, activation, corpus, sentence_id, text from top_sentences($corpora, $k) "
+        f"where {_PLACE} and pole = $pole order by rank",
+        neuron,
+        corpora,
+        pole=pole,
+        k=k,
+    )
+
+
+def metadata(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    limit: int,
+    min_lift: float = 0,
+    max_q: float = 1,
+) -> Answer:
+    """Return metadata values of a neuron's top sentences, those that tell most (highest G2) first.
+
+    One row per corpus, key and value with a lift above `min_lift` and a q-value of at most `max_q`.
+    """
+    return ask(
+        warehouse,
+        "select corpus, key, value, support, share, corpus_share, lift, g2, q_value from neuron_metadata "
+        f"where {_PLACE} and pole = 'top' and lift > $min_lift and q_value <= $max_q "
+        "order by g2 desc, corpus, key, value limit $limit",
+        neuron,
+        corpora,
+        limit=limit,
+        min_lift=min_lift,
+        max_q=max_q,
+    )
+
+
+def ask(
+    warehouse: Warehouse, query: str, neuron: Neuron | None = None, corpora: Sequence[str] = (), /, **params: Any
+) -> Answer:
+    """Run a query on a cursor of its own, so that sessions of a server can share a warehouse."""
+    if neuron is not None:
+        params |= {**neuron.params, "corpora": list(corpora)}
+    try:
+        with warehouse.connection.cursor() as cursor:
+            result = cursor.execute(query, params)
+            return Answer(output.columns(result), result.fetchall())
+    except duckdb.IOException as error:
+        raise StorageError(
+            f"a file of {warehouse.storage} cannot be read: {first_line(error)}; `nwh verify` checks all of them"
+        ) from error
