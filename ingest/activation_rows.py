@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,13 @@ def lists(matrix: np.ndarray) -> pa.ListArray:
     rows, columns = matrix.shape
     offsets = np.arange(rows + 1, dtype=np.int32) * columns
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))
+
+
+def prefetched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what `rows` yields, the next item being made in a thread while the last one is written."""
+    iterator = iter(rows)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(next, iterator, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, iterator, None)
+            yield item

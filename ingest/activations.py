@@ -10,12 +10,13 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 
 from ingest.activation_partial import resume, save
-from ingest.activation_rows import sample_rows, stats_rows, topk_rows
+from ingest.activation_rows import prefetched, sample_rows, stats_rows, topk_rows
 from ingest.aggregates import Aggregate, aggregate_named
 from ingest.batches import Tally, batches
 from ingest.chunks import Chunk
@@ -62,7 +63,7 @@ def ingest_activations(
     *,
     again: bool = False,
     progress: Progress = SILENT,
-    save_every: float = 10.0,
+    save_every: float = 60.0,
 ) -> list[Run]:
     """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
 
@@ -267,9 +268,8 @@ class _Job:
             layers = [(layer, summary) for (of, layer), summary in summaries.items() if of == site]
             unit = self._site_unit(site)
             with run.writer("neuron_topk", unit) as writer:
-                for layer, summary in layers:
-                    for rows in topk_rows(layer, summary, self.first_id):
-                        writer.write(rows)
+                for rows in prefetched(chain.from_iterable(topk_rows(*each, self.first_id) for each in layers)):
+                    writer.write(rows)
             with run.writer("neuron_stats", unit) as writer:
                 for layer, summary in layers:
                     writer.write(stats_rows(layer, summary))

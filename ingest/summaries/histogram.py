@@ -56,30 +56,31 @@ class Histogram:
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
-        cumulative = self._in_order().cumsum(1, dtype=torch.int64)
+        cumulative = self._cumulative()
         n = cumulative[:, -1:].double()
-        ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1)
-        bins = torch.searchsorted(cumulative.double(), ranks)
-        return self._middle(bins).clamp(self.min[:, None].double(), self.max[:, None].double()).float()
+        ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1).long()
+        bins = torch.searchsorted(cumulative, ranks) + _first(self.min, self.exponent)
+        middles = torch.ldexp(bins.double() + 0.5, self.exponent[:, None])
+        return middles.clamp(self.min[:, None].double(), self.max[:, None].double()).float()
 
     def bins(self) -> tuple[Tensor, Tensor]:
-        """Return the 65 edges, float32, and 64 counts, int64, of equal bins between minimum and maximum."""
+        """Return the 65 edges, float32, and 64 counts, int64, of equal bins between minimum and maximum.
+
+        A fine bin counts where its middle lies.
+        """
         low, high = self.min[:, None].double(), self.max[:, None].double()
-        edges = low + (high - low) * torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
-        middle = self._middle(torch.arange(_FINE, device=low.device).expand_as(self.counts)).clamp(low, high)
-        width = torch.where(high > low, high - low, 1.0)
-        place = ((middle - low) / width * BINS).floor().long().clamp(0, BINS - 1)
-        counts = torch.zeros((len(low), BINS), dtype=torch.int64, device=low.device)
-        counts.scatter_add_(1, place, self._in_order().long())
-        return edges.float(), counts
+        inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
+        edges = low + (high - low) * inner
+        places = torch.ldexp(edges, -self.exponent[:, None]) - _first(self.min, self.exponent)
+        below = (places - 0.5).ceil().long().clamp(0, _FINE)  # fine bins with their middle below the edge
+        below[:, 0], below[:, -1] = 0, _FINE
+        reached = torch.nn.functional.pad(self._cumulative(), (1, 0)).gather(1, below)
+        return edges.float(), reached.diff(dim=1)
 
-    def _in_order(self) -> Tensor:
-        """Return the counts from the minimum's bin on."""
-        return self.counts.gather(1, _bins(self.min, self.exponent) & (_FINE - 1))
-
-    def _middle(self, places: Tensor) -> Tensor:
-        """Return the middles of bins that count from the minimum's."""
-        return torch.ldexp((places + _first(self.min, self.exponent)).double() + 0.5, self.exponent[:, None])
+    def _cumulative(self) -> Tensor:
+        """Return how many values lie in the minimum's fine bin and those after it, up to each; [neurons, 2048]."""
+        slots = _bins(self.min, self.exponent) & (_FINE - 1)
+        return self.counts.gather(1, slots).cumsum(1, dtype=torch.int64)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
