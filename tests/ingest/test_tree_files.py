@@ -53,9 +53,10 @@ def test_the_corpus_is_made_from_the_leaves(warehouse, tmp_path):
 
 
 def test_trees_of_an_existing_corpus_are_matched_with_its_sentences(warehouse, tmp_path):
-    add_text(warehouse, tmp_path, ["He said (loudly) \"no\"...", "The cat sat."])
+    add_text(warehouse, tmp_path, ['He said (loudly) "no"...', "The cat sat."])
     (tmp_path / "t.mrg").write_text(
-        "(S (NP (PRP He)) (VP (VBD said) (PRN (-LRB- -LRB-) (RB loudly) (-RRB- -RRB-)) (`` ``) (UH no) ('' '')) (. ...))\n"
+        "(S (NP (PRP He)) (VP (VBD said) (PRN (-LRB- -LRB-) (RB loudly) (-RRB- -RRB-))\n"
+        " (`` ``) (UH no) ('' '')) (. ...))\n"
         "(S (NP (DT The) (NN cat)) (VP (VBD sat)) (. .))\n"
     )
     ingest_trees(warehouse, "two", tmp_path / "t.mrg")
@@ -69,12 +70,16 @@ def test_leaves_that_disagree_name_tree_and_sentence(warehouse, tmp_path):
     (tmp_path / "t.mrg").write_text(
         "(S (NP (DT The) (NN cat)) (VP (VBD sat)) (. .))\n\n(S (NP (DT The) (NN dog)) (VP (VBD sat)) (. .))\n"
     )
-    with pytest.raises(SourceError, match=r"t\.mrg, line 3: .*'The dog sat \.'.*sentence \d+ of corpus two \('The dog ran\.'"):
+    with pytest.raises(
+        SourceError, match=r"t\.mrg, line 3: .*'The dog sat \.'.*sentence \d+ of corpus two \('The dog ran\.'"
+    ):
         ingest_trees(warehouse, "two", tmp_path / "t.mrg")
     assert rows(warehouse) == []
 
 
-@pytest.mark.parametrize(("n", "message"), [(1, "has 1 trees, corpus two more sentences"), (3, "more trees than corpus")])
+@pytest.mark.parametrize(
+    ("n", "message"), [(1, "has 1 trees, corpus two more sentences"), (3, "more trees than corpus")]
+)
 def test_another_number_of_trees_than_sentences_is_refused(warehouse, tmp_path, n, message):
     add_text(warehouse, tmp_path, ["I run"] * 2)
     (tmp_path / "t.mrg").write_text("(S (NP (PRP I)) (VP (VBP run)))\n" * n)

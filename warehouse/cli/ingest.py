@@ -102,8 +102,8 @@ def activations(
         ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress)
 
 
-@app.command()
-def annotations(
+@app.command("annotations")
+def annotate(
     context: typer.Context,
     corpus: Corpora = None,
     tagger: Annotated[str | None, typer.Option(help="auto (the first there is), spacy or nltk.")] = None,
@@ -164,9 +164,13 @@ def patterns(
     kind: Annotated[list[str] | None, typer.Option(help="word, tag, tree; all if not given.")] = None,
     min_support: Annotated[float, typer.Option(help="Smallest share of a neuron's sentences.")] = 0.01,
     max_length: Annotated[int, typer.Option(help="Most items (trees: nodes) of a pattern.")] = 3,
-    max_gap: Annotated[int | None, typer.Option(help="Most items between two of a pattern; no limit if not given.")] = None,
+    max_gap: Annotated[
+        int | None, typer.Option(help="Most items between two of a pattern; no limit if not given.")
+    ] = None,
     annotator: Annotated[str | None, typer.Option(help="Whose annotations, where corpora have several.")] = None,
-    closed: Annotated[bool, typer.Option("--closed", help="Sequences that no longer one of the same support has.")] = False,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="Sequences that no longer one of the same support has.")
+    ] = False,
     generator: Annotated[
         bool, typer.Option("--generator", help="Sequences that no shorter one of the same support is in.")
     ] = False,

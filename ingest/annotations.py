@@ -1,0 +1,184 @@
+"""Job `annotations`: words, Penn tags and trees of every sentence of a corpus.
+
+Reads sentences; writes annotations. The unit is (corpus, annotator). For trees that are there already, see
+`ingest.tree_files`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict
+from multiprocessing import get_context
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.annotators import Annotate, Annotation, Annotator
+from ingest.staged_blocks import StagedBlocks
+from warehouse import Warehouse
+from warehouse.errors import NwhError, UsageError
+from warehouse.progress import SILENT, Progress
+from warehouse.runs import Run
+
+BLOCK = 1000  # sentences between two points where a run can be resumed
+
+# the columns of annotations that come from an annotator
+Columns = dict[str, list[Any]]
+
+
+def ingest_annotations(
+    warehouse: Warehouse,
+    corpus: str,
+    annotator: Annotator,
+    *,
+    processes: int | None = None,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> Run | None:
+    """Annotate a corpus and return the run; null where that is stored already, unless `again`.
+
+    `processes` share the work (null: one per CPU). An interrupted run goes on from the blocks of sentences it
+    has staged. Sentences without a tree are counted in a note. Raises UsageError for an unknown corpus.
+    """
+    n_sentences, text_sha256 = corpus_text(warehouse, corpus)
+    unit = {"corpus": corpus, "annotator": annotator.name}
+    described = {"text_sha256": text_sha256, **asdict(annotator), **unit}
+    progress.note(annotator.note)
+    if not again and warehouse.latest_settings("annotations", unit) == described:
+        progress.note(f"{corpus} is annotated by {annotator.name} already; --again repeats it")
+        return None
+    starts = range(0, n_sentences, BLOCK)
+    workers = min(processes or os.cpu_count() or 1, len(starts))
+    with warehouse.run("annotations", unit, described) as run:
+        run.note(annotator.note)
+        blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
+        waiting = [i for i in range(len(starts)) if not blocks.has(str(i))]
+        done = sum(min(BLOCK, n_sentences - starts[i]) for i in range(len(starts)) if i not in set(waiting))
+        read = _reader(warehouse, corpus)
+        with progress.bar(corpus, n_sentences, "sentences", done) as bar, _annotating(annotator, workers) as send:
+            under_way: deque[tuple[int, int, Callable[[], Columns]]] = deque()
+
+            def finish() -> None:
+                i, size, result = under_way.popleft()
+                bar.advance(size)
+                blocks.save(str(i), _table(first_ids[i], result()), size)
+
+            first_ids: dict[int, list[int]] = {}
+            for i in waiting:
+                first_ids[i], texts = read(starts[i])
+                under_way.append((i, len(texts), send(texts)))
+                if len(under_way) >= 2 * workers:
+                    finish()
+            while under_way:
+                finish()
+        _write(run, unit, blocks, len(starts), annotator)
+    for note in run.notes[1:]:
+        progress.note(note)
+    return run
+
+
+def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
+    """Return a corpus's number of sentences and the hash of its text; UsageError where there is none."""
+    found = warehouse.sql(
+        "select n_sentences, settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]
+    ).fetchall()
+    if not found:
+        known = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+        raise UsageError(
+            f"no corpus {corpus!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+            "(`nwh ingest corpus` adds one)"
+        )
+    return found[0][0], found[0][1]
+
+
+def _reader(warehouse: Warehouse, corpus: str) -> Callable[[int], tuple[list[int], list[str]]]:
+    """Return a function from the ordinal of a block's first sentence to its ids and texts."""
+    (first,) = warehouse.sql("select min(sentence_id) from sentences where corpus = $1", [corpus]).fetchall()[0]
+
+    def read(start: int) -> tuple[list[int], list[str]]:
+        rows = warehouse.sql(
+            "select sentence_id, text from sentences where corpus = $1 and sentence_id between $2 and $3 order by 1",
+            [corpus, first + start, first + start + BLOCK - 1],
+        ).fetchall()
+        return [sentence_id for sentence_id, _ in rows], [text for _, text in rows]
+
+    return read
+
+
+def _write(run: Run, unit: dict[str, str], blocks: StagedBlocks, n_blocks: int, annotator: Annotator) -> None:
+    rows = without = 0
+    with run.writer("annotations", unit) as writer:
+        for i in range(n_blocks):
+            table = blocks.load(str(i))
+            kind = pa.scalar(annotator.tree_kind, pa.string())
+            table = table.append_column("tree_kind", pc.if_else(table["tree"].is_valid(), kind, None))
+            writer.write(table)
+            rows += table.num_rows
+            without += table["tree"].null_count
+    if annotator.tree_kind and without:
+        run.note(f"{annotator.parser} found no tree for {without:,} of {rows:,} sentences of {unit['corpus']}")
+
+
+def _table(sentence_ids: list[int], columns: Columns) -> pa.Table:
+    types = {"words": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "tree": pa.string()}
+    arrays = {name: pa.array(columns[name], type) for name, type in types.items()}
+    return pa.table({"sentence_id": pa.array(sentence_ids, pa.int64()), **arrays})
+
+
+# -- processes --------------------------------------------------------------------------------------------------
+
+_at_work: Annotate | None = None  # of a worker process
+
+
+@contextmanager
+def _annotating(annotator: Annotator, workers: int) -> Iterator[Callable[[list[str]], Callable[[], Columns]]]:
+    """Yield a function that takes texts to be annotated and returns one that waits for their columns."""
+    if workers <= 1:
+        annotate = annotator.open()
+        try:
+            yield lambda texts: lambda: _columns(annotate(texts))
+        finally:
+            annotate.close()
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (annotator,))
+    try:
+
+        def send(texts: list[str]) -> Callable[[], Columns]:
+            sent: Future[Columns] = pool.submit(_work, texts)
+            return sent.result
+
+        yield send
+    except BrokenProcessPool as error:
+        raise NwhError(
+            f"a process of annotator {annotator.name} ended without an answer (out of memory?): run the command "
+            "again, it goes on from here; --processes 1 needs least"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(annotator: Annotator) -> None:
+    import atexit
+
+    global _at_work
+    _at_work = annotator.open()
+    atexit.register(_at_work.close)
+
+
+def _work(texts: list[str]) -> Columns:
+    assert _at_work is not None
+    return _columns(_at_work(texts))
+
+
+def _columns(annotations: list[Annotation]) -> Columns:
+    return {
+        "words": [annotation.words for annotation in annotations],
+        "tags": [annotation.tags for annotation in annotations],
+        "tree": [annotation.tree for annotation in annotations],
+    }

@@ -1,0 +1,295 @@
+"""What patterns are mined from: which corpora and annotator, how many top sentences, and whether all is there.
+
+Every question is answered before any mining, so that wrong use is refused at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from warehouse import Warehouse
+from warehouse.errors import UsageError
+from warehouse.names import scope_of
+from warehouse.progress import SILENT, Progress
+
+KINDS = ("word", "tag", "tree")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Neurons of one site of a checkpoint, and the sentences their patterns are from.
+
+    `k` sentences are kept of each pole over all corpora. `sources` names, by corpus, the runs that stored
+    activations and annotations. `kinds` are those that were asked for, or that the annotator has.
+    """
+
+    model: str
+    checkpoint: str
+    site: str
+    corpora: tuple[str, ...]
+    pole: str
+    annotator: str
+    kinds: tuple[str, ...]
+    n_layers: int
+    n_neurons: int
+    k: int
+    sources: dict[str, list[str | None]]
+
+    @property
+    def name(self) -> str:
+        """The column `scope`."""
+        return scope_of(self.corpora)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Named SQL parameters that filter to these activations."""
+        return {"model": self.model, "checkpoint": self.checkpoint, "corpora": list(self.corpora)}
+
+
+def stored_model(warehouse: Warehouse, reference: str) -> str:
+    """Return the stored model that a reference or a name stands for; UsageError where there is none."""
+    from warehouse.names import short_name
+
+    known = [name for (name,) in warehouse.sql("select distinct model from checkpoints order by 1").fetchall()]
+    for name in (reference, short_name(reference)):
+        if name in known:
+            return name
+    raise UsageError(
+        f"no activations of model {reference!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+        "(`nwh ingest activations` adds them)"
+    )
+
+
+def stored_checkpoints(warehouse: Warehouse, model: str, wanted: Sequence[str]) -> list[str]:
+    """Return checkpoints of a model by step: those wanted, `main` if none, every one for `all`."""
+    rows = warehouse.sql(
+        "select checkpoint from checkpoints where model = $1 order by step nulls last, checkpoint", [model]
+    ).fetchall()
+    known = [name for (name,) in rows]
+    if list(wanted) == ["all"]:
+        return known
+    names = list(wanted) or ["main"]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"no checkpoint {model}@{unknown[0]} in {warehouse.storage}; there are {', '.join(known)}")
+    return names
+
+
+def read_scopes(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    *,
+    sites: Sequence[str] = (),
+    corpora: Sequence[str] = (),
+    pole: str = "top",
+    kinds: Sequence[str] = (),
+    annotator: str | None = None,
+    progress: Progress = SILENT,
+) -> list[Scope]:
+    """Return a scope for each site; empty lists stand for all that there is.
+
+    Raises UsageError for a site, corpus or annotator without what is needed, naming the command that makes it,
+    and where several annotators could be meant.
+    """
+    stored = warehouse.sql(
+        "select site, max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
+        "group by site order by site desc",
+        [model, checkpoint],
+    ).fetchall()
+    sizes = {site: (layers, neurons) for site, layers, neurons in stored}
+    if missing := [site for site in sites if site not in sizes]:
+        raise UsageError(
+            f"no {missing[0]} activations of {model}@{checkpoint}; there are {', '.join(sizes) or 'none'} "
+            f"(`nwh ingest activations --model … --site {missing[0]}` makes them)"
+        )
+    if not sizes:
+        raise UsageError(f"no activations of {model}@{checkpoint}: `nwh ingest activations` makes them")
+    return [
+        _read(warehouse, model, checkpoint, site, sizes[site], corpora, pole, kinds, annotator, progress)
+        for site in (sites or sizes)
+    ]
+
+
+def _read(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    site: str,
+    size: tuple[int, int],
+    wanted: Sequence[str],
+    pole: str,
+    kinds: Sequence[str],
+    annotator: str | None,
+    progress: Progress,
+) -> Scope:
+    place = {"model": model, "checkpoint": checkpoint}
+    kept = dict(
+        warehouse.sql(
+            "select corpus, max(rank) from neuron_topk where model = $model and checkpoint = $checkpoint and "
+            "site = $site and layer = 0 and neuron = 0 and pole = $pole group by corpus",
+            {**place, "site": site, "pole": pole},
+        ).fetchall()
+    )
+    for corpus in wanted:
+        if corpus not in kept:
+            raise UsageError(
+                f"corpus {corpus!r} has no {pole} sentences of {model}@{checkpoint}/{site}; there are those of "
+                f"{', '.join(sorted(kept)) or 'none'}: `nwh ingest activations --corpus {corpus}` makes them"
+            )
+    chosen, of_kinds = _annotator(warehouse, list(wanted) or sorted(kept), bool(wanted), kinds, annotator)
+    corpora = tuple(sorted(of_kinds))
+    if left := sorted(set(kept) - set(corpora)) if not wanted else []:
+        progress.note(f"{', '.join(left)} left out of the scope: no annotations by {chosen}")
+    has_trees = all(of_kinds.values())
+    if not kinds and not has_trees:
+        progress.note(f"no subtrees are mined: annotator {chosen} made no trees")
+    counted = dict(
+        warehouse.sql(
+            "select corpus, count(*) from sentence_tokens where model = $model and checkpoint = $checkpoint "
+            "group by corpus",
+            place,
+        ).fetchall()
+    )
+    limits = {corpus: kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]}
+    if len(set(limits.values())) > 1:
+        said = ", ".join(f"{corpus} {k:,}" for corpus, k in limits.items())
+        progress.note(f"sentences kept per neuron differ ({said}): the top {min(limits.values()):,} are exact")
+    return Scope(
+        model,
+        checkpoint,
+        site,
+        corpora,
+        pole,
+        chosen,
+        tuple(kinds) or (KINDS if has_trees else KINDS[:2]),
+        *size,
+        min(limits.values(), default=sum(counted[corpus] for corpus in corpora)),
+        {corpus: _sources(warehouse, model, checkpoint, site, corpus, chosen) for corpus in corpora},
+    )
+
+
+def _annotator(
+    warehouse: Warehouse, corpora: list[str], all_needed: bool, kinds: Sequence[str], wanted: str | None
+) -> tuple[str, dict[str, bool]]:
+    """Return the annotator to use and, for each corpus that has it, whether it made trees there."""
+    found: dict[str, dict[str, bool]] = {}
+    for corpus, annotator, trees in warehouse.sql(
+        "select corpus, annotator, count(tree_kind) > 0 from annotations where list_contains($1, corpus) "
+        "group by corpus, annotator order by annotator, corpus",
+        [corpora],
+    ).fetchall():
+        found.setdefault(annotator, {})[corpus] = trees
+    made = "; ".join(f"{name}: {', '.join(of)}" for name, of in found.items())
+    if wanted is not None:
+        found = {name: of for name, of in found.items() if name == wanted}
+    bare = [corpus for corpus in corpora if not any(corpus in of for of in found.values())]
+    if bare and (all_needed or len(bare) == len(corpora)):
+        by = f" by {wanted}" if wanted else ""
+        raise UsageError(
+            f"corpus {bare[0]!r} has no annotations{by} (there are {made or 'none'}): "
+            f"`nwh ingest annotations --corpus {bare[0]}` makes them"
+        )
+    if all_needed:
+        found = {name: of for name, of in found.items() if len(of) == len(corpora)}
+    if "tree" in kinds:
+        without = list(found)
+        found = {name: of for name, of in found.items() if all(of.values())}
+        if without and not found:
+            raise UsageError(
+                f"annotator {' and '.join(without)} made no trees of {', '.join(corpora)}: `nwh ingest annotations "
+                f"--corpus {','.join(corpora)} --parser spacy` (or link-grammar, corenlp) makes them"
+            )
+    if len(found) != 1:
+        what = "several annotators have annotated" if found else "no annotator has annotated all of"
+        raise UsageError(
+            f"{what} {', '.join(corpora)} ({made}): patterns of one scope need one annotator, name it with "
+            "--annotator, or give the corpora it has annotated with --corpus"
+        )
+    return next(iter(found.items()))
+
+
+def _sources(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, annotator: str
+) -> list[str | None]:
+    """Return the runs that stored activations and annotations; UsageError where one is of an earlier text."""
+    rows = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
+    runs: list[str | None] = []
+    for job, unit in (
+        ("activations", f"model={model}/checkpoint={checkpoint}/corpus={corpus}"),
+        ("annotations", f"corpus={corpus}/annotator={annotator}"),
+    ):
+        of_unit = warehouse.sql(
+            "select run_id, settings from runs where job = $1 and unit = $2 order by started_at desc", [job, unit]
+        ).fetchall()
+        run_id, text = next(
+            (
+                (run_id, settings.get("text_sha256"))
+                for run_id, settings in ((run_id, json.loads(text)) for run_id, text in of_unit)
+                if site in settings.get("sites", [site])
+            ),
+            (None, None),
+        )
+        if text and rows and rows[0][0] != text:
+            raise UsageError(f"{job} of corpus {corpus!r} are of an earlier text: `nwh ingest {job}` again first")
+        runs.append(run_id)
+    return runs
+
+
+def read_sentences(warehouse: Warehouse, scope: Scope, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
+    """Return the ids, ascending, and columns of annotations of the scope's sentences that counted for the model.
+
+    UsageError where one that counted has no annotation.
+    """
+    listed = "".join(f", annotations.{name}" for name in columns)
+    table = warehouse.sql(
+        f"select sentence_tokens.sentence_id, annotations.sentence_id is null as bare{listed} from sentence_tokens "
+        "left join annotations on sentence_tokens.sentence_id = annotations.sentence_id "
+        "and annotations.annotator = $annotator and list_contains($corpora, annotations.corpus) "
+        "where model = $model and checkpoint = $checkpoint and list_contains($corpora, sentence_tokens.corpus) "
+        "order by 1",
+        {**scope.place, "annotator": scope.annotator},
+    ).to_arrow_table()
+    if bare := sum(table["bare"].to_pylist()):
+        raise UsageError(
+            f"{bare:,} sentences of {scope.name} have no annotation by {scope.annotator}: "
+            f"`nwh ingest annotations --corpus {','.join(scope.corpora)}` again"
+        )
+    return table["sentence_id"].to_numpy(), table.drop_columns(["bare"])
+
+
+def read_sets(
+    warehouse: Warehouse, scope: Scope, layer: int, neurons: NDArray[np.int64], sentence_ids: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Return, for each neuron of a layer, which of the sentences are its k top (bottom) ones over all corpora.
+
+    By the rule of macro `top_sentences`: ties go to the lower sentence_id. Each set is (k,) indices into
+    `sentence_ids`.
+    """
+    found = warehouse.sql(
+        "select neuron, sentence_id from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "and site = $site and list_contains($corpora, corpus) and layer = $layer "
+        "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
+        "qualify row_number() over ("
+        "partition by neuron order by if(pole = 'top', -activation, activation), sentence_id) <= $k "
+        "order by neuron, sentence_id",
+        {
+            **scope.place,
+            "site": scope.site,
+            "layer": layer,
+            "first": int(neurons[0]),
+            "last": int(neurons[-1]),
+            "neurons": neurons.tolist(),
+            "pole": scope.pole,
+            "k": scope.k,
+        },
+    ).fetchnumpy()
+    indices = np.searchsorted(sentence_ids, found["sentence_id"])
+    bounds = np.searchsorted(found["neuron"], [*neurons, neurons[-1] + 1])
+    return [indices[bounds[i] : bounds[i + 1]] for i in range(len(neurons))]

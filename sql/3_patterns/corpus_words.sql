@@ -1,0 +1,45 @@
+-- How many sentences that counted for a model have each noun, verb and adjective.
+-- grain: class x word, per model, checkpoint, corpus and annotator
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- corpus: name of the corpus
+-- annotator: what found words and tags
+-- class: noun, verb or adjective
+-- word: the word as it stands
+-- corpus_support: sentences of the corpus with the word in this class
+-- n_sentences: sentences of the corpus that counted for the model
+create view corpus_words as
+with counted as (
+    select
+        model,
+        checkpoint,
+        corpus,
+        count(*) as n_sentences
+    from sentence_tokens
+    group by model, checkpoint, corpus
+),
+
+supports as (
+    select
+        tokens.model,
+        tokens.checkpoint,
+        tokens.corpus,
+        words.annotator,
+        words.class,
+        words.word,
+        count(*) as corpus_support
+    from sentence_tokens as tokens
+    inner join sentence_words as words
+        on tokens.sentence_id = words.sentence_id and tokens.corpus = words.corpus
+    group by tokens.model, tokens.checkpoint, tokens.corpus, words.annotator, words.class, words.word
+)
+
+select
+    supports.*,
+    counted.n_sentences
+from supports
+inner join counted
+    on
+        supports.model = counted.model
+        and supports.checkpoint = counted.checkpoint
+        and supports.corpus = counted.corpus;

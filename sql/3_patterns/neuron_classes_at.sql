@@ -1,0 +1,141 @@
+-- What kind of neuron a neuron is, after Voita, Ferrando and Nalmpantis 2023, "Neurons in Large Language Models: Dead,
+-- N-gram, Positional" (arXiv 2309.04827), restated for sentences, which is what is stored. A neuron can be of several
+-- classes, or of none.
+-- A dead neuron is an ffn neuron that no sentence activates above dead_max, or any with one value for all sentences
+-- (theirs is never above 0 on any token). A token detector has one word in at least detector_share of its top
+-- sentences, with lift and q-value (theirs: few tokens make up most of what activates it); an n-gram detector has a
+-- sequence of words there. A positional neuron follows the number of tokens of a sentence, which sets the positions
+-- that its activation is an aggregate over: it explains at least position_r2 of the variance (theirs: mutual
+-- information of a token's position and being active). A class-selective neuron has one value of a metadata key in at
+-- least class_share of its top sentences, with lift and q-value (the classifier-like neurons of Oba et al. 2021).
+-- grain: neuron x class, per model, checkpoint, site and scope
+-- dead_max: highest activation of a dead neuron
+-- detector_share: lowest share of the top sentences with the word or sequence
+-- detector_lift: lowest lift of the word or sequence
+-- position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences
+-- class_share: lowest share of the top sentences with the metadata value
+-- class_lift: lowest lift of the metadata value
+-- max_q: highest q-value of a word, sequence or metadata value
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- scope: corpus, or corpora joined by +, that the claim is about
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- class: dead, token detector, n-gram detector, positional, class-selective
+-- evidence: the word, the sequence, `key=value`, or what was measured
+-- share: share of the top sentences with the evidence; of the variance (positional); of sentences not above 0 (dead)
+-- lift: of the evidence, null where there is none
+-- q_value: of the evidence, null where there is none
+create macro neuron_classes_at(
+    dead_max, detector_share, detector_lift, position_r2, class_share, class_lift, max_q
+) as table
+with dead as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus as scope,
+        layer,
+        neuron,
+        'dead' as class,
+        'max activation' as evidence,
+        1 - share_positive as share,
+        null::double as lift,
+        null::double as q_value
+    from neuron_stats
+    where (site = 'ffn' and max <= dead_max) or std = 0
+),
+
+detectors as (
+    select
+        model,
+        checkpoint,
+        site,
+        scope,
+        layer,
+        neuron,
+        if(length = 1, 'token detector', 'n-gram detector') as class,
+        array_to_string(pattern, ' ') as evidence,
+        support / k as share,
+        lift,
+        q_value
+    from neuron_patterns
+    where
+        kind = 'word'
+        and pole = 'top'
+        and support >= detector_share * k
+        and lift >= detector_lift
+        and q_value <= max_q
+    qualify row_number() over (
+        partition by model, checkpoint, site, scope, layer, neuron, length = 1
+        order by g2 desc, evidence asc
+    ) = 1
+),
+
+sampled as (
+    select
+        sample.model,
+        sample.checkpoint,
+        sample.site,
+        sample.corpus,
+        sample.layer,
+        tokens.n_tokens,
+        unnest(range(len(sample.activations))) as neuron,
+        unnest(sample.activations) as activation
+    from activation_sample as sample
+    inner join sentence_tokens as tokens
+        on
+            sample.sentence_id = tokens.sentence_id
+            and sample.model = tokens.model
+            and sample.checkpoint = tokens.checkpoint
+            and sample.corpus = tokens.corpus
+),
+
+by_length as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus as scope,
+        layer,
+        neuron,
+        'positional' as class,
+        'number of tokens' as evidence,
+        pow(corr(activation, n_tokens), 2) as share,
+        null::double as lift,
+        null::double as q_value
+    from sampled
+    group by model, checkpoint, site, corpus, layer, neuron
+    having stddev_pop(activation) > 0 and stddev_pop(n_tokens) > 0
+),
+
+selective as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus as scope,
+        layer,
+        neuron,
+        'class-selective' as class,
+        key || '=' || value as evidence,
+        share,
+        lift,
+        q_value
+    from class_neurons
+    where pole = 'top' and share >= class_share and lift >= class_lift and q_value <= max_q
+    qualify row_number() over (
+        partition by model, checkpoint, site, corpus, layer, neuron
+        order by g2 desc, key asc, value asc
+    ) = 1
+)
+
+select * from dead
+union all
+select * from detectors
+union all
+select * from by_length
+where share >= position_r2
+union all
+select * from selective;

@@ -1,0 +1,113 @@
+-- Nouns, verbs and adjectives of a neuron's top (bottom) sentences against the corpus: typical ones have a high lift
+-- with a low q-value.
+-- grain: neuron x pole x class x word found among its sentences, per model, checkpoint, site, corpus and annotator
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- annotator: what found words and tags
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- pole: top or bottom
+-- class: noun (NN*), verb (VB*) or adjective (JJ*)
+-- word: the word as it stands
+-- support: sentences of the pole with the word in this class
+-- k: sentences of the pole
+-- corpus_support: sentences of the corpus with it, among those that counted for the model
+-- n_sentences: sentences of the corpus that counted for the model
+-- lift: (support / k) / (corpus_support / n_sentences)
+-- g2: log-likelihood ratio of the pole's sentences against the corpus's others
+-- p_value: of g2, two-sided, chi-square with one degree of freedom
+-- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
+create view neuron_words as
+with supports as (
+    select
+        topk.model,
+        topk.checkpoint,
+        topk.site,
+        topk.corpus,
+        words.annotator,
+        topk.layer,
+        topk.neuron,
+        topk.pole,
+        words.class,
+        words.word,
+        count(*) as support
+    from neuron_topk as topk
+    inner join sentence_words as words
+        on topk.sentence_id = words.sentence_id and topk.corpus = words.corpus
+    group by
+        topk.model, topk.checkpoint, topk.site, topk.corpus, words.annotator, topk.layer, topk.neuron, topk.pole,
+        words.class, words.word
+),
+
+sizes as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        layer,
+        neuron,
+        pole,
+        max(rank) as k
+    from neuron_topk
+    group by model, checkpoint, site, corpus, layer, neuron, pole
+),
+
+tests as (
+    select
+        supports.*,
+        sizes.k,
+        whole.corpus_support,
+        whole.n_sentences,
+        (support / k) / (corpus_support / n_sentences) as lift,
+        log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
+    from supports
+    inner join sizes using (model, checkpoint, site, corpus, layer, neuron, pole)
+    inner join corpus_words as whole using (model, checkpoint, corpus, annotator, class, word)
+),
+
+valued as (
+    select
+        tests.*,
+        chi_square_p(g2) as p_value
+    from tests
+),
+
+ranked as (
+    select
+        valued.*,
+        count(*) over (partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class) as tested,
+        count(*) over (
+            partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
+            order by p_value
+            range between unbounded preceding and current row
+        ) as last_place
+    from valued
+)
+
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    annotator,
+    layer,
+    neuron,
+    pole,
+    class,
+    word,
+    support,
+    k,
+    corpus_support,
+    n_sentences,
+    lift,
+    g2,
+    p_value,
+    least(1, min(p_value * tested / last_place) over (
+        partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
+        order by p_value desc
+        range between unbounded preceding and current row
+    )) as q_value
+from ranked;

@@ -1,0 +1,276 @@
+"""Patterns of a whole model against brute force: `prefixspan` per neuron, trees matched node by node, scipy."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+
+import nltk
+import numpy as np
+import pytest
+import scipy.stats
+from prefixspan import PrefixSpan
+
+from ingest import patterns as job
+from ingest.activations import Settings, ingest_activations
+from ingest.models import load
+from ingest.pattern_rows import Rules
+from ingest.patterns import ingest_patterns
+from ingest.tree_files import ingest_trees
+from tests.ingest.trees import write_trees
+from warehouse import Warehouse
+from warehouse.errors import UsageError
+from warehouse.verify import verify
+
+MODEL, RULES = ("tiny-bert", "main"), Rules(min_support=0.1, max_length=3)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, tiny_bert):
+    """Return the folder of a warehouse with two corpora of made-up trees and the model's activations over them."""
+    folder = tmp_path_factory.mktemp("patterns")
+    warehouse = Warehouse.create(folder / "warehouse")
+    for corpus, n, seed in (("one", 120, 1), ("two", 80, 2)):
+        ingest_trees(warehouse, corpus, write_trees(folder / f"{corpus}.mrg", n, seed))
+    model = load(str(tiny_bert), device="cpu")
+    ingest_activations(warehouse, model, ["one", "two"], Settings(("hidden",), k=25, sample=5))
+    ingest_activations(warehouse, model, ["one"], Settings(("ffn",), k=25, sample=5))
+    return folder / "warehouse"
+
+
+@pytest.fixture
+def warehouse(stored, tmp_path):
+    import shutil
+
+    return Warehouse.open(shutil.copytree(stored, tmp_path / "warehouse"))
+
+
+def texts_of(warehouse, kind, corpora):
+    """Return {sentence_id: items or tree}, of words with a letter."""
+    rows = warehouse.sql(
+        "select sentence_id, words, tags, tree from annotations semi join sentence_tokens using (sentence_id) "
+        "where list_contains($1, corpus)",
+        [corpora],
+    ).fetchall()
+    if kind == "tree":
+        return {row[0]: nltk.Tree.fromstring(row[3]) for row in rows}
+    items = {"word": 1, "tag": 2}[kind]
+    return {
+        row[0]: [item for word, item in zip(row[1], row[items], strict=True) if any(map(str.isalnum, word))]
+        for row in rows
+    }
+
+
+def has_sequence(items, pattern):
+    left = iter(items)
+    return all(item in left for item in pattern)
+
+
+def matches_at(node, pattern):
+    """Return whether a pattern (label, children) lies at a node: its children among the node's, in order."""
+    if not isinstance(node, nltk.Tree) or node.label() != pattern.label():
+        return False
+    return any(
+        all(matches_at(child, wanted) for child, wanted in zip(chosen, pattern, strict=True))
+        for chosen in combinations(node, len(pattern))
+    )
+
+
+def has_tree(tree, bracketed):
+    pattern = nltk.Tree.fromstring(bracketed)
+    return any(matches_at(node, pattern) for node in tree.subtrees())
+
+
+def subtrees(tree, size):
+    """Return every subtree of up to `size` nodes, bracketed, by choosing nodes that hang together."""
+    positions = [position for position in tree.treepositions() if isinstance(tree[position], nltk.Tree)]
+    found = set()
+    for n in range(1, size + 1):
+        for chosen in combinations(positions, n):
+            root = min(chosen, key=len)
+            if all(position == root or position[:-1] in chosen for position in chosen):
+                found.add(spelled(tree, root, chosen))
+    return found
+
+
+def spelled(tree, root, chosen):
+    children = sorted(position for position in chosen if position[:-1] == root and position != root)
+    inner = "".join(" " + spelled(tree, child, chosen) for child in children)
+    return f"({tree[root].label()}{inner})"
+
+
+def in_first_half(sentence_id):
+    """SplitMix64, with Python's own integers."""
+    mask = 2**64 - 1
+    z = (sentence_id + 0x9E3779B97F4A7C15) & mask
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+    return (z ^ (z >> 31)) < 2**63
+
+
+@pytest.mark.parametrize("kind", ["word", "tag", "tree"])
+def test_rows_equal_brute_force_over_the_union_of_corpora(warehouse, kind):
+    ingest_patterns(warehouse, *MODEL, RULES, sites=["hidden"], kinds=[kind], layers=[1])
+    texts = texts_of(warehouse, kind, ["one", "two"])
+    n, first = len(texts), {s for s in texts if in_first_half(s)}
+    stored = warehouse.sql("select * from neuron_patterns where layer = 1").pl()
+    assert set(stored["scope"]) == {"one+two"}
+    assert set(stored["annotator"]) == {"trees"}
+    assert stored["neuron"].n_unique() == 16
+    for (neuron,), rows in stored.group_by("neuron"):
+        top = warehouse.sql(
+            "select sentence_id from top_sentences(['one', 'two'], 25) where site = 'hidden' and pole = 'top' "
+            "and layer = 1 and neuron = $1",
+            [neuron],
+        ).fetchall()
+        top = [sentence_id for (sentence_id,) in top]
+        if kind == "tree":
+            frequent = [pattern for s in top for pattern in subtrees(texts[s], 3)]
+            wanted = {(p,): frequent.count(p) for p in set(frequent) if frequent.count(p) / 25 >= 0.1}
+        else:
+            miner = PrefixSpan([texts[s] for s in top])
+            miner.maxlen = 3
+            wanted = {tuple(pattern): support for support, pattern in miner.frequent(3)}
+        found = dict(zip(map(tuple, rows["pattern"].to_list()), rows["support"].to_list(), strict=True))
+        assert found == wanted
+        if neuron % 5:  # statistics of a few neurons are enough
+            continue
+        p_values = []
+        for row in rows.iter_rows(named=True):
+            match = has_tree if kind == "tree" else has_sequence
+            pattern = row["pattern"][0] if kind == "tree" else row["pattern"]
+            having = {s for s, text in texts.items() if match(text, pattern)}
+            a, c = len(having & set(top)), len(having)
+            assert (row["k"], row["n_sentences"], row["corpus_support"], row["support"]) == (25, n, c, a)
+            assert row["lift"] == pytest.approx((a / 25) / (c / n))
+            table = [[a, 25 - a], [c - a, n - 25 - c + a]]
+            g2, p = (0, 1)
+            if c < n:
+                g2, p = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")[:2]
+            assert row["g2"] == pytest.approx(g2, abs=1e-9)
+            assert row["p_value"] == pytest.approx(p, abs=1e-12)
+            p_values.append(row["p_value"])
+            assert row["mined_support"] == len(having & set(top) & first)
+            held = [s for s in texts if s not in first]
+            is_top, has_it = np.array([s in top for s in held]), np.array([s in having for s in held], float)
+            u = scipy.stats.mannwhitneyu(has_it[is_top], has_it[~is_top]).statistic
+            assert row["heldout_auroc"] == pytest.approx(u / (is_top.sum() * (~is_top).sum()))
+        np.testing.assert_allclose(rows["q_value"], scipy.stats.false_discovery_control(p_values), rtol=1e-9)
+    assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
+
+
+def test_a_gap_limit_and_the_bottom_pole(warehouse):
+    rules = Rules(min_support=0.2, max_length=2, max_gap=0)
+    ingest_patterns(warehouse, *MODEL, rules, corpora=["one"], sites=["ffn"], kinds=["word"], layers=[0], pole="bottom")
+    texts = texts_of(warehouse, "word", ["one"])
+    for (neuron,), rows in warehouse.sql("from neuron_patterns").pl().group_by("neuron"):
+        bottom = warehouse.sql(
+            "select sentence_id from neuron_topk where site = 'ffn' and corpus = 'one' and layer = 0 "
+            "and neuron = $1 and pole = 'bottom'",
+            [neuron],
+        ).fetchall()
+        lists = [texts[s] for (s,) in bottom]
+        wanted = {}
+        for grams in [{*zip(items)} | {*pairwise(items)} for items in lists]:
+            for gram in grams:
+                wanted[gram] = wanted.get(gram, 0) + 1
+        found = dict(zip(map(tuple, rows["pattern"].to_list()), rows["support"].to_list(), strict=True))
+        assert found == {gram: support for gram, support in wanted.items() if support >= 5}
+
+
+@pytest.mark.parametrize("only", ["closed", "generator"])
+def test_closed_and_generator_patterns_are_those_of_the_package(warehouse, only):
+    rules = Rules(min_support=0.1, max_length=3, only=only)
+    ingest_patterns(warehouse, *MODEL, rules, corpora=["one"], sites=["ffn"], layers=[2], neurons=[0, 3])
+    assert {kind for (kind,) in warehouse.sql("select distinct kind from neuron_patterns").fetchall()} == {
+        "word",
+        "tag",
+    }
+    texts = texts_of(warehouse, "tag", ["one"])
+    for neuron in (0, 3):
+        top = warehouse.sql(
+            "select sentence_id from neuron_topk where site = 'ffn' and layer = 2 and neuron = $1 and pole = 'top'",
+            [neuron],
+        ).fetchall()
+        miner = PrefixSpan([texts[s] for (s,) in top])
+        miner.maxlen = 3
+        wanted = {(tuple(pattern), support) for support, pattern in miner.frequent(3, **{only: True})}
+        rows = warehouse.sql(
+            "select pattern, support from neuron_patterns where kind = 'tag' and neuron = $1", [neuron]
+        ).fetchall()
+        assert {(tuple(pattern), support) for pattern, support in rows} == wanted
+        assert len(wanted) < len(miner.frequent(3))
+
+
+def rows_of(warehouse):
+    return warehouse.sql("from neuron_patterns order by all").pl()
+
+
+def test_an_interrupted_run_goes_on_by_layer_and_equals_an_uninterrupted_one(warehouse, monkeypatch, tmp_path):
+    import shutil
+
+    whole = Warehouse.open(shutil.copytree(tmp_path / "warehouse", tmp_path / "whole"))
+    ingest_patterns(whole, *MODEL, RULES, corpora=["one"], sites=["hidden"], kinds=["tag"])
+    real, read = job.read_sets, []
+
+    def sets_until_interrupted(warehouse, scope, layer, neurons, ids):
+        read.append(layer)
+        if len(read) in (2, 4):
+            raise KeyboardInterrupt
+        return real(warehouse, scope, layer, neurons, ids)
+
+    monkeypatch.setattr(job, "read_sets", sets_until_interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], sites=["hidden"], kinds=["tag"])
+        assert rows_of(warehouse).is_empty()
+    (run,) = ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], sites=["hidden"], kinds=["tag"])
+    assert read == [0, 1, 1, 2, 2]
+    assert any(note.startswith("resumed run") for note in run.notes)
+    assert rows_of(warehouse).equals(rows_of(whole))
+    assert warehouse.storage.staged_places() == []
+
+
+def test_blocks_of_neurons_change_nothing(warehouse, monkeypatch):
+    ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], kinds=["word"])
+    before = rows_of(warehouse)
+    monkeypatch.setattr(job, "BLOCK", 5)
+    monkeypatch.setattr("ingest.pattern_rows._ROWS", 30)
+    ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], kinds=["word"], again=True)
+    assert rows_of(warehouse).equals(before)
+
+
+def test_some_layers_or_neurons_replace_their_own_rows_and_nothing_else(warehouse, monkeypatch):
+    choice = {"corpora": ["one"], "sites": ["hidden"], "kinds": ["word"]}
+    ingest_patterns(warehouse, *MODEL, RULES, **choice)
+    ingest_patterns(warehouse, *MODEL, RULES, **{**choice, "kinds": ["tag"], "layers": [0]})
+    before = rows_of(warehouse)
+    assert ingest_patterns(warehouse, *MODEL, RULES, **choice, layers=[1], neurons=[3]) == []
+    ingest_patterns(warehouse, *MODEL, RULES, **choice, layers=[1], neurons=[3, 4], again=True)
+    ingest_patterns(warehouse, *MODEL, RULES, **choice, layers=[2], again=True)
+    assert rows_of(warehouse).equals(before)
+    assert ingest_patterns(warehouse, *MODEL, RULES, **choice) == []
+    # the tags of two more layers come to those of layer 0
+    ingest_patterns(warehouse, *MODEL, RULES, **{**choice, "kinds": ["tag"], "layers": [1, 2]})
+    assert warehouse.sql("select distinct layer from neuron_patterns where kind = 'tag' order by 1").fetchall() == [
+        (0,),
+        (1,),
+        (2,),
+    ]
+    with pytest.raises(
+        UsageError, match=r"stored word patterns of hidden over one were mined otherwise \(min_support\)"
+    ):
+        ingest_patterns(warehouse, *MODEL, Rules(min_support=0.5), **choice, layers=[1])
+    ingest_patterns(warehouse, *MODEL, Rules(min_support=0.5), **choice)
+    assert warehouse.sql("select min(support / k) >= 0.5 from neuron_patterns where kind = 'word'").fetchall() == [
+        (True,)
+    ]
+
+
+def test_patterns_of_replaced_activations_are_mined_again(warehouse, tiny_bert):
+    choice = {"corpora": ["one"], "sites": ["ffn"], "kinds": ["word"]}
+    ingest_patterns(warehouse, *MODEL, RULES, **choice)
+    assert ingest_patterns(warehouse, *MODEL, RULES, **choice) == []
+    ingest_activations(warehouse, load(str(tiny_bert), device="cpu"), ["one"], Settings(("ffn",), k=10, sample=5))
+    (run,) = ingest_patterns(warehouse, *MODEL, RULES, **choice)
+    assert run.settings["k"] == 10
+    assert warehouse.sql("select distinct k from neuron_patterns").fetchall() == [(10,)]

@@ -1,0 +1,156 @@
+"""Study A's table 2 for one neuron: typical words, word and tag sequences, subtrees, parts of speech, length.
+
+Queries for pages and `nwh show neuron`; each is filtered to the neuron. Words, parts of speech and length are per
+corpus, sequences and subtrees per scope, as they are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from warehouse.neuron_queries import Answer, ask
+from warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from warehouse.neurons import Neuron
+
+CLASSES = ("noun", "verb", "adjective")
+KINDS = ("word", "tag", "tree")
+
+_PLACE = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron"
+_OF_CORPORA = f"{_PLACE} and list_contains($corpora, corpus)"
+
+
+def annotator_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> str | None:
+    """Return the annotator to show: that of the neuron's patterns, else that of most corpora; null if none."""
+    found = ask(
+        warehouse,
+        "select annotator from (select annotator, 0 as place, count(*) as n from neuron_patterns "
+        f"where {_PLACE} and kind = 'word' group by annotator union all "
+        "select annotator, 1, count(distinct corpus) from annotations where list_contains($corpora, corpus) "
+        "group by annotator) order by place, n desc, annotator limit 1",
+        neuron,
+        corpora,
+    )
+    return str(found.rows[0][0]) if found.rows else None
+
+
+def scopes_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[str]:
+    """Return the scopes within these corpora whose patterns are stored for the neuron, the widest first."""
+    found = ask(
+        warehouse,
+        f"select distinct scope, length(scope) from neuron_patterns where {_PLACE} "
+        "and list_has_all($corpora, string_split(scope, '+')) order by 2 desc, 1",
+        neuron,
+        corpora,
+    )
+    return [str(scope) for scope, _ in found.rows]
+
+
+def words(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    annotator: str,
+    word_class: str,
+    limit: int,
+    *,
+    pole: str = "top",
+    min_support: float = 0.01,
+    max_q: float = 0.05,
+) -> Answer:
+    """Return a neuron's typical words of a class (CLASSES), those of highest lift first.
+
+    Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
+    than elsewhere, with a q-value of at most `max_q`.
+    """
+    return ask(
+        warehouse,
+        "select corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, lift, "
+        f"q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "and class = $word_class and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
+        "order by lift desc, support desc, corpus, word limit $limit",
+        neuron,
+        corpora,
+        annotator=annotator,
+        word_class=word_class,
+        pole=pole,
+        min_support=min_support,
+        max_q=max_q,
+        limit=limit,
+    )
+
+
+def patterns(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    scope: str,
+    kind: str,
+    limit: int,
+    *,
+    pole: str = "top",
+    min_length: int = 2,
+    min_lift: float = 1,
+    max_q: float = 0.05,
+) -> Answer:
+    """Return a neuron's patterns of a kind (KINDS) over a scope, those that tell most (highest G2) first."""
+    return ask(
+        warehouse,
+        "select array_to_string(pattern, ' ') as pattern, support, support / k as share, "
+        "corpus_support / n_sentences as corpus_share, lift, g2, q_value, heldout_auroc from neuron_patterns "
+        f"where {_PLACE} and scope = $scope and kind = $kind and pole = $pole and length >= $min_length "
+        "and lift > $min_lift and q_value <= $max_q order by g2 desc, pattern limit $limit",
+        **neuron.params,
+        scope=scope,
+        kind=kind,
+        pole=pole,
+        min_length=min_length,
+        min_lift=min_lift,
+        max_q=max_q,
+        limit=limit,
+    )
+
+
+def tag_distribution(
+    warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
+) -> Answer:
+    """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
+    return ask(
+        warehouse,
+        "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
+        f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution where {_OF_CORPORA} and pole = $pole "
+        "and annotator = $annotator group by corpus, class order by corpus, share desc, class",
+        neuron,
+        corpora,
+        annotator=annotator,
+        pole=pole,
+    )
+
+
+def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return the mean length of a neuron's sentences beside the corpus's, one row per corpus and pole."""
+    return ask(
+        warehouse,
+        "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_length "
+        f"where {_OF_CORPORA} order by corpus, pole desc",
+        neuron,
+        corpora,
+    )
+
+
+def table2(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int) -> dict[str, Answer]:
+    """Return the whole table, `limit` rows of each part; parts that nothing is stored for are left out."""
+    tables: dict[str, Answer] = {}
+    annotator = annotator_of(warehouse, neuron, corpora)
+    if annotator is not None:
+        for word_class in CLASSES:
+            tables[f"{word_class}s"] = words(warehouse, neuron, corpora, annotator, word_class, limit)
+    titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
+    for scope in scopes_of(warehouse, neuron, corpora)[:1]:
+        for kind, title in titles.items():
+            tables[f"{title} ({scope})"] = patterns(warehouse, neuron, scope, kind, limit)
+    if annotator is not None:
+        tables["parts of speech"] = tag_distribution(warehouse, neuron, corpora, annotator)
+    tables["mean length"] = mean_length(warehouse, neuron, corpora)
+    return tables
