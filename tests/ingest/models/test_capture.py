@@ -157,7 +157,7 @@ def test_every_hook_is_gone_after_an_error(case, model_folder):
         if layer == 1:
             raise KeyError("stop")
 
-    with pytest.raises(KeyError), capture(loaded, ["hidden", "ffn"], fail):  # noqa: PT012
+    with pytest.raises(KeyError), capture(loaded, ["hidden", "ffn"], fail):
         assert hooks(loaded.module) > before
         forward(loaded, ids, mask)
     assert hooks(loaded.module) == before
