@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
 from ingest.summaries.histogram import Histogram
 from ingest.summaries.moments import Moments
 from ingest.summaries.topk import TopK
+
+_THREAD = ThreadPoolExecutor(max_workers=1)  # the compiled top-K holds no lock: both poles at once
 
 
 class NotFiniteError(ValueError):
@@ -40,8 +44,9 @@ class LayerSummary:
         if not bool(torch.isfinite(low + high).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
+        bottom = _THREAD.submit(self.bottom.update, values, ordinals, positions)
         self.top.update(values, ordinals, positions)
-        self.bottom.update(values, ordinals, positions)
+        bottom.result()
         self.moments.update(values)
         self.histogram.update(values, low, high)
         if len(self.sample):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ingest.summaries.candidates import append
 
 EMPTY = torch.iinfo(torch.int64).min
 _ORDINAL = 2**32 - 1
@@ -49,6 +52,9 @@ class TopK:
                 self.positions[:, used : used + n] = positions
             self.filled += n
             return
+        if self.keys.device.type == "cpu" and self.positions is None:
+            self._take_compiled(values, ordinals)
+            return
         candidate = values >= self.threshold if self.pole == "top" else values <= self.threshold
         counts = candidate.sum(1)
         if int((self.filled + counts).max()) > self.keys.shape[1]:
@@ -62,6 +68,18 @@ class TopK:
         if self.positions is not None and positions is not None:
             self.positions[neuron, slot] = positions[neuron, sentence]
         self.filled += counts
+
+    def _take_compiled(self, values: Tensor, ordinals: Tensor) -> None:
+        if int(self.filled.max()) + values.shape[1] > self.keys.shape[1]:
+            self._cut()
+        append(
+            values.numpy().view(np.int32),
+            ordinals.numpy(),
+            (encode(self.threshold, torch.zeros_like(self.filled)[:, None], self.pole)[:, 0] >> 32).int().numpy(),
+            self.pole == "bottom",
+            self.keys.numpy(),
+            self.filled.numpy(),
+        )
 
     def _cut(self) -> None:
         """Keep the K largest keys of neurons that all have at least K; a candidate must reach the least of them."""
