@@ -1,4 +1,6 @@
--- Share of each metadata value among a neuron's top (bottom) sentences against its share in the corpus.
+-- Share of each metadata value among a neuron's top (bottom) sentences against its share in the corpus. A pole whose
+-- sentences all have the same activation (a dead neuron's) has no rows: ties fall to the lower sentence_id, so its
+-- sentences are the first of the corpus, and what they share says nothing about the neuron.
 -- grain: neuron x pole x key x value found among its sentences, per model, checkpoint, site and corpus
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
@@ -52,6 +54,7 @@ sizes as (
         max(rank) as k
     from neuron_topk
     group by model, checkpoint, site, corpus, layer, neuron, pole
+    having max(activation) > min(activation)
 ),
 
 counts as (
