@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -62,7 +63,7 @@ def restrict(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
     """Run one statement that reads, or raise UsageError. What kind a statement is, DuckDB's own parser says."""
-    try:
+    with _duckdb_explains():
         statements = connection.extract_statements(query)
         kinds = [statement.type for statement in statements]
         if kinds != [duckdb.StatementType.SELECT]:
@@ -72,14 +73,18 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPy
                 "--unsafe lifts this"
             )
         return connection.execute(statements[0])
-    except duckdb.Error as error:
-        raise UsageError(f"DuckDB: {first_line(error)}") from error
 
 
 def execute(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
     """Run whatever a query says, or raise UsageError with what DuckDB says of it."""
-    try:
+    with _duckdb_explains():
         return connection.execute(query)
+
+
+@contextmanager
+def _duckdb_explains() -> Iterator[None]:
+    try:
+        yield
     except duckdb.Error as error:
         raise UsageError(f"DuckDB: {first_line(error)}") from error
 

@@ -1,4 +1,4 @@
-"""CoreNLP through NLTK's client against an exchange recorded from a server, played back by a local one."""
+"""CoreNLP through NLTK's client against an exchange written by hand in the server's format, played by a local one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.annotators import choose
 from warehouse.errors import SourceError, UsageError
 
 # the parts of a CoreNLP 4.5 answer that are read, and some that are not
-RECORDED = {
+EXCHANGE = {
     "The quick cat sat.": {
         "index": 0,
         "parse": "(ROOT\n  (S\n    (NP (DT The) (JJ quick) (NN cat))\n    (VP (VBD sat))\n    (. .)))",
@@ -59,7 +59,7 @@ class Playback(BaseHTTPRequestHandler):
         if "timeout" in lines:
             self._answer(500, b"CoreNLP request timed out. Your document may be too long.")
             return
-        sentences = [{**RECORDED[line], "index": i} for i, line in enumerate(lines)]
+        sentences = [{**EXCHANGE[line], "index": i} for i, line in enumerate(lines)]
         self._answer(200, json.dumps({"sentences": sentences}).encode())
 
     def _answer(self, status: int, body: bytes) -> None:
