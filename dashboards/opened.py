@@ -12,7 +12,7 @@ from warehouse.tables import Tables
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     storage = Storage(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
-    return _opened(storage.uri, Tables(storage).delta_table("runs").version())
+    return _opened(storage.uri, Tables(storage).version())
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

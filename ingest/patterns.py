@@ -231,7 +231,7 @@ class _Job:
 
     def _stored(self, layer: int) -> pa.Table:
         """Return the rows of a layer that stay."""
-        from warehouse.schema import NEURON_PATTERNS
+        from warehouse.schema.neurons import NEURON_PATTERNS
 
         where = " and ".join(f"{name} = ${name}" for name in self.unit)
         columns = ", ".join(NEURON_PATTERNS.file_schema.names)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -45,7 +47,9 @@ class Question:
 def connect(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """Return an in-memory connection with all views over a snapshot."""
     connection = duckdb.connect()
-    _fill(connection, snapshot, comments=False)
+    _create_relations(connection, snapshot)
+    for question in questions():
+        connection.execute(question.sql)
     return connection
 
 
@@ -91,11 +95,30 @@ def _duckdb_explains() -> Iterator[None]:
 
 def build(path: str, snapshot: Snapshot) -> None:
     """Make a DuckDB file with all views over a snapshot, comments included."""
+    Path(path).write_bytes(_template())
     with duckdb.connect(path) as connection:
-        _fill(connection, snapshot, comments=True)
+        connection.execute("begin")  # one flush to the disk, not one for each view and comment
+        _create_relations(connection, snapshot)
+        connection.execute(";".join(comment for each in RELATIONS.values() for comment in _relation_comments(each)))
+        connection.execute("commit")
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, comments: bool) -> None:
+@cache
+def _template() -> bytes:
+    """Return a DuckDB file with the questions over empty relations: these do not change with the snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("begin")
+            _create_relations(connection, {})
+            for question in questions():
+                connection.execute(question.sql)
+                connection.execute(";".join(_question_comments(question)))
+            connection.execute("commit")
+        return path.read_bytes()
+
+
+def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     if any("://" in uri for uris in snapshot.values() for uri in uris):
         connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
     for relation in RELATIONS.values():
@@ -106,12 +129,6 @@ def _fill(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, comments: b
                 f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "
                 "files; ingest what they hold again"
             ) from error
-        if comments:
-            connection.execute(";".join(_relation_comments(relation)))
-    for question in questions():
-        connection.execute(question.sql)
-        if comments:
-            connection.execute(";".join(_question_comments(question)))
 
 
 def relation_view(relation: Relation, uris: list[str]) -> str:
@@ -121,11 +138,11 @@ def relation_view(relation: Relation, uris: list[str]) -> str:
     """
     if not uris:
         columns = ", ".join(f"null::{column.type} as {column.name}" for column in relation.columns)
-        return f"create view {relation.name} as select {columns} limit 0"
+        return f"create or replace view {relation.name} as select {columns} limit 0"
     columns = ", ".join(relation.column_names)
     paths = ", ".join(_quoted(uri) for uri in uris)
     hive = "hive_partitioning = true, hive_types_autocast = false"
-    return f"create view {relation.name} as select {columns} from read_parquet([{paths}], {hive})"
+    return f"create or replace view {relation.name} as select {columns} from read_parquet([{paths}], {hive})"
 
 
 @cache

@@ -34,9 +34,10 @@ class DataFile:
 class Tables:
     """The Delta tables of one warehouse.
 
-    Each completed run records in the log of the `runs` table the version of every table (Delta's application
-    transactions). Readers open the tables at those versions, so what a run has written becomes visible with its
-    row in `runs`, all at once; what a run that died has written is never read, and undone by the next commit.
+    Each completed run records in the log of the `runs` table the version of every table it wrote (Delta's
+    application transactions). Readers open the tables at those versions, so what a run has written becomes visible
+    with its row in `runs`, all at once; what a run that died has written is never read, and undone by the next
+    commit to that table.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -48,29 +49,21 @@ class Tables:
         return self._exists(RUNS.name)
 
     def initialise(self) -> None:
-        """Make every table that is missing: empty, version 0."""
-        from deltalake import DeltaTable, Schema
-
-        try:
-            for relation in RELATIONS.values():
-                if not self._exists(relation.name):
-                    DeltaTable.create(
-                        self._uri(relation.name),
-                        Schema.from_arrow(relation.table_schema),
-                        mode="ignore",
-                        partition_by=list(relation.partition),
-                        description=f"one row per {relation.grain}",
-                    )
-        except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
-            raise StorageError(f"cannot make a warehouse at {self.storage}: {first_line(error)}") from error
+        """Make an empty warehouse: the table of runs. Others are made when the first run writes them."""
+        self._create(RUNS.name)
 
     def snapshot(self) -> Snapshot:
         """Return the files of every relation as of the last completed run."""
         runs = self._open(RUNS.name)
-        return {name: self._files(self._completed(runs, name)) for name in RELATIONS if self._exists(name)}
+        tables = {name: self._completed(runs, name) for name in RELATIONS}
+        return {name: self._files(table) for name, table in tables.items() if table is not None}
 
-    def delta_table(self, relation: str) -> DeltaTable:
-        """Return the Delta table of a relation as of the last completed run."""
+    def version(self) -> int:
+        """Return how many times the warehouse has changed: the version of the table of runs."""
+        return self._open(RUNS.name).version()
+
+    def delta_table(self, relation: str) -> DeltaTable | None:
+        """Return the Delta table of a relation as of the last completed run; null where none has written it."""
         return self._completed(self._open(RUNS.name), relation)
 
     def commit(self, replaced: Mapping[str, list[dict[str, str]]], files: Mapping[str, list[DataFile]]) -> None:
@@ -81,17 +74,18 @@ class Tables:
         """
         from deltalake.transaction import CommitProperties, Transaction
 
-        self.initialise()
-        self.undo_unfinished()
+        runs = self._open(RUNS.name)
+        versions = []
         for name, units in replaced.items():
+            self._create(name)
+            self._undo_unfinished(runs, name)
             partition_by = list(RELATIONS[name].partition)
             for unit in units:
                 table = self._open(name)
                 adds = [_add(file) for file in files[name] if dict(file.partition) == unit]
                 where = [(column, "=", value) for column, value in unit.items()]
                 table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
-        runs = self._open(RUNS.name)
-        versions = [Transaction(name, self._open(name).version()) for name in RELATIONS if name != RUNS.name]
+            versions.append(Transaction(name, self._open(name).version()))
         runs.create_write_transaction(
             [_add(file) for file in files[RUNS.name]],
             "append",
@@ -99,21 +93,18 @@ class Tables:
             commit_properties=CommitProperties(app_transactions=versions),
         )
 
-    def undo_unfinished(self) -> None:
-        """Bring every table back to the version that the last completed run recorded."""
-        runs = self._open(RUNS.name)
-        for name in RELATIONS:
-            if name == RUNS.name or not self._exists(name):
-                continue
-            now, completed = self._open(name), self._completed(runs, name)
-            if now.version() > completed.version() and now.file_uris() != completed.file_uris():
-                now.restore(completed.version())
+    def _undo_unfinished(self, runs: DeltaTable, name: str) -> None:
+        """Bring a table back to the version that the last completed run recorded; 0, empty, before any."""
+        now, completed = self._open(name), runs.transaction_version(name) or 0
+        if now.version() > completed and now.file_uris() != self._open(name, completed).file_uris():
+            now.restore(completed)
 
     def vacuum(self, retain_hours: float) -> list[str]:
         """Delete data files that no table has used within `retain_hours`; return their paths."""
-        self.undo_unfinished()
-        removed = []
+        removed, runs = [], self._open(RUNS.name)
         for name in (name for name in RELATIONS if self._exists(name)):
+            if name != RUNS.name:
+                self._undo_unfinished(runs, name)
             paths = self._open(name).vacuum(
                 retention_hours=int(retain_hours), dry_run=False, enforce_retention_duration=False, full=True
             )
@@ -145,9 +136,29 @@ class Tables:
 
         return bool(DeltaTable.is_deltatable(self._uri(name)))
 
-    def _completed(self, runs: DeltaTable, name: str) -> DeltaTable:
-        """Return a table as the last completed run saw it; version 0, empty, before any."""
-        return runs if name == RUNS.name else self._open(name, runs.transaction_version(name) or 0)
+    def _create(self, name: str) -> None:
+        """Make a relation's table where there is none: empty, version 0."""
+        from deltalake import DeltaTable, Schema
+
+        relation = RELATIONS[name]
+        try:
+            if not self._exists(name):
+                DeltaTable.create(
+                    self._uri(name),
+                    Schema.from_arrow(relation.table_schema),
+                    mode="ignore",
+                    partition_by=list(relation.partition),
+                    description=f"one row per {relation.grain}",
+                )
+        except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
+            raise StorageError(f"cannot make table {name} at {self.storage}: {first_line(error)}") from error
+
+    def _completed(self, runs: DeltaTable, name: str) -> DeltaTable | None:
+        """Return a table as the last completed run saw it; null where no run has written it."""
+        if name == RUNS.name:
+            return runs
+        version = runs.transaction_version(name)
+        return None if version is None else self._open(name, version)
 
     def _open(self, name: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable

@@ -11,7 +11,8 @@ from duckdb import Error as DuckDBError
 
 from warehouse import catalog
 from warehouse.progress import SILENT, Progress
-from warehouse.schema import NEURON_TOPK, RELATIONS, Relation
+from warehouse.schema import RELATIONS, Relation
+from warehouse.schema.neurons import NEURON_TOPK
 from warehouse.tables import first_line
 from warehouse.warehouse import Warehouse
 
@@ -55,7 +56,10 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
 def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
     import pyarrow.parquet as pq
 
-    actions = warehouse.tables.delta_table(relation.name).get_add_actions()
+    table = warehouse.tables.delta_table(relation.name)
+    if table is None:
+        return
+    actions = table.get_add_actions()
     counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
     for uri in warehouse.snapshot.get(relation.name, []):
         path = warehouse.tables.path_of(relation.name, uri)

@@ -1,0 +1,1 @@
+"""Knowledge neurons: what feed-forward neurons contribute to an answer, and what changing them does."""

@@ -1,0 +1,51 @@
+"""The schema in one place: jobs are checked against it when they write, readers get their views from it.
+
+`nwh docs` prints it. One module per subject.
+"""
+
+from warehouse.schema.knowledge import (
+    ATTRIBUTION_QUALITY,
+    ATTRIBUTIONS,
+    CONCEPTS,
+    INTERVENTIONS,
+    PROMPT_SCORES,
+    PROMPTS,
+    PUBLISHED_NEURONS,
+)
+from warehouse.schema.neurons import (
+    ACTIVATION_SAMPLE,
+    CHECKPOINTS,
+    NEURON_PATTERNS,
+    NEURON_STATS,
+    NEURON_TOPK,
+    SENTENCE_TOKENS,
+)
+from warehouse.schema.relation import Column, Relation
+from warehouse.schema.runs import RUNS
+from warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
+
+__all__ = ["RELATIONS", "RUNS", "Column", "Relation"]
+
+RELATIONS: dict[str, Relation] = {
+    relation.name: relation
+    for relation in (
+        RUNS,
+        CHECKPOINTS,
+        CORPORA,
+        SENTENCES,
+        SENTENCE_METADATA,
+        SENTENCE_TOKENS,
+        NEURON_TOPK,
+        NEURON_STATS,
+        ACTIVATION_SAMPLE,
+        ANNOTATIONS,
+        NEURON_PATTERNS,
+        PROMPTS,
+        CONCEPTS,
+        PROMPT_SCORES,
+        ATTRIBUTIONS,
+        ATTRIBUTION_QUALITY,
+        INTERVENTIONS,
+        PUBLISHED_NEURONS,
+    )
+}

@@ -1,0 +1,149 @@
+"""Prompts, what each feed-forward neuron contributes to an answer, and what changing neurons does."""
+
+from warehouse.schema.relation import CHECKPOINT, CONCEPT, DATASET, LAYER, MODEL, PROMPT, Column, Relation
+
+PROMPTS = Relation(
+    "prompts",
+    "prompt",
+    ("dataset", "prompt_id"),
+    (
+        Column("prompt_id", "bigint", "21 bits of the data set name's hash, then 32 bits: place in the data set"),
+        Column("dataset", "text", DATASET),
+        Column("objective", "text", "`mlm`: the text holds [MASK]; `clm`: the text ends before the answer"),
+        Column("concept", "text", CONCEPT),
+        Column("text", "text", "the prompt, independent of any tokenizer"),
+        Column("answer", "text", "what stands in the place of [MASK], or follows"),
+        Column("fact_id", "text", "prompts that ask for the same fact share it: templates, paraphrases"),
+        Column("paraphrase_of", "bigint", "prompt_id of the original, null unless a paraphrase", True),
+    ),
+    ("dataset",),
+    ("concept", "prompt_id"),
+)
+
+CONCEPTS = Relation(
+    "concepts",
+    "concept of a data set",
+    ("dataset", "concept"),
+    (
+        Column("dataset", "text", DATASET),
+        Column("concept", "text", CONCEPT),
+        Column("n_prompts", "integer", "prompts whose answer it is, paraphrases included"),
+        Column(
+            "frequency", "double", "how frequent the word is, in the unit of frequency_source; null if unknown", True
+        ),
+        Column(
+            "frequency_source",
+            "text",
+            "`wordfreq` (Zipf scale: log10 of occurrences per billion words of English) or `given` with the prompts",
+            True,
+        ),
+    ),
+    ("dataset",),
+    ("concept",),
+)
+
+PROMPT_SCORES = Relation(
+    "prompt_scores",
+    "prompt x checkpoint",
+    ("model", "checkpoint", "dataset", "prompt_id"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("dataset", "text", DATASET),
+        Column("prompt_id", "bigint", PROMPT),
+        Column("probability", "double", "of the answer at the answer position (several tokens: their product)"),
+        Column("rank", "integer", "of the answer's first token in the vocabulary; 1 is the most probable"),
+    ),
+    ("model", "checkpoint", "dataset"),
+    ("prompt_id",),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("probability",),
+)
+
+ATTRIBUTIONS = Relation(
+    "attributions",
+    "prompt x neuron kept",
+    ("model", "checkpoint", "dataset", "prompt_id", "layer", "neuron"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("dataset", "text", DATASET),
+        Column("prompt_id", "bigint", PROMPT),
+        Column("concept", "text", CONCEPT),
+        Column("layer", "smallint", LAYER),
+        Column("neuron", "integer", "neuron of site `ffn`, from 0"),
+        Column("attribution", "float", "knowledge attribution, in probability; at least 5 % of the prompt's highest"),
+    ),
+    ("model", "checkpoint", "dataset"),
+    ("concept", "prompt_id", "layer", "neuron"),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("attribution",),
+)
+
+ATTRIBUTION_QUALITY = Relation(
+    "attribution_quality",
+    "prompt x layer",
+    ("model", "checkpoint", "dataset", "prompt_id", "layer"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("dataset", "text", DATASET),
+        Column("prompt_id", "bigint", PROMPT),
+        Column("layer", "smallint", LAYER),
+        Column("rule", "text", "`adaptive`, `riemann` or `linspace`"),
+        Column("evaluations", "integer", "gradients taken along the path"),
+        Column("max_attribution", "float", "highest of the layer's neurons"),
+        Column(
+            "completeness_error",
+            "float",
+            "|sum of the layer's attributions - (P(w) - P(0))|, in probability (tolerance: in the run's settings)",
+        ),
+    ),
+    ("model", "checkpoint", "dataset"),
+    ("prompt_id", "layer"),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("max_attribution", "completeness_error"),
+)
+
+INTERVENTIONS = Relation(
+    "interventions",
+    "prompt of a concept x operation x arm",
+    ("model", "checkpoint", "dataset", "operation", "concept", "prompt_id", "arm"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("dataset", "text", DATASET),
+        Column("concept", "text", "concept whose contributing neurons were changed"),
+        Column("prompt_id", "bigint", PROMPT),
+        Column("polarity", "text", "`positive`: the prompt asks for the concept; `negative`: for another one"),
+        Column("operation", "text", "`zero`, `replace` (value at an unrelated prompt's answer position) or `double`"),
+        Column("arm", "text", "`contributing` neurons, or as many `random` ones of the same layers"),
+        Column("n_neurons", "integer", "neurons changed at the answer position"),
+        Column("t", "double", "threshold of the selection: share of the prompt's highest attribution"),
+        Column("p", "double", "threshold of the selection: share of the concept's prompts"),
+        Column("p_before", "double", "probability of the prompt's answer, untouched"),
+        Column("p_after", "double", "probability of the prompt's answer with the neurons changed"),
+        Column("rank_before", "integer", "rank of the prompt's answer in the vocabulary, from 1, untouched"),
+        Column("rank_after", "integer", "rank of the prompt's answer with the neurons changed"),
+    ),
+    ("model", "checkpoint", "dataset", "operation"),
+    ("concept", "arm", "polarity", "prompt_id"),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("p_before", "p_after"),
+)
+
+PUBLISHED_NEURONS = Relation(
+    "published_neurons",
+    "concept x neuron that others selected",
+    ("model", "checkpoint", "dataset", "concept", "layer", "neuron"),
+    (
+        Column("model", "text", MODEL),
+        Column("checkpoint", "text", CHECKPOINT),
+        Column("dataset", "text", "name given to the published lists"),
+        Column("concept", "text", "identifier of the fact or concept in the publication"),
+        Column("layer", "smallint", LAYER),
+        Column("neuron", "integer", "neuron of site `ffn`, from 0"),
+    ),
+    ("model", "checkpoint", "dataset"),
+    ("concept", "layer", "neuron"),
+)

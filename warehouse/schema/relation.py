@@ -1,0 +1,83 @@
+"""What a relation is: grain, key, partition, and typed, described columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MODEL = "short name of the model, without `/`"
+CHECKPOINT = "label of the checkpoint: `main`, `step143000`, `step_20k`"
+SITE = "`hidden` (output of a block) or `ffn` (feed-forward inner representation after the activation function)"
+CORPUS = "name of the corpus"
+SENTENCE = "`sentences.sentence_id`"
+LAYER = "block, from 0"
+NEURON = "dimension, from 0"
+DATASET = "name of the set of prompts"
+CONCEPT = "the word a prompt asks for"
+PROMPT = "`prompts.prompt_id`"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its DuckDB type, what it holds, whether it may be null."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One fact: a Delta table with one row per `grain`.
+
+    `partition` columns (always text) name the folder of a file and bound what a run replaces;
+    `order` is how rows are sorted inside a file; `references` are foreign keys (column -> relation.column).
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
+    finite: tuple[str, ...] = ()
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """All column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def file_schema(self) -> pa.Schema:
+        """Arrow schema of a data file: every column but those of the partition, whose values are in the path."""
+        return _arrow([column for column in self.columns if column.name not in self.partition])
+
+    @cached_property
+    def table_schema(self) -> pa.Schema:
+        """Arrow schema of the whole Delta table."""
+        return _arrow(self.columns)
+
+
+def _arrow(columns: list[Column] | tuple[Column, ...]) -> pa.Schema:
+    import pyarrow as pa
+
+    types = {
+        "text": pa.string(),
+        "bigint": pa.int64(),
+        "integer": pa.int32(),
+        "smallint": pa.int16(),
+        "float": pa.float32(),
+        "double": pa.float64(),
+        "timestamp": pa.timestamp("us"),
+        "text[]": pa.list_(pa.string()),
+        "float[]": pa.list_(pa.float32()),
+        "double[]": pa.list_(pa.float64()),
+        "bigint[]": pa.list_(pa.int64()),
+    }
+    return pa.schema([pa.field(column.name, types[column.type], column.nullable) for column in columns])

@@ -1,0 +1,67 @@
+"""Corpora, their sentences, and what annotators say of these."""
+
+from warehouse.schema.relation import CORPUS, SENTENCE, Column, Relation
+
+CORPORA = Relation(
+    "corpora",
+    "corpus",
+    ("corpus",),
+    (
+        Column("corpus", "text", CORPUS),
+        Column("source", "text", "file, folder or data set the text came from"),
+        Column("n_documents", "bigint", "documents with text"),
+        Column("n_sentences", "bigint", "sentences stored"),
+        Column("settings", "text", "JSON: columns, sentence splitter, `text_sha256` of the sentences"),
+    ),
+    ("corpus",),
+)
+
+SENTENCES = Relation(
+    "sentences",
+    "sentence",
+    ("sentence_id",),
+    (
+        Column("sentence_id", "bigint", "21 bits of the corpus name's hash, then 32 bits: place in the corpus"),
+        Column("corpus", "text", CORPUS),
+        Column("doc_id", "text", "document the sentence is from"),
+        Column("position", "integer", "place in the document, from 0"),
+        Column("text", "text", "the sentence, white space and runs of symbols normalised"),
+        Column("n_words", "integer", "white-space separated words"),
+    ),
+    ("corpus",),
+    ("sentence_id",),
+    (("corpus", "corpora.corpus"),),
+)
+
+SENTENCE_METADATA = Relation(
+    "sentence_metadata",
+    "sentence x key x value",
+    ("sentence_id", "key", "value"),
+    (
+        Column("sentence_id", "bigint", SENTENCE),
+        Column("corpus", "text", CORPUS),
+        Column("key", "text", "`domain`, `author`, `sentiment`, …"),
+        Column("value", "text", "value of the key; a document with a list of values has a row for each"),
+    ),
+    ("corpus",),
+    ("key", "sentence_id"),
+    (("sentence_id", "sentences.sentence_id"),),
+)
+
+ANNOTATIONS = Relation(
+    "annotations",
+    "sentence x annotator",
+    ("corpus", "annotator", "sentence_id"),
+    (
+        Column("sentence_id", "bigint", SENTENCE),
+        Column("corpus", "text", CORPUS),
+        Column("annotator", "text", "what made it: `spacy`, `nltk`, `nltk+link-grammar`, `corenlp`, `trees` …"),
+        Column("words", "text[]", "words as they stand, punctuation included"),
+        Column("tags", "text[]", "Penn part-of-speech tag of each word"),
+        Column("tree", "text", "bracketed tree with the words as leaves, null if none was found", True),
+        Column("tree_kind", "text", "`constituency` or `dependency` (labels are relations); null without tree", True),
+    ),
+    ("corpus", "annotator"),
+    ("sentence_id",),
+    (("sentence_id", "sentences.sentence_id"),),
+)
