@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,36 +14,46 @@ from ingest.summaries.histogram import LEVELS
 from ingest.summaries.layer import LayerSummary
 
 _ROWS = 2_000_000  # built at a time
+_THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once
 
 
 def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict[str, Any]]:
     """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank."""
-    poles = {"bottom": summary.bottom.result(), "top": summary.top.result()}
-    n_neurons, k = poles["top"][0].shape
+    bottom = _THREAD.submit(summary.bottom.result)
+    poles = (summary.top.result(), bottom.result())[::-1]
+    n_neurons, k = poles[0][0].shape
     step = max(1, _ROWS // (2 * k))
     for first in range(0, n_neurons, step):
         part = slice(first, min(first + step, n_neurons))
-        n = part.stop - first
+        size = (part.stop - first) * 2 * k
 
-        def stacked(which: int, part: slice = part) -> np.ndarray:
+        def joined(which: int, part: slice = part) -> np.ndarray:
             """Return [neurons, poles, k] flattened."""
-            return np.stack([pole[which][part].cpu().numpy() for pole in poles.values()], axis=1).ravel()  # type: ignore[index]
+            return np.stack([pole[which][part].cpu().numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
 
-        pole = pa.DictionaryArray.from_arrays(
-            pa.array(np.tile(np.repeat(np.arange(2, dtype=np.int8), k), n)), list(poles)
-        )
-        size = n * 2 * k
+        neuron, pole, rank = _same_in_all(part.stop - first, k)
         yield {
             "layer": np.full(size, layer, np.int16),
-            "neuron": np.repeat(np.arange(first, part.stop, dtype=np.int32), 2 * k),
+            "neuron": neuron + np.int32(first),
             "pole": pole,
-            "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), 2 * n),
-            "sentence_id": stacked(1) + first_id,
-            "activation": stacked(0),
+            "rank": rank,
+            "sentence_id": joined(1) + first_id,
+            "activation": joined(0),
             "token_position": (
-                pa.nulls(size, pa.int32()) if summary.top.positions is None else stacked(2).astype(np.int32)
+                pa.nulls(size, pa.int32()) if summary.top.positions is None else joined(2).astype(np.int32)
             ),
         }
+
+
+@lru_cache(maxsize=2)
+def _same_in_all(n: int, k: int) -> tuple[np.ndarray, pa.DictionaryArray, np.ndarray]:
+    """Return the columns neuron (from 0), pole and rank of `n` neurons, k rows for each pole."""
+    pole = np.tile(np.repeat(np.arange(2, dtype=np.int8), k), n)
+    return (
+        np.repeat(np.arange(n, dtype=np.int32), 2 * k),
+        pa.DictionaryArray.from_arrays(pa.array(pole), ["bottom", "top"]),
+        np.tile(np.arange(1, k + 1, dtype=np.int32), 2 * n),
+    )
 
 
 def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:

@@ -87,14 +87,14 @@ class RelationWriter:
         self._pending = []
         try:
             if self._parquet is None:
-                self._open()
+                self._open(table.schema)
             assert self._parquet is not None
             self._parquet.write_table(table, row_group_size=ROWS_PER_GROUP)
         except OSError as failure:
             raise self._full(failure) from failure
         self.rows += table.num_rows
 
-    def _open(self) -> None:
+    def _open(self, schema: pa.Schema) -> None:
         self._path, self._stream = self._storage.new_data_file(self.relation, self.partition, self._name)
         encodings, dictionaries = {}, []
         for column in self.relation.columns:
@@ -105,7 +105,8 @@ class RelationWriter:
                 dictionaries.append(path)
         self._parquet = pq.ParquetWriter(
             self._stream,
-            self.relation.file_schema,
+            schema,
+            store_schema=False,  # dictionaries are this writer's business: readers get text
             compression="zstd",
             use_dictionary=dictionaries,
             column_encoding={path: encoding for path, encoding in encodings.items() if path not in self.partition},
@@ -126,7 +127,10 @@ class RelationWriter:
 
 
 def checked(relation: Relation, rows: pa.Table | Mapping[str, Any]) -> pa.Table:
-    """Return rows as an Arrow table of the relation's file schema, or raise naming the column that does not fit."""
+    """Return rows as an Arrow table of the relation's file schema, or raise naming the column that does not fit.
+
+    Text may stay a dictionary.
+    """
     schema = relation.file_schema
     given = set(rows.column_names if isinstance(rows, pa.Table) else rows)
     if given != set(schema.names):
@@ -138,7 +142,9 @@ def checked(relation: Relation, rows: pa.Table | Mapping[str, Any]) -> pa.Table:
     for field in schema:
         values = rows[field.name]
         try:
-            if isinstance(values, (pa.ChunkedArray, pa.Array)):
+            if isinstance(values, pa.DictionaryArray) and values.type.value_type == field.type:
+                column = values  # written as it is, which saves looking up every value
+            elif isinstance(values, (pa.ChunkedArray, pa.Array)):
                 column = values.cast(field.type)
             else:
                 column = pa.array(values, field.type)
@@ -149,4 +155,5 @@ def checked(relation: Relation, rows: pa.Table | Mapping[str, Any]) -> pa.Table:
         if field.name in relation.finite and not pc.all(pc.is_finite(column)).as_py():
             raise ModelError(f"{relation.name}.{field.name} holds NaN or infinity, which is not stored")
         columns.append(column)
-    return pa.table(columns, schema=schema)
+    fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields))

@@ -11,7 +11,7 @@ from ingest.summaries.histogram import Histogram
 from ingest.summaries.moments import Moments
 from ingest.summaries.topk import TopK
 
-_THREAD = ThreadPoolExecutor(max_workers=1)  # the compiled top-K holds no lock: both poles at once
+_THREAD = ThreadPoolExecutor(max_workers=1)  # the compiled loops hold no lock: two at once
 
 
 class NotFiniteError(ValueError):
@@ -44,11 +44,14 @@ class LayerSummary:
         if not bool(torch.isfinite(low + high).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
-        bottom = _THREAD.submit(self.bottom.update, values, ordinals, positions)
+        others = [
+            _THREAD.submit(self.bottom.update, values, ordinals, positions),
+            _THREAD.submit(self.moments.update, values, low, high),
+        ]
         self.top.update(values, ordinals, positions)
-        bottom.result()
-        self.moments.update(values)
         self.histogram.update(values, low, high)
+        for other in others:
+            other.result()
         if len(self.sample):
             at = torch.searchsorted(self.sample, ordinals).clamp(max=len(self.sample) - 1)
             hit = self.sample[at] == ordinals

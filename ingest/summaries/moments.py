@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ingest.summaries.compiled import central_sums, serves
+
 
 class Moments:
     """Count, mean and central moments of each neuron's activations, in float64.
@@ -21,22 +23,30 @@ class Moments:
         self.max = torch.full((n_neurons,), -torch.inf, device=device)
         self.positive = torch.zeros(n_neurons, dtype=torch.int64, device=device)
 
-    def update(self, values: Tensor) -> None:
-        """Take in a chunk: values [neurons, sentences], float32."""
+    def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
+        """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         chunk = Moments.__new__(Moments)
         chunk.n = n = values.shape[1]
-        centre = values.mean(1, keepdim=True)
-        d1 = values - centre
-        d2 = d1 * d1
-        s1 = d1.sum(1, dtype=torch.float64) / n  # `centre` is the mean but for rounding, and this is the rest
-        s2, s3, s4 = (d.sum(1).double() / n for d in (d2, d2 * d1, d2 * d2))
-        chunk.mean = centre[:, 0].double() + s1
+        centre, s1, s2, s3, s4, positive = self._central_sums(values)
+        s1, s2, s3, s4 = s1 / n, s2 / n, s3 / n, s4 / n  # `centre` is the mean but for rounding; s1 is the rest
+        chunk.mean = centre + s1
         chunk.m2 = n * (s2 - s1**2)
         chunk.m3 = n * (s3 - 3 * s1 * s2 + 2 * s1**3)
         chunk.m4 = n * (s4 - 4 * s1 * s3 + 6 * s1**2 * s2 - 3 * s1**4)
-        chunk.min, chunk.max = values.amin(1), values.amax(1)
-        chunk.positive = (values > 0).sum(1)
+        chunk.min, chunk.max = low, high
+        chunk.positive = positive.long()
         self.merge(chunk)
+
+    @staticmethod
+    def _central_sums(values: Tensor) -> Tensor:
+        """Return centre, sums of four powers of the distance from it, number of positives: [6, neurons] float64."""
+        if serves(values):
+            return torch.from_numpy(central_sums(values.numpy()))
+        centre = values.mean(1, keepdim=True)
+        d1 = values - centre
+        d2 = d1 * d1
+        sums = [d.sum(1, dtype=torch.float64) for d in (d1, d2, d2 * d1, d2 * d2)]
+        return torch.stack([centre[:, 0].double(), *sums, (values > 0).sum(1).double()])
 
     def merge(self, other: Moments) -> None:
         """Take in all that another summary of the same neurons holds."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ingest.summaries.candidates import append
+from ingest.summaries.compiled import append, keep_largest, serves
 
 EMPTY = torch.iinfo(torch.int64).min
 _ORDINAL = 2**32 - 1
@@ -45,15 +45,15 @@ class TopK:
             self._take(values[:, part], ordinals[part], None if positions is None else positions[:, part])
 
     def _take(self, values: Tensor, ordinals: Tensor, positions: Tensor | None) -> None:
+        if serves(self.keys) and self.positions is None:
+            self._take_compiled(values, ordinals)
+            return
         used, n = int(self.filled.max()), values.shape[1]
         if used + n <= self.keys.shape[1] and bool(self.threshold.isinf().all()):  # all are candidates, and fit
             self.keys[:, used : used + n] = encode(values, ordinals, self.pole)
             if self.positions is not None and positions is not None:
                 self.positions[:, used : used + n] = positions
             self.filled += n
-            return
-        if self.keys.device.type == "cpu" and self.positions is None:
-            self._take_compiled(values, ordinals)
             return
         candidate = values >= self.threshold if self.pole == "top" else values <= self.threshold
         counts = candidate.sum(1)
@@ -82,8 +82,12 @@ class TopK:
         )
 
     def _cut(self) -> None:
-        """Keep the K largest keys of neurons that all have at least K; a candidate must reach the least of them."""
-        self._replace(*self._largest(self.keys, self.positions, sorted=False))
+        """Keep the K largest keys of each neuron; a candidate must reach the least of them."""
+        if serves(self.keys) and self.positions is None:
+            keep_largest(self.keys.numpy(), self.k, EMPTY)
+            self._count(self.keys[:, : self.k])
+        else:
+            self._replace(*self._largest(self.keys, self.positions, sorted=False))
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -113,6 +117,10 @@ class TopK:
         self.keys[:, self.k :] = EMPTY
         if self.positions is not None and positions is not None:
             self.positions[:, : self.k] = positions
+        self._count(keys)
+
+    def _count(self, keys: Tensor) -> None:
+        """Take note of how many of the K [neurons, K] are filled, and of the least."""
         self.filled = (keys != EMPTY).sum(1)
         least = keys.amin(1, keepdim=True)
         worst = -torch.inf if self.pole == "top" else torch.inf
@@ -120,8 +128,12 @@ class TopK:
 
     def result(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first."""
-        keys, positions = self._largest(self.keys, self.positions)
         n = min(self.k, int(self.filled.max()))
+        if serves(self.keys) and self.positions is None:
+            keep_largest(self.keys.numpy(), self.k, EMPTY)
+            keys = torch.from_numpy(~np.sort(~self.keys[:, : self.k].numpy()))[:, :n]  # numpy sorts rows 3 times faster
+            return *decode(keys, self.pole), None
+        keys, positions = self._largest(self.keys, self.positions)
         values, ordinals = decode(keys[:, :n], self.pole)
         return values, ordinals, None if positions is None else positions[:, :n]
 

@@ -28,7 +28,7 @@ def fill(kind, values: np.ndarray, parts: int):
     summary = kind(len(values))
     for part in np.array_split(values, parts, axis=1):
         chunk = torch.from_numpy(part.copy())
-        summary.update(*([chunk] if kind is Moments else [chunk, *chunk.aminmax(dim=1)]))
+        summary.update(chunk, *chunk.aminmax(dim=1))
     return summary
 
 
