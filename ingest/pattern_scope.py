@@ -270,10 +270,10 @@ def read_sets(
     """Return, for each neuron of a layer, which of the sentences are its k top (bottom) ones over all corpora.
 
     By the rule of macro `top_sentences`: ties go to the lower sentence_id. Each set is (k,) indices into
-    `sentence_ids`.
+    `sentence_ids`; empty where all k tie (a dead neuron), for these are merely the first of the corpora.
     """
     found = warehouse.sql(
-        "select neuron, sentence_id from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "select neuron, sentence_id, activation from neuron_topk where model = $model and checkpoint = $checkpoint "
         "and site = $site and list_contains($corpora, corpus) and layer = $layer "
         "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
         "qualify row_number() over ("
@@ -292,4 +292,5 @@ def read_sets(
     ).fetchnumpy()
     indices = np.searchsorted(sentence_ids, found["sentence_id"])
     bounds = np.searchsorted(found["neuron"], [*neurons, neurons[-1] + 1])
-    return [indices[bounds[i] : bounds[i + 1]] for i in range(len(neurons))]
+    parts = [slice(*bounds[i : i + 2]) for i in range(len(neurons))]
+    return [indices[part] if np.ptp(found["activation"][part]) > 0 else indices[:0] for part in parts]

@@ -105,6 +105,17 @@ def test_sets_are_those_of_top_sentences(warehouse):
         assert len(members) == 8
 
 
+def test_a_dead_neuron_has_no_patterns(warehouse, tiny_bert):
+    model = load(str(tiny_bert), device="cpu")
+    dense = model.base.encoder.layer[1].intermediate.dense
+    dense.weight[3], dense.bias[3] = 0, 0  # GELU(0) = 0 for every sentence: its top is the corpus's beginning
+    ingest_activations(warehouse, model, ["a"], Settings(("ffn",), k=8, sample=5))
+    ingest_patterns(warehouse, *MODEL, Rules(0.2), corpora=["a"], sites=["ffn"], layers=[1], kinds=["tag"])
+    rows = "select count(*) from neuron_patterns where site = 'ffn' and layer = 1 and neuron = "
+    assert warehouse.sql(rows + "3").fetchall() == [(0,)]
+    assert warehouse.sql(rows + "4").fetchall()[0][0] > 0
+
+
 @pytest.mark.parametrize(
     ("rules", "choice", "message"),
     [

@@ -119,7 +119,7 @@ ACTIVATION_SAMPLE = Relation(
 
 NEURON_PATTERNS = Relation(
     "neuron_patterns",
-    "neuron x kind x pole x pattern",
+    "neuron x kind x pole x pattern; none for a pole whose sentences all tie",
     ("model", "checkpoint", "site", "scope", "kind", "pole", "layer", "neuron", "pattern"),
     (
         Column("model", "text", MODEL),
