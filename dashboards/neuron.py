@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, choice, heat, markup, opened
+from dashboards import charts, choice, heat, markup, opened, patterns
 from dashboards.choice import Choice
 from warehouse import NwhError, Warehouse, neuron_queries
 from warehouse.errors import UsageError
@@ -48,6 +48,7 @@ def page() -> None:
     with right:
         _distribution(warehouse, chosen.neuron, corpora)
         _metadata(warehouse, chosen.neuron, corpora)
+        patterns.show(warehouse, chosen.neuron, corpora)
     if chosen.tokens:
         _heat_maps(warehouse, chosen.neuron, legend, lists)
 
@@ -195,7 +196,8 @@ def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
         "Share of each value among all stored top sentences against its share in the corpus; lift is their ratio, "
         "q the Benjamini-Hochberg value of the log-likelihood ratio test."
     )
-    st.altair_chart(charts.metadata_shares(rows[:_METADATA_BARS]), alt="Shares of metadata values")
+    title = "Metadata of the top sentences"
+    st.altair_chart(charts.shares(rows[:_METADATA_BARS], title), alt=title)
     columns = st.column_config
     st.dataframe(
         [{name: row[name] for name in ("name", "share", "corpus_share", "lift", "q_value", "support")} for row in rows],

@@ -27,7 +27,8 @@ def annotator_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -
     found = ask(
         warehouse,
         "select annotator from (select annotator, 0 as place, count(*) as n from neuron_patterns "
-        f"where {_PLACE} and kind = 'word' group by annotator union all "
+        f"where {_PLACE} and kind = 'word' and list_has_all($corpora, string_split(scope, '+')) "
+        "group by annotator union all "
         "select annotator, 1, count(distinct corpus) from annotations where list_contains($corpora, corpus) "
         "group by annotator) order by place, n desc, annotator limit 1",
         neuron,

@@ -29,11 +29,17 @@ FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars"]
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory, tiny_bert):
-    """Return a warehouse with corpora `plain` and `hostile` run through a tiny BERT at both sites, K = 20."""
+    """Return a warehouse with corpora `plain` and `hostile` run through a tiny BERT at both sites, K = 20.
+
+    `plain` has (flat) trees, and the patterns of layer 1's ffn neurons are mined.
+    """
     from ingest.activations import Settings, ingest_activations
     from ingest.corpus import ingest_corpus
     from ingest.documents import Document
     from ingest.models import load
+    from ingest.pattern_rows import Rules
+    from ingest.patterns import ingest_patterns
+    from ingest.tree_files import ingest_trees
     from warehouse import Warehouse
 
     random = Random(7)
@@ -54,6 +60,11 @@ def warehouse(tmp_path_factory, tiny_bert):
     ingest_activations(
         made, load(str(tiny_bert), name="tiny", device="cpu"), ["plain", "hostile"], Settings(k=20, sample=0)
     )
+    trees = tmp_path_factory.mktemp("trees") / "plain.mrg"
+    sentences = made.sql("select text from sentences where corpus = 'plain' order by sentence_id").fetchall()
+    trees.write_text("".join(f"(S {' '.join(f'(NN {w})' for w in text[:-1].split())} (. .))\n" for (text,) in sentences))
+    ingest_trees(made, "plain", trees)
+    ingest_patterns(made, "tiny", "main", Rules(0.05, 2), corpora=["plain"], sites=["ffn"], layers=[1])
     return made
 
 

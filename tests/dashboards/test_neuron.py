@@ -212,3 +212,31 @@ def test_no_warehouse_is_one_clear_message(monkeypatch, tmp_path):
     monkeypatch.setenv("NWH_WAREHOUSE", str(tmp_path / "nowhere"))
     app = run(AppTest.from_file(APP, default_timeout=60))
     assert "nwh init" in app.error[0].value
+
+
+def test_what_the_top_sentences_share(open_page, warehouse):
+    app = open_page(warehouse, **NEURON, corpora="plain")
+    assert [tab.label for tab in app.tabs] == [
+        "Nouns", "Verbs", "Adjectives", "Word sequences (plain)", "Tag sequences (plain)", "Subtrees (plain)",
+        "Parts of speech",
+    ]  # fmt: skip
+    shown = app.tabs[-1].dataframe[0].value
+    want = warehouse.sql(
+        "select class, sum(share) from neuron_tag_distribution where site = 'ffn' and layer = 1 and neuron = 5 "
+        "and corpus = 'plain' and pole = 'top' group by class order by 2 desc, 1"
+    ).fetchall()
+    assert dict(zip(shown["name"], shown["share"], strict=True)) == pytest.approx(dict(want))
+    assert want[0][0] == "noun"
+    ((k, length),) = warehouse.sql(
+        "select any_value(k), avg(len(words)) from annotations join neuron_length using (corpus) join neuron_sentences "
+        "using (model, checkpoint, site, corpus, layer, neuron, pole, sentence_id) "
+        "where site = 'ffn' and layer = 1 and neuron = 5 and corpus = 'plain' and pole = 'top'"
+    ).fetchall()
+    assert k == 20
+    assert any(f"Mean length in `plain`: **{length:.1f}** tokens" in element.value for element in app.markdown)
+
+
+def test_without_annotations_the_page_names_the_commands(open_page, warehouse):
+    app = open_page(warehouse, **NEURON, corpora="hostile")
+    assert any("nwh ingest annotations" in element.value for element in app.caption)
+    assert not app.tabs

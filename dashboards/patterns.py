@@ -1,0 +1,77 @@
+"""The neuron page's part on what the top sentences share: words, sequences, subtrees, parts of speech, length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboards import charts, markup
+from warehouse import Warehouse
+from warehouse.neuron_queries import Answer
+from warehouse.neurons import Neuron
+from warehouse.table2 import table2
+
+_ROWS, _BARS = 50, 12
+_NAMED = {"lift": ("lift", "%.2f"), "q_value": ("q", "%.1e"), "heldout_auroc": ("held-out AUROC", "%.3f")}
+
+
+def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
+    """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
+    st.markdown("#### What the top sentences share")
+    parts = table2(warehouse, neuron, corpora, _ROWS)
+    lengths = parts.pop("mean length")
+    for row in lengths.records:
+        if row["pole"] == "top":
+            corpus = markup.literal(row["corpus"])
+            st.markdown(
+                f"Mean length in {corpus}: **{row['mean_tokens']:.1f}** tokens (corpus {row['corpus_mean_tokens']:.1f})"
+            )
+    if not parts:
+        st.caption(
+            "`nwh ingest annotations` finds words, tags and trees of these corpora, `nwh ingest patterns` what a "
+            "neuron's sentences share of them; this part then shows it."
+        )
+        return
+    st.caption(
+        "Share of the top sentences that have it against its share in the corpus; q is the Benjamini-Hochberg value of "
+        "the log-likelihood ratio test; the held-out AUROC says how well the pattern predicts, in sentences it was "
+        "not mined from, which are in the top (0.5: not at all)."
+    )
+    for tab, (title, answer) in zip(st.tabs([title.capitalize() for title in parts]), parts.items(), strict=True):
+        with tab:
+            _part(title, answer, len(corpora) > 1)
+
+
+def _part(title: str, answer: Answer, several: bool) -> None:
+    rows = answer.records
+    if not rows:
+        st.caption("Nothing here is characteristic of the neuron at q ≤ 0.05.")
+        return
+    for row in rows:
+        row["name"] = _name(row) + (f" ({row['corpus']})" if several and "corpus" in row else "")
+    chart = charts.shares(rows[:_BARS], title.capitalize(), "of its words" if "class" in rows[0] else "of sentences")
+    st.altair_chart(chart, alt=title)
+    columns = st.column_config
+    figures = {name: columns.NumberColumn(*said[:1], format=said[1]) for name, said in _NAMED.items()}
+    shown = [
+        name
+        for name in ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")
+        if name in rows[0]
+    ]
+    st.dataframe(
+        [{name: row[name] for name in shown} for row in rows],
+        hide_index=True,
+        column_config={
+            "name": columns.TextColumn(title),
+            "share": columns.NumberColumn("in top", format="percent"),
+            "corpus_share": columns.NumberColumn("in corpus", format="percent"),
+            "support": columns.NumberColumn("sentences"),
+            **figures,
+        },
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return str(next(row[column] for column in ("word", "pattern", "class") if column in row))
