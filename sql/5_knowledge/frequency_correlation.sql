@@ -1,0 +1,78 @@
+-- Whether frequent words behave differently: Spearman's correlation of a concept's frequency with the step at which it
+-- is acquired (concepts never acquired count as later than all others, tied), and with its mean rank change when its
+-- contributing neurons are set to zero, on its own prompts. Ties have their mean rank; p-values are two-sided, from
+-- Student's t with n - 2 degrees of freedom, as in scipy.stats.spearmanr. Concepts of unknown frequency are left out.
+-- grain: figure x checkpoint (none for the step of acquisition), per model and dataset
+-- model: short name of the model
+-- dataset: name of the set of prompts
+-- figure: step of acquisition, or rank change under zero
+-- checkpoint: label of the checkpoint, null for the step of acquisition
+-- step: training step of the checkpoint, null if unknown or for the step of acquisition
+-- n: concepts
+-- correlation: Spearman's rank correlation, null where frequency or figure has one value only
+-- p_value: of the correlation, null for fewer than 3 concepts
+create view frequency_correlation as
+with figures as (
+    select
+        model,
+        dataset,
+        concept,
+        'step of acquisition' as figure,
+        null::varchar as checkpoint,
+        null::bigint as step,
+        coalesce(step::double, 'infinity'::double) as value
+    from acquisition
+    where n_checkpoints > 0
+    union all
+    select
+        model,
+        dataset,
+        concept,
+        'rank change under zero' as figure,
+        checkpoint,
+        step,
+        rank_change as value
+    from rank_change
+    where operation = 'zero' and polarity = 'positive' and arm = 'contributing'
+),
+
+ranked as (
+    select
+        figures.model,
+        figures.dataset,
+        figures.figure,
+        figures.checkpoint,
+        figures.step,
+        rank() over (of_figure order by concepts.frequency) + count(*) over (
+            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint, concepts.frequency
+        ) / 2 as frequency_rank,
+        rank() over (of_figure order by figures.value) + count(*) over (
+            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint, figures.value
+        ) / 2 as value_rank
+    from figures
+    inner join concepts using (dataset, concept)
+    where concepts.frequency is not null
+    window of_figure as (partition by figures.model, figures.dataset, figures.figure, figures.checkpoint)
+),
+
+correlated as (
+    select
+        model,
+        dataset,
+        figure,
+        checkpoint,
+        step,
+        count(*) as n,
+        if(
+            min(frequency_rank) < max(frequency_rank) and min(value_rank) < max(value_rank),
+            corr(frequency_rank, value_rank),
+            null
+        ) as correlation
+    from ranked
+    group by model, dataset, figure, checkpoint, step
+)
+
+select
+    correlated.*,
+    correlation_p(correlation, n) as p_value
+from correlated;

@@ -1,0 +1,74 @@
+-- Which of a concept's contributing neurons at a reference checkpoint contribute at each other checkpoint.
+-- grain: concept that ran at both x checkpoint, per model and dataset
+-- reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
+-- t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- p: threshold of a concept, share of its prompts that ran
+-- model: short name of the model
+-- dataset: name of the set of prompts
+-- concept: the word its prompts ask for
+-- reference_checkpoint: the checkpoint compared with
+-- checkpoint: label of the checkpoint, the reference included
+-- step: training step, null if unknown
+-- n_reference: the concept's contributing neurons at the reference
+-- n_neurons: its contributing neurons at the checkpoint
+-- n_shared: neurons that are both
+-- share_found: n_shared / n_reference, null where the reference has none
+-- jaccard: n_shared / neurons that are either, null where there are none
+create macro knowledge_neuron_stability_at(reference, t, p) as table
+with neurons as (
+    select
+        found.model,
+        found.checkpoint,
+        found.dataset,
+        found.concept,
+        bool_or(found.checkpoint = coalesce(reference, latest.checkpoint)) over (
+            partition by found.model, found.dataset, found.concept, found.layer, found.neuron
+        ) as in_reference
+    from knowledge_neurons_at(t, p) as found
+    inner join last_checkpoints as latest using (model, dataset)
+),
+
+counts as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        concept,
+        count(*) as n_neurons,
+        count(*) filter (where in_reference) as n_shared
+    from neurons
+    group by model, checkpoint, dataset, concept
+),
+
+compared as (
+    select
+        scores.model,
+        scores.dataset,
+        scores.concept,
+        scores.checkpoint,
+        scores.step,
+        coalesce(reference, latest.checkpoint) as reference_checkpoint,
+        coalesce(counts.n_neurons, 0) as n_neurons,
+        coalesce(counts.n_shared, 0) as n_shared,
+        max(coalesce(counts.n_neurons, 0)) filter (
+            where scores.checkpoint = coalesce(reference, latest.checkpoint)
+        ) over (partition by scores.model, scores.dataset, scores.concept) as n_reference
+    from concept_scores as scores
+    left join counts using (model, checkpoint, dataset, concept)
+    inner join last_checkpoints as latest using (model, dataset)
+)
+
+select
+    model,
+    dataset,
+    concept,
+    reference_checkpoint,
+    checkpoint,
+    step,
+    n_reference,
+    n_neurons,
+    n_shared,
+    n_shared / nullif(n_reference, 0) as share_found,
+    n_shared / nullif(n_reference + n_neurons - n_shared, 0) as jaccard
+from compared
+where n_reference is not null;

@@ -1,0 +1,70 @@
+-- The contributing neurons of each concept: of every prompt the neurons that reach a share t of its highest
+-- attribution, of these the ones that at least a share p of the concept's prompts have in common (Dai et al. 2021,
+-- "Knowledge Neurons in Pretrained Transformers"). Prompts that ran and stored no attribution count as prompts that
+-- selected nothing. Only positive attributions are selected.
+-- grain: concept x neuron, per model, checkpoint and dataset
+-- t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- p: threshold of a concept, share of its prompts that ran
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- dataset: name of the set of prompts
+-- concept: the word its prompts ask for
+-- layer: block, from 0
+-- neuron: neuron of site ffn, from 0
+-- n_selected: prompts that selected the neuron
+-- n_prompts: prompts of the concept that ran
+-- share: n_selected / n_prompts
+-- attribution: mean knowledge attribution over the prompts that selected it, in probability
+create macro knowledge_neurons_at(t, p) as table
+with kept as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        concept,
+        layer,
+        neuron,
+        attribution
+    from attributions
+    -- the concept is the prompt's: naming it lets a query for one concept read that concept's rows only
+    qualify attribution > 0 and attribution >= t::double * max(attribution) over (
+        partition by model, checkpoint, dataset, concept, prompt_id
+    )
+),
+
+selected as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        concept,
+        layer,
+        neuron,
+        count(*) as n_selected,
+        avg(attribution) as attribution
+    from kept
+    group by model, checkpoint, dataset, concept, layer, neuron
+),
+
+shared as (
+    select
+        selected.*,
+        concept_scores.n_prompts,
+        selected.n_selected / concept_scores.n_prompts as share
+    from selected
+    inner join concept_scores using (model, checkpoint, dataset, concept)
+)
+
+select
+    model,
+    checkpoint,
+    dataset,
+    concept,
+    layer,
+    neuron,
+    n_selected,
+    n_prompts,
+    share,
+    attribution
+from shared
+where share >= p::double;

@@ -1,0 +1,37 @@
+-- What changing a concept's contributing neurons does to the rank of the answers in the vocabulary.
+-- grain: concept x operation x polarity x arm, per model, checkpoint and dataset
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- step: training step, null if unknown
+-- dataset: name of the set of prompts
+-- concept: the concept whose neurons were changed
+-- operation: zero, replace or double
+-- polarity: positive (the prompts ask for the concept) or negative (for another one)
+-- arm: contributing neurons, or as many random ones of the same layers
+-- n_neurons: neurons changed
+-- n_prompts: prompts
+-- rank_before: mean rank of the answers, untouched; 1 is the most probable token
+-- rank_after: mean rank of the answers with the neurons changed
+-- rank_change: mean of rank after - rank before; positive where the answers become less probable than others
+-- median_rank_change: median of rank after - rank before
+create view rank_change as
+select
+    prompts.model,
+    prompts.checkpoint,
+    checkpoints.step,
+    prompts.dataset,
+    prompts.concept,
+    prompts.operation,
+    prompts.polarity,
+    prompts.arm,
+    max(prompts.n_neurons) as n_neurons,
+    count(*) as n_prompts,
+    avg(prompts.rank_before) as rank_before,
+    avg(prompts.rank_after) as rank_after,
+    avg(prompts.rank_after - prompts.rank_before) as rank_change,
+    median(prompts.rank_after - prompts.rank_before) as median_rank_change
+from interventions as prompts
+left join checkpoints using (model, checkpoint)
+group by
+    prompts.model, prompts.checkpoint, checkpoints.step, prompts.dataset, prompts.concept, prompts.operation,
+    prompts.polarity, prompts.arm;

@@ -1,0 +1,44 @@
+-- How the relative change of the concepts (view relative_change) is distributed at a checkpoint.
+-- grain: operation x polarity x arm, per model, checkpoint and dataset
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- step: training step, null if unknown
+-- dataset: name of the set of prompts
+-- operation: zero, replace or double
+-- polarity: positive (the prompts ask for the concept) or negative (for another one)
+-- arm: contributing neurons, or as many random ones of the same layers
+-- n_concepts: concepts with a relative change
+-- n_null: concepts without one, as all their prompts have a probability of 0 before
+-- n_prompts: prompts of all concepts
+-- n_null_prompts: prompts with a probability of 0 before
+-- mean: mean over concepts, in percent
+-- lowest: lowest concept, in percent
+-- q05: quantile 0.05 (all quantiles interpolate between concepts)
+-- q25: quantile 0.25
+-- median: quantile 0.5
+-- q75: quantile 0.75
+-- q95: quantile 0.95
+-- highest: highest concept, in percent
+create view relative_change_distribution as
+select
+    model,
+    checkpoint,
+    step,
+    dataset,
+    operation,
+    polarity,
+    arm,
+    count(relative_change) as n_concepts,
+    count(*) - count(relative_change) as n_null,
+    sum(n_prompts)::bigint as n_prompts,
+    sum(n_null)::bigint as n_null_prompts,
+    avg(relative_change) as mean,
+    min(relative_change) as lowest,
+    quantile_cont(relative_change, 0.05) as q05,
+    quantile_cont(relative_change, 0.25) as q25,
+    median(relative_change) as median,
+    quantile_cont(relative_change, 0.75) as q75,
+    quantile_cont(relative_change, 0.95) as q95,
+    max(relative_change) as highest
+from relative_change
+group by model, checkpoint, step, dataset, operation, polarity, arm;

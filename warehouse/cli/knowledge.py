@@ -1,0 +1,149 @@
+"""`nwh ingest prompts | attributions | interventions`: knowledge neurons, from prompts to controlled changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from warehouse.cli.options import (
+    AgainOption,
+    AsOption,
+    CheckpointOption,
+    DatasetOption,
+    DeviceOption,
+    DtypeOption,
+    ModelOption,
+    PickleOption,
+)
+from warehouse.cli.state import state_of
+from warehouse.errors import UsageError
+from warehouse.names import split_list
+
+
+def add_to(parent: typer.Typer) -> None:
+    """Hang these commands below `nwh ingest`."""
+    for command in (prompts, attributions, interventions):
+        parent.command()(command)
+
+
+def prompts(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="File of prompts.")],
+    dataset: Annotated[str, typer.Option(help="What the set of prompts is called from now on.")],
+    format: Annotated[
+        str | None, typer.Option(help="generics-kb, natural-questions, pararel or jsonl; else from the file.")
+    ] = None,
+    match: Annotated[
+        str, typer.Option(help="generics-kb: a concept's sentences are those of its term, or (sentence) that hold it.")
+    ] = "term",
+    inflections: Annotated[
+        bool, typer.Option("--inflections", help="generics-kb: words that begin with the concept too.")
+    ] = False,
+    multi_word: Annotated[
+        bool, typer.Option("--multi-word", help="natural-questions: answers of several words too.")
+    ] = False,
+    min_prompts: Annotated[int, typer.Option(help="Prompts that make a concept usable.")] = 4,
+    paraphrases: Annotated[
+        int | None, typer.Option(help="Paraphrase questions up to so many per concept; 0 for none.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the paraphrases.")] = 0,
+) -> None:
+    """Store prompts that ask for concepts, independent of any tokenizer.
+
+    A jsonl line is {"text", "answer"} and optionally "concept", "id", "fact_id", "objective", "frequency"; the text
+    holds [MASK] (masked models) or ends before the answer (causal models).
+
+    Example: nwh ingest prompts generics_kb.tsv --dataset generics-kb --match sentence
+    """
+    from ingest.prompts import PromptSettings, ingest_prompts
+
+    state = state_of(context)
+    settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
+    ingest_prompts(state.create(), source, dataset, settings, progress=state.progress)
+
+
+def attributions(
+    context: typer.Context,
+    dataset: DatasetOption,
+    model: ModelOption,
+    checkpoint: CheckpointOption = None,
+    rule: Annotated[str, typer.Option(help="adaptive, riemann or linspace.")] = "adaptive",
+    steps: Annotated[int, typer.Option(help="Points of riemann and linspace.")] = 20,
+    answer: Annotated[str, typer.Option(help="first: the answer's first token; all: all of its tokens.")] = "first",
+    min_prompts: Annotated[int, typer.Option(help="Usable prompts that a concept must have.")] = 4,
+    concepts: Annotated[list[str] | None, typer.Option(help="These concepts alone.")] = None,
+    from_json: Annotated[
+        Path | None, typer.Option("--from-json", help="Read published lists of neurons instead of running the model.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="Of --from-json: knowledge-neurons.")] = "knowledge-neurons",
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    again: AgainOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="List the concepts that are left out.")] = False,
+) -> None:
+    """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021).
+
+    Run it again after an interruption: it goes on where it was.
+
+    Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
+    """
+    from ingest.attributions import AttributionSettings, ingest_attributions
+    from ingest.models.series import load_each
+    from ingest.published_neurons import ingest_published_neurons
+
+    state = state_of(context)
+    labels = split_list(checkpoint)
+    if from_json is not None:
+        if format != "knowledge-neurons":
+            raise UsageError(f"--format {format!r} is not known: use knowledge-neurons")
+        if len(labels) > 1:
+            raise UsageError(f"{from_json} is of one checkpoint: name one with --checkpoint")
+        ingest_published_neurons(
+            state.create(),
+            str(from_json),
+            model=as_name or model,
+            checkpoint=labels[0] if labels else "main",
+            dataset=dataset,
+            progress=state.progress,
+        )
+        return
+    warehouse = state.open()
+    settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)))
+    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
+    for loaded in load_each(model, labels, state.progress, **options):
+        ingest_attributions(warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress)
+
+
+def interventions(
+    context: typer.Context,
+    dataset: DatasetOption,
+    model: ModelOption,
+    checkpoint: CheckpointOption = None,
+    operation: Annotated[list[str] | None, typer.Option(help="zero, replace, double; all if not given.")] = None,
+    t: Annotated[float, typer.Option(help="Selection: share of a prompt's highest attribution.")] = 0.2,
+    p: Annotated[float, typer.Option(help="Selection: share of a concept's prompts.")] = 0.5,
+    negatives: Annotated[int, typer.Option(help="Prompts of other concepts, for each concept.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of negative prompts and random neurons.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    again: AgainOption = False,
+) -> None:
+    """Change each concept's contributing neurons, and as many random ones, and see what becomes of the answers.
+
+    Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
+    """
+    from ingest.interventions import OPERATIONS, InterventionSettings, ingest_interventions
+    from ingest.models.series import load_each
+
+    state = state_of(context)
+    warehouse = state.open()
+    settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
+    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
+    for loaded in load_each(model, split_list(checkpoint), state.progress, **options):
+        ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress)

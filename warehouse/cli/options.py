@@ -1,0 +1,20 @@
+"""Options that mean the same in every command that takes them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
+CheckpointOption = Annotated[
+    list[str] | None,
+    typer.Option("--checkpoint", help="Revisions or sub-folders; `all` for every one there is."),
+]
+CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
+DatasetOption = Annotated[str, typer.Option("--dataset", help="Set of prompts, as `nwh ingest prompts` named it.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+AsOption = Annotated[str | None, typer.Option("--as", help="Name of the model in relations.")]
+PickleOption = Annotated[bool, typer.Option("--allow-pickle", help="Load pickled weights too, through weights_only.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")]
