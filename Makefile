@@ -13,7 +13,7 @@ dashboard: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -19,12 +19,12 @@ from ingest.activation_partial import resume, save
 from ingest.activation_rows import prefetched, sample_rows, stats_rows, topk_rows
 from ingest.aggregates import Aggregate, aggregate_named
 from ingest.batches import Tally, batches
+from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from ingest.chunks import Chunk
 from ingest.models import SITES, LoadedModel, capture, forward
 from ingest.summaries.layer import LayerSummary
 from warehouse import Warehouse
 from warehouse.errors import ModelError, UsageError
-from warehouse.names import check_name
 from warehouse.progress import SILENT, Progress
 from warehouse.runs import Run, Unit
 
@@ -72,10 +72,8 @@ def ingest_activations(
     Raises UsageError before any work for an unknown corpus or a model name already taken by other weights;
     ModelError for activations that are NaN or infinite; BusyError where another process works on the same unit.
     """
-    check_name("model", model.checkpoint.model)
-    check_name("checkpoint", model.checkpoint.checkpoint)
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
-    _check_weights(warehouse, model)
+    check_checkpoint(warehouse, model)
     jobs = [_Job(warehouse, model, corpus, settings, aggregate, progress, save_every) for corpus in corpora]
     return [run for job in jobs if (run := job.run(again)) is not None]
 
@@ -123,7 +121,7 @@ class _Job:
             "sites": list(settings.sites),
             "token_budget": TOKEN_BUDGET[model.device.type],
             "device": str(model.device),
-            "dtype": str(model.dtype).removeprefix("torch."),
+            "dtype": dtype_name(model),
             "text_sha256": text_sha256,
             "weights_sha256": model.checkpoint.weights_sha256,
         }
@@ -238,14 +236,7 @@ class _Job:
     # -- results --------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally) -> None:
-        import transformers
-
-        run.versions = {
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "device": str(self.model.device),
-            "dtype": str(self.model.dtype).removeprefix("torch."),
-        }
+        run.versions = model_versions(self.model)
         if tally.too_short:
             run.note(f"{tally.too_short:,} sentences of {self.corpus} have fewer than 3 tokens and were left out")
         if tally.truncated:
@@ -255,9 +246,7 @@ class _Job:
             )
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")
-        row = asdict(self.model.checkpoint)
-        names = {name: row.pop(name) for name in ("model", "checkpoint")}
-        run.write("checkpoints", names, {name: [value] for name, value in row.items()})
+        write_checkpoint(run, self.model)
         counted = tally.n_tokens.nonzero()[0]
         run.write(
             "sentence_tokens",
@@ -276,17 +265,3 @@ class _Job:
             with run.writer("activation_sample", unit) as writer:
                 for layer, summary in layers:
                     writer.write(sample_rows(layer, summary, self.first_id))
-
-
-def _check_weights(warehouse: Warehouse, model: LoadedModel) -> None:
-    """Raise UsageError where (model, checkpoint) is stored already and stands for other weights."""
-    row = model.checkpoint
-    stored = warehouse.sql(
-        "select weights_sha256, source from checkpoints where model = $1 and checkpoint = $2",
-        [row.model, row.checkpoint],
-    ).fetchall()
-    if stored and stored[0][0] != row.weights_sha256:
-        raise UsageError(
-            f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
-            f"{row.source}: store these under another name with --as"
-        )

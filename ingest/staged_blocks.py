@@ -34,7 +34,7 @@ class StagedBlocks:
             storage.discard_staged(run.place)
             return
         self._blocks = found["blocks"]
-        run.seconds_before = found["seconds"]
+        run.seconds_before, run.model_seconds = found["seconds"], found.get("model_seconds")
         run.note(f"resumed run {found['run_id']} at {self.done:,} of {total:,}")
 
     @property
@@ -65,6 +65,7 @@ class StagedBlocks:
             "done": self.done,
             "total": self._total,
             "seconds": self._run.seconds,
+            "model_seconds": self._run.model_seconds,
             "settings": self._settings,
             "blocks": self._blocks,
         }

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import ingest, questions, upkeep
+from warehouse.cli import ingest, knowledge, questions, upkeep
 from warehouse.cli.state import State
 from warehouse.errors import NwhError
 
@@ -39,6 +39,7 @@ def options(
 
 upkeep.add_to(app)
 ingest.add_to(app)
+app.command("train-tiny")(knowledge.train_tiny)
 questions.add_to(app)
 
 

@@ -18,10 +18,9 @@ from warehouse.cli.options import (
     ModelOption,
     PickleOption,
 )
-from warehouse.cli.state import state_of
+from warehouse.cli.state import named_or_all_corpora, state_of
 from warehouse.errors import UsageError
 from warehouse.names import split_list
-from warehouse.warehouse import Warehouse
 
 app = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 
@@ -100,7 +99,7 @@ def activations(
     state = state_of(context)
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
-    corpora = split_list(corpus) or _all_corpora(warehouse)
+    corpora = named_or_all_corpora(warehouse, corpus)
     options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
     for loaded in load_each(model, split_list(checkpoint), state.progress, **options):
         ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress)
@@ -138,17 +137,10 @@ def annotate(
         ingest_trees(state.create(), names[0], trees, progress=state.progress)
         return
     warehouse = state.open()
-    names = split_list(corpus) or _all_corpora(warehouse)
+    names = named_or_all_corpora(warehouse, corpus)
     annotator = choose(tagger, parser, url)
     for name in names:
         ingest_annotations(warehouse, name, annotator, processes=processes, again=again, progress=state.progress)
-
-
-def _all_corpora(warehouse: Warehouse) -> list[str]:
-    corpora = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
-    if not corpora:
-        raise UsageError("this warehouse has no corpus yet: `nwh ingest corpus SOURCE --name NAME` adds one")
-    return corpora
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warehouse.errors import UsageError
+from warehouse.names import split_list
 from warehouse.output import Format
 from warehouse.warehouse import Warehouse
 
@@ -47,3 +49,17 @@ class State:
 def state_of(context: typer.Context) -> State:
     """Return the state of a command's context."""
     return context.ensure_object(State)
+
+
+def named_or_all_corpora(warehouse: Warehouse, option: list[str] | None) -> list[str]:
+    """Return the corpora of an option, all there are where it is not given; UsageError for one there is not."""
+    stored = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+    if not stored:
+        raise UsageError("this warehouse has no corpus yet: `nwh ingest corpus SOURCE --name NAME` adds one")
+    named = split_list(option)
+    if unknown := [name for name in named if name not in stored]:
+        raise UsageError(
+            f"no corpus {unknown[0]!r} in {warehouse.storage}; there are {', '.join(stored)} "
+            "(`nwh ingest corpus` adds one)"
+        )
+    return named or stored

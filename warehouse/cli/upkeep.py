@@ -81,7 +81,7 @@ def docs() -> None:
 
 
 def demo(context: typer.Context) -> None:
-    """Build a warehouse from text that is on this machine anyway, and print three findings.
+    """Build a warehouse from text that is on this machine anyway, run every job, print findings.
 
     Example: nwh --warehouse nwh-demo demo
     """

@@ -1,0 +1,53 @@
+"""What every job that runs a model does with its checkpoint: check its name, store its row, say the versions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ingest.models import LoadedModel
+from warehouse import Warehouse
+from warehouse.errors import UsageError
+from warehouse.names import check_name
+from warehouse.runs import Run
+
+
+def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
+    """Raise UsageError for names that are not allowed, or that are stored and stand for other weights."""
+    row = model.checkpoint
+    check_name("model", row.model)
+    check_name("checkpoint", row.checkpoint)
+    stored = warehouse.sql(
+        "select weights_sha256, source from checkpoints where model = $1 and checkpoint = $2",
+        [row.model, row.checkpoint],
+    ).fetchall()
+    if stored and stored[0][0] != row.weights_sha256:
+        raise UsageError(
+            f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
+            f"{row.source}: store these under another name with --as"
+        )
+
+
+def write_checkpoint(run: Run, model: LoadedModel) -> None:
+    """Write the checkpoint's row."""
+    row = asdict(model.checkpoint)
+    names = {name: row.pop(name) for name in ("model", "checkpoint")}
+    run.write("checkpoints", names, {name: [value] for name, value in row.items()})
+
+
+def model_versions(model: LoadedModel) -> dict[str, Any]:
+    """Return what `runs.versions` says of a model's run: libraries, device, dtype."""
+    import torch
+    import transformers
+
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device": str(model.device),
+        "dtype": dtype_name(model),
+    }
+
+
+def dtype_name(model: LoadedModel) -> str:
+    """Return the dtype as options name it: `float32`."""
+    return str(model.dtype).removeprefix("torch.")

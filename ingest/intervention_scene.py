@@ -1,0 +1,154 @@
+"""What the operations on a data set at a checkpoint share: prompts, sets of neurons, draws, figures before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.knowledge.attribution import answer_activations, answer_scores
+from ingest.knowledge.inputs import PromptInput
+from ingest.knowledge.reading import PromptRow, read_prompts, stored_prompts, unrelated_prompt
+from ingest.models import LoadedModel
+from warehouse import Warehouse
+from warehouse.errors import UsageError
+
+Neurons = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Layers and neurons of a set, ascending."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which neurons and prompts: thresholds of the selection, negative prompts of a concept, seed of the draws."""
+
+    t: float
+    p: float
+    negatives: int
+    seed: int
+
+
+class Scene:
+    """One data set at one checkpoint; what costs time is computed when it is first asked for."""
+
+    def __init__(self, warehouse: Warehouse, model: LoadedModel, dataset: str, choice: Choice) -> None:
+        """Raise UsageError where this checkpoint has no attributions of the data set, or has them of other prompts."""
+        self.warehouse = warehouse
+        self.model = model
+        self.choice = choice
+        self.unit = {
+            "model": model.checkpoint.model,
+            "checkpoint": model.checkpoint.checkpoint,
+            "dataset": dataset,
+        }
+        rows, prompts_sha256 = stored_prompts(warehouse, dataset)
+        found = warehouse.latest_settings("attributions", self.unit)
+        where = f"{model.checkpoint.model}@{model.checkpoint.checkpoint}"
+        command = f"`nwh ingest attributions --model {model.checkpoint.source} --dataset {dataset}`"
+        if found is None:
+            raise UsageError(f"no attributions of {dataset} for {where}: {command} adds them")
+        if found["prompts_sha256"] != prompts_sha256:
+            raise UsageError(f"{dataset} has other prompts now than the attributions for {where}: repeat {command}")
+        self.attributed: dict[str, Any] = found
+        self._rows: Sequence[PromptRow] = rows
+
+    @cached_property
+    def prompts(self) -> list[PromptInput]:
+        """All prompts that the model reads: negative ones come from concepts without attributions too."""
+        answer, min_prompts = self.attributed["answer"], self.attributed["min_prompts"]
+        return read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts).inputs
+
+    @cached_property
+    def positive(self) -> dict[str, list[int]]:
+        """Concept -> places of its prompts, by id."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for i in self._by_id:
+            found[self.prompts[i].concept].append(i)
+        return found
+
+    @cached_property
+    def sets(self) -> dict[str, Neurons]:
+        """Contributing neurons of each concept that has some, by concept."""
+        found = self.warehouse.sql(
+            f"select concept, layer::bigint, neuron::bigint from knowledge_neurons_at({self.choice.t!r}, "
+            f"{self.choice.p!r}) where model = $model and checkpoint = $checkpoint and dataset = $dataset "
+            "order by all",
+            self.unit,
+        ).fetchall()
+        of_concept = defaultdict(list)
+        for concept, layer, neuron in found:
+            of_concept[concept].append((layer, neuron))
+        return {concept: _neurons(of_concept[concept]) for concept in sorted(of_concept) if concept in self.positive}
+
+    @cached_property
+    def negative(self) -> dict[str, list[int]]:
+        """Concept -> places of prompts that ask for something else, by id; the same at every checkpoint."""
+        return {concept: self._negatives(concept) for concept in self.sets}
+
+    @cached_property
+    def random(self) -> dict[str, Neurons]:
+        """Concept -> as many random neurons in each layer as its set has there, none of the set."""
+        return {concept: self._others(concept) for concept in self.sets}
+
+    @cached_property
+    def before(self) -> dict[int, tuple[float, int]]:
+        """Place of each prompt that is used -> probability and rank of its answer, untouched."""
+        used = sorted({i for concept in self.sets for i in (*self.positive[concept], *self.negative[concept])})
+        return dict(zip(used, answer_scores(self.model, [self.prompts[i] for i in used]), strict=True))
+
+    @cached_property
+    def unrelated(self) -> NDArray[np.float32]:
+        """Values [n_layers, d_ffn] at the answer position of the prompt about a key, at this checkpoint."""
+        found = answer_activations(self.model, [unrelated_prompt(self.model)])[0]
+        return found.float().cpu().numpy()  # type: ignore[no-any-return, unused-ignore]
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the user should know of all operations alike."""
+        asked = [concept for concept in self.attributed["concepts"] or self.positive if concept in self.positive]
+        if without := sum(concept not in self.sets for concept in asked):
+            yield f"{without:,} of {len(asked):,} concepts have no contributing neurons and no rows"
+        if fewer := sum(len(self.random[concept][0]) < len(found[0]) for concept, found in self.sets.items()):
+            yield (
+                f"{fewer:,} concepts have more than half of a layer's neurons in their set: their random arm takes "
+                "the others of that layer, which are fewer"
+            )
+
+    @cached_property
+    def _by_id(self) -> list[int]:
+        return sorted(range(len(self.prompts)), key=lambda i: self.prompts[i].prompt_id)
+
+    def _negatives(self, concept: str) -> list[int]:
+        # Not another concept alone: two concepts can have one answer, and its neurons are not to be found here.
+        answers = {self.prompts[i].answer_ids for i in self.positive[concept]}
+        drawn: list[int] = []
+        for place in self._chance("negatives", concept).permutation(len(self.prompts)):
+            if len(drawn) == self.choice.negatives:
+                break
+            if self.prompts[self._by_id[place]].answer_ids not in answers:
+                drawn.append(self._by_id[place])
+        return sorted(drawn, key=lambda i: self.prompts[i].prompt_id)
+
+    def _others(self, concept: str) -> Neurons:
+        layers, neurons = self.sets[concept]
+        chance = self._chance("random", concept)
+        pairs = []
+        for layer in np.unique(layers):
+            taken = neurons[layers == layer]
+            free = np.setdiff1d(np.arange(self.model.checkpoint.d_ffn), taken)
+            drawn = chance.choice(free, min(len(taken), len(free)), replace=False)
+            pairs += [(int(layer), int(neuron)) for neuron in np.sort(drawn)]
+        return _neurons(pairs)
+
+    def _chance(self, purpose: str, concept: str) -> np.random.Generator:
+        seed = sha256(f"{self.choice.seed}:{purpose}:{concept}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(seed[:8], "big"))
+
+
+def _neurons(pairs: Sequence[tuple[int, int]]) -> Neurons:
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

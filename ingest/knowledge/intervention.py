@@ -1,0 +1,122 @@
+"""Change chosen `ffn` values at the answer position and see what becomes of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ingest.knowledge import passes
+from ingest.knowledge.inputs import PromptInput
+from ingest.knowledge.recording import Recording, record
+from ingest.knowledge.staircase import batches, run_rows
+from ingest.models.loading import LoadedModel
+from warehouse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One set of neurons of one prompt: new value = factor x the value in that very pass + values.
+
+    prompt: index into the prompts. layers, neurons: 0-based, one entry per neuron, each neuron once.
+    values: one entry per neuron; null for none (`zero` is factor 0, `double` factor 2, `replace` factor 0 and values).
+    """
+
+    prompt: int
+    layers: NDArray[np.integer]
+    neurons: NDArray[np.integer]
+    factor: float
+    values: NDArray[np.floating] | None = None
+
+
+def intervene(model: LoadedModel, prompts: Sequence[PromptInput], edits: Sequence[Edit]) -> list[tuple[float, int]]:
+    """Return (probability of the answer, rank of its first token) under each edit.
+
+    A neuron above another edited one is edited after the lower edit took effect; everything at other positions is
+    computed anew where it sees the answer position.
+    UsageError: a neuron that the model does not have; a masked model and an answer of several tokens.
+    ModelError: probabilities that are not numbers.
+    """
+    _check(model, edits)
+    results: list[tuple[float, int]] = [(0.0, 0)] * len(edits)
+    edits_of: dict[int, list[int]] = {}
+    for index, edit in enumerate(edits):
+        edits_of.setdefault(edit.prompt, []).append(index)
+    asked = sorted(edits_of)
+    with torch.inference_mode():
+        for group in passes.groups(model, [prompts[prompt] for prompt in asked]):
+            recording = record(model, group)
+            rows = []
+            for prompt, of_group in enumerate(group.indices):
+                for index in edits_of[asked[of_group]]:
+                    if len(edits[index].layers):
+                        rows.append((prompt, int(edits[index].layers.min()), index))
+                    else:
+                        results[index] = float(recording.probability[prompt]), int(recording.rank[prompt])
+            rows.sort()
+            for (_, _, index), answer in zip(rows, _answers(recording, rows, edits), strict=True):
+                results[index] = answer
+    return results
+
+
+def _check(model: LoadedModel, edits: Sequence[Edit]) -> None:
+    family = passes.family_of_answers(model)
+    ends = ("layer", len(family.blocks_of(model.base))), ("neuron", model.checkpoint.d_ffn)
+    for edit in edits:
+        for (kind, end), chosen in zip(ends, (edit.layers, edit.neurons), strict=True):
+            if wrong := np.flatnonzero((chosen < 0) | (chosen >= end)).tolist():
+                layer, neuron = edit.layers[wrong[0]], edit.neurons[wrong[0]]
+                raise UsageError(
+                    f"neuron {neuron} of layer {layer} is to be edited and {model.checkpoint.model} has {kind}s 0 to "
+                    f"{end - 1}: use neurons that were found on this model"
+                )
+
+
+def _answers(
+    recording: Recording, rows: list[tuple[int, int, int]], edits: Sequence[Edit]
+) -> Iterator[tuple[float, int]]:
+    """Yield (probability, rank) of rows: prompt in the group, lowest edited layer, edit; sorted."""
+    prompt, layer, _ = torch.tensor(rows, device=recording.probability.device, dtype=torch.int64).view(-1, 3).T
+    for batch in batches(recording, layer, gradients=False):
+        changes = _Changes([edits[index] for _, _, index in rows[batch]], prompt.device)
+        logits = run_rows(recording, prompt[batch], layer[batch], changes)
+        answers = recording.group.answers[prompt[batch]]
+        probability = passes.answer_probability(recording.model, logits, answers)
+        yield from zip(probability.tolist(), passes.rank(logits, answers).tolist(), strict=True)
+
+
+class _Changes:
+    """The edits of a batch's rows by layer: rows, neurons, factors and values, each [neurons]."""
+
+    def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
+        sizes = [len(edit.layers) for edit in edits]
+        layer = np.concatenate([edit.layers for edit in edits])
+        columns = (
+            np.repeat(np.arange(len(edits)), sizes),
+            np.concatenate([edit.neurons for edit in edits]).astype(np.int64),
+            np.repeat([edit.factor for edit in edits], sizes).astype(np.float32),
+            np.concatenate(
+                [np.zeros(len(e.layers)) if e.values is None else e.values for e in edits], dtype=np.float32
+            ),
+        )
+        self.n_rows = len(edits)
+        self.by_layer = {
+            int(at): [torch.as_tensor(column[layer == at], device=device) for column in columns]
+            for at in np.unique(layer)
+        }
+
+    def __call__(self, layer: int, rows: Tensor, current: Tensor) -> Tensor | None:
+        if layer not in self.by_layer:
+            return None
+        row, neuron, factor, values = self.by_layer[layer]
+        place = torch.full((self.n_rows,), -1, device=rows.device)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        here = place[row] >= 0  # rows that join at this layer come in a call of their own
+        at = place[row][here], neuron[here]
+        changed = current.clone()
+        changed[at] = (factor[here] * current[at] + values[here]).to(current.dtype)
+        return changed

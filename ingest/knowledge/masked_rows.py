@@ -1,0 +1,94 @@
+"""Rows of masked models: they carry all tokens, since every token sees the answer position."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ingest.knowledge.recording import Memory, Recording, attention
+from ingest.knowledge.rows import Change, Rows, put
+
+
+class _KeysKnown(Exception):
+    """Leaves the last block as soon as its keys and values are known."""
+
+
+class MaskedRows(Rows):
+    """Rows of a masked model; in the last block they leave the answer position alone.
+
+    A row that joined one block ago differs from the recording at the answer position alone, and so do its queries,
+    keys and values: they are computed there and taken from the recording elsewhere.
+    """
+
+    def __init__(self, recording: Recording, prompt: Tensor, layer: Tensor, change: Change) -> None:
+        super().__init__(recording, prompt, layer, change)
+        self.position = recording.group.position[prompt]
+        self.carried: list[tuple[Tensor, Tensor]] = []  # (rows, hidden states): those that joined last come last
+        self.fresh = False  # whether the rows of the current run joined one block ago
+        self.keys: tuple[Tensor, Tensor] | None = None  # that the current run's one token sees, with their values
+        self.only_keys = False
+
+    def block(self, run: Callable[[Tensor], Any], hidden: Tensor) -> Any:
+        """Run the rows that joined before, then let new ones join."""
+        last = self.layer == self.n_layers - 1
+        carry = self._answer if last else self._all
+        done = [(rows, carry(run, states, rows)) for rows, states in self.carried]
+        if done:
+            done = [(torch.cat([rows for rows, _ in done]), torch.cat([states for _, states in done]))]
+        new = (self.joins == self.layer).nonzero().squeeze(1)
+        if len(new):
+            done.append((new, self._joining(run, new, last)))
+        self.carried = done
+        if last:
+            order = torch.cat([rows for rows, _ in done]).argsort()
+            hidden = torch.cat([states for _, states in done])[order]
+        return self.output(hidden)
+
+    def _all(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: Tensor) -> Tensor:
+        self.fresh = bool((self.joins[rows] == self.layer - 1).all())
+        self.keys = None
+        return self.computed(run, hidden, rows, self.position[rows])
+
+    def _answer(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: Tensor) -> Tensor:
+        """Return the last block's output at the answer position, [rows, 1, d_model]."""
+        self.only_keys = True
+        try:
+            self._all(run, hidden, rows)
+        except _KeysKnown:
+            self.only_keys = self.fresh = False
+        at = self.position[rows]
+        answer = hidden[torch.arange(len(at), device=at.device), at][:, None]
+        return self.computed(run, answer, rows, torch.zeros_like(at))
+
+    def _joining(self, run: Callable[[Tensor], Any], rows: Tensor, last: bool) -> Tensor:
+        """Return the block's output for new rows: computed at the answer position, as recorded elsewhere."""
+        prompt, recording = self.prompt[rows], self.recording
+        memory = recording.memories[self.layer][0]
+        self.fresh, self.keys = False, (memory.keys[prompt], memory.values[prompt])
+        states = self.computed(run, recording.entry[self.layer][prompt], rows, torch.zeros_like(rows))
+        return states if last else put(recording.exit[self.layer][prompt], self.position[rows], states)
+
+    def project(self, module: nn.Module, run: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        """Compute the answer position alone for rows that equal the recording elsewhere."""
+        if not self.fresh:
+            return run(values)
+        own = run(values[torch.arange(len(values), device=values.device), self.at][:, None])
+        return put(self.recording.projections[self.layer][module][self.prompt[self.rows]], self.at, own)
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], scaling: float, softcap: float | None
+    ) -> Tensor:
+        """See `Interception.attend`; what a row does not change comes from the recording."""
+        if self.only_keys:
+            self.keys = key, value
+            raise _KeysKnown
+        memory: Memory = self.recording.memories[self.layer][0]
+        if self.keys is None:
+            return attention(query, key, value, memory.bias, scaling, softcap)
+        bias = memory.bias
+        if bias is not None:
+            bias = bias[0][:, self.position[self.rows]].transpose(0, 1)[:, :, None]  # [rows, heads, 1, tokens]
+        return attention(query, *self.keys, bias, scaling, softcap)

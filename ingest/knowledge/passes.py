@@ -1,0 +1,184 @@
+"""Forward passes over prompts of one shape, and what their answers score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ingest.knowledge.inputs import PromptInput
+from ingest.models.families import T5, T5_DECODER, Family
+from ingest.models.loading import LoadedModel
+from warehouse.errors import ModelError, UsageError
+
+_MOST_PROMPTS = 64
+_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class Group:
+    """Prompts of one shape as tensors: nothing is padded.
+
+    indices: where the prompts stand in the sequence they come from.
+    input_ids: [prompts, tokens]. decoder_ids: [prompts, decoder tokens], null unless seq2seq.
+    position: [prompts], index of the token that predicts the answer's first token.
+    answers: [prompts, answer tokens].
+    """
+
+    indices: list[int]
+    input_ids: Tensor
+    decoder_ids: Tensor | None
+    position: Tensor
+    answers: Tensor
+
+    @property
+    def answer_positions(self) -> Tensor:
+        """Positions that predict the answer's tokens, [prompts, answer tokens]."""
+        return self.position[:, None] + torch.arange(self.answers.shape[1], device=self.position.device)
+
+
+def family_of_answers(model: LoadedModel) -> Family:
+    """Return the family whose blocks lead to the answer: of a seq2seq model, its decoder's."""
+    return T5_DECODER if model.family == T5 else model.family
+
+
+def _runner(model: LoadedModel) -> nn.Module:
+    """Return the module that runs the blocks and whose output the head reads."""
+    return model.base.get_submodule(family_of_answers(model).blocks.rpartition(".")[0])
+
+
+def is_masked(model: LoadedModel) -> bool:
+    """Return whether every token sees the answer position, so that a change there changes all tokens."""
+    return model.family.objective == "mlm"
+
+
+def groups(model: LoadedModel, prompts: Sequence[PromptInput], most: int = _MOST_PROMPTS) -> Iterator[Group]:
+    """Yield the prompts as groups of one shape, short ones first, at most `most` prompts in each.
+
+    UsageError: a masked model and an answer of several tokens.
+    """
+    masked, as_tensor = is_masked(model), partial(torch.tensor, device=model.device)
+    shapes: dict[tuple[int, int, int, int], list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        if masked and len(prompt.answer_ids) > 1:
+            raise UsageError(
+                f"prompt {prompt.prompt_id} has an answer of {len(prompt.answer_ids)} tokens and "
+                f"{model.checkpoint.model} predicts one at a mask: use prompts whose answer is one token"
+            )
+        position = -1 if masked else prompt.position
+        shape = (len(prompt.input_ids), len(prompt.decoder_ids), position, len(prompt.answer_ids))
+        shapes.setdefault(shape, []).append(index)
+    for shape in sorted(shapes):
+        size = max(1, min(most, _TOKENS // (shape[0] + shape[1])))
+        for start in range(0, len(shapes[shape]), size):
+            indices = shapes[shape][start : start + size]
+            chosen = [prompts[index] for index in indices]
+            with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
+                group = Group(
+                    indices,
+                    as_tensor([prompt.input_ids for prompt in chosen]),
+                    as_tensor([prompt.decoder_ids for prompt in chosen]) if shape[1] else None,
+                    as_tensor([prompt.position for prompt in chosen]),
+                    as_tensor([prompt.answer_ids for prompt in chosen]),
+                )
+            yield group
+
+
+def answer_logits(model: LoadedModel, group: Group) -> Tensor:
+    """Run the model as it is; the head runs at the answer positions only.
+
+    Result: [prompts, answer tokens, vocabulary].
+    """
+    rows = torch.arange(len(group.indices), device=model.device)[:, None]
+    inputs = {"input_ids": group.input_ids, **({} if is_masked(model) else {"use_cache": False})}
+    if group.decoder_ids is not None:
+        inputs["decoder_input_ids"] = group.decoder_ids
+    with answer_rows_only(model, lambda last: last[rows, group.answer_positions]):
+        return model.module(**inputs).logits  # type: ignore[no-any-return]
+
+
+def answer_logits_of_rows(model: LoadedModel, group: Group) -> Tensor:
+    """Run the model over a stand-in whose hidden states the blocks of an `Interception` replace.
+
+    Result: [rows, answer tokens, vocabulary]; masked models: the last block leaves the answer position alone.
+    """
+    if is_masked(model):
+        return model.module(input_ids=group.input_ids[:1]).logits  # type: ignore[no-any-return]
+    positions = group.answer_positions[:1]
+    inputs: dict[str, Any] = {"use_cache": False}
+    if group.decoder_ids is not None:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        width = model.module.get_input_embeddings().embedding_dim
+        encoded = torch.zeros(1, 1, width, device=model.device, dtype=model.dtype)
+        inputs |= {"encoder_outputs": BaseModelOutput(last_hidden_state=encoded)}
+        inputs["decoder_input_ids"] = group.decoder_ids[:1].gather(1, positions)
+    else:
+        inputs["input_ids"] = group.input_ids[:1].gather(1, positions)
+        if "position_ids" in signature(_runner(model).forward).parameters:
+            inputs["position_ids"] = positions  # rotary embeddings are made from them
+    return model.module(**inputs).logits  # type: ignore[no-any-return]
+
+
+@contextmanager
+def answer_rows_only(model: LoadedModel, pick: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Let the head see `pick(last hidden state)` alone: over a vocabulary it is as dear as several blocks."""
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        output["last_hidden_state"] = pick(output["last_hidden_state"])
+        return output
+
+    handle = _runner(model).register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def answer_probability(model: LoadedModel, logits: Tensor, answers: Tensor) -> Tensor:
+    """Return the probability of each row's answer, the product over its tokens, [rows] float32, differentiable.
+
+    logits: [rows, answer tokens, vocabulary]. answers: [rows, answer tokens].
+    ModelError: a probability that is not a number.
+    """
+    result: Tensor = _AnswerProbability.apply(logits.float(), answers)  # type: ignore[no-untyped-call]
+    if not result.isfinite().all():
+        raise ModelError(
+            f"{model.checkpoint.model}@{model.checkpoint.checkpoint} computes probabilities that are not numbers "
+            f"in {str(model.dtype).removeprefix('torch.')}: use float32, or check the weights"
+        )
+    return result
+
+
+class _AnswerProbability(torch.autograd.Function):
+    """Softmax at the answer tokens, with few passes over the logits: they are the largest tensor there is."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, answers: Tensor) -> Tensor:
+        powers = (logits - logits.amax(2, keepdim=True)).exp_()
+        total = powers.sum(2, keepdim=True)
+        result = (powers.gather(2, answers[:, :, None]) / total).prod(1).squeeze(1)
+        ctx.powers = powers  # not through save_for_backward: it is overwritten there
+        ctx.save_for_backward(total, answers, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        total, answers, result = ctx.saved_tensors
+        scale = (gradient * result)[:, None, None]
+        of_logits = ctx.powers.mul_(-scale / total)
+        return of_logits.scatter_add_(2, answers[:, :, None], scale.expand(-1, answers.shape[1], 1)), None
+
+
+def rank(logits: Tensor, answers: Tensor) -> Tensor:
+    """Return the rank of each row's first answer token, [rows]; 1 is most probable, ties: lower token id first."""
+    first, answer = logits[:, 0], answers[:, :1]
+    of_answer = first.gather(1, answer)
+    before = torch.arange(first.shape[1], device=first.device) < answer
+    return 1 + ((first > of_answer) | ((first == of_answer) & before)).sum(1)

@@ -1,0 +1,311 @@
+"""Stored prompts as one model reads them: tokens, answer position, answer tokens; what it cannot read is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ingest.knowledge.inputs import PromptInput
+from warehouse import Warehouse
+from warehouse.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from ingest.models import LoadedModel
+
+MASK = "[MASK]"
+SENTINEL = "<extra_id_0>"
+# The unrelated prompts of Ariyama 2024, appendix A: about a key, which is no concept of the data.
+UNRELATED = {
+    "mlm": "The [MASK], a small metal tool with notches and ridges, is used to unlock doors and access secured spaces.",
+    "clm": "what small, often metal object is used to unlock doors, start vehicles, or operate locks, and can come in "
+    "different shapes and sizes to fit specific locks and mechanisms?",
+}
+_CLOSING = " .!?\"')\u2019\u201d"  # what may follow the mask of a prompt that a causal model reads
+_CHUNK = 1024  # prompts tokenised at a time
+
+
+class PromptRow(NamedTuple):
+    """What a model is asked: some columns of a row of `prompts`."""
+
+    prompt_id: int
+    objective: str
+    concept: str
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The prompts of a data set that a model can read, by concept and id, and the others by reason."""
+
+    inputs: list[PromptInput]
+    left_out: dict[str, list[PromptRow]]
+    shortened: int = 0
+
+    def notes(self) -> Iterator[str]:
+        """Yield one line per reason for which prompts were left out, and one for answers that were cut."""
+        if self.shortened:
+            yield f"{self.shortened:,} prompts have answers of several tokens: the first one is scored (--answer all)"
+        for reason, rows in self.left_out.items():
+            yield f"{len(rows):,} prompts of {len({row.concept for row in rows}):,} concepts left out: {reason}"
+
+    def listing(self) -> Iterator[str]:
+        """Yield one line per reason and concept, for `--verbose`."""
+        for reason, rows in self.left_out.items():
+            for concept, n in sorted(Counter(row.concept for row in rows).items()):
+                yield f"{concept}: {n:,} prompts left out: {reason}"
+
+
+def stored_prompts(warehouse: Warehouse, dataset: str) -> tuple[list[PromptRow], str]:
+    """Return a data set's prompts by concept and id, and their SHA-256; UsageError where there is none."""
+    rows = warehouse.sql(
+        "select prompt_id, objective, concept, text, answer from prompts where dataset = $1 "
+        "order by concept, prompt_id",
+        [dataset],
+    ).fetchall()
+    if not rows:
+        known = [name for (name,) in warehouse.sql("select distinct dataset from prompts order by 1").fetchall()]
+        raise UsageError(
+            f"no data set {dataset!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+            "(`nwh ingest prompts` adds one)"
+        )
+    digest = sha256()
+    for row in rows:
+        digest.update(repr(row).encode())
+    return [PromptRow(*row) for row in rows], digest.hexdigest()
+
+
+def read_prompts(
+    model: LoadedModel, rows: Sequence[PromptRow], *, answer: str = "first", min_prompts: int = 4
+) -> Readable:
+    """Return what a model reads for each prompt, in the order of `rows`.
+
+    A masked model is given the whole sentence with the answer in place, whose token then gives way to the mask,
+    so that the pieces of an inflected word stay. A causal model's answer is what its tokenizer adds when one
+    blank and the answer follow the prompt; a masked prompt serves it where only punctuation follows the mask. T5
+    gets its sentinel in the place of the mask, or behind a causal prompt.
+
+    answer: `first` takes prompts whose answer is one token (of a causal or T5 prompt with a concept of its own,
+        which is not the answer, the first token); `all` takes longer ones, whose tokens are all scored.
+    min_prompts: concepts with fewer prompts left are left out.
+    UsageError: `all` with a masked model, whose mask is one token; a model without a language-model head.
+    """
+    objective = model.checkpoint.objective
+    if answer not in ("first", "all"):
+        raise UsageError(f"--answer {answer!r} is not known: use first or all")
+    if answer == "all" and objective == "mlm":
+        raise UsageError(
+            f"--answer all is for causal and T5 models: a mask of {model.checkpoint.model} is one token; use first"
+        )
+    if objective not in ("mlm", "clm", "seq2seq"):
+        raise UsageError(f"{model.checkpoint.model} has no language-model head: prompts need one that predicts words")
+    inputs: list[PromptInput] = []
+    left_out: dict[str, list[PromptRow]] = {}
+    reader = _Reader(model, answer)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        for row, found in zip(chunk, reader.read(chunk), strict=True):
+            if isinstance(found, str):
+                left_out.setdefault(found, []).append(row)
+            else:
+                inputs.append(found)
+    counts = Counter(prompt.concept for prompt in inputs)
+    kept = [prompt for prompt in inputs if counts[prompt.concept] >= min_prompts]
+    if len(kept) < len(inputs):
+        short = {prompt.prompt_id for prompt in inputs if counts[prompt.concept] < min_prompts}
+        few = f"their concept has fewer than {min_prompts} prompts that the model can read"
+        left_out[few] = [row for row in rows if row.prompt_id in short]
+    return Readable(kept, left_out, len(reader.shortened & {prompt.prompt_id for prompt in kept}))
+
+
+def unrelated_prompt(model: LoadedModel) -> PromptInput:
+    """Return the prompt about a key, whose activations `replace` puts in; its answer is never looked at."""
+    reader = _Reader(model, "all")
+    objective = "clm" if model.checkpoint.objective == "clm" else "mlm"
+    row = PromptRow(-1, objective, "key", UNRELATED[objective], "key")
+    found = reader.unrelated(row)
+    if len(found.input_ids) > model.window:
+        raise UsageError(
+            f"replace runs a prompt of {len(found.input_ids)} tokens, more than the window of "
+            f"{model.checkpoint.model} ({model.window}): use zero and double"
+        )
+    return found
+
+
+class _Encoded(NamedTuple):
+    """One text: token ids, the characters each is from, whether the tokenizer added it by itself."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    special: list[int]
+
+    def split_end(self) -> tuple[list[int], list[int]]:
+        """Return the ids up to the text's last token, and the special tokens behind it."""
+        end = len(self.ids)
+        while end and self.special[end - 1]:
+            end -= 1
+        # A text of special tokens alone is what the tokenizer puts in front.
+        return (self.ids[:end], self.ids[end:]) if end else (self.ids, [])
+
+
+class _Reader:
+    """One model's way to read prompts: a PromptInput, or the reason why there is none."""
+
+    not_one_token = "their answer is not one token of the model's vocabulary (--answer all takes longer ones)"
+    unknown = "their answer is not in the model's vocabulary"
+    joined = "the tokenizer joins their answer with the text around it"
+    causal = "a masked model cannot read prompts that end before their answer"
+    middle = "a causal model cannot read prompts with text after [MASK]"
+
+    def __init__(self, model: LoadedModel, answer: str) -> None:
+        self.model = model
+        self.tokenizer = model.tokenizer
+        self.objective = model.checkpoint.objective
+        self.all = answer == "all"
+        self.shortened: set[int] = set()
+        self.long = f"they are longer than the model's window of {model.window:,} tokens"
+        if self.objective == "mlm":
+            self.not_one_token = "their answer is not one token of the model's vocabulary"
+            self.mask = self._special(self.tokenizer.mask_token, "mask token")
+        elif self.objective == "seq2seq":
+            self.mask = self._special(SENTINEL, f"sentinel {SENTINEL}")
+            start = model.module.config.decoder_start_token_id
+            self.start = self.tokenizer.pad_token_id if start is None else start
+
+    def read(self, rows: Sequence[PromptRow]) -> list[PromptInput | str]:
+        """Return what the model reads for each row, or the reason why it cannot."""
+        masked = [row.objective == "mlm" and self.objective != "clm" for row in rows]
+        found: list[PromptInput | str] = [""] * len(rows)
+        places = [i for i, is_masked in enumerate(masked) if is_masked]
+        for i, result in zip(places, self._in_place([rows[i] for i in places]), strict=True):
+            found[i] = result
+        places = [i for i, is_masked in enumerate(masked) if not is_masked]
+        if self.objective == "mlm":
+            for i in places:
+                found[i] = self.causal
+            return found
+        heads = {i: head for i in places if (head := _before_answer(rows[i])) is not None}
+        for i in places:
+            found[i] = self.middle
+        for i, result in zip(heads, self._following([rows[i] for i in heads], list(heads.values())), strict=True):
+            found[i] = result
+        return found
+
+    def unrelated(self, row: PromptRow) -> PromptInput:
+        """Return what the model reads for a prompt whatever tokens its answer is."""
+        if self.objective == "clm":
+            ids, _ = self._encode([row.text])[0].split_end()
+            return PromptInput(row.prompt_id, row.concept, tuple(ids), len(ids) - 1, (0,))
+        start = row.text.index(MASK)
+        encoded = self._encode([row.text.replace(MASK, row.answer)])[0]
+        span = _tokens_at(encoded, start, start + len(row.answer))
+        return self._masked(row, encoded.ids, span, (0,))
+
+    # -- the answer stands in the text ------------------------------------------------------------------------
+
+    def _in_place(self, rows: Sequence[PromptRow]) -> Iterator[PromptInput | str]:
+        starts = [row.text.index(MASK) for row in rows]
+        encoded = self._encode([row.text.replace(MASK, row.answer) for row in rows])
+        words = list(dict.fromkeys(row.answer for row in rows))
+        alone = [self._encode(words, special=False), self._encode([f" {word}" for word in words], special=False)]
+        # A tokenizer may know a word with and without a blank before it; both are the word.
+        tokens = {
+            word: {tuple(each.ids) for each in two} for word, two in zip(words, zip(*alone, strict=True), strict=True)
+        }
+        for row, start, sentence in zip(rows, starts, encoded, strict=True):
+            end = start + len(row.answer)
+            span = _tokens_at(sentence, start, end)
+            ids = tuple(sentence.ids[span.start : span.stop])
+            covered = (sentence.offsets[span.start][0], sentence.offsets[span.stop - 1][1]) if ids else (start, end)
+            whole = row.text.replace(MASK, row.answer)
+            if not ids or self.tokenizer.unk_token_id in ids:
+                yield self.unknown
+            elif whole[min(covered[0], start) : start].strip() or whole[end : max(end, covered[1])].strip():
+                yield self.joined
+            elif not self.all and (len(ids) > 1 or ids not in tokens[row.answer]):
+                yield self.not_one_token
+            else:
+                yield self._fitting(self._masked(row, sentence.ids, span, ids))
+
+    def _masked(self, row: PromptRow, ids: list[int], span: range, answer: tuple[int, ...]) -> PromptInput:
+        """Return a prompt whose tokens `span` give way to one mask."""
+        read = (*ids[: span.start], self.mask, *ids[span.stop :])
+        if self.objective == "seq2seq":
+            return PromptInput(row.prompt_id, row.concept, read, 1, answer, (self.start, self.mask, *answer[:-1]))
+        return PromptInput(row.prompt_id, row.concept, read, span.start, answer)
+
+    # -- the answer follows the text --------------------------------------------------------------------------
+
+    def _following(self, rows: Sequence[PromptRow], heads: Sequence[str]) -> Iterator[PromptInput | str]:
+        encoded = self._encode(list(heads))
+        wholes = self._encode([f"{head} {row.answer}" for row, head in zip(rows, heads, strict=True)])
+        for row, before, after in zip(rows, encoded, wholes, strict=True):
+            ids, closing = before.split_end()
+            whole, _ = after.split_end()
+            answer = tuple(whole[len(ids) :])
+            if not ids or whole[: len(ids)] != ids:
+                yield self.joined
+            elif not answer or self.tokenizer.unk_token_id in answer:
+                yield self.unknown
+            elif len(answer) > 1 and not self.all and row.concept.casefold() == row.answer.casefold():
+                yield self.not_one_token
+            else:
+                if len(answer) > 1 and not self.all:
+                    answer = answer[:1]
+                    self.shortened.add(row.prompt_id)
+                yield self._fitting(self._continued(row, ids, closing, answer))
+
+    def _continued(self, row: PromptRow, ids: list[int], closing: list[int], answer: tuple[int, ...]) -> PromptInput:
+        if self.objective == "seq2seq":
+            read, written = (*ids, self.mask, *closing), (self.start, self.mask, *answer[:-1])
+            return PromptInput(row.prompt_id, row.concept, read, 1, answer, written)
+        return PromptInput(row.prompt_id, row.concept, (*ids, *answer[:-1]), len(ids) - 1, answer)
+
+    # -- both -------------------------------------------------------------------------------------------------
+
+    def _fitting(self, prompt: PromptInput) -> PromptInput | str:
+        longest = max(len(prompt.input_ids), len(prompt.decoder_ids))
+        return prompt if longest <= self.model.window else self.long
+
+    def _encode(self, texts: Sequence[str], special: bool = True) -> list[_Encoded]:
+        if not texts:
+            return []
+        encoded: Any = self.tokenizer(
+            list(texts),
+            add_special_tokens=special,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,  # texts longer than the window are left out, not warned of
+        )
+        columns = (encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"])
+        return [_Encoded(*each) for each in zip(*columns, strict=True)]
+
+    def _special(self, token: str | None, what: str) -> int:
+        found = None if token is None else self.tokenizer.convert_tokens_to_ids(token)
+        if found is None or (found == self.tokenizer.unk_token_id and token != self.tokenizer.unk_token):
+            raise ModelError(f"the tokenizer of {self.model.checkpoint.model} has no {what}: prompts cannot be asked")
+        return int(found)
+
+
+def _before_answer(row: PromptRow) -> str | None:
+    """Return what a causal model reads; null where more than punctuation follows the mask."""
+    if row.objective == "clm":
+        return row.text.rstrip()
+    before, _, after = row.text.partition(MASK)
+    fits = before.strip() and before[-1].isspace() and not after.strip(_CLOSING)
+    return before.rstrip() if fits else None
+
+
+def _tokens_at(encoded: _Encoded, start: int, end: int) -> range:
+    """Return the tokens that hold characters of a text from `start` to `end`; an empty range where none does."""
+    found = [
+        i
+        for i, (first, last) in enumerate(encoded.offsets)
+        if not encoded.special[i] and first < last and first < end and last > start
+    ]
+    return range(found[0], found[-1] + 1) if found else range(0)

@@ -1,0 +1,134 @@
+"""One pass over prompts of one shape that keeps what rows joining at any layer need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from ingest.knowledge import passes
+from ingest.knowledge.interception import Interception
+from ingest.knowledge.passes import Group
+from ingest.models.loading import LoadedModel
+from warehouse.errors import ModelError
+
+
+@dataclass
+class Memory:
+    """Keys and values of one attention, with what is added to its scores.
+
+    keys, values: [prompts, key heads, tokens, head width].
+    bias: [1, 1 or heads, tokens, tokens], null where nothing is added.
+    """
+
+    keys: Tensor
+    values: Tensor
+    bias: Tensor | None
+
+
+@dataclass
+class Recording:
+    """What one untouched pass leaves.
+
+    entry: per layer, block input at the tokens that a joining row computes, [prompts, tokens, d_model].
+    exit: per layer, block output at the tokens that a row carries on, [prompts, tokens, d_model]. Masked models:
+        entry is the answer position alone and exit all tokens; others: both are the answer positions.
+    ffn: per layer, values at the answer position, [prompts, d_ffn].
+    memories: per layer, its attentions (of a T5 decoder the second is over the encoder's tokens).
+    projections: per layer, what its linear layers before the attention gave, [prompts, tokens, width]; masked
+        models alone.
+    returned: length of the tuple that a block returns, 0 for a bare tensor.
+    probability: of the answer, [prompts]. rank: of its first token, [prompts].
+    """
+
+    model: LoadedModel
+    group: Group
+    entry: list[Tensor] = field(default_factory=list)
+    exit: list[Tensor] = field(default_factory=list)
+    ffn: list[Tensor] = field(default_factory=list)
+    memories: list[list[Memory]] = field(default_factory=list)
+    projections: list[dict[nn.Module, Tensor]] = field(default_factory=list)
+    returned: int = 0
+    probability: Tensor = field(default_factory=Tensor)
+    rank: Tensor = field(default_factory=Tensor)
+
+
+def record(model: LoadedModel, group: Group) -> Recording:
+    """Run the model once over a group and keep what its rows need."""
+    recording = Recording(model, group)
+    with torch.no_grad(), _Recorder(recording):
+        logits = passes.answer_logits(model, group)
+        recording.probability = passes.answer_probability(model, logits, group.answers)
+        recording.rank = passes.rank(logits, group.answers)
+    if not all(recording.memories):
+        raise ModelError(
+            f"the attention of {type(model.module).__name__} is not transformers' AttentionInterface in this version: "
+            "upgrade transformers"
+        )
+    return recording
+
+
+class _Recorder(Interception):
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording.model)
+        self.recording = recording
+        group = recording.group
+        self.rows = torch.arange(len(group.indices), device=group.position.device)
+
+    def block(self, run: Callable[[Tensor], Any], hidden: Tensor) -> Any:
+        recording, positions = self.recording, self.recording.group.answer_positions
+        recording.memories.append([])
+        recording.projections.append({})
+        output = run(hidden)
+        recording.returned = len(output) if isinstance(output, tuple) else 0
+        result = output[0] if recording.returned else output
+        recording.entry.append(hidden[self.rows[:, None], positions])
+        recording.exit.append(result if self.masked else result[self.rows[:, None], positions])
+        return output
+
+    def ffn(self, values: Tensor) -> Tensor:
+        self.recording.ffn.append(values[self.rows, self.recording.group.position].clone())
+        return values
+
+    def project(self, module: nn.Module, run: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        result = run(values)
+        self.recording.projections[-1][module] = result
+        return result
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], scaling: float, softcap: float | None
+    ) -> Tensor:
+        bias = reduce(torch.add, biases) if biases else None
+        if self.layer >= 0:  # not the encoder of T5
+            # Nothing is padded, so that one row's mask is every row's.
+            kept = bias[:1] if bias is not None and bias[:1].any() else None
+            self.recording.memories[-1].append(Memory(key, value, kept))
+        return attention(query, key, value, bias, scaling, softcap)
+
+
+def attention(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scaling: float, softcap: float | None
+) -> Tensor:
+    """Return the attention's output, [rows, heads, tokens, head width]; shapes as in `Interception.attend`."""
+    if softcap is None:
+        shared = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(query, key, value, bias, scale=scaling, enable_gqa=shared)
+    n, heads, tokens, width = query.shape
+    query = query.reshape(n, key.shape[1], -1, width)  # heads that share keys become more queries
+    scores = query @ key.transpose(2, 3) * scaling
+    weights = softmax(scores.view(n, heads, tokens, -1), bias, softcap)
+    return (weights.view(scores.shape) @ value).view(n, heads, tokens, -1)
+
+
+def softmax(scores: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:
+    """Return attention weights in the dtype of the scores, computed in float32 as transformers does."""
+    if softcap is not None:
+        scores = (scores / softcap).tanh() * softcap
+    if bias is not None:
+        scores = scores + bias
+    return scores.softmax(-1, dtype=torch.float32).to(scores.dtype)
