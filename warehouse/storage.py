@@ -125,6 +125,11 @@ class Storage:
 
     # -- the catalog file -----------------------------------------------------------------------------------
 
+    @property
+    def catalog_path(self) -> str | None:
+        """Where `nwh.duckdb` is; null on an object store, where DuckDB cannot open it."""
+        return f"{self.uri}/nwh.duckdb" if self.local else None
+
     def publish_catalog(self, build: Callable[[str], None]) -> None:
         """Make `nwh.duckdb` anew: `build` fills a temporary file, which is then put in place by rename."""
         import tempfile
@@ -132,8 +137,8 @@ class Storage:
         with tempfile.TemporaryDirectory(dir=self.uri if self.local else None, prefix=".catalog-") as folder:
             path = f"{folder}/nwh.duckdb"
             build(path)
-            if self.local:
-                os.replace(path, f"{self.uri}/nwh.duckdb")
+            if self.catalog_path is not None:
+                os.replace(path, self.catalog_path)
             else:
                 with open(path, "rb") as source:
                     target = self._fs().open_output_stream(f"{self._root()}/nwh.duckdb")

@@ -58,8 +58,8 @@ class Warehouse:
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """In-memory DuckDB connection with a view for every relation and every question of `sql/`."""
-        return catalog.connect(self.snapshot)
+        """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
+        return catalog.connect(self.snapshot, self.storage.catalog_path)
 
     def refresh(self) -> None:
         """See what other runs have stored since."""

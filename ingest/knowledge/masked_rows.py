@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ingest.knowledge.recording import Memory, Recording, attention
+from ingest.knowledge.recording import Recording, attention
 from ingest.knowledge.rows import Change, Rows, put
 
 
@@ -85,10 +85,5 @@ class MaskedRows(Rows):
         if self.only_keys:
             self.keys = key, value
             raise _KeysKnown
-        memory: Memory = self.recording.memories[self.layer][0]
-        if self.keys is None:
-            return attention(query, key, value, memory.bias, scaling, softcap)
-        bias = memory.bias
-        if bias is not None:
-            bias = bias[0][:, self.position[self.rows]].transpose(0, 1)[:, :, None]  # [rows, heads, 1, tokens]
-        return attention(query, *self.keys, bias, scaling, softcap)
+        keys, values = self.keys or (key, value)
+        return attention(query, keys, values, None, scaling, softcap)

@@ -70,6 +70,11 @@ def record(model: LoadedModel, group: Group) -> Recording:
             f"the attention of {type(model.module).__name__} is not transformers' AttentionInterface in this version: "
             "upgrade transformers"
         )
+    if passes.is_masked(model) and any(memory.bias is not None for block in recording.memories for memory in block):
+        raise ModelError(
+            f"{type(model.module).__name__} hides tokens from each other or adds to attention by distance, which knowledge "
+            "attribution of masked models does not do: use a model whose tokens all see each other"
+        )
     return recording
 
 

@@ -230,6 +230,24 @@ def test_the_catalog_file_serves_any_duckdb_client_and_is_never_missing(warehous
         assert open_before.execute("select text from sentences").fetchall() == [("1",)]
 
 
+def test_a_stale_damaged_or_missing_catalog_file_is_never_believed(warehouse):
+    from pathlib import Path
+
+    published = Path(warehouse.storage.uri, "nwh.duckdb")
+    store(warehouse, "a", ["1"])
+    before = published.read_bytes()
+    store(warehouse, "a", ["2"])
+    fresh = published.read_bytes()
+    for content in (before, b"damaged", None, fresh):
+        published.unlink(missing_ok=True)
+        if content is not None:
+            published.write_bytes(content)
+        opened = Warehouse.open(warehouse.storage.uri)
+        assert texts(opened, "a") == ["2"]
+        made_here = opened.sql("select database_name from duckdb_databases() where not internal").fetchall()
+        assert made_here == [("nwh",) if content == fresh else ("memory",)]
+
+
 def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):
     code = f"""
         import os, signal

@@ -77,18 +77,21 @@ def test_adaptive_is_the_converged_integral(name, tmp_path):
     prompts = tiny_prompts(model)
     rule = rule_named("adaptive")
     points, weights = np.polynomial.legendre.leggauss(100)
+    taken = set()
     for prompt, result in zip(prompts, attributed(model, prompts, rule), strict=True):
-        for layer, n in enumerate(result.evaluations):
+        taken |= set(result.evaluations)
+        for layer in range(len(result.scores)):
             products, at = path(model, prompt, layer, (points + 1) / 2)
             ends = path(model, prompt, layer, [0, 1])[1]
             expected = torch.as_tensor(weights / 2).float() @ products
             assert result.converged[layer]
-            assert n in (5, 9, 17, 33, 65, 129)
             assert off(result.scores[layer], expected) < rule.agreement
             assert result.completeness_error[layer] <= rule.tolerance * max(at.max(), ends.max())
             error = abs(result.scores[layer].sum() - (ends[1] - ends[0])).item()
             assert result.completeness_error[layer] == pytest.approx(error, abs=1e-5)
-    assert len({n for result in attributed(model, prompts, rule) for n in result.evaluations}) > 1
+    assert 5 in taken
+    assert name == "t5-relu" or taken & {9, 17, 33, 65, 129}, "refinement would go untested"
+    assert taken <= {5, 9, 17, 33, 65, 129}
 
 
 def test_layers_that_do_not_converge_are_visible(tmp_path):
@@ -102,8 +105,9 @@ def test_layers_that_do_not_converge_are_visible(tmp_path):
     assert not all(all(result.converged) for result in coarse)
 
 
-@pytest.mark.parametrize("name", ["distilbert", "llama"])
-@pytest.mark.parametrize(("rule", "steps"), [("linspace", 7), ("linspace", 1), ("riemann", 1)])
+@pytest.mark.parametrize(
+    ("name", "rule", "steps"), [("distilbert", "linspace", 7), ("llama", "linspace", 1), ("llama", "riemann", 1)]
+)
 def test_the_other_rules(name, rule, steps, tmp_path):
     model = tiny_model(BY_NAME[name], tmp_path)
     prompts = tiny_prompts(model)
@@ -122,11 +126,11 @@ def test_the_other_rules(name, rule, steps, tmp_path):
 def test_batches_do_not_matter(name, rule, tmp_path, monkeypatch):
     model = tiny_model(BY_NAME[name], tmp_path)
     prompts = tiny_prompts(model)
-    together = attributed(model, prompts, rule_named(rule, 6))
-    alone = [attributed(model, [prompt], rule_named(rule, 6))[0] for prompt in prompts]
-    monkeypatch.setattr(staircase, "_FLOATS", 10_000)
+    together = attributed(model, prompts, rule_named(rule, 3))
+    alone = [attributed(model, [prompt], rule_named(rule, 3))[0] for prompt in prompts]
+    monkeypatch.setattr(staircase, "_FLOATS", 40_000)
     with torch.inference_mode():  # the caller's mode does not matter either
-        small = attributed(model, prompts, rule_named(rule, 6))
+        small = attributed(model, prompts, rule_named(rule, 3))
     for one, *others in zip(together, alone, small, strict=True):
         for other in others:
             assert off(other.scores, one.scores) < 1e-5

@@ -21,7 +21,8 @@ def draw_edits(model, seed=0):
     n_layers = len(family_of_answers(model).blocks_of(model.base))
     edits = []
     for index, prompt in enumerate((3, 1, 0, 2, 1, 1, 2, 0)):
-        chosen = draw.choice(n_layers * 40, draw.integers(1, 13), replace=False)
+        lowest = draw.integers(0, n_layers)
+        chosen = lowest * 40 + draw.choice((n_layers - lowest) * 40, draw.integers(1, 13), replace=False)
         values = draw.normal(size=len(chosen)) if index % 3 == 2 else None
         edits.append(Edit(prompt, chosen // 40, chosen % 40, (0.0, 2.0, 0.0)[index % 3], values))
     return edits
