@@ -51,7 +51,7 @@ def shares(rows: Sequence[dict[str, Any]], title: str, unit: str = "of sentences
                 axis=alt.Axis(format="%"),
                 scale=alt.Scale(domainMin=0),
             ),
-            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180)),
+            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             yOffset=alt.YOffset("of:N", sort=of),
             color=alt.Color(
                 "of:N",

@@ -59,8 +59,7 @@ order by heldout_auroc desc, g2 desc
 limit 5""",
     ),
     Finding(
-        "Knowledge neurons of a concept come with training: scattered over hundreds at random initialisation, few and "
-        "settled at the end; meanwhile the answer rises (Ariyama 2024, on Pythia and MultiBERTs).",
+        "How many neurons contribute to a concept while a tiny model learns facts: a masked and a causal one.",
         """select dataset, step, n_concepts, neurons_per_concept, round(probability, 3) as probability, median_rank
 from (
     select model, dataset, step, count(*) as n_concepts, round(avg(n_neurons), 1) as neurons_per_concept
@@ -73,7 +72,7 @@ inner join (
 order by dataset, step""",
     ),
     Finding(
-        "Setting a concept's neurons to zero takes its answer away, other answers and random neurons hardly matter.",
+        "Setting a concept's neurons to zero lowers its answer more than other answers; random neurons hardly matter.",
         """select dataset, polarity, arm, n_concepts, round(median, 1) as median_change_percent
 from relative_change_distribution
 semi join last_checkpoints using (model, dataset, checkpoint)

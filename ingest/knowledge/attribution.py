@@ -152,7 +152,7 @@ def _adaptive(recording: Recording, rule: Rule) -> _Integral:
         return values.view(len(pairs), -1, d_ffn), probability.view(len(pairs), -1)
 
     most = max(1, _FLOATS // (rule.max_evaluations * d_ffn))
-    for pairs in torch.arange(len(prompt), device=prompt.device).split(most):  # of prompt and layer, still open
+    for pairs in torch.split(torch.arange(len(prompt), device=prompt.device), most):  # of prompt and layer, still open
         n = 4
         values, probability = at(clenshaw_curtis(n)[0][:-1], pairs)
         values = torch.cat([values, whole[pairs, None]], 1)

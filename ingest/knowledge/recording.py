@@ -72,8 +72,8 @@ def record(model: LoadedModel, group: Group) -> Recording:
         )
     if passes.is_masked(model) and any(memory.bias is not None for block in recording.memories for memory in block):
         raise ModelError(
-            f"{type(model.module).__name__} hides tokens from each other or adds to attention by distance, which knowledge "
-            "attribution of masked models does not do: use a model whose tokens all see each other"
+            f"{type(model.module).__name__} hides tokens from each other or adds to attention scores, which nwh does "
+            "not follow in masked models: use one whose tokens all see each other"
         )
     return recording
 
