@@ -204,8 +204,7 @@ class _Job:
                 if blocks.has(block := f"{layer}-{neurons[0]}"):
                     continue
                 sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
-                alive = [i for i, members in enumerate(sets) if len(members)]
-                blocks.save(block, miner.rows(layer, neurons[alive], [sets[i] for i in alive]), len(neurons))
+                blocks.save(block, miner.rows(layer, neurons, sets), len(neurons))
                 bar.advance(len(neurons))
         return blocks
 

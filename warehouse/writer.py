@@ -152,7 +152,7 @@ def checked(relation: Relation, rows: pa.Table | Mapping[str, Any]) -> pa.Table:
             raise StorageError(f"{relation.name}.{field.name} must be {field.type}: {first_line(error)}") from error
         if not field.nullable and column.null_count:
             raise StorageError(f"{relation.name}.{field.name} must not be null; {column.null_count} rows are")
-        if field.name in relation.finite and not pc.all(pc.is_finite(column)).as_py():
+        if field.name in relation.finite and not pc.all(pc.is_finite(column), min_count=0).as_py():
             raise ModelError(f"{relation.name}.{field.name} holds NaN or infinity, which is not stored")
         columns.append(column)
     fields = [field.with_type(column.type) for field, column in zip(schema, columns, strict=True)]

@@ -110,10 +110,14 @@ def test_a_dead_neuron_has_no_patterns(warehouse, tiny_bert):
     dense = model.base.encoder.layer[1].intermediate.dense
     dense.weight[3], dense.bias[3] = 0, 0  # GELU(0) = 0 for every sentence: its top is the corpus's beginning
     ingest_activations(warehouse, model, ["a"], Settings(("ffn",), k=8, sample=5))
-    ingest_patterns(warehouse, *MODEL, Rules(0.2), corpora=["a"], sites=["ffn"], layers=[1], kinds=["tag"])
-    rows = "select count(*) from neuron_patterns where site = 'ffn' and layer = 1 and neuron = "
-    assert warehouse.sql(rows + "3").fetchall() == [(0,)]
-    assert warehouse.sql(rows + "4").fetchall()[0][0] > 0
+    place = {"corpora": ["a"], "sites": ["ffn"], "layers": [1]}
+    assert ingest_patterns(warehouse, *MODEL, Rules(0.2), **place, neurons=[3])[0].notes == []  # alone too
+    assert warehouse.sql("select count(*) from neuron_patterns where site = 'ffn'").fetchall() == [(0,)]
+    ingest_patterns(warehouse, *MODEL, Rules(0.2), **place)
+    found = warehouse.sql("select distinct kind, neuron from neuron_patterns where site = 'ffn'").fetchall()
+    assert {kind for kind, _ in found} == {"word", "tag", "tree"}
+    assert 3 not in {neuron for _, neuron in found}
+    assert {2, 4} <= {neuron for _, neuron in found}
 
 
 @pytest.mark.parametrize(
