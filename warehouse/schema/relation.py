@@ -9,17 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MODEL = "short name of the model, without `/`"
-CHECKPOINT = "label of the checkpoint: `main`, `step143000`, `step_20k`"
-SITE = "`hidden` (output of a block) or `ffn` (feed-forward inner representation after the activation function)"
-CORPUS = "name of the corpus"
-SENTENCE = "`sentences.sentence_id`"
-LAYER = "block, from 0"
-NEURON = "dimension, from 0"
-DATASET = "name of the set of prompts"
-CONCEPT = "the word a prompt asks for"
-PROMPT = "`prompts.prompt_id`"
-
 
 @dataclass(frozen=True)
 class Column:
@@ -81,3 +70,22 @@ def _arrow(columns: list[Column] | tuple[Column, ...]) -> pa.Schema:
         "bigint[]": pa.list_(pa.int64()),
     }
     return pa.schema([pa.field(column.name, types[column.type], column.nullable) for column in columns])
+
+
+# Columns that mean the same in every relation that has them.
+MODEL = Column("model", "text", "short name of the model, without `/`")
+CHECKPOINT = Column("checkpoint", "text", "label of the checkpoint: `main`, `step143000`, `step_20k`")
+SITE = Column(
+    "site",
+    "text",
+    "`hidden` (output of a block) or `ffn` (feed-forward inner representation after the activation function)",
+)
+CORPUS = Column("corpus", "text", "name of the corpus")
+SENTENCE_ID = Column("sentence_id", "bigint", "`sentences.sentence_id`")
+LAYER = Column("layer", "smallint", "block, from 0")
+NEURON = Column("neuron", "integer", "dimension, from 0")
+DATASET = Column("dataset", "text", "name of the set of prompts")
+CONCEPT = Column("concept", "text", "the word a prompt asks for")
+PROMPT_ID = Column("prompt_id", "bigint", "`prompts.prompt_id`")
+ANSWER_LAYER = Column("layer", "smallint", f"{LAYER.description}; of T5 the decoder's")
+ANSWER_NEURON = Column("neuron", "integer", "neuron of site `ffn`, from 0")

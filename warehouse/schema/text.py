@@ -1,13 +1,13 @@
 """Corpora, their sentences, and what annotators say of these."""
 
-from warehouse.schema.relation import CORPUS, SENTENCE, Column, Relation
+from warehouse.schema.relation import CORPUS, SENTENCE_ID, Column, Relation
 
 CORPORA = Relation(
     "corpora",
     "corpus",
     ("corpus",),
     (
-        Column("corpus", "text", CORPUS),
+        CORPUS,
         Column("source", "text", "file, folder or data set the text came from"),
         Column("n_documents", "bigint", "documents with text"),
         Column("n_sentences", "bigint", "sentences stored"),
@@ -22,7 +22,7 @@ SENTENCES = Relation(
     ("sentence_id",),
     (
         Column("sentence_id", "bigint", "21 bits of the corpus name's hash, then 32 bits: place in the corpus"),
-        Column("corpus", "text", CORPUS),
+        CORPUS,
         Column("doc_id", "text", "document the sentence is from"),
         Column("position", "integer", "place in the document, from 0"),
         Column("text", "text", "the sentence, white space and runs of symbols normalised"),
@@ -38,8 +38,8 @@ SENTENCE_METADATA = Relation(
     "sentence x key x value",
     ("sentence_id", "key", "value"),
     (
-        Column("sentence_id", "bigint", SENTENCE),
-        Column("corpus", "text", CORPUS),
+        SENTENCE_ID,
+        CORPUS,
         Column("key", "text", "`domain`, `author`, `sentiment`, …"),
         Column("value", "text", "value of the key; a document with a list of values has a row for each"),
     ),
@@ -53,8 +53,8 @@ ANNOTATIONS = Relation(
     "sentence x annotator",
     ("corpus", "annotator", "sentence_id"),
     (
-        Column("sentence_id", "bigint", SENTENCE),
-        Column("corpus", "text", CORPUS),
+        SENTENCE_ID,
+        CORPUS,
         Column("annotator", "text", "what made it: `spacy`, `nltk`, `nltk+link-grammar`, `corenlp`, `trees` …"),
         Column("words", "text[]", "words as they stand, punctuation included"),
         Column("tags", "text[]", "Penn part-of-speech tag of each word"),
