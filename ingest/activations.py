@@ -21,7 +21,9 @@ from ingest.aggregates import Aggregate, aggregate_named
 from ingest.batches import Tally, batches
 from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from ingest.chunks import Chunk
+from ingest.corpus import corpus_text
 from ingest.models import SITES, LoadedModel, capture, forward
+from ingest.sentences import corpus_base
 from ingest.summaries.layer import LayerSummary
 from warehouse import Warehouse
 from warehouse.errors import ModelError, UsageError
@@ -97,19 +99,9 @@ class _Job:
         self.aggregate = aggregate
         self.progress = progress
         self.save_every = save_every
-        found = warehouse.sql(
-            "select n_sentences, settings ->> 'text_sha256', (select min(sentence_id) from sentences where "
-            "corpus = $c) from corpora where corpus = $c",
-            {"c": corpus},
-        ).fetchall()
-        if not found:
-            known = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
-            raise UsageError(
-                f"no corpus {corpus!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
-                "(`nwh ingest corpus` adds one)"
-            )
         self.corpus = corpus
-        self.n_sentences, text_sha256, self.first_id = found[0]
+        self.n_sentences, text_sha256 = corpus_text(warehouse, corpus)
+        self.first_id = corpus_base(corpus)
         self.unit = {
             "model": model.checkpoint.model,
             "checkpoint": model.checkpoint.checkpoint,
@@ -129,16 +121,12 @@ class _Job:
     def run(self, again: bool) -> Run | None:
         """Run, or skip what is stored already."""
         if not again and self._is_stored():
-            self.progress.note(
-                f"{'/'.join(self.unit.values())} is stored with these settings already; --again repeats it"
-            )
+            self.progress.stored(self.unit)
             return None
         locks = [self._site_unit(site) for site in self.settings.sites]
-        with self.warehouse.run("activations", self.unit, self.described, locks=locks) as run:
+        with self.warehouse.run("activations", self.unit, self.described, locks=locks, progress=self.progress) as run:
             tally, summaries = self._stream(run)
             self._write(run, summaries, tally)
-        for note in run.notes:
-            self.progress.note(note)
         return run
 
     def _is_stored(self) -> bool:

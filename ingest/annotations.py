@@ -20,9 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.annotators import Annotate, Annotation, Annotator
+from ingest.corpus import corpus_text
+from ingest.sentences import corpus_base
 from ingest.staged_blocks import StagedBlocks
 from warehouse import Warehouse
-from warehouse.errors import NwhError, UsageError
+from warehouse.errors import NwhError
 from warehouse.progress import SILENT, Progress
 from warehouse.runs import Run
 
@@ -49,13 +51,13 @@ def ingest_annotations(
     n_sentences, text_sha256 = corpus_text(warehouse, corpus)
     unit = {"corpus": corpus, "annotator": annotator.name}
     described = {"text_sha256": text_sha256, **asdict(annotator), **unit}
-    progress.note(annotator.note)
     if not again and warehouse.latest_settings("annotations", unit) == described:
+        progress.note(annotator.note)
         progress.note(f"{corpus} is annotated by {annotator.name} already; --again repeats it")
         return None
     starts = range(0, n_sentences, BLOCK)
     workers = min(processes or os.cpu_count() or 1, len(starts))
-    with warehouse.run("annotations", unit, described) as run:
+    with warehouse.run("annotations", unit, described, progress=progress) as run:
         run.note(annotator.note)
         blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
         waiting = [i for i in range(len(starts)) if not blocks.has(str(i))]
@@ -78,28 +80,12 @@ def ingest_annotations(
             while under_way:
                 finish()
         _write(run, unit, blocks, len(starts), annotator)
-    for note in run.notes[1:]:
-        progress.note(note)
     return run
-
-
-def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
-    """Return a corpus's number of sentences and the hash of its text; UsageError where there is none."""
-    found = warehouse.sql(
-        "select n_sentences, settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]
-    ).fetchall()
-    if not found:
-        known = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
-        raise UsageError(
-            f"no corpus {corpus!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
-            "(`nwh ingest corpus` adds one)"
-        )
-    return found[0][0], found[0][1]
 
 
 def _reader(warehouse: Warehouse, corpus: str) -> Callable[[int], tuple[list[int], list[str]]]:
     """Return a function from the ordinal of a block's first sentence to its ids and texts."""
-    (first,) = warehouse.sql("select min(sentence_id) from sentences where corpus = $1", [corpus]).fetchall()[0]
+    first = corpus_base(corpus)
 
     def read(start: int) -> tuple[list[int], list[str]]:
         rows = warehouse.sql(

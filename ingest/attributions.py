@@ -136,22 +136,18 @@ class _Job:
     def run(self, again: bool, verbose: bool) -> Run | None:
         """Run, or skip what is stored already."""
         if not again and self._is_stored():
-            self.progress.note(
-                f"{'/'.join(self.unit.values())} is stored with these settings already; --again repeats it"
-            )
+            self.progress.stored(self.unit)
             return None
         readable = self._read()
         if verbose:
             for line in readable.listing():
                 self.progress.note(line)
-        with self.warehouse.run("attributions", self.unit, self.described) as run:
+        with self.warehouse.run("attributions", self.unit, self.described, progress=self.progress) as run:
             run.versions = model_versions(self.model)
             for note in readable.notes():
                 run.note(note)
             blocks = self._attribute(run, readable.inputs)
             self._write(run, blocks)
-        for note in run.notes:
-            self.progress.note(note)
         return run
 
     def _is_stored(self) -> bool:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from ingest.documents import Document
-from ingest.sentences import MAX_SENTENCES, corpus_base, punkt_splitter
+from ingest.sentences import MAX_SENTENCES, check_base, corpus_base, punkt_splitter
 from warehouse import Warehouse
 from warehouse.errors import SourceError, UsageError
 from warehouse.names import check_name
@@ -38,12 +38,12 @@ def ingest_corpus(
     Raises UsageError for a name that is not allowed, SourceError for a source without sentences.
     """
     check_name("corpus", name)
-    check_base(warehouse, name)
+    check_base("corpus", "sentence", name, stored_corpora(warehouse))
     documents = read()
-    with warehouse.run("corpus", {"corpus": name}, {"corpus": name, "source": source, **(settings or {})}) as run:
+    described = {"corpus": name, "source": source, **(settings or {})}
+    with warehouse.run("corpus", {"corpus": name}, described, progress=progress) as run:
         splitter = punkt_splitter(read())
         run.note(splitter.note)
-        progress.note(splitter.note)
         writing = _Writing(run, name)
         with writing, progress.bar(name, None, "documents") as bar:
             for document in documents:
@@ -118,9 +118,20 @@ class _Writing:
         self._sentences, self._metadata = [], []
 
 
-def check_base(warehouse: Warehouse, name: str) -> None:
-    """Raise UsageError for a corpus name whose sentence ids another corpus has."""
-    corpora = [corpus for (corpus,) in warehouse.sql("select corpus from corpora").fetchall()]
-    for corpus in corpora:
-        if corpus != name and corpus_base(corpus) == corpus_base(name):
-            raise UsageError(f"corpus name {name!r} would share its sentence ids with {corpus!r}: choose another")
+def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
+    """Return a corpus's number of sentences and the hash of its text; UsageError where there is none."""
+    found = warehouse.sql(
+        "select n_sentences, settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]
+    ).fetchall()
+    if not found:
+        known = stored_corpora(warehouse)
+        raise UsageError(
+            f"no corpus {corpus!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+            "(`nwh ingest corpus` adds one)"
+        )
+    return found[0][0], found[0][1]
+
+
+def stored_corpora(warehouse: Warehouse) -> list[str]:
+    """Return the names of the corpora there are."""
+    return [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]

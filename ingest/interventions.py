@@ -113,17 +113,13 @@ class _Job:
         """Run, or skip what is stored already."""
         warehouse = self.scene.warehouse
         if not again and warehouse.latest_settings("interventions", self.unit) == self.described:
-            self.progress.note(
-                f"{'/'.join(self.unit.values())} is stored with these settings already; --again repeats it"
-            )
+            self.progress.stored(self.unit)
             return None
-        with warehouse.run("interventions", self.unit, self.described) as run:
+        with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
             run.versions = model_versions(self.scene.model)
             for note in self.scene.notes():
                 run.note(note)
             self._write(run, self._intervene(run))
-        for note in run.notes:
-            self.progress.note(note)
         return run
 
     def _intervene(self, run: Run) -> StagedBlocks:

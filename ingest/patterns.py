@@ -169,20 +169,16 @@ class _Job:
     def run(self, again: bool) -> Run | None:
         """Mine, or skip what is stored already."""
         if self.done and not again:
-            self.progress.note(
-                f"{'/'.join(self.unit.values())} is stored with these settings already; --again repeats it"
-            )
+            self.progress.stored(self.unit)
             return None
         covered = {
             layer: sorted({*self.kept.get(layer, []), *self.wanted.get(layer, [])})
             for layer in sorted({*self.kept, *self.wanted})
         }
         settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
-        with self.warehouse.run("patterns", self.unit, settings) as run:
+        with self.warehouse.run("patterns", self.unit, settings, progress=self.progress) as run:
             blocks = self._mine(run)
             self._write(run, blocks)
-        for note in run.notes:
-            self.progress.note(note)
         return run
 
     def _mine(self, run: Run) -> StagedBlocks:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ingest.paraphrases import Paraphraser, paraphraser
 from ingest.prompt_sources import Prompt, PromptFile, Reading, read_prompt_file
-from ingest.sentences import corpus_base
+from ingest.sentences import check_base, corpus_base
 from warehouse import Warehouse
 from warehouse.errors import UsageError
 from warehouse.names import check_name
@@ -72,7 +72,8 @@ def ingest_prompts(
     """
     settings = settings or PromptSettings()
     check_name("data set", dataset)
-    _check_base(warehouse, dataset)
+    stored = warehouse.sql("select distinct dataset from prompts").fetchall()
+    check_base("data set", "prompt", dataset, (other for (other,) in stored))
     reading = Reading(settings.match, settings.inflections, settings.multi_word)
     found = read_prompt_file(source, settings.format, reading)
     described = {
@@ -82,21 +83,13 @@ def ingest_prompts(
         **asdict(settings),
         "format": found.format,
     }
-    with warehouse.run("prompts", {"dataset": dataset}, described) as run:
+    with warehouse.run("prompts", {"dataset": dataset}, described, progress=progress) as run:
         for reason, n in found.left_out.items():
             run.note(f"{source}: {n:,} {reason}; left out")
         rows = [_Row(place, prompt) for place, prompt in enumerate(found.prompts)]
         rows += _paraphrases(run, rows, _wanted(settings, found), settings.seed)
         _write(run, dataset, rows, settings.min_prompts)
-    for note in run.notes:
-        progress.note(note)
     return run
-
-
-def _check_base(warehouse: Warehouse, dataset: str) -> None:
-    for (other,) in warehouse.sql("select distinct dataset from prompts").fetchall():
-        if other != dataset and corpus_base(other) == corpus_base(dataset):
-            raise UsageError(f"data set name {dataset!r} would share its prompt ids with {other!r}: choose another")
 
 
 def _wanted(settings: PromptSettings, found: PromptFile) -> int:

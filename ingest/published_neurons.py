@@ -53,15 +53,13 @@ def ingest_published_neurons(
     }
     rows = [(name, layer, neuron) for name, found in neurons.items() for layer, neuron in found]
     settings = {**unit, "source": file, "source_sha256": sha256(content).hexdigest(), "format": "knowledge-neurons"}
-    with warehouse.run("published-neurons", unit, settings) as run:
+    with warehouse.run("published-neurons", unit, settings, progress=progress) as run:
         columns = {name: [row[i] for row in rows] for i, name in enumerate(("concept", "layer", "neuron"))}
         run.write("published_neurons", unit, columns)
         empty = sum(not found for found in neurons.values())
         run.note(f"{len(rows):,} neurons of {len(neurons):,} concepts; {empty:,} concepts have none and no row")
         if not sizes:
             run.note(f"{unit['model']}@{checkpoint} is not stored: its layers and width could not be checked")
-    for note in run.notes:
-        progress.note(note)
     return run
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ingest.documents import Document
-from warehouse.errors import SourceError
+from warehouse.errors import SourceError, UsageError
 
 if TYPE_CHECKING:  # NLTK takes seconds to import
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
@@ -18,7 +18,7 @@ _RUN = re.compile(r"([!@#$%^&*()+\-=\[\]{};:?,.])\1+")
 
 
 def corpus_base(name: str) -> int:
-    """Return the sentence_id of a corpus's first sentence; the others follow it, in order.
+    """Return the sentence_id of a corpus's first sentence (prompt_id of a data set's); others follow, in order.
 
     A sentence_id is (the 21 low bits of SHA-256 of the corpus's name) * 2**32 + the sentence's ordinal in
     the corpus, from 0. So ids need no register, are the same whenever the same text is read again, sort by
@@ -26,6 +26,13 @@ def corpus_base(name: str) -> int:
     a base with a chance of 0.06 %: who writes a corpus has to refuse a name whose base is taken.
     """
     return (int.from_bytes(sha256(name.encode()).digest(), "big") % 2**21) * MAX_SENTENCES
+
+
+def check_base(kind: str, of: str, name: str, others: Iterable[str]) -> None:
+    """Raise UsageError for the name of a corpus (data set) whose sentence (prompt) ids another one has."""
+    for other in others:
+        if other != name and corpus_base(other) == corpus_base(name):
+            raise UsageError(f"{kind} name {name!r} would share its {of} ids with {other!r}: choose another")
 
 
 def normalize(sentence: str) -> str:

@@ -15,9 +15,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from ingest.corpus import check_base
+from ingest.corpus import stored_corpora
 from ingest.mining.trees import Tree, clean, read_trees
-from ingest.sentences import corpus_base, normalize
+from ingest.sentences import check_base, corpus_base, normalize
 from warehouse import Warehouse
 from warehouse.errors import SourceError, UsageError
 from warehouse.names import check_name
@@ -43,15 +43,13 @@ def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Pro
         raise UsageError(f"no file {file}: name a file of bracketed trees, such as wsj.mrg")
     stored = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
     if not stored:
-        check_base(warehouse, corpus)
+        check_base("corpus", "sentence", corpus, stored_corpora(warehouse))
     unit = {"corpus": corpus, "annotator": ANNOTATOR}
     settings = {**unit, "source": str(file), "text_sha256": stored[0][0] if stored else None}
-    with warehouse.run("annotations", unit, settings) as run:
+    with warehouse.run("annotations", unit, settings, progress=progress) as run:
         trees = _trees(file, run)
         rows = _matched(warehouse, corpus, file, trees) if stored else _made(corpus, trees)
         _write(run, unit, rows, file, makes_corpus=not stored, progress=progress)
-    for note in run.notes:
-        progress.note(note)
     return run
 
 

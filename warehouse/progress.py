@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Tell the user something."""
+
+    def stored(self, unit: Mapping[str, str]) -> None:
+        """Tell the user that a job has nothing to do for a unit."""
+        self.note(f"{'/'.join(unit.values())} is stored with these settings already; --again repeats it")
 
 
 SILENT = Progress()

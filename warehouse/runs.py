@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warehouse.progress import SILENT, Progress
 from warehouse.schema import RELATIONS, RUNS
 from warehouse.storage import Storage
 from warehouse.tables import DataFile
@@ -37,7 +38,9 @@ class Run:
     Nothing is visible to readers before the run ends well; see `Warehouse.run`.
     """
 
-    def __init__(self, storage: Storage, job: str, unit: Unit, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, storage: Storage, job: str, unit: Unit, settings: Mapping[str, Any], progress: Progress = SILENT
+    ) -> None:
         """Start the clock."""
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
@@ -49,6 +52,7 @@ class Run:
         self.seconds_before = 0.0
         self.model_seconds: float | None = None
         self.storage = storage
+        self._progress = progress
         self._clock = time.monotonic()
         self._files: dict[str, list[DataFile]] = {}
         self._replaced: dict[str, list[Unit]] = {}
@@ -64,9 +68,10 @@ class Run:
         return self.seconds_before + time.monotonic() - self._clock
 
     def note(self, text: str) -> None:
-        """Tell the user something; stored with the run."""
+        """Tell the user something, once; stored with the run."""
         if text not in self.notes:
             self.notes.append(text)
+            self._progress.note(text)
 
     @contextmanager
     def writer(self, relation: str, partition: Unit) -> Iterator[RelationWriter]:

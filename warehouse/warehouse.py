@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from warehouse import catalog
 from warehouse.errors import BusyError, UsageError
+from warehouse.progress import SILENT, Progress
 from warehouse.runs import Run, Unit, unit_name
 from warehouse.schema import RELATIONS
 from warehouse.storage import Storage
@@ -93,13 +94,23 @@ class Warehouse:
     # -- writing --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def run(self, job: str, unit: Unit, settings: Mapping[str, Any], *, locks: Sequence[Unit] = ()) -> Iterator[Run]:
+    def run(
+        self,
+        job: str,
+        unit: Unit,
+        settings: Mapping[str, Any],
+        *,
+        locks: Sequence[Unit] = (),
+        progress: Progress = SILENT,
+    ) -> Iterator[Run]:
         """Run a job on a unit: what it writes becomes visible when the block ends well, all at once.
+
+        Its notes go to `progress`.
 
         `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
         naming the other run, where one of them is held already.
         """
-        run = Run(self.storage, job, unit, settings)
+        run = Run(self.storage, job, unit, settings, progress)
         with ExitStack() as held:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in (locks or [unit])):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))

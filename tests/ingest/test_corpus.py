@@ -78,7 +78,7 @@ def test_what_is_refused(warehouse, monkeypatch):
     with pytest.raises(SourceError, match="no sentence|no text"):
         ingest_corpus(warehouse, "empty", "here", lambda: iter([Document("d", " ")]))
     ingest_corpus(warehouse, "made", "here", lambda: iter(DOCUMENTS))
-    monkeypatch.setattr(job, "corpus_base", lambda name: 7)
+    monkeypatch.setattr("ingest.sentences.corpus_base", lambda name: 7)
     with pytest.raises(UsageError, match="share its sentence ids with 'made'"):
         ingest_corpus(warehouse, "other", "here", lambda: iter(DOCUMENTS))
 

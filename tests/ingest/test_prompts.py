@@ -159,6 +159,6 @@ def test_names_and_numbers_that_cannot_be(warehouse, write, monkeypatch):
     with pytest.raises(UsageError, match="--min-prompts must be at least 1"):
         PromptSettings(min_prompts=0)
     ingest_prompts(warehouse, path, "own")
-    monkeypatch.setattr("ingest.prompts.corpus_base", lambda name: 0)
+    monkeypatch.setattr("ingest.sentences.corpus_base", lambda name: 0)
     with pytest.raises(UsageError, match="'two' would share its prompt ids with 'own'"):
         ingest_prompts(warehouse, path, "two")

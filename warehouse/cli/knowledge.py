@@ -178,6 +178,7 @@ def train_tiny(
 
     Example: nwh train-tiny models/tiny --family gpt-neox --corpus brown --steps 1000
     """
+    from ingest.corpus import corpus_text
     from ingest.tiny_models import Recipe, train_tiny
 
     state = state_of(context)
@@ -199,6 +200,8 @@ def train_tiny(
         seed,
     )
     corpora = named_or_all_corpora(warehouse, corpus)
+    for name in corpora:
+        corpus_text(warehouse, name)  # names one that there is not
     found = warehouse.sql(
         "select text from sentences where list_contains($1, corpus) order by sentence_id", [corpora]
     ).fetchall()
