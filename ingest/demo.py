@@ -14,8 +14,8 @@ from ingest.demo_facts import fact_answers, fact_sentences, fact_words, write_pr
 from ingest.demo_findings import report
 from ingest.demo_text import demo_documents
 from ingest.interventions import InterventionSettings, ingest_interventions
-from ingest.models import load
-from ingest.models.series import load_each
+from ingest.models import LoadedModel, load
+from ingest.models.series import for_each_checkpoint
 from ingest.pattern_rows import Rules
 from ingest.patterns import ingest_patterns
 from ingest.prompts import ingest_prompts
@@ -96,6 +96,9 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         answers=fact_answers(),
         progress=progress,
     )
-    for model in load_each(str(out), ["all"], progress, head=True, device="cpu"):
+
+    def attribute_and_change(model: LoadedModel) -> None:
         ingest_attributions(warehouse, model, dataset, AttributionSettings(), progress=progress)
         ingest_interventions(warehouse, model, dataset, InterventionSettings(), progress=progress)
+
+    for_each_checkpoint(attribute_and_change, str(out), ["all"], progress, head=True, device="cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ingest.models.loading import LoadedModel, load
@@ -11,10 +11,14 @@ from warehouse.errors import ModelError, UsageError
 from warehouse.progress import SILENT, Progress
 
 
-def load_each(
-    reference: str, checkpoints: Sequence[str], progress: Progress = SILENT, **options: Any
-) -> Iterator[LoadedModel]:
-    """Yield the checkpoints of a model, `["all"]` being every one there is and none the model itself.
+def for_each_checkpoint(
+    work: Callable[[LoadedModel], object],
+    reference: str,
+    checkpoints: Sequence[str],
+    progress: Progress = SILENT,
+    **options: Any,
+) -> None:
+    """Do some work with the checkpoints of a model, `["all"]` being every one there is and none the model itself.
 
     options: those of `load`. A checkpoint of several that is missing or cannot be loaded is named, and the others
     go on; ModelError at the end then names them all again.
@@ -30,8 +34,8 @@ def load_each(
             progress.note(f"{label} is left out: {error}")
             failed.append(str(label))
             continue
-        yield loaded
-        del loaded  # before the next one is loaded
+        work(loaded)
+        del loaded  # so that the next one is not loaded beside it
     if failed:
         raise ModelError(
             f"{len(failed)} of {len(labels)} checkpoints of {reference} could not be used: {', '.join(failed)}; what "

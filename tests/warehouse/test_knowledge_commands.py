@@ -67,8 +67,9 @@ def test_a_series_of_checkpoints_is_attributed_and_changed(nwh):
 
 def test_published_lists_stand_beside_ones_own(nwh, tmp_path):
     (tmp_path / "found.json").write_text(json.dumps({"uuid-1": [[0, 5], [1, 7]], "uuid-2": [[1, 7]]}))
-    published = ("--from-json", str(tmp_path / "found.json"), "--model", "tiny", "--checkpoint", "step12")
+    published = ("--from-json", str(tmp_path / "found.json"), "--model", "someone/Tiny", "--checkpoint", "step12")
     nwh("ingest", "attributions", *published, "--dataset", "theirs")
+    assert answer(nwh, "select distinct model from published_neurons") == [{"model": "tiny"}]
     rows = answer(nwh, "select concept, layer, neuron from published_neurons order by all")
     assert [tuple(row.values()) for row in rows] == [("uuid-1", 0, 5), ("uuid-1", 1, 7), ("uuid-2", 1, 7)]
     with pytest.raises(UsageError, match="of one checkpoint"):

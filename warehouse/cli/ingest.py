@@ -94,15 +94,20 @@ def activations(
     """
     from ingest.activations import Settings, ingest_activations
     from ingest.models import SITES
-    from ingest.models.series import load_each
+    from ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
     options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
-    for loaded in load_each(model, split_list(checkpoint), state.progress, **options):
-        ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress)
+    for_each_checkpoint(
+        lambda loaded: ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        **options,
+    )
 
 
 @app.command("annotations")

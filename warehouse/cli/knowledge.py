@@ -96,7 +96,8 @@ def attributions(
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
     from ingest.attributions import AttributionSettings, ingest_attributions
-    from ingest.models.series import load_each
+    from ingest.models.references import model_name
+    from ingest.models.series import for_each_checkpoint
     from ingest.published_neurons import ingest_published_neurons
 
     state = state_of(context)
@@ -109,7 +110,7 @@ def attributions(
         ingest_published_neurons(
             state.create(),
             str(from_json),
-            model=as_name or model,
+            model=as_name or model_name(model),
             checkpoint=labels[0] if labels else "main",
             dataset=dataset,
             progress=state.progress,
@@ -118,8 +119,15 @@ def attributions(
     warehouse = state.open()
     settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)))
     options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
-    for loaded in load_each(model, labels, state.progress, **options):
-        ingest_attributions(warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress)
+    for_each_checkpoint(
+        lambda loaded: ingest_attributions(
+            warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress
+        ),
+        model,
+        labels,
+        state.progress,
+        **options,
+    )
 
 
 def interventions(
@@ -143,14 +151,19 @@ def interventions(
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
     from ingest.interventions import OPERATIONS, InterventionSettings, ingest_interventions
-    from ingest.models.series import load_each
+    from ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
     settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
     options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
-    for loaded in load_each(model, split_list(checkpoint), state.progress, **options):
-        ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress)
+    for_each_checkpoint(
+        lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        **options,
+    )
 
 
 def train_tiny(

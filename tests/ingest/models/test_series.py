@@ -1,10 +1,13 @@
 """Checkpoints of a series: one at a time, a broken one named while the others go on."""
 
+import gc
 import shutil
+import weakref
 
 import pytest
 
-from ingest.models.series import load_each
+from ingest.models import load
+from ingest.models.series import for_each_checkpoint
 from warehouse.errors import ModelError, UsageError
 from warehouse.progress import Progress
 
@@ -24,21 +27,46 @@ def series(tmp_path, tiny_bert):
     return tmp_path / "series"
 
 
+def labels(*arguments, **options):
+    """Return the labels of the checkpoints in the order in which they are worked on."""
+    seen = []
+    for_each_checkpoint(lambda model: seen.append(model.checkpoint.checkpoint), *arguments, device="cpu", **options)
+    return seen
+
+
 def test_all_are_those_there_are_by_step(series):
-    loaded = [model.checkpoint.checkpoint for model in load_each(str(series), ["all"], device="cpu")]
-    assert loaded == ["step0", "step10", "step20"]
+    assert labels(str(series), ["all"]) == ["step0", "step10", "step20"]
+
+
+def test_one_is_in_memory_at_a_time(series, monkeypatch):
+    alive, loaded = [], []
+
+    def load_and_look(*arguments, **options):
+        gc.collect()
+        alive.append(sum(model() is not None for model in loaded))
+        return load(*arguments, **options)
+
+    monkeypatch.setattr("ingest.models.series.load", load_and_look)
+    for_each_checkpoint(lambda model: loaded.append(weakref.ref(model.module)), str(series), ["all"], device="cpu")
+    assert len(loaded) == 3
+    assert alive == [0, 0, 0]
 
 
 def test_a_missing_and_a_broken_one_are_named_and_the_others_go_on(series):
     (series / "step10" / "model.safetensors").write_bytes(b"cut")
     progress, seen = Notes(), []
     with pytest.raises(ModelError, match="2 of 4 checkpoints .* step10, step15; what could is stored"):
-        for model in load_each(str(series), ["step0", "step10", "step15", "step20"], progress, device="cpu"):
-            seen.append(model.checkpoint.checkpoint)
+        for_each_checkpoint(
+            lambda model: seen.append(model.checkpoint.checkpoint),
+            str(series),
+            ["step0", "step10", "step15", "step20"],
+            progress,
+            device="cpu",
+        )
     assert seen == ["step0", "step20"]
     assert [note.split()[0] for note in progress.notes] == ["step10", "step15"]
 
 
 def test_one_that_is_missing_is_the_error_itself(series):
     with pytest.raises(UsageError, match="no checkpoint 'step15'; it has: step0, step10, step20"):
-        list(load_each(str(series), ["step15"], device="cpu"))
+        labels(str(series), ["step15"])
