@@ -152,9 +152,7 @@ def _read(
         progress.note(f"no subtrees are mined: annotator {chosen} made no trees")
     counted = dict(
         warehouse.sql(
-            "select corpus, count(*) from sentence_tokens where model = $model and checkpoint = $checkpoint "
-            "group by corpus",
-            place,
+            "select corpus, n_sentences from corpus_sizes where model = $model and checkpoint = $checkpoint", place
         ).fetchall()
     )
     limits = {corpus: kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]}

@@ -54,33 +54,36 @@ def words(
     neuron: Neuron,
     corpora: Sequence[str],
     annotator: str,
-    word_class: str,
     limit: int,
     *,
     pole: str = "top",
     min_support: float = 0.01,
     max_q: float = 0.05,
-) -> Answer:
-    """Return a neuron's typical words of a class (CLASSES), those of highest lift first.
+) -> dict[str, Answer]:
+    """Return a neuron's typical words by class (CLASSES), `limit` of each, those of highest lift first.
 
     Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
     than elsewhere, with a q-value of at most `max_q`.
     """
-    return ask(
+    found = ask(
         warehouse,
-        "select corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, lift, "
-        f"q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
-        "and class = $word_class and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
-        "order by lift desc, support desc, corpus, word limit $limit",
+        "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
+        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
+        "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
+        "order by lift desc, support desc, corpus, word",
         neuron,
         corpora,
         annotator=annotator,
-        word_class=word_class,
         pole=pole,
         min_support=min_support,
         max_q=max_q,
         limit=limit,
     )
+    return {
+        word_class: Answer(found.columns[1:], [row[1:] for row in found.rows if row[0] == word_class])
+        for word_class in CLASSES
+    }
 
 
 def patterns(
@@ -145,8 +148,8 @@ def table2(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: 
     tables: dict[str, Answer] = {}
     annotator = annotator_of(warehouse, neuron, corpora)
     if annotator is not None:
-        for word_class in CLASSES:
-            tables[f"{word_class}s"] = words(warehouse, neuron, corpora, annotator, word_class, limit)
+        for word_class, found in words(warehouse, neuron, corpora, annotator, limit).items():
+            tables[f"{word_class}s"] = found
     titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
     for scope in scopes_of(warehouse, neuron, corpora)[:1]:
         for kind, title in titles.items():

@@ -42,40 +42,19 @@ with supports as (
         metadata.key, metadata.value
 ),
 
-sizes as (
-    select
-        model,
-        checkpoint,
-        site,
-        corpus,
-        layer,
-        neuron,
-        pole,
-        max(rank) as k
-    from neuron_topk
-    group by model, checkpoint, site, corpus, layer, neuron, pole
-    having max(activation) > min(activation)
-),
-
-counts as (
-    select
-        supports.*,
-        sizes.k,
-        whole.corpus_support,
-        whole.n_sentences
-    from supports
-    inner join sizes using (model, checkpoint, site, corpus, layer, neuron, pole)
-    inner join corpus_metadata as whole using (model, checkpoint, corpus, key, value)
-),
-
 tests as (
     select
-        counts.*,
+        supports.*,
+        poles.k,
+        whole.corpus_support,
+        whole.n_sentences,
         support / k as share,
         corpus_support / n_sentences as corpus_share,
         (support / k) / (corpus_support / n_sentences) as lift,
         log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
-    from counts
+    from supports
+    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
+    inner join corpus_metadata as whole using (model, checkpoint, corpus, key, value)
 ),
 
 valued as (
@@ -88,10 +67,13 @@ valued as (
 ranked as (
     select
         valued.*,
-        count(*) over neuron as tested,
-        rank() over (neuron order by p_value) as place
+        count(*) over (partition by model, checkpoint, site, corpus, layer, neuron, pole) as tested,
+        count(*) over (
+            partition by model, checkpoint, site, corpus, layer, neuron, pole
+            order by p_value
+            range between unbounded preceding and current row
+        ) as last_place
     from valued
-    window neuron as (partition by model, checkpoint, site, corpus, layer, neuron, pole)
 )
 
 select
@@ -118,11 +100,4 @@ select
         order by p_value desc
         range between unbounded preceding and current row
     )) as q_value
-from (
-    select
-        ranked.*,
-        place + count(*) over (
-            partition by model, checkpoint, site, corpus, layer, neuron, pole, p_value
-        ) - 1 as last_place
-    from ranked
-) as ranked;
+from ranked;

@@ -9,17 +9,7 @@
 -- corpus_support: sentences of the corpus with the word in this class
 -- n_sentences: sentences of the corpus that counted for the model
 create view corpus_words as
-with counted as (
-    select
-        model,
-        checkpoint,
-        corpus,
-        count(*) as n_sentences
-    from sentence_tokens
-    group by model, checkpoint, corpus
-),
-
-supports as (
+with supports as (
     select
         tokens.model,
         tokens.checkpoint,
@@ -36,10 +26,6 @@ supports as (
 
 select
     supports.*,
-    counted.n_sentences
+    sizes.n_sentences
 from supports
-inner join counted
-    on
-        supports.model = counted.model
-        and supports.checkpoint = counted.checkpoint
-        and supports.corpus = counted.corpus;
+inner join corpus_sizes as sizes using (model, checkpoint, corpus);

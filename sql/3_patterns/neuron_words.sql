@@ -41,30 +41,16 @@ with supports as (
         words.class, words.word
 ),
 
-sizes as (
-    select
-        model,
-        checkpoint,
-        site,
-        corpus,
-        layer,
-        neuron,
-        pole,
-        max(rank) as k
-    from neuron_topk
-    group by model, checkpoint, site, corpus, layer, neuron, pole
-),
-
 tests as (
     select
         supports.*,
-        sizes.k,
+        poles.k,
         whole.corpus_support,
         whole.n_sentences,
         (support / k) / (corpus_support / n_sentences) as lift,
         log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
     from supports
-    inner join sizes using (model, checkpoint, site, corpus, layer, neuron, pole)
+    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
     inner join corpus_words as whole using (model, checkpoint, corpus, annotator, class, word)
 ),
 

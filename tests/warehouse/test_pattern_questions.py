@@ -28,7 +28,9 @@ def warehouse(tmp_path_factory, tiny_bert):
     made = Warehouse.create(folder / "warehouse")
     for corpus, n, seed in (("one", 150, 1), ("two", 50, 2)):
         ingest_trees(made, corpus, write_trees(folder / f"{corpus}.mrg", n, seed))
-    ingest_activations(made, load(str(tiny_bert), device="cpu"), ["one", "two"], Settings(("hidden",), k=20, sample=99))
+    model = load(str(tiny_bert), device="cpu")
+    model.base.encoder.layer[2].output.LayerNorm.weight[15] = 0  # hidden/2/15 is its bias, whatever is read: dead
+    ingest_activations(made, model, ["one", "two"], Settings(("hidden",), k=20, sample=99))
     ingest_patterns(made, "tiny-bert", "main", Rules(min_support=0.1))
     ingest_patterns(made, "tiny-bert", "main", Rules(min_support=0.1), corpora=["two"], kinds=["word"])
     return made
@@ -67,6 +69,15 @@ def test_neuron_words(warehouse, sentences):
     for _, rows in found.group_by("class"):
         wanted_q = scipy.stats.false_discovery_control(rows["p_value"].to_list())
         assert rows["q_value"].to_list() == pytest.approx(wanted_q.tolist())
+
+
+def test_a_dead_neuron_has_no_typical_words(warehouse):
+    place = "layer = 2 and neuron = 15"
+    assert warehouse.sql(f"select count(*) from neuron_topk where {place}").fetchall() == [(80,)]
+    for view in ("neuron_poles", "neuron_words", "neuron_metadata"):
+        assert warehouse.sql(f"select count(*) from {view} where {place}").fetchall() == [(0,)]
+    found = warehouse.sql("select count(*), min(k), max(k) from neuron_poles").fetchall()
+    assert found == [((3 * 16 - 1) * 2 * 2, 20, 20)]
 
 
 def test_neuron_tag_distribution(warehouse, sentences):
@@ -177,7 +188,7 @@ def test_table_2_of_a_neuron(warehouse):
     g2 = [row["g2"] for row in lenient.records]
     assert len(g2) == n
     assert g2 == sorted(g2, reverse=True)
-    words = table2.words(warehouse, NEURON, ["one"], "trees", "noun", 9, min_support=0, max_q=1).records
+    words = table2.words(warehouse, NEURON, ["one"], "trees", 9, min_support=0, max_q=1)["noun"].records
     assert words
     assert all(row["lift"] > 1 and row["support"] >= 2 for row in words)
     shares = tables["parts of speech"].records
