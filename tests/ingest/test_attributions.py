@@ -14,7 +14,7 @@ from ingest.attributions import AttributionSettings, ingest_attributions
 from ingest.knowledge.reading import read_prompts, stored_prompts
 from ingest.models import load
 from ingest.prompts import PromptSettings, ingest_prompts
-from tests.ingest.plain_knowledge import Plain
+from tests.ingest.knowledge.by_hand import path, score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked, save_t5
 from warehouse import Warehouse
 from warehouse.errors import BusyError, ModelError, UsageError
@@ -77,15 +77,17 @@ def test_what_is_stored_equals_the_plain_computation(warehouse, tmp_path, kind, 
     model = request.getfixturevalue(kind)
     add_prompts(warehouse, tmp_path, MASKED if kind == "masked" else CAUSAL)
     run = ingest_attributions(warehouse, model, "cities", RIEMANN)
-    prompts, plain = readable(warehouse, model), Plain(model)
+    prompts = readable(warehouse, model)
     assert len(prompts) == 12
     scores = {
         row[0]: row[1:] for row in warehouse.sql("select prompt_id, probability, rank from prompt_scores").fetchall()
     }
     assert scores.keys() == prompts.keys()
     for prompt_id, prompt in list(prompts.items())[::3]:
-        wanted, expected = plain.attributions(prompt, steps=5)
-        probability, rank = plain.score(prompt)
+        of_layers = [path(model, prompt, layer, [0, 0.2, 0.4, 0.6, 0.8, 1]) for layer in range(2)]
+        wanted = torch.stack([products[1:].mean(0) for products, _ in of_layers])
+        expected = torch.stack([at[-1] - at[0] for _, at in of_layers])
+        probability, rank, _ = score_by_hand(model, prompt)
         assert scores[prompt_id] == (pytest.approx(probability, rel=1e-5), rank)
         found = torch.zeros_like(wanted)
         for layer, neuron, value in warehouse.sql(

@@ -14,7 +14,7 @@ from ingest.interventions import InterventionSettings, ingest_interventions
 from ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
 from ingest.models import load
 from ingest.prompts import PromptSettings, ingest_prompts
-from tests.ingest.plain_knowledge import Plain
+from tests.ingest.knowledge.by_hand import score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked
 from warehouse import Warehouse
 from warehouse.errors import UsageError
@@ -67,11 +67,10 @@ def test_every_row_equals_a_forward_pass_with_hooks(warehouse, tmp_path, models,
     add(warehouse, tmp_path, model, kind)
     runs = ingest_interventions(warehouse, model, "cities", SETTINGS)
     assert [run.unit["operation"] for run in runs] == ["zero", "replace", "double"]
-    plain = Plain(model)
     prompts = {
         prompt.prompt_id: prompt for prompt in read_prompts(model, stored_prompts(warehouse, "cities")[0]).inputs
     }
-    unrelated = plain.activations(unrelated_prompt(model))
+    unrelated = score_by_hand(model, unrelated_prompt(model))[2]
     rows = warehouse.sql("from interventions where arm = 'contributing'").pl()
     assert rows.height == 3 * len(CITIES) * (4 + 3)
     sets = {concept: selected(warehouse, concept) for concept in CITIES}
@@ -82,21 +81,21 @@ def test_every_row_equals_a_forward_pass_with_hooks(warehouse, tmp_path, models,
         def change(layer, values, row=row, members=members):
             new = values.clone()
             for neuron in (neuron for at, neuron in members if at == layer):
-                new[neuron] = {"zero": 0, "replace": unrelated[layer, neuron], "double": 2 * values[neuron]}[
+                new[0, neuron] = {"zero": 0, "replace": unrelated[layer, neuron], "double": 2 * values[0, neuron]}[
                     row["operation"]
                 ]
             return new
 
         prompt = prompts[row["prompt_id"]]
-        assert (row["p_before"], row["rank_before"]) == _near(plain.score(prompt))
-        assert (row["p_after"], row["rank_after"]) == _near(plain.score(prompt, change))
+        assert (row["p_before"], row["rank_before"]) == _near(score_by_hand(model, prompt))
+        assert (row["p_after"], row["rank_after"]) == _near(score_by_hand(model, prompt, change))
         assert (row["polarity"] == "positive") == (prompt.concept == row["concept"])
         assert (row["n_neurons"], row["t"], row["p"]) == (len(members), 0.3, 0.5)
     assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
 
 
 def _near(score):
-    probability, rank = score
+    probability, rank, _ = score
     return pytest.approx(probability, rel=1e-4, abs=1e-9), rank
 
 

@@ -67,6 +67,24 @@ def probability_by_hand(prompt, logits):
     return sum(log[:, prompt.position + j, token] for j, token in enumerate(prompt.answer_ids)).exp()
 
 
+def score_by_hand(model, prompt, change=lambda layer, values: values):
+    """Return the answer's probability, its first token's rank, and the values at the answer position."""
+    with torch.no_grad():
+        logits, values = logits_by_hand(model, prompt, change)
+    at = logits[0, prompt.position]
+    return probability_by_hand(prompt, logits).item(), 1 + int((at > at[prompt.answer_ids[0]]).sum()), values
+
+
+def path(model, prompt, layer, alphas):
+    """Return gradient x values, [alphas, d_ffn], and probability, [alphas], of one layer by a plain hook."""
+    whole = score_by_hand(model, prompt)[2][layer]
+    rows = (torch.as_tensor(alphas).float()[:, None] * whole).requires_grad_()
+    change = lambda at, current: rows if at == layer else current  # noqa: E731
+    logits, _ = logits_by_hand(model, prompt, change, n=len(rows))
+    probability = probability_by_hand(prompt, logits)
+    return torch.autograd.grad(probability.sum(), rows)[0] * whole, probability.detach()
+
+
 def state(model):
     """Return what a pass changes about a model's modules while it runs."""
     modules = list(model.module.modules())

@@ -12,7 +12,7 @@ from ingest.knowledge.inputs import PromptInput
 from ingest.knowledge.passes import family_of_answers, rank
 from ingest.knowledge.rules import Rule, clenshaw_curtis, rule_named
 from ingest.models import load
-from tests.ingest.knowledge.by_hand import logits_by_hand, probability_by_hand, state, tiny_model, tiny_prompts
+from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
 from warehouse.errors import ModelError, UsageError
 
@@ -21,18 +21,6 @@ def attributed(model, prompts, rule):
     found = dict(attribute(model, prompts, rule))
     assert sorted(found) == list(range(len(prompts)))
     return [found[index] for index in range(len(prompts))]
-
-
-def path(model, prompt, layer, alphas):
-    """Return gradient x values, [alphas, d_ffn], and probability, [alphas], of one layer by a plain hook."""
-    with torch.no_grad():
-        _, values = logits_by_hand(model, prompt, lambda at, current: current)
-    whole = values[layer]
-    rows = (torch.as_tensor(alphas).float()[:, None] * whole).requires_grad_()
-    change = lambda at, current: rows if at == layer else current  # noqa: E731
-    logits, _ = logits_by_hand(model, prompt, change, n=len(rows))
-    probability = probability_by_hand(prompt, logits)
-    return torch.autograd.grad(probability.sum(), rows)[0] * whole, probability.detach()
 
 
 def off(found, expected):
@@ -54,11 +42,8 @@ def test_every_family_equals_the_plain_way(family):
     scores, activations = answer_scores(model, prompts), answer_activations(model, prompts)
     n_layers = len(family_of_answers(model).blocks_of(model.base))
     for prompt, result, score, activation in zip(prompts, found, scores, activations, strict=True):
-        with torch.no_grad():
-            logits, values = logits_by_hand(model, prompt, lambda at, current: current)
-        probability = probability_by_hand(prompt, logits).item()
-        above = (logits[0, prompt.position] > logits[0, prompt.position, prompt.answer_ids[0]]).sum().item()
-        assert score == (pytest.approx(probability, rel=1e-5), above + 1)
+        probability, place, values = score_by_hand(model, prompt)
+        assert score == (pytest.approx(probability, rel=1e-5), place)
         assert (result.probability, result.rank) == score or result.probability == pytest.approx(score[0], rel=1e-5)
         assert torch.allclose(activation, values, rtol=1e-4, atol=1e-5)
         assert result.scores.shape == (n_layers, 40) == activation.shape

@@ -10,7 +10,7 @@ from ingest.knowledge import staircase
 from ingest.knowledge.attribution import answer_activations, answer_scores
 from ingest.knowledge.intervention import Edit, intervene
 from ingest.knowledge.passes import family_of_answers
-from tests.ingest.knowledge.by_hand import logits_by_hand, probability_by_hand, state, tiny_model, tiny_prompts
+from tests.ingest.knowledge.by_hand import score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
 from warehouse.errors import UsageError
 
@@ -39,10 +39,7 @@ def by_hand(model, prompts, edit):
             changed[0, neurons] += torch.tensor(edit.values[here]).float()
         return changed
 
-    with torch.no_grad():
-        logits, _ = logits_by_hand(model, prompt, change)
-    at = logits[0, prompt.position]
-    return probability_by_hand(prompt, logits).item(), 1 + int((at > at[prompt.answer_ids[0]]).sum())
+    return score_by_hand(model, prompt, change)[:2]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
