@@ -18,6 +18,7 @@ import torch
 from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from ingest.knowledge.attribution import Attributed, attribute
 from ingest.knowledge.inputs import PromptInput
+from ingest.knowledge.known import known_prompts
 from ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
 from ingest.knowledge.rules import rule_named
 from ingest.models import LoadedModel
@@ -54,6 +55,7 @@ class AttributionSettings:
 
     rule, steps: see `ingest.knowledge.rules`. answer, min_prompts: see `ingest.knowledge.reading.read_prompts`.
     concepts: only these; all of the data set where empty.
+    min_probability: of prompts whose answer the model gives less, none is attributed and no score is stored.
     """
 
     rule: str = "adaptive"
@@ -61,6 +63,7 @@ class AttributionSettings:
     answer: str = "first"
     min_prompts: int = 4
     concepts: tuple[str, ...] = ()
+    min_probability: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be."""
@@ -69,6 +72,8 @@ class AttributionSettings:
             raise UsageError(f"--answer {self.answer!r} is not known: use first or all")
         if self.min_prompts < 1:
             raise UsageError(f"--min-prompts must be at least 1, not {self.min_prompts}")
+        if not 0 <= self.min_probability < 1:
+            raise UsageError(f"--min-probability must be from 0 to below 1, not {self.min_probability}")
 
 
 def ingest_attributions(
@@ -172,10 +177,18 @@ class _Job:
     def _read(self) -> Readable:
         wanted = set(self.settings.concepts)
         rows: Sequence[PromptRow] = [row for row in self.rows if not wanted or row.concept in wanted]
-        readable = read_prompts(self.model, rows, answer=self.settings.answer, min_prompts=self.settings.min_prompts)
+        min_prompts = self.settings.min_prompts
+        readable = known_prompts(
+            self.model,
+            rows,
+            read_prompts(self.model, rows, answer=self.settings.answer, min_prompts=min_prompts),
+            min_probability=self.settings.min_probability,
+            min_prompts=min_prompts,
+            progress=self.progress,
+        )
         if not readable.inputs:
             raise UsageError(
-                f"{self.unit['model']} can read no prompt of {self.unit['dataset']}: {'; '.join(readable.notes())}"
+                f"{self.unit['model']} finds nothing to attribute in {self.unit['dataset']}: {'; '.join(readable.notes())}"
             )
         return readable
 

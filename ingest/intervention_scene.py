@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ingest.knowledge.attribution import answer_activations, answer_scores
 from ingest.knowledge.inputs import PromptInput
+from ingest.knowledge.known import known_prompts
 from ingest.knowledge.reading import PromptRow, read_prompts, stored_prompts, unrelated_prompt
 from ingest.models import LoadedModel
 from warehouse import Warehouse
@@ -59,9 +60,10 @@ class Scene:
 
     @cached_property
     def prompts(self) -> list[PromptInput]:
-        """All prompts that the model reads: negative ones come from concepts without attributions too."""
-        answer, min_prompts = self.attributed["answer"], self.attributed["min_prompts"]
-        return read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts).inputs
+        """All prompts that the model reads and knows: negative ones come from concepts without attributions too."""
+        answer, min_prompts, least = (self.attributed[name] for name in ("answer", "min_prompts", "min_probability"))
+        readable = read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts)
+        return known_prompts(self.model, self._rows, readable, min_probability=least, min_prompts=min_prompts).inputs
 
     @cached_property
     def positive(self) -> dict[str, list[int]]:

@@ -39,16 +39,19 @@ class PromptRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Readable:
-    """The prompts of a data set that a model can read, by concept and id, and the others by reason."""
+    """The prompts of a data set that a model can read, by concept and id, and the others by reason.
+
+    shortened: ids of prompts of whose answer the first token alone is scored.
+    """
 
     inputs: list[PromptInput]
     left_out: dict[str, list[PromptRow]]
-    shortened: int = 0
+    shortened: frozenset[int] = frozenset()
 
     def notes(self) -> Iterator[str]:
         """Yield one line per reason for which prompts were left out, and one for answers that were cut."""
-        if self.shortened:
-            yield f"{self.shortened:,} prompts have answers of several tokens: the first one is scored (--answer all)"
+        if shortened := len(self.shortened & {prompt.prompt_id for prompt in self.inputs}):
+            yield f"{shortened:,} prompts have answers of several tokens: the first one is scored (--answer all)"
         for reason, rows in self.left_out.items():
             yield f"{len(rows):,} prompts of {len({row.concept for row in rows}):,} concepts left out: {reason}"
 
@@ -118,7 +121,7 @@ def read_prompts(
         short = {prompt.prompt_id for prompt in inputs if counts[prompt.concept] < min_prompts}
         few = f"their concept has fewer than {min_prompts} prompts that the model can read"
         left_out[few] = [row for row in rows if row.prompt_id in short]
-    return Readable(kept, left_out, len(reader.shortened & {prompt.prompt_id for prompt in kept}))
+    return Readable(kept, left_out, frozenset(reader.shortened))
 
 
 def unrelated_prompt(model: LoadedModel) -> PromptInput:

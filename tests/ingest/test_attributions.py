@@ -208,6 +208,27 @@ def test_some_concepts_never_take_the_place_of_others_unasked(warehouse, masked)
     assert warehouse.sql(concepts).fetchall() == [("london",)]
 
 
+def test_prompts_that_the_model_does_not_know_are_left_out(warehouse, masked):
+    ingest_attributions(warehouse, masked, "cities", RIEMANN)
+    everything = rows(warehouse)
+    scores = "select prompt_id, probability from prompt_scores order by 2"
+    found = warehouse.sql(scores).fetchall()
+    least = found[4][1]
+    known = {prompt_id for prompt_id, probability in found if probability >= least}
+    some = replace(RIEMANN, min_prompts=1, min_probability=least)
+    run = ingest_attributions(warehouse, masked, "cities", some)
+    assert len(known) == 8
+    assert {prompt_id for prompt_id, _ in warehouse.sql(scores).fetchall()} == known
+    for name, stored in rows(warehouse).items():
+        place = warehouse.sql(f"from {name}").columns.index("prompt_id")
+        assert stored == [row for row in everything[name] if row[place] in known]
+    assert any(note.startswith("4 prompts of ") and "probability below" in note for note in run.notes)
+    with pytest.raises(UsageError, match="finds nothing to attribute in cities: .*probability below 0.99"):
+        ingest_attributions(warehouse, masked, "cities", replace(RIEMANN, min_probability=0.99))
+    with pytest.raises(UsageError, match="--min-probability must be from 0 to below 1, not 1"):
+        replace(RIEMANN, min_probability=1)
+
+
 def test_checkpoints_stand_side_by_side_and_other_weights_are_refused(warehouse, masked, folder, tmp_path):
     for step, seed in (("step0", 0), ("step10", 1)):
         save_masked(folder / "series" / step, seed)
@@ -276,7 +297,7 @@ def test_wrong_use(warehouse, masked, causal, tmp_path):
         AttributionSettings(min_prompts=0)
     add_prompts(warehouse, tmp_path, CAUSAL, "questions")
     with pytest.raises(
-        UsageError, match="masked can read no prompt of questions: .*cannot read prompts that end before"
+        UsageError, match="masked finds nothing to attribute in questions: .*cannot read prompts that end before"
     ):
         ingest_attributions(warehouse, masked, "questions", RIEMANN)
     unit = "attributions/model=masked/checkpoint=main/dataset=cities"
@@ -289,7 +310,7 @@ def test_answers_of_several_tokens_and_t5(warehouse, causal, folder, tmp_path):
     texts = ["x capital of italy is", "x we see in italy", "x what lies in italy", "x where is italy"]
     path.write_text("".join(json.dumps({"text": text, "answer": "old rome"}) + "\n" for text in texts))
     ingest_prompts(warehouse, str(path), "long", PromptSettings(paraphrases=0))
-    with pytest.raises(UsageError, match="can read no prompt of long: .*--answer all takes longer ones"):
+    with pytest.raises(UsageError, match="finds nothing to attribute in long: .*--answer all takes longer ones"):
         ingest_attributions(warehouse, causal, "long", RIEMANN)
     ingest_attributions(warehouse, causal, "long", AttributionSettings(rule="riemann", steps=5, answer="all"))
     (text, stored) = warehouse.sql(

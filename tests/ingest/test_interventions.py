@@ -175,6 +175,18 @@ def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(wareho
     ]  # fmt: skip
 
 
+def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, tmp_path, models):
+    model = models["masked"]
+    add(warehouse, tmp_path, model)
+    found = warehouse.sql("select prompt_id, probability from prompt_scores order by 2").fetchall()
+    least = found[len(found) // 2][1]
+    settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=least)
+    ingest_attributions(warehouse, model, "cities", settings)
+    ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), negatives=9))
+    polarities = "select list(distinct polarity order by polarity), min(p_before) from interventions"
+    assert warehouse.sql(polarities).fetchall() == [(["negative", "positive"], least)]
+
+
 def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(warehouse, tmp_path, models, monkeypatch):
     add(warehouse, tmp_path, models["masked"], concepts=("rome",))
     monkeypatch.setattr(

@@ -78,6 +78,9 @@ def attributions(
     answer: Annotated[str, typer.Option(help="first: the answer's first token; all: all of its tokens.")] = "first",
     min_prompts: Annotated[int, typer.Option(help="Usable prompts that a concept must have.")] = 4,
     concepts: Annotated[list[str] | None, typer.Option(help="These concepts alone.")] = None,
+    min_probability: Annotated[
+        float, typer.Option(help="Only prompts whose answer has at least this probability: facts the model knows.")
+    ] = 0.0,
     from_json: Annotated[
         Path | None, typer.Option("--from-json", help="Read published lists of neurons instead of running the model.")
     ] = None,
@@ -117,7 +120,7 @@ def attributions(
         )
         return
     warehouse = state.open()
-    settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)))
+    settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)), min_probability)
     options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
