@@ -27,6 +27,12 @@ FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-
 FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars"]
 
 
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch):
+    """Give back `__main__`, which AppTest puts a script in the place of: processes that are spawned run its file."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory, tiny_bert):
     """Return a warehouse with corpora `plain` and `hostile` run through a tiny BERT at both sites, K = 20.
@@ -120,18 +126,8 @@ def browser(tmp_path):
     def start(width: int, height: int = 1000, dark: bool = False):
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
-        for flag in [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-        ]:
-            options.add_argument(flag)
+        for flag in FLAGS:
+            options.add_argument(f"--{flag}")
         options.add_argument(f"--user-data-dir={tmp_path / f'profile-{len(started)}'}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))

@@ -3,6 +3,14 @@
 `nwh docs` prints it. One module per subject.
 """
 
+from warehouse.schema.across import (
+    CHECKPOINT_DISTANCES,
+    LAYER_CLUSTERS,
+    LAYER_DISTANCES,
+    NEURON_CLUSTERS,
+    NEURON_DISTANCES,
+    NEURON_MATCHES,
+)
 from warehouse.schema.knowledge import (
     ATTRIBUTION_QUALITY,
     ATTRIBUTIONS,
@@ -40,6 +48,12 @@ RELATIONS: dict[str, Relation] = {
         ACTIVATION_SAMPLE,
         ANNOTATIONS,
         NEURON_PATTERNS,
+        LAYER_CLUSTERS,
+        NEURON_CLUSTERS,
+        NEURON_MATCHES,
+        CHECKPOINT_DISTANCES,
+        LAYER_DISTANCES,
+        NEURON_DISTANCES,
         PROMPTS,
         CONCEPTS,
         PROMPT_SCORES,
