@@ -188,7 +188,8 @@ class _Job:
         )
         if not readable.inputs:
             raise UsageError(
-                f"{self.unit['model']} finds nothing to attribute in {self.unit['dataset']}: {'; '.join(readable.notes())}"
+                f"{self.unit['model']} finds nothing to attribute in {self.unit['dataset']}: "
+                f"{'; '.join(readable.notes())}"
             )
         return readable
 
