@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from warehouse.errors import UsageError
 
-Aggregate = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
-"""(activations [batch, tokens, width], counted [batch, tokens] bool) -> [batch, width] float32, and token
-positions [batch, width] int16 for the maximum."""
+
+class Aggregate(Protocol):
+    """One way to make a sentence's activation."""
+
+    def __call__(self, activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return [batch, width] float32, and token positions [batch, width] int16 for the maximum.
+
+        activations [batch, tokens, width], counted [batch, tokens] bool. out: where the result may be written.
+        """
 
 
-def mean(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+def mean(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, None]:
     """Mean over the counted tokens."""
     weights = counted.float()
     weights /= weights.sum(1, keepdim=True)
-    return torch.bmm(weights[:, None], activations.float())[:, 0], None
+    into = None if out is None else out[:, None]
+    return torch.bmm(weights[:, None], activations.float(), out=into)[:, 0], None
 
 
-def maximum(activations: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+def maximum(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Highest value of the counted tokens, and the first position that has it."""
     values, positions = activations.float().masked_fill(~counted[:, :, None], -torch.inf).max(1)
     return values, positions.short()
 
 
-def last(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+def last(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, None]:
     """Value at the last counted token."""
     place = (counted * torch.arange(counted.shape[1], device=counted.device)).amax(1)
     return activations[torch.arange(len(place), device=place.device), place].float(), None
 
 
-def cls(activations: Tensor, counted: Tensor) -> tuple[Tensor, None]:
+def cls(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, None]:
     """Value at the first token, the classifier token of masked models."""
     return activations[:, 0].float(), None
 

@@ -13,11 +13,13 @@ from ingest.batches import Batch
 from ingest.summaries.layer import LayerSummary, NotFiniteError
 from warehouse.errors import ModelError
 
-SIZE = 1024  # sentences; a layer's buffer of [neurons, sentences] float32 then fits a core's cache
+SIZE = 1024  # sentences; a layer's buffer then fits a core's cache
+
+_Buffers = dict[tuple[str, int], Tensor]
 
 
 class Chunk:
-    """Buffers [neurons, sentences] for every site and layer, handed to their summaries when full.
+    """Buffers [sentences, neurons] for every site and layer, handed to their summaries, turned, when full.
 
     `take` is the callback for `capture`: it aggregates tokens while they are in cache and keeps the result.
     """
@@ -30,8 +32,8 @@ class Chunk:
         self.filled = 0
         self._batch: Batch | None = None
         self._ordinals: list[Tensor] = []
-        self._values: dict[tuple[str, int], Tensor] = {}
-        self._positions: dict[tuple[str, int], Tensor] = {}
+        self._values: _Buffers = {}
+        self._positions: _Buffers = {}
 
     @contextmanager
     def taking(self, batch: Batch) -> Iterator[None]:
@@ -48,24 +50,25 @@ class Chunk:
         """Aggregate token activations [batch, tokens, width] to sentences and keep them."""
         if self._batch is None or (site, layer) not in self.summaries:
             return
-        values, positions = self.aggregate(activations, self._batch.counted)
-        self._put(self._values, (site, layer), values)
+        rows = self._rows(self._values, (site, layer), activations, torch.float32)
+        values, positions = self.aggregate(activations, self._batch.counted, rows)
+        if values.data_ptr() != rows.data_ptr():
+            rows.copy_(values)
         if positions is not None:
-            self._put(self._positions, (site, layer), positions)
+            self._rows(self._positions, (site, layer), positions, positions.dtype).copy_(positions)
 
     def flush(self) -> None:
         """Hand what is gathered to the summaries."""
         if not self.filled:
             return
         ordinals = torch.cat(self._ordinals)
-        part = slice(0, self.filled)
         for (site, layer), summary in self.summaries.items():
             positions = self._positions.get((site, layer))
             try:
                 summary.update(
-                    self._values[site, layer][:, part],
+                    self._turned(self._values[site, layer]),
                     ordinals,
-                    None if positions is None else positions[:, part],
+                    None if positions is None else self._turned(positions),
                 )
             except NotFiniteError as error:
                 raise ModelError(
@@ -76,9 +79,13 @@ class Chunk:
         self.filled = 0
         self._ordinals = []
 
-    def _put(self, buffers: dict[tuple[str, int], Tensor], key: tuple[str, int], rows: Tensor) -> None:
-        """Store rows [batch, width] as columns of a buffer [width, sentences], grown for an outsized batch."""
-        size = max(SIZE, self.filled + len(rows))
-        if key not in buffers or buffers[key].shape[1] < size:
-            buffers[key] = torch.empty((rows.shape[1], size), dtype=rows.dtype, device=rows.device)
-        buffers[key][:, self.filled : self.filled + len(rows)] = rows.T
+    def _rows(self, buffers: _Buffers, place: tuple[str, int], like: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return a buffer's rows [batch, width] for the batch in hand; an outsized one gets a larger buffer."""
+        end = self.filled + like.shape[0]
+        if place not in buffers or len(buffers[place]) < end:
+            buffers[place] = torch.empty((max(SIZE, end), like.shape[-1]), dtype=dtype, device=like.device)
+        return buffers[place][self.filled : end]
+
+    def _turned(self, buffer: Tensor) -> Tensor:
+        """Return what is gathered as [width, sentences], contiguous: the compiled loops run along it."""
+        return buffer[: self.filled].T.contiguous()
