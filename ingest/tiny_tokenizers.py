@@ -44,9 +44,11 @@ def train_byte_pairs(texts: Sequence[str], vocab_size: int, words: Sequence[str]
     learnt = GPTNeoXTokenizer().train_new_from_iterator([texts], vocab_size, show_progress=False)  # type: ignore[no-untyped-call]
     vocabulary = _by_id(learnt)
     merges: Any = [tuple(merge) for merge in json.loads(learnt.backend_tokenizer.to_str())["model"]["merges"]]
+    cut = learnt.backend_tokenizer.pre_tokenizer.pre_tokenize_str
+    # No merge joins what is cut before: such a word would never get shorter.
+    _check_whole(learnt, [word for word in words if len(cut(f" {word}")) > 1])
     while True:
         tokenizer = GPTNeoXTokenizer(vocab=vocabulary, merges=merges, model_max_length=window)
-        _check_whole(tokenizer, [word for word in words if " " in word])
         # One more merge for every word still in pieces. Later merges cannot undo earlier ones, so each round
         # leaves every such word shorter.
         pairs = {tuple(pieces[:2]) for word in words if len(pieces := tokenizer.tokenize(f" {word}")) > 1}
@@ -64,4 +66,4 @@ def _by_id(tokenizer: Any) -> dict[str, int]:
 def _check_whole(tokenizer: Any, words: Sequence[str]) -> None:
     for word in words:
         if len(pieces := tokenizer.tokenize(f" {word}")) != 1:
-            raise UsageError(f"{word!r} cannot be one token ({' '.join(pieces)}): give words without blanks or hyphens")
+            raise UsageError(f"{word!r} cannot be one token ({' '.join(pieces)}): give words of letters alone")

@@ -4,6 +4,7 @@ import pytest
 
 from ingest.demo_facts import fact_sentences
 from ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
+from warehouse.errors import UsageError
 
 TEXTS = list(fact_sentences())[:300]
 
@@ -16,6 +17,13 @@ def test_kept_words_leave_the_learnt_vocabulary_as_it_was(train):
     assert {token: kept.get_vocab()[token] for token in plain.get_vocab()} == plain.get_vocab()
     for word in words:
         assert len(kept.tokenize(f" {word}")) == 1
+
+
+@pytest.mark.parametrize("train", [train_wordpiece, train_byte_pairs])
+@pytest.mark.parametrize("word", ["New York", "O'Brien", "9/11"])
+def test_a_word_that_is_cut_before_any_merge_is_named(train, word):
+    with pytest.raises(UsageError, match=f"{word!r} cannot be one token".replace('"', ".")):
+        train(TEXTS, 300, ["blicket", word], 16)
 
 
 def test_merges_that_keep_words_whole_follow_those_learnt():

@@ -221,7 +221,11 @@ def train_tiny(
     found = warehouse.sql(
         "select text from sentences where list_contains($1, corpus) order by sentence_id", [corpora]
     ).fetchall()
-    words = warehouse.sql(
+    concepts = warehouse.sql(
         "select distinct concept from concepts where list_contains($1, dataset) order by 1", [split_list(dataset)]
     ).fetchall()
-    train_tiny(out, (text for (text,) in found), recipe, words=[word for (word,) in words], progress=state.progress)
+    words = [concept for (concept,) in concepts if concept.isalpha()]
+    if len(words) < len(concepts):
+        others = len(concepts) - len(words)
+        state.progress.note(f"{others:,} concepts are not of letters alone: the tokenizer may cut them")
+    train_tiny(out, (text for (text,) in found), recipe, words=words, progress=state.progress)
