@@ -1,7 +1,7 @@
 -- Whether the same dimension behaves alike in two layers: correlation of a figure over dimensions, with the
 -- baseline of 99 permutations that shift the second layer's dimensions by evenly spaced distances.
 -- grain: pair of layers, per model, checkpoint, site and corpus
--- chosen: a figure of neuron_figures, such as 'mean_tokens'
+-- chosen: a figure of neuron_figures, such as 'mean_tokens', 'verbs' or 'share:topic=news'
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -9,10 +9,10 @@
 -- layer_a: lower layer
 -- layer_b: higher layer
 -- n_neurons: dimensions compared
--- correlation: Pearson correlation over dimensions
+-- correlation: Pearson correlation over dimensions; null where the figure is the same for all of them
 -- baseline: mean correlation over the permutations
 -- baseline_std: its standard deviation
--- p_value: (1 + permutations with at least this correlation) / (1 + permutations)
+-- p_value: (1 + permutations with at least this correlation) / (1 + permutations); null without a correlation
 create macro dimension_consistency_of(chosen) as table
 with figures as materialized (
     select
@@ -24,8 +24,7 @@ with figures as materialized (
         neuron,
         value,
         1 + max(neuron) over (partition by model, checkpoint, site) as width
-    from neuron_figures
-    where figure = chosen
+    from neuron_figures_of(chosen)
 ),
 
 shifts as (
@@ -42,7 +41,7 @@ correlations as (
         above.layer as layer_b,
         shifts.shift,
         count(*) as n_neurons,
-        corr(below.value, above.value) as correlation
+        nullif(corr(below.value, above.value), 'nan'::double) as correlation
     from figures as below
     cross join shifts
     inner join figures as above
@@ -67,7 +66,10 @@ select
     any_value(correlation) filter (where shift = 0) as correlation,
     avg(correlation) filter (where shift > 0) as baseline,
     stddev(correlation) filter (where shift > 0) as baseline_std,
-    (1 + count(*) filter (where shift > 0 and correlation >= observed)) / count(*) as p_value
+    case
+        when any_value(observed) is not null
+            then (1 + count(*) filter (where shift > 0 and correlation >= observed)) / count(*)
+    end as p_value
 from (
     select
         correlations.*,

@@ -1,0 +1,143 @@
+-- What sets a group of neurons apart: patterns and metadata values that more of its neurons have than of the layer's
+-- others, the most telling first. A neuron has a pattern (value) when it is over-represented among the neuron's top
+-- sentences. Neurons that were not mined count as having none. A layer in one group has no rows: there are no others.
+-- grain: cluster x kind x pattern, per model, checkpoint, site, scope and layer
+-- max_q: highest q-value of the pattern (value) among the neuron's
+-- min_lift: its lift must be above this
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- scope: corpora that the groups and patterns are from; of metadata any corpus of it
+-- layer: block, from 0
+-- cluster: group of neurons, from 0, the largest first
+-- rank: from 1 within the cluster, by g2
+-- kind: word, tag or tree; metadata
+-- pattern: its items joined by blanks; of metadata `key = value`
+-- n_with: neurons of the cluster that have it
+-- n_neurons: neurons of the cluster
+-- share: n_with / n_neurons
+-- others_share: share of the layer's other neurons that have it
+-- g2: log-likelihood ratio of the cluster's neurons against the layer's others; a figure to rank by, as neurons of
+--   a layer are not independent of one another
+create macro cluster_profile_at(max_q, min_lift) as table
+-- no expression is named twice below, so that a query for one layer reads that layer's rows only
+with had as (
+    select
+        clusters.model,
+        clusters.checkpoint,
+        clusters.site,
+        clusters.scope,
+        clusters.layer,
+        clusters.cluster,
+        patterns.kind,
+        array_to_string(patterns.pattern, ' ') as pattern
+    from neuron_clusters as clusters
+    inner join neuron_patterns as patterns using (model, checkpoint, site, scope, layer, neuron)
+    where patterns.pole = 'top' and patterns.q_value <= max_q and patterns.lift > min_lift
+    union all
+    select
+        model,
+        checkpoint,
+        site,
+        scope,
+        layer,
+        cluster,
+        'metadata' as kind,
+        pattern
+    from (
+        select distinct
+            clusters.model,
+            clusters.checkpoint,
+            clusters.site,
+            clusters.scope,
+            clusters.layer,
+            clusters.neuron,
+            clusters.cluster,
+            metadata.key || ' = ' || metadata.value as pattern
+        from neuron_clusters as clusters
+        inner join neuron_metadata as metadata
+            on
+                clusters.model = metadata.model
+                and clusters.checkpoint = metadata.checkpoint
+                and clusters.site = metadata.site
+                and clusters.layer = metadata.layer
+                and clusters.neuron = metadata.neuron
+                and list_contains(string_split(clusters.scope, '+'), metadata.corpus)
+        where metadata.pole = 'top' and metadata.q_value <= max_q and metadata.lift > min_lift
+    ) as values_of_neurons
+),
+
+counted as (
+    select
+        model,
+        checkpoint,
+        site,
+        scope,
+        layer,
+        cluster,
+        kind,
+        pattern,
+        count(*) as n_with
+    from had
+    group by model, checkpoint, site, scope, layer, cluster, kind, pattern
+),
+
+totals as (
+    select
+        counted.*,
+        sum(n_with) over (partition by model, checkpoint, site, scope, layer, kind, pattern) as layer_with
+    from counted
+),
+
+sizes as (
+    select
+        model,
+        checkpoint,
+        site,
+        scope,
+        layer,
+        cluster,
+        count(*) as n_neurons,
+        sum(count(*)) over (partition by model, checkpoint, site, scope, layer) as layer_neurons
+    from neuron_clusters
+    group by model, checkpoint, site, scope, layer, cluster
+),
+
+compared as (
+    select
+        totals.*,
+        sizes.n_neurons,
+        totals.n_with / sizes.n_neurons as share,
+        (totals.layer_with - totals.n_with) / nullif(sizes.layer_neurons - sizes.n_neurons, 0) as others_share,
+        log_likelihood_ratio(totals.n_with, sizes.n_neurons, totals.layer_with, sizes.layer_neurons) as g2
+    from totals
+    inner join sizes using (model, checkpoint, site, scope, layer, cluster)
+),
+
+ranked as (
+    select
+        compared.*,
+        row_number() over (
+            partition by model, checkpoint, site, scope, layer, cluster
+            order by g2 desc, kind asc, pattern asc
+        ) as rank
+    from compared
+    where share > others_share
+)
+
+select
+    model,
+    checkpoint,
+    site,
+    scope,
+    layer,
+    cluster,
+    rank,
+    kind,
+    pattern,
+    n_with,
+    n_neurons,
+    share,
+    others_share,
+    g2
+from ranked;

@@ -1,0 +1,133 @@
+-- How alike each neuron's k top sentences are at two checkpoints, or in two models of the same shape.
+-- grain: neuron, per site and corpus that both have
+-- before_model: short name of the first model
+-- before_checkpoint: label of its checkpoint
+-- after_model: short name of the second model
+-- after_checkpoint: label of its checkpoint
+-- k: sentences compared per corpus, from 2, at most the K of the ingest. Sets that all tie (a dead neuron's) are left
+--   out
+-- p: persistence of rank-biased overlap, above 0 and below 1: the first d ranks weigh about 1 - p^d
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- depth: sentences compared: k, or what both have of a smaller corpus
+-- shared: sentences that both have
+-- jaccard: shared / sentences that are either's
+-- rbo: rank-biased overlap, extrapolated from `depth` on (RBO_ext of Webber et al. 2010), 0 to 1
+create macro neuron_overlap_at(before_model, before_checkpoint, after_model, after_checkpoint, k, p) as table
+with before_top as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        sentence_id,
+        rank,
+        activation
+    from neuron_topk
+    where model = before_model and checkpoint = before_checkpoint and pole = 'top' and rank <= k
+),
+
+after_top as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        sentence_id,
+        rank,
+        activation
+    from neuron_topk
+    where model = after_model and checkpoint = after_checkpoint and pole = 'top' and rank <= k
+),
+
+before_sets as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        max(rank) as size
+    from before_top
+    group by site, corpus, layer, neuron
+    having max(activation) > min(activation)
+),
+
+after_sets as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        max(rank) as size
+    from after_top
+    group by site, corpus, layer, neuron
+    having max(activation) > min(activation)
+),
+
+weights as (
+    select
+        depth,
+        above,
+        upto
+    from neuron_overlap_weights(k, p)
+),
+
+pairs as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        least(before_sets.size, after_sets.size) as depth
+    from before_sets
+    inner join after_sets using (site, corpus, layer, neuron)
+),
+
+found_twice as (
+    select
+        site,
+        corpus,
+        layer,
+        neuron,
+        greatest(before_top.rank, after_top.rank) as depth
+    from before_top
+    inner join after_top using (site, corpus, layer, neuron, sentence_id)
+),
+
+sums as (
+    select
+        pairs.site,
+        pairs.corpus,
+        pairs.layer,
+        pairs.neuron,
+        pairs.depth,
+        count(weights.depth) as shared,
+        coalesce(sum(weights.above), 0) as above
+    from pairs
+    left join found_twice
+        on
+            pairs.site = found_twice.site
+            and pairs.corpus = found_twice.corpus
+            and pairs.layer = found_twice.layer
+            and pairs.neuron = found_twice.neuron
+            and pairs.depth >= found_twice.depth
+    left join weights
+        on found_twice.depth = weights.depth
+    group by pairs.site, pairs.corpus, pairs.layer, pairs.neuron, pairs.depth
+)
+
+select
+    sums.site,
+    sums.corpus,
+    sums.layer,
+    sums.neuron,
+    sums.depth,
+    sums.shared,
+    sums.shared / (2 * sums.depth - sums.shared) as jaccard,
+    sums.shared / sums.depth * pow(p::double, sums.depth)
+    + (1 - p::double) / p * (sums.shared * whole.upto - sums.above) as rbo
+from sums
+inner join weights as whole
+    on sums.depth = whole.depth;
