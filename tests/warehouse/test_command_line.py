@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 
+from warehouse.cli import app
 from warehouse.docs import data_dictionary
 from warehouse.errors import UsageError
 from warehouse.names import check_name, scope_of, short_name, split_list, step_of
@@ -60,10 +63,16 @@ def filled(nwh, place, tiny_bert):
 
 
 def test_every_command_has_help_with_an_example(nwh):
-    commands = ["init", "status", "verify", "vacuum", "docs", "demo", "dashboard", "sql", "export"]
-    commands += ["ingest corpus", "ingest activations", "show neuron", "show tokens"]
-    for command in commands:
-        assert "Example: nwh " in " ".join(nwh(*command.split(), "--help").stdout.split())
+    def walk(command, name):
+        for below, each in getattr(command, "commands", {}).items():
+            yield from walk(each, f"{name} {below}".strip())
+        if not hasattr(command, "commands"):
+            yield name, " ".join(command.help.split())
+
+    found = dict(walk(typer.main.get_command(app), ""))
+    assert len(found) >= 20
+    assert [n for n, text in found.items() if not re.search(rf"Example: nwh (--\w+ \S+ )?{n}\b", text)] == []
+    assert "Example: nwh sql" in " ".join(nwh("sql", "--help").stdout.split())
 
 
 def test_formats_keep_numbers_lists_and_nulls(filled):

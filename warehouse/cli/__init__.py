@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import ingest, knowledge, questions, upkeep
+from warehouse.cli import ingest, knowledge, questions, report, upkeep
 from warehouse.cli.state import State
 from warehouse.errors import NwhError
 
@@ -41,6 +41,7 @@ upkeep.add_to(app)
 ingest.add_to(app)
 app.command("train-tiny")(knowledge.train_tiny)
 questions.add_to(app)
+report.add_to(app)
 
 
 def main() -> None:

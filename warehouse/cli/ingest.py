@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import knowledge
+from warehouse.cli import across, comparison, knowledge
 from warehouse.cli.options import (
     AgainOption,
     AsOption,
@@ -27,7 +27,8 @@ app = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
-    knowledge.add_to(app)
+    for room in (knowledge, across, comparison):
+        room.add_to(app)
     parent.add_typer(app, name="ingest")
 
 

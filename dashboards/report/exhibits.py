@@ -1,0 +1,97 @@
+"""What a report is made of: sections of tables and figures, and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from warehouse.knowledge_queries import Series
+from warehouse.neuron_queries import Answer, Extent
+from warehouse.neurons import Neuron
+from warehouse.noted import Noted, NotingWarehouse
+
+SHOWN_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table, or with charts a figure.
+
+    name: of its files. about: one sentence on what it shows, with the source. facts: all its rows, for the CSV file,
+    and the statements that made them. shown: the table to print where it is not the first of these rows.
+    """
+
+    name: str
+    title: str
+    about: str
+    facts: Noted
+    charts: Sequence[Any] = ()
+    shown: Answer | None = None
+
+
+def only(answer: Answer, *names: str) -> Answer:
+    """Return some columns of an answer."""
+    places = [answer.columns.index(name) for name in names]
+    return Answer(list(names), [tuple(row[i] for i in places) for row in answer.rows])
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is not there yet, and the commands (as of `nwh`) that make it; none where no command does."""
+
+    what: str
+    commands: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a report: its title and what it holds, in reading order."""
+
+    title: str
+    content: Sequence[Exhibit | Missing]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is on.
+
+    checkpoint: the one whose neurons are described; `label` names it in full. extents: its sites. neurons: those that
+    the user asked for, empty for a choice. series: data sets that the model's checkpoints ran prompts of.
+    """
+
+    warehouse: NotingWarehouse
+    model: str
+    checkpoint: str
+    neurons: Sequence[Neuron] = ()
+    extents: Sequence[Extent] = field(default=())
+    series: Sequence[Series] = field(default=())
+
+    @property
+    def label(self) -> str:
+        """MODEL@CHECKPOINT."""
+        return f"{self.model}@{self.checkpoint}"
+
+    def place(self, site: str) -> tuple[str, str, str]:
+        """Return model, checkpoint and site, as queries take them."""
+        return self.model, self.checkpoint, site
+
+    @property
+    def no_activations(self) -> Missing:
+        """That the checkpoint has no activations, with the command."""
+        return Missing(
+            f"There are no activations of {self.label}.",
+            [f"ingest activations --model {self.model} --checkpoint {self.checkpoint} --corpus NAME"],
+        )
+
+    @property
+    def no_attributions(self) -> Missing:
+        """That the model has no attributions, with the commands."""
+        return Missing(
+            f"There are no attributions of {self.model}.",
+            [
+                "ingest prompts FILE --dataset NAME",
+                f"ingest attributions --model {self.model} --checkpoint all --dataset NAME",
+                f"ingest interventions --model {self.model} --checkpoint all --dataset NAME",
+            ],
+        )

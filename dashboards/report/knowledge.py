@@ -1,0 +1,205 @@
+"""Knowledge neurons over training, one data set of prompts after the other: the figures of Ariyama 2024."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dashboards import knowledge_charts
+from dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from warehouse import knowledge_queries, report_queries
+from warehouse.knowledge_queries import Series
+
+_SHARED_NEURONS = 100
+_T_P = "contributing at the study's thresholds t = 0.2, p = 0.5"
+
+
+def changes(subject: Subject) -> Section:
+    """Return what changing contributing neurons does to the answers, by operation, checkpoint, polarity and arm."""
+    return _section("Changing contributing neurons", subject, _changes)
+
+
+def counts(subject: Subject) -> Section:
+    """Return how many contributing neurons concepts have, in which layers, and how much these contribute."""
+    return _section("Contributing neurons: how many, and where", subject, _counts)
+
+
+def sharing(subject: Subject) -> Section:
+    """Return which neurons several concepts share."""
+    return _section("Concepts per neuron", subject, _sharing)
+
+
+def stability(subject: Subject) -> Section:
+    """Return since when the last checkpoint's contributing neurons are there."""
+    return _section("Stability over training", subject, _stability)
+
+
+def frequency(subject: Subject) -> Section:
+    """Return whether frequent concepts are acquired earlier, and change otherwise, than rare ones."""
+    return _section("Frequency and acquisition", subject, _frequency)
+
+
+def _section(title: str, subject: Subject, of: Callable[[Subject, Series], Iterator[Exhibit | Missing]]) -> Section:
+    content = [each for series in subject.series for each in of(subject, series)]
+    return Section(title, content or [subject.no_attributions])
+
+
+def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    for operation in series.operations:
+        place = (series.model, series.dataset, operation)
+        found = subject.warehouse.ask(knowledge_queries.relative_change, *place)
+        of = {each: [row for row in found.records if row["polarity"] == each] for each in ("positive", "negative")}
+        if not found.rows:
+            continue
+        yield Exhibit(
+            f"change-{operation}-{series.dataset}",
+            f"Relative change of answers under {operation}, {series.dataset}",
+            "Change of the answers' probability when a concept's contributing neurons, or as many random ones of the "
+            "same layers, are changed: median (tick), quartiles (bar), 5 to 95 % (line) over concepts; linear up to "
+            "100 %, logarithmic beyond (view relative_change_distribution; Ariyama 2024, figures 3 to 14).",
+            found,
+            [
+                knowledge_charts.change_distribution(rows, series.checkpoints, polarity, operation)
+                for polarity, rows in of.items()
+                if rows
+            ],
+        )
+    if not series.operations:
+        command = f"ingest interventions --model {series.model} --checkpoint all --dataset {series.dataset}"
+        yield Missing(f"There are no interventions on {series.dataset}.", [command])
+
+
+def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
+    place, dataset = (series.model, series.dataset), series.dataset
+    found = subject.warehouse.ask(knowledge_queries.neurons_per_concept, *place)
+    yield Exhibit(
+        f"neurons-per-concept-{dataset}",
+        f"Contributing neurons per concept, {dataset}",
+        f"Mean and quartiles over concepts of the number of neurons {_T_P} (view knowledge_neurons_per_concept; Dai et "
+        "al. 2021; Ariyama 2024, figure 15).",
+        found,
+        [knowledge_charts.neurons_over_time(found.records, series.checkpoints)],
+    )
+    found = subject.warehouse.ask(knowledge_queries.layers, *place)
+    title, unit = "Contributing neurons by layer", "neurons per concept"
+    if found.rows:
+        yield Exhibit(
+            f"layers-{dataset}",
+            f"{title}, {dataset}",
+            "How many contributing neurons a concept has in each layer, mean over concepts (view "
+            "knowledge_neuron_layers; Ariyama 2024, figure 16).",
+            found,
+            [knowledge_charts.layers_over_time(found.records, series.checkpoints, "per_concept", title, unit)],
+        )
+    found = subject.warehouse.ask(knowledge_queries.attributions, *place)
+    title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
+    if found.rows:
+        yield Exhibit(
+            f"attribution-{dataset}",
+            f"{title}, {dataset}",
+            "Mean knowledge attribution of the contributing neurons of each layer to their concepts (view "
+            "attribution_by_layer; Ariyama 2024, figure 17).",
+            found,
+            [knowledge_charts.layers_over_time(found.records, series.checkpoints, "mean", title, unit)],
+        )
+
+
+def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
+    place, where = (series.model, series.dataset, checkpoint), f"at {checkpoint}, {series.dataset}"
+    found = subject.warehouse.ask(knowledge_queries.sharing, *place)
+    if not found.rows:
+        yield Missing(f"No neuron contributes to a concept {where}.")
+        return
+    yield Exhibit(
+        f"concepts-per-neuron-{series.dataset}",
+        f"Concepts per neuron {where}",
+        f"How many neurons contribute to 1, 2, 3 … concepts, {_T_P} (view concepts_per_neuron; Ariyama 2024, figure "
+        "18).",
+        found,
+        [knowledge_charts.sharing(found.records, checkpoint)],
+    )
+    found = subject.warehouse.ask(knowledge_queries.shared_neurons, *place, _SHARED_NEURONS)
+    if found.rows:
+        yield Exhibit(
+            f"shared-neurons-{series.dataset}",
+            f"Neurons of several concepts {where}",
+            f"The neurons that contribute to most concepts, at most {_SHARED_NEURONS}, with these concepts (view "
+            "concepts_per_neuron; Ariyama 2024, table 3).",
+            found,
+        )
+
+
+def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    dataset, checkpoints = series.dataset, series.checkpoints
+    shown = report_queries.shown_concept(subject.warehouse, series.model, dataset)
+    if not shown.rows:
+        yield Missing(f"No concept of {dataset} has contributing neurons at the last checkpoint.")
+        return
+    concept = shown.rows[0][0]
+    found = subject.warehouse.ask(knowledge_queries.stability, series.model, dataset, concept)
+    yield Exhibit(
+        f"stability-{dataset}",
+        f"Stability of contributing neurons, {dataset}",
+        f"Share of the last checkpoint's contributing neurons that contribute at each checkpoint: mean over concepts, "
+        f"and one concept with many of them, {concept} (view knowledge_neuron_stability; Ariyama 2024, figure 19).",
+        found,
+        [knowledge_charts.stability(found.records, checkpoints, concept)],
+    )
+    found = subject.warehouse.ask(knowledge_queries.history, series.model, dataset, concept)
+    if found.rows:
+        yield Exhibit(
+            f"history-{dataset}",
+            f"The contributing neurons of {concept} over training, {dataset}",
+            "At which checkpoints each of the last checkpoint's contributing neurons contributes to this concept (view "
+            "knowledge_neuron_persistence; Ariyama 2024, figure 19).",
+            found,
+            [knowledge_charts.history(found.records, checkpoints, concept)],
+        )
+    found = subject.warehouse.ask(knowledge_queries.overlap, series.model, dataset)
+    if found.rows:
+        yield Exhibit(
+            f"overlap-{dataset}",
+            f"Overlap of checkpoints, {dataset}",
+            "Jaccard index of the contributing neurons of two checkpoints, mean over concepts (view "
+            "checkpoint_overlap).",
+            found,
+            [knowledge_charts.overlap(found.records, checkpoints)],
+        )
+
+
+def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    place, dataset, checkpoints = (series.model, series.dataset), series.dataset, series.checkpoints
+    acquired = subject.warehouse.ask(knowledge_queries.acquisition_by_frequency, *place)
+    correlations = subject.warehouse.ask(knowledge_queries.frequency_correlation, *place)
+    if correlations.rows:
+        yield Exhibit(
+            f"frequency-{dataset}",
+            f"Frequency against acquisition and rank change, {dataset}",
+            "Spearman's correlation of a concept's frequency with the step at which it is acquired, and with its rank "
+            "change when its contributing neurons are set to zero (view frequency_correlation).",
+            correlations,
+        )
+    if known := [row for row in acquired.records if row["checkpoint"] is not None]:
+        yield Exhibit(
+            f"acquisition-{dataset}",
+            f"Acquisition by frequency, {dataset}",
+            f"The first checkpoint at which the median rank of a concept's answers is in the top 10; "
+            f"{len(acquired.rows) - len(known):,} of {len(acquired.rows):,} concepts of known frequency are not "
+            "acquired at any (view acquisition).",
+            acquired,
+            [knowledge_charts.acquisition(known, checkpoints)],
+        )
+    for operation in series.operations:
+        found = subject.warehouse.ask(knowledge_queries.rank_change_of_extremes, *place, operation)
+        if found.rows:
+            yield Exhibit(
+                f"rank-change-{operation}-{dataset}",
+                f"Rank change under {operation} of frequent and rare concepts, {dataset}",
+                "Change of the answers' rank in the vocabulary, mean over the ten most and the ten least frequent "
+                "concepts (view rank_change; Ariyama 2024, figures 20 to 22).",
+                found,
+                [knowledge_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
+            )
+    if not (acquired.rows or correlations.rows):
+        what = f"There are no frequencies of the concepts of {dataset} (package wordfreq knows those of English words)."
+        yield Missing(what, [f"ingest prompts FILE --dataset {dataset}"])

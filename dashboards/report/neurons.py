@@ -1,0 +1,129 @@
+"""Single neurons: what a few of them respond to (Oba et al. 2021, table 2), and which follow metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from warehouse import neuron_queries, report_queries
+from warehouse.neuron_queries import Answer, Extent
+from warehouse.neurons import Neuron
+from warehouse.noted import Noted
+from warehouse.table2 import table2
+
+_NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
+_COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]
+
+
+def typical_neurons(subject: Subject) -> Section:
+    """Return table 2 and the strongest sentences of a few neurons of each site."""
+    content: list[Exhibit | Missing] = []
+    for extent in subject.extents:
+        if chosen := _chosen(subject, extent):
+            content += [_table2(subject, extent, chosen), _strongest(subject, extent, chosen)]
+    return Section("What single neurons respond to", content or [subject.no_activations])
+
+
+def selective_neurons(subject: Subject) -> Section:
+    """Return the neurons of each site that act like classifiers of metadata."""
+    content: list[Exhibit | Missing] = []
+    for extent in subject.extents:
+        found = subject.warehouse.ask(report_queries.selective_neurons, *subject.place(extent.site), _SELECTIVE)
+        if not found.rows:
+            content.append(Missing(f"No neuron of {subject.label} at {extent.site} follows metadata of the corpora."))
+            continue
+        content.append(
+            Exhibit(
+                f"selective-{extent.site}",
+                f"Neurons at {extent.site} that follow metadata",
+                "The commonest value of a metadata key among a neuron's top sentences, its share there and in the "
+                f"corpus; at most {_SELECTIVE}, those of highest G2, q at most 0.05 (view class_neurons; the "
+                "classifier-like neurons of Oba et al. 2021).",
+                found,
+            )
+        )
+    return Section("Neurons that act like classifiers", content or [subject.no_activations])
+
+
+def _chosen(subject: Subject, extent: Extent) -> list[Neuron]:
+    """Return the neurons asked for, else one of each of a few layers: the most class-selective, or most lopsided."""
+    if subject.neurons:
+        return [neuron for neuron in subject.neurons if neuron.site == extent.site]
+    place = subject.place(extent.site)
+    found = report_queries.selective_by_layer(subject.warehouse, *place).rows
+    found = found or report_queries.lopsided_by_layer(subject.warehouse, *place).rows
+    n = min(_NEURONS, len(found))
+    spread = [found[round(i * (len(found) - 1) / max(1, n - 1))] for i in range(n)]
+    return [Neuron(*place, layer, neuron) for layer, neuron in spread]
+
+
+def _table2(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
+    """Return the neurons side by side, one line per part of the table; the file has a row per word, pattern …."""
+    subject.warehouse.taken()
+    rows: list[tuple[Any, ...]] = []
+    lines: dict[str, list[str]] = {}
+    for column, neuron in enumerate(chosen):
+        parts = table2(subject.warehouse, neuron, extent.corpora, _ITEMS)
+        metadata = neuron_queries.metadata(subject.warehouse, neuron, extent.corpora, _ITEMS, min_lift=1, max_q=0.05)
+        for item, found in {**parts, "metadata": metadata}.items():
+            of_item = [(_short(neuron), item, *_row(record)) for record in found.records]
+            rows += of_item
+            cells = lines.setdefault(item, [""] * len(chosen))
+            cells[column] = "\n".join(_cell(row, len(extent.corpora) > 1) for row in of_item)
+    choice = (
+        "as asked for" if subject.neurons else "that are the most class-selective (else most lopsided) of a few layers"
+    )
+    return Exhibit(
+        f"neurons-{extent.site}",
+        f"What neurons at {extent.site} respond to",
+        f"Neurons {choice}: typical words, sequences, subtrees and metadata of their top sentences, with the share of "
+        "these sentences and the lift against the corpus, q at most 0.05; parts of speech as shares of words; mean "
+        "length in tokens beside the corpus's (Oba et al. 2021, table 2).",
+        Noted(_COLUMNS, rows, subject.warehouse.taken()),
+        shown=Answer(
+            ["", *map(_short, chosen)], [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)]
+        ),
+    )
+
+
+def _row(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return a row of any part of table 2 in the columns that all parts share, from `corpus` on."""
+    corpus = record.get("corpus")
+    if "mean_tokens" in record:
+        means = [record["mean_tokens"], record["corpus_mean_tokens"]]
+        tokens, of_corpus = ("none" if mean is None else f"{mean:.1f}" for mean in means)
+        return corpus, f"{record['pole']} {tokens}, corpus {of_corpus}", None, None, None, None
+    if "key" in record:
+        value = f"{record['key']} = {record['value']}"
+    else:
+        value = next(record[name] for name in ("word", "pattern", "class") if name in record)
+    return corpus, value, record["share"], record["corpus_share"], record["lift"], record.get("q_value")
+
+
+def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
+    _, _, corpus, value, share, _, lift, _ = row
+    text = f"{value} ({corpus})" if corpus and several_corpora else value
+    text += "" if share is None else f" {share:.1%}"
+    return text if lift is None else f"{text} \N{MULTIPLICATION SIGN}{lift:.3g}"
+
+
+def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
+    subject.warehouse.taken()
+    rows = [
+        (_short(neuron), *row)
+        for neuron in chosen
+        for row in neuron_queries.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES).rows
+    ]
+    columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]
+    return Exhibit(
+        f"sentences-{extent.site}",
+        f"Sentences that activate these neurons at {extent.site} most",
+        f"The {_SENTENCES} sentences of highest activation of each neuron over {', '.join(extent.corpora)}, exact "
+        "(macro top_sentences).",
+        Noted(columns, rows, subject.warehouse.taken()),
+    )
+
+
+def _short(neuron: Neuron) -> str:
+    return f"{neuron.site}/{neuron.layer}/{neuron.neuron}"

@@ -1,0 +1,145 @@
+"""Writes a report: asks for the sections, draws the charts, puts page and files into a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from dashboards.report import across, drawing, knowledge, material, neurons, page
+from dashboards.report.exhibits import Exhibit, Section, Subject
+from warehouse import Warehouse, knowledge_queries, neuron_queries, report_queries
+from warehouse.errors import UsageError
+from warehouse.names import short_name
+from warehouse.neurons import parse_neuron
+from warehouse.noted import NotingWarehouse
+from warehouse.output import Format, write_rows
+from warehouse.progress import SILENT, Progress
+
+SECTIONS = (
+    material.what_was_run,
+    neurons.typical_neurons,
+    neurons.selective_neurons,
+    across.lengths,
+    across.diversity,
+    across.neuron_maps,
+    across.distances,
+    knowledge.changes,
+    knowledge.counts,
+    knowledge.sharing,
+    knowledge.stability,
+    knowledge.frequency,
+)
+_PAGE = "index.html"
+_FILE = re.compile(r'href="((?:data|figures)/[A-Za-z0-9_-][A-Za-z0-9._-]*)"')
+
+
+def write_report(
+    warehouse: Warehouse, model: str, folder: Path, chosen: Sequence[str] = (), progress: Progress = SILENT
+) -> Path:
+    """Write the report on MODEL[@CHECKPOINT] into a folder; return its page, beside which are `data` and `figures`.
+
+    Without a checkpoint, that of the highest step that has activations. chosen: neurons (SITE/LAYER/NEURON) to
+    describe. An earlier report in the folder is replaced. UsageError for a model, checkpoint or neuron that is not
+    stored, a folder that holds something else, or one that cannot be written.
+    """
+    drawing.check()
+    subject = subject_of(warehouse, model, chosen)
+    try:
+        earlier = _earlier_files(folder)
+        parts = []
+        writer = _Writer(folder)
+        with progress.bar(f"report on {subject.label}", len(SECTIONS), "sections") as bar:
+            for section in SECTIONS:
+                parts.append(writer.section(section(subject)))
+                bar.advance(1)
+        lead = (
+            f"What the neurons of {subject.model} do, at checkpoint {subject.checkpoint} where one is described, as a "
+            f"neuron warehouse holds it (nwh {version('nwh')}). Every table and figure has its data in a file beside "
+            "this page, and the SQL that made it, which nwh sql takes. Layers and neurons count from 0."
+        )
+        text = page.page(f"Neurons of {subject.model}", lead, parts)
+        part = folder / f"{_PAGE}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / _PAGE)
+        for path in earlier - writer.written:
+            (folder / path).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write the report into {folder}: {error.strerror}") from error
+    return folder / _PAGE
+
+
+def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ()) -> Subject:
+    """Return what MODEL[@CHECKPOINT] names in a warehouse; UsageError, saying what there is, where it is not there."""
+    named, _, label = reference.partition("@")
+    stored: dict[str, list[str]] = {}
+    for name, checkpoint in report_queries.models(warehouse).rows:
+        stored.setdefault(name, []).append(checkpoint)
+    model = named if named in stored else short_name(named)
+    if model not in stored:
+        there = ", ".join(stored) or "none yet: `nwh ingest activations --model MODEL` adds one"
+        raise UsageError(f"no model {named!r} in {warehouse.storage}; its models are {there}")
+    if label and label not in stored[model]:
+        raise UsageError(f"{model} has no checkpoint {label!r} here; it has {', '.join(stored[model])}")
+    of_model = [extent for extent in neuron_queries.extents(warehouse) if extent.model == model]
+    checkpoint = label or (of_model[-1].checkpoint if of_model else stored[model][-1])
+    extents = {extent.site: extent for extent in of_model if extent.checkpoint == checkpoint}
+    found = [parse_neuron(f"{model}@{checkpoint}/{name}") for name in chosen]
+    for neuron in found:
+        if neuron.site not in extents:
+            raise UsageError(f"no neuron {neuron}: there are no activations of {model}@{checkpoint} at {neuron.site}")
+        extents[neuron.site].check(neuron)
+    series = [each for each in knowledge_queries.all_series(warehouse) if each.model == model]
+    return Subject(NotingWarehouse(warehouse), model, checkpoint, found, list(extents.values()), series)
+
+
+def _earlier_files(folder: Path) -> set[str]:
+    """Return the files of an earlier report in a folder; UsageError where it holds something else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return set()
+    before = folder / _PAGE
+    text = before.read_text(encoding="utf-8", errors="replace") if before.is_file() else ""
+    if page.MARK not in text[:1000]:
+        raise UsageError(f"{folder} is there and is no earlier report: name another folder with --out")
+    return set(_FILE.findall(text))
+
+
+class _Writer:
+    """Numbers tables and figures in reading order and writes their files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: set[str] = set()
+        self._n_tables = self._n_figures = 0
+        for name in ("data", "figures"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def section(self, section: Section) -> tuple[str, list[str]]:
+        """Return a section's title and its content as HTML."""
+        return section.title, [
+            self._exhibit(each) if isinstance(each, Exhibit) else page.missing(each) for each in section.content
+        ]
+
+    def _exhibit(self, shown: Exhibit) -> str:
+        self._n_figures += bool(shown.charts)
+        self._n_tables += not shown.charts
+        label = f"Figure {self._n_figures}" if shown.charts else f"Table {self._n_tables}"
+        name = f"{label.lower().replace(' ', '-')}-{_slug(shown.name)}"
+        width = drawing.WIDE if len(shown.charts) == 1 else drawing.NARROW
+        pictures, links = [], [f"data/{name}.csv"]
+        with open(self.folder / links[0], "wb") as stream:
+            write_rows(shown.facts.columns, shown.facts.rows, Format.csv, stream)
+        for i, chart in enumerate(shown.charts):
+            own = name if len(shown.charts) == 1 else f"{name}-{i + 1}"
+            picture = drawing.draw(chart, own, shown.title, width, len(shown.facts.rows) // len(shown.charts))
+            pictures.append(picture)
+            links.append(f"figures/{own}.{picture.suffix}")
+            (self.folder / links[-1]).write_bytes(picture.content)
+        self.written |= set(links)
+        return page.exhibit(shown, label, pictures, links)
+
+
+def _slug(name: str) -> str:
+    """Return a name as part of a file's name: corpora joined by `+`, models and labels can be long."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:80].strip("-")
