@@ -9,6 +9,8 @@ import altair as alt
 
 from dashboards.markup import HIGH, LOW
 
+# Neither of the colours of activations, and visible on light and dark pages.
+_MARK = "#009e73"
 _IN_TOP, _IN_CORPUS = "top sentences", "all sentences"
 
 
@@ -26,6 +28,41 @@ def histogram(bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, f
                 alt.Tooltip("low:Q", title="from", format=".4g"),
                 alt.Tooltip("high:Q", title="to", format=".4g"),
                 alt.Tooltip("sentences:Q", format=","),
+            ],
+        )
+    )
+    return chart
+
+
+def marked_histogram(
+    bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, float], activation: float
+) -> alt.LayerChart | alt.FacetChart:
+    """Return a histogram with a line at one activation; bins have low, high, sentences."""
+    low, high = min(domain[0], activation), max(domain[1], activation)
+    rule = alt.Chart({"values": [{"activation": activation}]}).mark_rule(color=_MARK, size=3)
+    line = rule.encode(x="activation:Q", tooltip=alt.Tooltip("activation:Q", title="your text", format=".4g"))
+    return alt.layer(histogram(bins, title, (low, high)), line)
+
+
+def over_checkpoints(rows: Sequence[dict[str, Any]], title: str) -> alt.Chart:
+    """Return marks of concepts by checkpoint; rows have concept, checkpoint (in order of steps), attribution."""
+    checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))
+    concepts = list(dict.fromkeys(row["concept"] for row in rows))
+    chart: alt.Chart = (
+        alt.Chart({"values": list(rows)}, title=title, height=80 + 20 * len(concepts))
+        .mark_circle(opacity=1, color=f"rgb({HIGH})")
+        .encode(
+            x=alt.X("checkpoint:N", title="checkpoint", sort=checkpoints),
+            y=alt.Y("concept:N", title=None, sort=concepts, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
+            size=alt.Size(
+                "attribution:Q", title="attribution, probability", legend=alt.Legend(orient="bottom", format=".2g")
+            ),
+            tooltip=[
+                "concept:N",
+                "dataset:N",
+                "checkpoint:N",
+                alt.Tooltip("attribution:Q", title="attribution, probability", format=".3g"),
+                alt.Tooltip("share:Q", title="of its prompts", format=".0%"),
             ],
         )
     )

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from dashboards.markup import literal
 from warehouse.errors import UsageError
@@ -14,6 +15,7 @@ from warehouse.neuron_queries import Extent
 from warehouse.neurons import Neuron, parse_neuron
 
 MAX_SENTENCES = 100
+MAX_TEXT = 2000
 _JUMP = re.compile(r"(?:(?P<site>hidden|ffn)[/_])?(?P<layer>[0-9]{1,9})[/_](?P<neuron>[0-9]{1,9})")
 
 
@@ -22,12 +24,15 @@ class Choice:
     """One neuron and how it is shown.
 
     corpora: empty for all there are. k: sentences per pole. tokens: whether activations per token are shown.
+    context: whether the sentences around each are shown. text: the user's own, at most MAX_TEXT characters.
     """
 
     neuron: Neuron
     corpora: tuple[str, ...] = ()
     k: int = 10
     tokens: bool = True
+    context: bool = False
+    text: str = ""
 
     @property
     def label(self) -> str:
@@ -41,7 +46,14 @@ class Choice:
         place |= {"layer": str(self.neuron.layer), "neuron": str(self.neuron.neuron)}
         corpora = {"corpora": ",".join(self.corpora)} if self.corpora else {}
         k = {"k": str(self.k)} if self.k != Choice.k else {}
-        return place | corpora | k | ({} if self.tokens else {"tokens": "off"})
+        switched = {} if self.tokens else {"tokens": "off"}
+        switched |= {"context": "on"} if self.context else {}
+        return place | corpora | k | switched | ({"text": self.text} if self.text else {})
+
+    @property
+    def link(self) -> str:
+        """The same as a link, relative: it holds on every page and below whatever path a proxy serves them at."""
+        return f"neuron?{urlencode(self.address)}"
 
 
 def label(extent: Extent) -> str:
@@ -97,9 +109,10 @@ def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[Choice, l
     corpora = tuple(split_list([address.get("corpora", "")]))
     if any(corpus not in extent.corpora for corpus in corpora):
         wrong("corpora", f"{literal(model)} was run over {_list(extent.corpora)}")
-    tokens = address.get("tokens", "on")
-    if tokens not in ("on", "off"):
-        wrong("tokens", "it is `on` or `off`")
+    tokens, context = address.get("tokens", "on"), address.get("context", "off")
+    for name, value in (("tokens", tokens), ("context", context)):
+        if value not in ("on", "off"):
+            wrong(name, "it is `on` or `off`")
     place = Neuron(
         extent.model,
         extent.checkpoint,
@@ -108,7 +121,10 @@ def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[Choice, l
         number("neuron", 0, 0, extent.n_neurons - 1),
     )
     k = number("k", Choice.k, 1, MAX_SENTENCES)
-    return within(extent, Choice(place, corpora, k, tokens != "off")), problems
+    text = address.get("text", "")
+    if len(text) > MAX_TEXT:
+        problems.append(f"text has {len(text):,} characters: the page takes up to {MAX_TEXT:,}")
+    return within(extent, Choice(place, corpora, k, tokens != "off", context == "on", text[:MAX_TEXT])), problems
 
 
 def step(extent: Extent, choice: Choice, by: int) -> Choice:

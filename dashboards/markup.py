@@ -33,6 +33,26 @@ ol.nwh-sentences.nwh-sentences li { margin: 0; padding: 0.45rem 0; border-top: 1
 .nwh-table th:first-child { text-align: left; }
 .nwh-table thead th { border-top: none; opacity: 0.75; }
 .nwh-wide { overflow-x: auto; }
+.nwh-context { margin: 0; font-size: 0.8rem; opacity: 0.75; overflow-wrap: anywhere; white-space: pre-wrap; }
+.nwh-same { font-size: 0.8rem; }
+.nwh-same summary { cursor: pointer; opacity: 0.75; }
+.nwh-same div { padding: 0.2rem 0 0.2rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+.nwh-trees { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; }
+.nwh-trees figure { margin: 0; max-width: 100%; overflow-x: auto; }
+.nwh-trees figcaption { font-size: 0.8rem; opacity: 0.75; text-align: center; font-variant-numeric: tabular-nums; }
+ul.nwh-tree.nwh-tree, .nwh-tree.nwh-tree ul { display: flex; justify-content: center; position: relative;
+    list-style: none; margin: 0; padding: 0; }
+.nwh-tree.nwh-tree ul { padding-top: 0.7rem; }
+.nwh-tree.nwh-tree li { position: relative; list-style: none; margin: 0; padding: 0.7rem 0.35rem 0;
+    text-align: center; font-size: 0.875rem; }
+ul.nwh-tree.nwh-tree > li { padding-top: 0; }
+.nwh-tree ul::before { content: ""; position: absolute; top: 0; left: 50%; height: 0.7rem;
+    border-left: 1px solid rgba(128, 128, 128, 0.7); }
+.nwh-tree ul > li::before, .nwh-tree ul > li::after { content: ""; position: absolute; top: 0; width: 50%;
+    height: 0.7rem; border-top: 1px solid rgba(128, 128, 128, 0.7); }
+.nwh-tree ul > li::before { right: 50%; }
+.nwh-tree ul > li::after { left: 50%; border-left: 1px solid rgba(128, 128, 128, 0.7); }
+.nwh-tree ul > li:first-child::before, .nwh-tree ul > li:last-child::after { border-top: none; }
 </style>""".replace("LOW", LOW)
     .replace("HIGH", HIGH)
     .replace("OPACITY", str(_OPACITY))
@@ -52,30 +72,50 @@ def number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}", 1)
 
 
-def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """Return an HTML table with a name at the head of each row."""
+def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], links: Sequence[str] = ()) -> str:
+    """Return an HTML table with a name at the head of each row; `links`: the address that each name leads to."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
-        for name, cells in rows
-    )
-    shown = f'<table class="nwh-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="nwh-wide">{shown}</div>'
+    body = ""
+    for i, (name, cells) in enumerate(rows):
+        shown = f'<a href="{escape(links[i])}">{escape(name)}</a>' if links else escape(name)
+        body += f'<tr><th scope="row">{shown}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+    whole = f'<table class="nwh-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="nwh-wide">{whole}</div>'
 
 
 def sentence_list(
     sentences: Sequence[dict[str, Any]], tokens: Sequence[list[TokenValue]] | None = None, scale: float = 0
 ) -> str:
-    """Return sentences (rank, activation, corpus, text) as an HTML list; with `tokens`, each as a heat map.
+    """Return sentences as an HTML list; with `tokens`, each as a heat map.
 
+    sentences: rank, activation, corpus, text; where they are there also `before` and `after`, the sentences around
+        it, and `same`, the sentences of nearly the same text that are not in the list themselves.
     scale: the activation, positive or negative, that gets the strongest colour.
     """
     items = []
     for i, sentence in enumerate(sentences):
         text = escape(sentence["text"]) if tokens is None else heat_map(sentence["text"], tokens[i], scale)
-        about = f"{sentence['rank']} · <b>{number(sentence['activation'])}</b> · {escape(sentence['corpus'])}"
-        items.append(f'<li><div class="nwh-about">{about}</div><p class="nwh-text" dir="auto">{text}</p></li>')
+        before, after = (_context(sentence.get(side)) for side in ("before", "after"))
+        items.append(
+            f'<li><div class="nwh-about">{_about(sentence)}</div>{before}<p class="nwh-text" dir="auto">{text}</p>'
+            f"{after}{_folded(sentence.get('same', ()))}</li>"
+        )
     return f'<ol class="nwh-sentences">{"".join(items)}</ol>'
+
+
+def _about(sentence: dict[str, Any]) -> str:
+    return f"{sentence['rank']} · <b>{number(sentence['activation'])}</b> · {escape(sentence['corpus'])}"
+
+
+def _context(text: str | None) -> str:
+    return f'<p class="nwh-context" dir="auto">{escape(text)}</p>' if text else ""
+
+
+def _folded(same: Sequence[dict[str, Any]]) -> str:
+    if not same:
+        return ""
+    rows = "".join(f'<div dir="auto">{_about(each)}  {escape(each["text"])}</div>' for each in same)
+    return f'<details class="nwh-same"><summary>and {len(same)} of nearly the same text</summary>{rows}</details>'
 
 
 def heat_map(text: str, tokens: Sequence[TokenValue], scale: float) -> str:

@@ -9,14 +9,26 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, choice, heat, markup, opened, patterns
+from dashboards import (
+    charts,
+    choice,
+    downloads,
+    heat,
+    markup,
+    opened,
+    output_tokens,
+    own_text,
+    patterns,
+    related,
+    sentences,
+)
 from dashboards.choice import Choice
+from dashboards.sentences import Shown
 from warehouse import NwhError, Warehouse, neuron_queries
 from warehouse.errors import UsageError
 from warehouse.neuron_queries import Extent
 from warehouse.neurons import Neuron
 
-_POLES = {"top": "highest", "bottom": "lowest"}
 _METADATA_ROWS, _METADATA_BARS = 100, 10
 
 
@@ -40,17 +52,43 @@ def page() -> None:
         st.button(f"Show {markup.literal(str(chosen.neuron))} instead", on_click=_go, args=(chosen,))
         return
     st.markdown(f"#### {markup.literal(str(chosen.neuron))}")
-    corpora = chosen.corpora or extent.corpora
+    _parts(warehouse, chosen, extent, known)
+
+
+def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
+    """Show the neuron: places first, then what is quick, then what takes longer, last what runs the model."""
+    neuron, corpora = chosen.neuron, chosen.corpora or extent.corpora
     legend = st.empty()
     left, right = st.columns([3, 2], gap="large")
     with left:
-        lists = _sentences(warehouse, chosen, corpora)
+        lists = sentences.poles(warehouse, chosen, corpora)
+        downloads.sentences(warehouse, neuron, corpora)
+        sampled, own, output = st.container(), st.container(), st.container()
     with right:
-        _distribution(warehouse, chosen.neuron, corpora)
-        _metadata(warehouse, chosen.neuron, corpora)
-        patterns.show(warehouse, chosen.neuron, corpora)
+        _distribution(warehouse, neuron, corpora)
+        _metadata(warehouse, neuron, corpora)
+        shared, contributes, alike = st.container(), st.container(), st.container()
+    foot = st.container()
+    with own:
+        own_text.box(_changed, (known, chosen))
+        answer = st.container()
+    with sampled:
+        lists += sentences.by_quantile(warehouse, chosen, corpora)
+    with contributes:
+        related.concepts(warehouse, neuron)
+    with shared:
+        patterns.show(warehouse, neuron, corpora)
+    with alike:
+        related.similar(warehouse, chosen)
+    with foot:
+        opened.footer()
+    with answer:
+        own_text.show(warehouse, neuron, extent, chosen.text)
     if chosen.tokens:
-        _heat_maps(warehouse, chosen.neuron, legend, lists)
+        _heat_maps(warehouse, neuron, legend, lists)
+    if neuron.site == "ffn":
+        with output:
+            output_tokens.show(warehouse, neuron)
 
 
 def _empty(warehouse: Warehouse) -> None:
@@ -79,8 +117,9 @@ def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
             "k": chosen.k,
         }
     )
-    st.session_state.update({"corpora": list(chosen.corpora), "tokens": chosen.tokens})
-    changed: dict[str, Any] = {"on_change": _changed, "args": (known,)}
+    st.session_state.update({name: getattr(chosen, name) for name in ("tokens", "context", "text")})
+    st.session_state["corpora"] = list(chosen.corpora)
+    changed: dict[str, Any] = {"on_change": _changed, "args": (known, chosen)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Model@checkpoint", labels, key="model", width=290, **changed)
         st.selectbox("Site", sites, key="site", width=110, **changed)
@@ -105,15 +144,18 @@ def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
         st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", width=290, **changed)
         st.number_input("Sentences", 1, choice.MAX_SENTENCES, step=5, key="k", width=125, **changed)
         st.toggle("Activation per token", key="tokens", **changed)
+        st.toggle("Context", key="context", help="The sentences before and after, as the document has them", **changed)
     if problem := st.session_state.pop("jump_problem", None):
         st.warning(markup.literal(problem))
 
 
-def _changed(known: Sequence[Extent]) -> None:
+def _changed(known: Sequence[Extent], before: Choice) -> None:
     state = st.session_state
     extent = choice.extent_of(known, state.model, state.site)
     place = Neuron(extent.model, extent.checkpoint, extent.site, state.layer, state.neuron)
-    _go(choice.within(extent, Choice(place, tuple(state.corpora), state.k, state.tokens)))
+    # The box is drawn after the rest: a page that is left early has none.
+    text = state.get("text", before.text)
+    _go(choice.within(extent, Choice(place, tuple(state.corpora), state.k, state.tokens, state.context, text)))
 
 
 def _jumped(known: Sequence[Extent], chosen: Choice) -> None:
@@ -134,46 +176,33 @@ def _go(chosen: Choice) -> None:
 # -- showing -----------------------------------------------------------------------------------------------
 
 
-def _sentences(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> dict[str, Any]:
-    """Show the sentences of both poles; return each pole's place on the page with its sentences."""
-    lists = {}
-    for pole, extreme in _POLES.items():
-        found = neuron_queries.sentences(warehouse, chosen.neuron, corpora, pole, chosen.k).records
-        st.markdown(f"#### {pole.capitalize()} sentences")
-        st.caption(f"{len(found)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}")
-        slot = st.empty()
-        slot.html(markup.sentence_list(found))
-        lists[pole] = (slot, found)
-    return lists
-
-
-def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: dict[str, Any]) -> None:
+def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequence[Shown]) -> None:
     """Replace the sentences by their heat maps: last, because the model may have to be loaded."""
     try:
         with legend, st.spinner("Running the model over these sentences"):
-            values = {
-                pole: heat.token_values(warehouse, neuron, [sentence["text"] for sentence in found])
-                for pole, (_, found) in lists.items()
-            }
+            values = [
+                heat.token_values(warehouse, neuron, [sentence["text"] for sentence in shown.sentences])
+                for shown in lists
+            ]
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
         reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
         legend.warning(f"The model cannot be run, so activations per token are not shown: {markup.literal(reason)}")
         return
-    every = (abs(value) for texts in values.values() for tokens in texts for _, _, value in tokens)
+    every = (abs(value) for texts in values for tokens in texts for _, _, value in tokens)
     scale = max(every, default=0.0)
     legend.html(markup.colour_scale(scale))
-    for pole, (slot, found) in lists.items():
-        slot.html(markup.sentence_list(found, values[pole], scale))
+    for shown, of_texts in zip(lists, values, strict=True):
+        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale))
 
 
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    bins = neuron_queries.histogram(warehouse, neuron, corpora).records
+    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, tuple(corpora)).records
     domain = min(row["low"] for row in bins), max(row["high"] for row in bins)
     st.markdown("#### Distribution")
     for corpus, rows in groupby(bins, key=lambda row: row["corpus"]):
         title = f"Sentences of {corpus} by activation"
         st.altair_chart(charts.histogram(list(rows), title, domain), alt=title)
-    found = neuron_queries.statistics(warehouse, neuron, corpora)
+    found = opened.ask(warehouse, neuron_queries.statistics, neuron, tuple(corpora))
     figures = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     header = ["", *map(str, figures[0][1])]
     st.html(
@@ -186,7 +215,7 @@ def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
 
 def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     st.markdown("#### Metadata")
-    rows = neuron_queries.metadata(warehouse, neuron, corpora, _METADATA_ROWS).records
+    rows = opened.ask(warehouse, neuron_queries.metadata, neuron, tuple(corpora), _METADATA_ROWS).records
     if not rows:
         st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
         return

@@ -7,20 +7,20 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, markup
+from dashboards import charts, markup, opened, tree_drawing
 from warehouse import Warehouse
 from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
 from warehouse.table2 import table2
 
-_ROWS, _BARS = 50, 12
+_ROWS, _BARS, _TREES = 50, 12, 12
 _NAMED = {"lift": ("lift", "%.2f"), "q_value": ("q", "%.1e"), "heldout_auroc": ("held-out AUROC", "%.3f")}
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
     st.markdown("#### What the top sentences share")
-    parts = table2(warehouse, neuron, corpora, _ROWS)
+    parts = table2(warehouse, neuron, tuple(corpora), _ROWS, opened.ask)
     lengths = parts.pop("mean length")
     for row in lengths.records:
         if row["pole"] == "top":
@@ -51,6 +51,9 @@ def _part(title: str, answer: Answer, several: bool) -> None:
         return
     for row in rows:
         row["name"] = _name(row) + (f" ({row['corpus']})" if several and "corpus" in row else "")
+    if title.startswith("subtrees"):
+        captions = (f"lift {row['lift']:.2f}, {row['share']:.0%} of the top sentences" for row in rows)
+        st.html(tree_drawing.draw_all(zip((row["pattern"] for row in rows[:_TREES]), captions, strict=False)))
     chart = charts.shares(rows[:_BARS], title.capitalize(), "of its words" if "class" in rows[0] else "of sentences")
     st.altair_chart(chart, alt=title)
     columns = st.column_config

@@ -1,13 +1,17 @@
-"""Activations of one neuron at every token of a few texts."""
+"""Activations of one neuron at every token of a few texts, and of all neurons of a site on one text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ingest.aggregates import aggregate_named
+from ingest.batches import MIN_TOKENS, Tally, batches
 from ingest.models import LoadedModel, capture, forward
 from warehouse.errors import UsageError
 from warehouse.neurons import Neuron
@@ -62,4 +66,27 @@ def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[st
                 values,
             )
         )
+    return found
+
+
+def activations_of_text(
+    model: LoadedModel, site: str, text: str, aggregate: str = "mean", special_tokens: bool = False
+) -> NDArray[np.float32]:
+    """Return what job `activations` would store of a text taken as one sentence: [layers, neurons of the site].
+
+    aggregate, special_tokens: as in the job's settings. A text longer than the model's window is truncated.
+    UsageError for one of fewer than 3 tokens, which the job leaves out.
+    """
+    values: list[Tensor] = []
+    over_tokens = aggregate_named(aggregate, model.tokenizer.cls_token_id is not None)
+    for batch in batches(model, [0], [text], 1, special_tokens, Tally(1)):
+
+        def take(site: str, layer: int, activations: Tensor, counted: Tensor = batch.counted) -> None:
+            values.append(over_tokens(activations, counted)[0][0].cpu())
+
+        with capture(model, [site], take):
+            forward(model, batch.input_ids, batch.attention_mask)
+    if not values:
+        raise UsageError(f"a text of fewer than {MIN_TOKENS} tokens counts nowhere in a warehouse: write a longer one")
+    found: NDArray[np.float32] = torch.stack(values).numpy()
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ from warehouse.tables import first_line
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from warehouse.neurons import Neuron
 
+_ALL_STORED = 2**31 - 1
 _PLACE = (
     "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
     "and list_contains($corpora, corpus)"
@@ -129,6 +132,56 @@ def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole
     )
 
 
+def all_sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return every stored sentence of both poles over the union of corpora, the top ones first."""
+    return ask(
+        warehouse,
+        "select model, checkpoint, site, layer, neuron, pole, rank, activation, corpus, sentence_id, text "
+        f"from top_sentences($corpora, $k) where {_PLACE} order by pole desc, rank",
+        neuron,
+        corpora,
+        k=_ALL_STORED,
+    )
+
+
+def context(warehouse: Warehouse, corpora: Sequence[str], sentences: Sequence[int]) -> Answer:
+    """Return the sentences before and after each of some sentences (ids) in their documents, as far as there are.
+
+    One row per sentence_id and side (`before`, `after`), with the text on that side.
+    """
+    return ask(
+        warehouse,
+        "with shown as (select corpus, doc_id, position, sentence_id from sentences "
+        "where list_contains($corpora, corpus) and sentence_id in (select unnest($sentences::bigint[]))) "
+        "select shown.sentence_id, if(near.position < shown.position, 'before', 'after') as side, near.text "
+        "from shown inner join sentences as near on near.corpus = shown.corpus and near.doc_id = shown.doc_id "
+        "and near.position between shown.position - 1 and shown.position + 1 and near.position <> shown.position "
+        "where list_contains($corpora, near.corpus) order by all",
+        corpora=list(corpora),
+        sentences=list(sentences),
+    )
+
+
+def standing(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float) -> Answer:
+    """Return where an activation stands among those of each corpus's sentences.
+
+    z: its distance from the mean in standard deviations, null where the neuron is constant. share_below: share of
+    sentences with a lower activation, from the histogram (activations within a bin taken as evenly spread).
+    """
+    return ask(
+        warehouse,
+        "with bins as (select corpus, n, mean, std, unnest(histogram_edges[:-2]) as low, "
+        f"unnest(histogram_edges[2:]) as high, unnest(histogram_counts) as sentences from neuron_stats where {_PLACE}) "
+        "select corpus, any_value(n) as n, any_value(mean) as mean, any_value(std) as std, "
+        "($activation - any_value(mean)) / nullif(any_value(std), 0) as z, "
+        "sum(sentences * if(high > low, greatest(0, least(1, ($activation - low) / (high - low))), "
+        "($activation > low)::integer)) / sum(sentences) as share_below from bins group by corpus order by corpus",
+        neuron,
+        corpora,
+        activation=activation,
+    )
+
+
 def metadata(
     warehouse: Warehouse,
     neuron: Neuron,
@@ -155,13 +208,24 @@ def metadata(
 
 
 def ask(
-    warehouse: Warehouse, query: str, neuron: Neuron | None = None, corpora: Sequence[str] = (), /, **params: Any
+    warehouse: Warehouse,
+    query: str,
+    neuron: Neuron | None = None,
+    corpora: Sequence[str] = (),
+    tables: Mapping[str, pa.Table] | None = None,
+    /,
+    **params: Any,
 ) -> Answer:
-    """Run a query on a cursor of its own, so that sessions of a server can share a warehouse."""
+    """Run a query on a cursor of its own, so that sessions of a server can share a warehouse.
+
+    tables: rows at hand, by the names that the query gives them.
+    """
     if neuron is not None:
         params |= {**neuron.params, "corpora": list(corpora)}
     try:
         with warehouse.connection.cursor() as cursor:
+            for name, table in (tables or {}).items():
+                cursor.register(name, table)
             result = cursor.execute(query, params)
             return Answer(output.columns(result), result.fetchall())
     except duckdb.IOException as error:

@@ -6,9 +6,10 @@ corpus, sequences and subtrees per scope, as they are stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from warehouse.corpus_counts import counted
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -65,21 +66,41 @@ def words(
     Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
     than elsewhere, with a q-value of at most `max_q`.
     """
-    found = ask(
+    found = typical_words(warehouse, neuron, corpora, annotator, limit, pole=pole, min_support=min_support, max_q=max_q)
+    return _by_class(found)
+
+
+def typical_words(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    annotator: str,
+    limit: int,
+    *,
+    pole: str = "top",
+    min_support: float = 0.01,
+    max_q: float = 0.05,
+) -> Answer:
+    """Return the same words as one answer, whose first column is their class."""
+    return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
-        "and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
+        f"lift, q_value from neuron_words_against('counted_words') where {_OF_CORPORA} and pole = $pole "
+        "and annotator = $annotator and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
         neuron,
         corpora,
+        {"counted_words": counted(warehouse, "corpus_words", neuron, corpora, annotator)},
         annotator=annotator,
         pole=pole,
         min_support=min_support,
         max_q=max_q,
         limit=limit,
     )
+
+
+def _by_class(found: Answer) -> dict[str, Answer]:
     return {
         word_class: Answer(found.columns[1:], [row[1:] for row in found.rows if row[0] == word_class])
         for word_class in CLASSES
@@ -123,10 +144,12 @@ def tag_distribution(
     return ask(
         warehouse,
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
-        f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution where {_OF_CORPORA} and pole = $pole "
-        "and annotator = $annotator group by corpus, class order by corpus, share desc, class",
+        "sum(share) / sum(corpus_share) as lift from neuron_tag_distribution_against('counted_tags') "
+        f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "group by corpus, class order by corpus, share desc, class",
         neuron,
         corpora,
+        {"counted_tags": counted(warehouse, "corpus_tags", neuron, corpora, annotator)},
         annotator=annotator,
         pole=pole,
     )
@@ -143,18 +166,31 @@ def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
     )
 
 
-def table2(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int) -> dict[str, Answer]:
-    """Return the whole table, `limit` rows of each part; parts that nothing is stored for are left out."""
+def _directly(warehouse: Warehouse, question: Callable[..., Answer], *arguments: Any) -> Answer:
+    return question(warehouse, *arguments)
+
+
+def table2(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    limit: int,
+    asked: Callable[..., Answer] = _directly,
+) -> dict[str, Answer]:
+    """Return the whole table, `limit` rows of each part; parts that nothing is stored for are left out.
+
+    asked(warehouse, question, *arguments): how a page that keeps and times its answers asks.
+    """
     tables: dict[str, Answer] = {}
     annotator = annotator_of(warehouse, neuron, corpora)
     if annotator is not None:
-        for word_class, found in words(warehouse, neuron, corpora, annotator, limit).items():
-            tables[f"{word_class}s"] = found
+        words_found = asked(warehouse, typical_words, neuron, corpora, annotator, limit)
+        tables |= {f"{word_class}s": found for word_class, found in _by_class(words_found).items()}
     titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
     for scope in scopes_of(warehouse, neuron, corpora)[:1]:
         for kind, title in titles.items():
-            tables[f"{title} ({scope})"] = patterns(warehouse, neuron, scope, kind, limit)
+            tables[f"{title} ({scope})"] = asked(warehouse, patterns, neuron, scope, kind, limit)
     if annotator is not None:
-        tables["parts of speech"] = tag_distribution(warehouse, neuron, corpora, annotator)
-    tables["mean length"] = mean_length(warehouse, neuron, corpora)
+        tables["parts of speech"] = asked(warehouse, tag_distribution, neuron, corpora, annotator)
+    tables["mean length"] = asked(warehouse, mean_length, neuron, corpora)
     return tables

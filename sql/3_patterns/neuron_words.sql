@@ -20,59 +20,6 @@
 -- p_value: of g2, two-sided, chi-square with one degree of freedom
 -- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
 create view neuron_words as
-with supports as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        words.annotator,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        words.class,
-        words.word,
-        count(*) as support
-    from neuron_topk as topk
-    inner join sentence_words as words
-        on topk.sentence_id = words.sentence_id and topk.corpus = words.corpus
-    group by
-        topk.model, topk.checkpoint, topk.site, topk.corpus, words.annotator, topk.layer, topk.neuron, topk.pole,
-        words.class, words.word
-),
-
-tests as (
-    select
-        supports.*,
-        poles.k,
-        whole.corpus_support,
-        whole.n_sentences,
-        (support / k) / (corpus_support / n_sentences) as lift,
-        log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
-    from supports
-    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
-    inner join corpus_words as whole using (model, checkpoint, corpus, annotator, class, word)
-),
-
-valued as (
-    select
-        tests.*,
-        chi_square_p(g2) as p_value
-    from tests
-),
-
-ranked as (
-    select
-        valued.*,
-        count(*) over (partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class) as tested,
-        count(*) over (
-            partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
-            order by p_value
-            range between unbounded preceding and current row
-        ) as last_place
-    from valued
-)
-
 select
     model,
     checkpoint,
@@ -91,9 +38,5 @@ select
     lift,
     g2,
     p_value,
-    least(1, min(p_value * tested / last_place) over (
-        partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
-        order by p_value desc
-        range between unbounded preceding and current row
-    )) as q_value
-from ranked;
+    q_value
+from neuron_words_against('corpus_words');

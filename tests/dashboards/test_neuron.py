@@ -54,7 +54,7 @@ def texts(listing):
 
 
 def expected(warehouse, pole, k, corpora, site="ffn", layer=1, neuron=5):
-    """Return (corpus, text) of the extreme sentences by sorting what the corpora keep."""
+    """Return (corpus, text) of the extreme sentences, each text once, by sorting what the corpora keep."""
     rows = warehouse.sql(
         "select activation, sentence_id, corpus, text from neuron_sentences where site = $site and layer = $layer "
         "and neuron = $neuron and pole = $pole and model = 'tiny'",
@@ -62,7 +62,7 @@ def expected(warehouse, pole, k, corpora, site="ffn", layer=1, neuron=5):
     ).fetchall()
     sign = -1 if pole == "top" else 1
     rows = sorted((sign * activation, *rest) for activation, *rest in rows if rest[1] in corpora)
-    return [(corpus, text) for _, _, corpus, text in rows[:k]]
+    return list(dict.fromkeys((corpus, text) for _, _, corpus, text in rows))[:k]
 
 
 def test_an_address_restores_everything(open_page, warehouse):
@@ -134,11 +134,11 @@ def test_text_from_corpora_stays_text(open_page, warehouse, tokens):
     app = open_page(warehouse, **NEURON, corpora="hostile", tokens=tokens)
     for listing in lists(app):
         assert {text for _, text in texts(listing)} == set(HOSTILE)
-        assert set(re.findall(r"<(\w+)", listing)) <= {"ol", "li", "div", "b", "p", "span"}
+        assert set(re.findall(r"<(\w+)", listing)) <= {"ol", "li", "div", "b", "p", "span", "details", "summary"}
     shown = app.dataframe[0].value
     assert set(shown["name"]) == {"author = <b>eve</b>", "topic = **x**"}
     written = " ".join(element.value for element in [*app.markdown, *app.caption])
-    assert not any(part in written for part in ("eve", "**x**", "script", "$x", "__The"))
+    assert not any(part in written for part in ("eve<", "**x**", "script", "$x", "__The"))
 
 
 def test_token_activations_agree_with_the_stored_sentence_activation(open_page, warehouse):

@@ -12,8 +12,12 @@ from warehouse.neurons import Neuron
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ingest.live import TokenActivations
     from ingest.models import LoadedModel
+    from ingest.output_tokens import OutputTokens
 
 
 # Sessions of a dashboard share the loaded model, and reading a neuron hooks into it.
@@ -27,18 +31,58 @@ def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]
     """
     from ingest.live import activations_at_tokens
 
-    found = warehouse.sql(
-        "select source, weights_sha256 from checkpoints where model = $1 and checkpoint = $2",
-        [neuron.model, neuron.checkpoint],
-    ).fetchall()
-    if not found:
-        raise UsageError(f"no checkpoint {neuron.model}@{neuron.checkpoint} in {warehouse.storage}")
+    source = _source(warehouse, neuron.model, neuron.checkpoint)
     with _ONE_AT_A_TIME:
-        return activations_at_tokens(_load(found[0][0], neuron.checkpoint, neuron.model), neuron, texts)
+        return activations_at_tokens(_load(source, neuron.checkpoint, neuron.model), neuron, texts)
+
+
+def text_activations(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, text: str, aggregate: str, special_tokens: bool
+) -> NDArray[np.float32]:
+    """Return every neuron's activation on a text taken as one sentence, [layers, neurons]; the model stays loaded.
+
+    aggregate, special_tokens: as in the settings of job `activations`. UsageError for a checkpoint that the warehouse
+    does not know and for a text of fewer than 3 tokens; ModelError where the checkpoint can no longer be loaded.
+    """
+    from ingest.live import activations_of_text
+
+    source = _source(warehouse, model, checkpoint)
+    with _ONE_AT_A_TIME:
+        return activations_of_text(_load(source, checkpoint, model), site, text, aggregate, special_tokens)
+
+
+def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
+    """Return the k tokens that a neuron's output weights raise most, and lower most; the model stays loaded.
+
+    UsageError for site `hidden`, and for a checkpoint that the warehouse does not know or that has no head over a
+    vocabulary; ModelError where it can no longer be loaded.
+    """
+    if neuron.site != "ffn":
+        raise UsageError(f"{neuron} has no output weights of its own: neurons of site ffn have")
+    source = _source(warehouse, neuron.model, neuron.checkpoint)
+    place = [neuron.model, neuron.checkpoint]
+    with warehouse.connection.cursor() as cursor:
+        found = cursor.execute("select objective from checkpoints where model = $1 and checkpoint = $2", place)
+        objective = found.fetchall()[0][0]
+    if objective == "encoder":
+        raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
+    from ingest.output_tokens import output_tokens as tokens_of
+
+    with _ONE_AT_A_TIME:
+        return tokens_of(_load(source, neuron.checkpoint, neuron.model, head=True), neuron.layer, neuron.neuron, k)
+
+
+def _source(warehouse: Warehouse, model: str, checkpoint: str) -> str:
+    with warehouse.connection.cursor() as cursor:
+        query = "select source from checkpoints where model = $1 and checkpoint = $2"
+        found = cursor.execute(query, [model, checkpoint]).fetchall()
+    if not found:
+        raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}")
+    return str(found[0][0])
 
 
 @lru_cache(maxsize=2)
-def _load(source: str, checkpoint: str, name: str) -> LoadedModel:
+def _load(source: str, checkpoint: str, name: str, head: bool = False) -> LoadedModel:
     from ingest.models import load
 
-    return load(source, None if checkpoint == "main" else checkpoint, name=name)
+    return load(source, None if checkpoint == "main" else checkpoint, name=name, head=head)

@@ -1,0 +1,123 @@
+"""The layers page: a figure of every neuron, whether dimensions keep it over layers, how diverse layers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboards import across, across_charts, opened
+from dashboards.across import Choices
+from dashboards.choice import extent_of, label
+from dashboards.knowledge import rows
+from dashboards.markup import literal
+from warehouse import Warehouse, across_queries, neuron_queries
+from warehouse.neuron_queries import Extent
+from warehouse.neurons import Neuron
+
+
+def page() -> None:
+    """Show the layers of the checkpoint that the address names."""
+    st.title("Layers", anchor=False)
+    st.markdown(
+        "What neurons do by layer and dimension: one figure of every neuron as a picture, whether the same dimension "
+        "behaves alike in different layers, and how diverse the sentences are that activate a layer's neurons most "
+        "(Oba et al. 2021, section 4.3). What you choose is in the address."
+    )
+    warehouse = opened.warehouse()
+    known = neuron_queries.extents(warehouse)
+    if not known:
+        st.info("This warehouse holds no activations yet. These commands fill it:")
+        steps = [] if neuron_queries.has_corpora(warehouse) else ["ingest corpus FILE --name NAME"]
+        across.commands(warehouse, *steps, "ingest activations --model MODEL", "ingest clusters --model MODEL")
+        st.markdown("The page shows what a command has stored when you load it again.")
+        return
+    choices = Choices()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        labels = list(dict.fromkeys(map(label, known)))
+        model = choices.one_of("model", "Model@checkpoint", labels, width=290)
+        sites = [extent.site for extent in known if label(extent) == model]
+        extent = extent_of(known, model, choices.one_of("site", "Site", sites, width=110))
+        corpus = choices.one_of("corpus", "Corpus", extent.corpora)
+        found = rows(warehouse, across_queries.figures, extent.model, extent.checkpoint, corpus)
+        figure = choices.one_of("figure", "Figure", [row["figure"] for row in found], width=290)
+        curves = rows(warehouse, across_queries.sse_curves, extent.model, extent.checkpoint, extent.site)
+        scopes = list(dict.fromkeys(row["scope"] for row in curves))
+        default = corpus if corpus in scopes else None
+        scope = choices.one_of("scope", "Clusters over", scopes, default) if scopes else ""
+    if not choices.fit():
+        return
+    _heat_map(warehouse, extent, corpus, figure)
+    _diversity(warehouse, extent, [row for row in curves if row["scope"] == scope])
+    _consistency(warehouse, extent, corpus, figure)  # last, because it takes longest
+
+
+def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
+    place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
+    with st.spinner("Computing the figure of every neuron"):
+        found = rows(warehouse, across_queries.figure_values, *place)
+    if not found:
+        st.info(f"No neuron has the figure {literal(figure)} over {literal(corpus)}.")
+        return
+    missing = extent.n_layers * extent.n_neurons - len(found)
+    st.caption(
+        f"{len(found):,} neurons; colours end at the 1st and 99th percentile."
+        + (f" {missing:,} neurons do not have the figure and are left blank." if missing else "")
+    )
+    chart = across_charts.heat_map(found, figure, extent.n_layers, extent.n_neurons)
+    across.draw_to_pick(chart, "/".join(("layers", *place)), f"{figure} of every neuron, by layer and dimension")
+    picked = across.picked_row(found)
+    if picked is None:
+        across.show_how_to_pick(len(found))
+        return
+    place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
+    across.link_to(place_of, f"{across_charts.figure_title(figure)} {picked['value']:.4g}")
+
+
+def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
+    st.markdown("#### Does the same dimension behave alike in different layers?")
+    if extent.n_layers == 1:
+        st.caption("This model has one layer only.")
+        return
+    place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
+    with st.spinner("Correlating layers"):
+        found = [row for row in rows(warehouse, across_queries.consistency, *place) if row["correlation"] is not None]
+    if not found:
+        st.info("This figure does not vary within layers, so it has no correlation between them.")
+        return
+    st.caption(
+        "Correlation of the figure over dimensions between two layers (view `dimension_consistency`); the baseline is "
+        "its mean over 99 permutations of the dimensions, p the share of these that reach it, itself included."
+    )
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.altair_chart(across_charts.consistency(found), alt="Correlation of the figure between layers")
+    with right:
+        columns = st.column_config
+        st.dataframe(
+            found,
+            hide_index=True,
+            column_config={
+                "layer_a": columns.NumberColumn("lower layer"),
+                "layer_b": columns.NumberColumn("higher layer"),
+                "n_neurons": columns.NumberColumn("dimensions"),
+                "correlation": columns.NumberColumn(format="%.3f"),
+                "baseline": columns.NumberColumn(format="%.3f"),
+                "baseline_std": columns.NumberColumn("its std", format="%.3f"),
+                "p_value": columns.NumberColumn("p", format="%.2f"),
+            },
+        )
+
+
+def _diversity(warehouse: Warehouse, extent: Extent, curves: list[dict[str, Any]]) -> None:
+    st.markdown("#### How diverse is what activates a layer?")
+    if not curves:
+        st.caption("There are no clusters of this model at this site yet. This command makes them:")
+        across.commands(warehouse, f"ingest clusters --model MODEL --site {extent.site}")
+        return
+    st.caption(
+        "The sentences that activate each neuron of a layer most, as vectors of the last block, put into k clusters by "
+        "k-means: the higher a layer's curve, the more its neurons' sentences differ (relation `layer_clusters`). "
+        f"Corpora: {literal(curves[0]['scope'])}."
+    )
+    st.altair_chart(across_charts.sse_curves(curves), alt="Sum of squared distances by number of clusters, per layer")

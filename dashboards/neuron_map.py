@@ -1,0 +1,121 @@
+"""The map of neurons: a layer's neurons placed by what they do, in groups that have a meaning."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboards import across, across_charts, opened
+from dashboards.across import Choices
+from dashboards.knowledge import rows
+from dashboards.markup import literal
+from warehouse import Warehouse, across_queries, neuron_queries
+from warehouse.across_queries import NeuronMap
+from warehouse.neurons import Neuron
+
+_BY_CLUSTER = "cluster"
+_PROFILE_ROWS = 40
+
+
+def page() -> None:
+    """Show the map that the address names."""
+    st.title("Neuron map", anchor=False)
+    st.markdown(
+        "The neurons of a layer, near to each other where they respond alike: each is the vector of its activations "
+        "over the same sampled sentences, placed by t-SNE (van der Maaten and Hinton 2008) and grouped by k-means "
+        "(Oba et al. 2021, section 4.3). Only near neighbours mean something; long distances do not. What you choose "
+        "is in the address."
+    )
+    warehouse = opened.warehouse()
+    known = across_queries.maps(warehouse)
+    if not known:
+        _empty(warehouse)
+        return
+    choices = Choices()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen, layer = _place(choices, known)
+        place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer)
+        figures = _figures(warehouse, chosen)
+        colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *figures], width=290)
+        found = rows(warehouse, across_queries.neuron_map, *place)
+        picked = across.picked_row(found)
+        sizes = {str(row["cluster"]): row["n_neurons"] for row in rows(warehouse, across_queries.clusters, *place)}
+        default = str(picked["cluster"]) if picked else None
+        cluster = int(choices.one_of("cluster", "Cluster", list(sizes), default, width=110))
+    if not choices.fit():
+        return
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        figure = None
+        if colour != _BY_CLUSTER:
+            corpus, figure = figures[colour]
+            with st.spinner("Computing the figure of every neuron"):
+                found = rows(warehouse, across_queries.neuron_map_by, *place, corpus, figure)
+        title = f"{len(found):,} neurons of layer {layer} in {len(sizes)} clusters"
+        chart = across_charts.neuron_map(found, title, cluster, figure)
+        across.draw_to_pick(chart, "/".join(map(str, ("map", *place, colour))), title)
+    with right:
+        if picked is None:
+            across.show_how_to_pick(len(found))
+        else:
+            across.link_to(Neuron(*place[:3], layer, picked["neuron"]), f"cluster {picked['cluster']}")
+        _profile(warehouse, chosen, layer, cluster, sizes[str(cluster)])
+
+
+def _place(choices: Choices, known: list[NeuronMap]) -> tuple[NeuronMap, int]:
+    labels = list(dict.fromkeys(f"{each.model}@{each.checkpoint}" for each in known))
+    model = choices.one_of("model", "Model@checkpoint", labels, width=290)
+    of_model = [each for each in known if f"{each.model}@{each.checkpoint}" == model]
+    site = choices.one_of("site", "Site", list(dict.fromkeys(each.site for each in of_model)), width=110)
+    of_site = [each for each in of_model if each.site == site]
+    scope = choices.one_of("scope", "Corpora", [each.scope for each in of_site])
+    chosen = next(each for each in of_site if each.scope == scope)
+    return chosen, int(choices.one_of("layer", "Layer", list(map(str, chosen.layers)), width=110))
+
+
+def _figures(warehouse: Warehouse, chosen: NeuronMap) -> dict[str, tuple[str, str]]:
+    """Return what a map can be coloured by, name -> corpus and figure; names say the corpus where there are several."""
+    corpora = chosen.scope.split("+")
+    return {
+        row["figure"] if len(corpora) == 1 else f"{corpus}: {row['figure']}": (corpus, row["figure"])
+        for corpus in corpora
+        for row in rows(warehouse, across_queries.figures, chosen.model, chosen.checkpoint, corpus)
+    }
+
+
+def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, n_neurons: int) -> None:
+    st.markdown(f"#### What sets cluster {cluster} apart")
+    place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer, cluster)
+    with st.spinner("Comparing the cluster with the layer's other neurons"):
+        found = rows(warehouse, across_queries.cluster_profile, *place, _PROFILE_ROWS)
+    if not found:
+        st.caption(
+            f"Nothing stored is commoner among its {n_neurons:,} neurons than among the layer's others. Patterns come "
+            f"from this command, over the corpora {literal(chosen.scope)}; metadata from `ingest corpus --metadata`:"
+        )
+        corpora = chosen.scope.replace("+", ",")
+        across.commands(warehouse, f"ingest patterns --model {chosen.model} --corpus {corpora} --site {chosen.site}")
+        return
+    st.caption(
+        f"Patterns and metadata that the top sentences of its {n_neurons:,} neurons have (q ≤ 0.05, lift above 1), "
+        "against the layer's other neurons; G² ranks them (view `cluster_profile`)."
+    )
+    columns = st.column_config
+    st.dataframe(
+        found,
+        hide_index=True,
+        column_order=["kind", "pattern", "share", "others_share", "n_with", "g2"],
+        column_config={
+            "share": columns.NumberColumn("of the cluster", format="percent"),
+            "others_share": columns.NumberColumn("of the others", format="percent"),
+            "n_with": columns.NumberColumn("neurons"),
+            "g2": columns.NumberColumn("G²", format="%.1f"),
+        },
+    )
+
+
+def _empty(warehouse: Warehouse) -> None:
+    st.info("This warehouse holds no maps of neurons yet. These commands fill it:")
+    steps = [] if neuron_queries.has_corpora(warehouse) else ["ingest corpus FILE --name NAME"]
+    steps += [] if neuron_queries.extents(warehouse) else ["ingest activations --model MODEL"]
+    across.commands(warehouse, *steps, "ingest clusters --model MODEL", "ingest patterns --model MODEL")
+    st.markdown("The page shows what a command has stored when you load it again.")

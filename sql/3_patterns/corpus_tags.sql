@@ -1,0 +1,20 @@
+-- How often each Penn tag stands in the sentences of a corpus that counted for a model.
+-- grain: tag, per model, checkpoint, corpus and annotator
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- corpus: name of the corpus
+-- annotator: what found words and tags
+-- tag: Penn part-of-speech tag
+-- corpus_words: words with the tag
+create view corpus_tags as
+select
+    tokens.model,
+    tokens.checkpoint,
+    tokens.corpus,
+    tags.annotator,
+    tags.tag,
+    sum(tags.words)::bigint as corpus_words
+from sentence_tokens as tokens
+inner join sentence_tags as tags
+    on tokens.sentence_id = tags.sentence_id and tokens.corpus = tags.corpus
+group by tokens.model, tokens.checkpoint, tokens.corpus, tags.annotator, tags.tag;

@@ -1,0 +1,115 @@
+-- The rows of neuron_words, with the words of the corpora counted elsewhere: whoever asks about many neurons counts
+-- them once. The neuron's own sentences are found first, and only their words are looked at.
+-- grain: neuron x pole x class x word found among its sentences, per model, checkpoint, site, corpus and annotator
+-- counts: name of a table or view with the columns of corpus_words
+-- model: short name of the model
+-- checkpoint: label of the checkpoint
+-- site: hidden or ffn
+-- corpus: name of the corpus
+-- annotator: what found words and tags
+-- layer: block, from 0
+-- neuron: dimension, from 0
+-- pole: top or bottom
+-- class: noun (NN*), verb (VB*) or adjective (JJ*)
+-- word: the word as it stands
+-- support: sentences of the pole with the word in this class
+-- k: sentences of the pole
+-- corpus_support: sentences of the corpus with it, among those that counted for the model
+-- n_sentences: sentences of the corpus that counted for the model
+-- lift: (support / k) / (corpus_support / n_sentences)
+-- g2: log-likelihood ratio of the pole's sentences against the corpus's others
+-- p_value: of g2, two-sided, chi-square with one degree of freedom
+-- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
+create macro neuron_words_against(counts) as table
+with found as (
+    select
+        topk.model,
+        topk.checkpoint,
+        topk.site,
+        topk.corpus,
+        annotations.annotator,
+        topk.layer,
+        topk.neuron,
+        topk.pole,
+        topk.sentence_id,
+        unnest(annotations.words) as word,
+        unnest(annotations.tags) as tag
+    from neuron_topk as topk
+    inner join annotations
+        on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
+),
+
+supports as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        annotator,
+        layer,
+        neuron,
+        pole,
+        word,
+        tag_class(tag) as class,
+        count(distinct sentence_id) as support
+    from found
+    where tag_class(tag) in ('noun', 'verb', 'adjective') and regexp_matches(word, '[\p{L}\p{N}]')
+    group by model, checkpoint, site, corpus, annotator, layer, neuron, pole, tag_class(tag), word
+),
+
+tests as (
+    select
+        supports.*,
+        poles.k,
+        whole.corpus_support,
+        whole.n_sentences,
+        (support / k) / (corpus_support / n_sentences) as lift,
+        log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
+    from supports
+    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
+    inner join query_table(counts) as whole using (model, checkpoint, corpus, annotator, class, word)
+),
+
+valued as (
+    select
+        tests.*,
+        chi_square_p(g2) as p_value
+    from tests
+),
+
+ranked as (
+    select
+        valued.*,
+        count(*) over (partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class) as tested,
+        count(*) over (
+            partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
+            order by p_value
+            range between unbounded preceding and current row
+        ) as last_place
+    from valued
+)
+
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    annotator,
+    layer,
+    neuron,
+    pole,
+    class,
+    word,
+    support,
+    k,
+    corpus_support,
+    n_sentences,
+    lift,
+    g2,
+    p_value,
+    least(1, min(p_value * tested / last_place) over (
+        partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
+        order by p_value desc
+        range between unbounded preceding and current row
+    )) as q_value
+from ranked;

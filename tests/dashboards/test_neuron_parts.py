@@ -1,0 +1,211 @@
+"""The later parts of the neuron page, as Streamlit runs them over a real warehouse with a sample and a head."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import downloads, sentences, tree_drawing
+from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.test_markup import Read
+from tests.dashboards.test_neuron import APP, lists, run, texts
+from tests.ingest.tiny_language_models import WORDS, save_masked
+from warehouse import Warehouse, neuron_queries, output
+from warehouse.neurons import Neuron
+
+NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
+PLACE = Neuron("tiny", "main", "ffn", 1, 5)
+NEAR = ["The old city is 12 in Rome.", "The OLD city is 7 in ROME."]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    """Return a warehouse with one corpus run through a tiny masked model, all sentences kept and sampled."""
+    from random import Random
+
+    from ingest.activations import Settings, ingest_activations
+    from ingest.corpus import ingest_corpus
+    from ingest.documents import Document
+    from ingest.models import load
+
+    random = Random(2)
+    own = [f"{' '.join(random.choices(WORDS, k=random.randint(3, 9))).capitalize()}." for _ in range(60)]
+    documents = [Document(f"d{i}", f"{text} {own[7 * i % 60]}", []) for i, text in enumerate([*own, *HOSTILE, *NEAR])]
+    made = Warehouse.create(tmp_path_factory.mktemp("parts") / "warehouse")
+    ingest_corpus(made, "one", "one.jsonl", lambda: iter(documents))
+    folder = save_masked(tmp_path_factory.mktemp("models") / "tiny")
+    model = load(str(folder), name="tiny", device="cpu")
+    ingest_activations(made, model, ["one"], Settings(("ffn", "hidden"), k=500, sample=500))
+    return made
+
+
+@pytest.fixture
+def open_page(monkeypatch, warehouse):
+    def opened(**address):
+        monkeypatch.setenv("NWH_WAREHOUSE", warehouse.storage.uri)
+        app = AppTest.from_file(APP, default_timeout=120)
+        app.query_params.update(NEURON | address)
+        return run(app)
+
+    return opened
+
+
+def tables(app):
+    return [element.value for element in app.get("html") if 'class="nwh-table"' in element.value]
+
+
+def test_near_duplicates_are_folded_and_counted(warehouse, open_page):
+    app = open_page(k="100", tokens="off")
+    top = lists(app)[0]
+    stored = neuron_queries.sentences(warehouse, PLACE, ["one"], "top", 500).records
+    folded = {}
+    for row in stored:
+        folded.setdefault(re.sub(r"\d+", "0", " ".join(row["text"].lower().split())), []).append(row["text"])
+    assert [text for _, text in texts(top)] == [group[0] for group in folded.values()][:100]
+    (group,) = (group for group in folded.values() if set(group) == set(NEAR))
+    shown = re.findall(r"<summary>and 1 of nearly the same text</summary><div[^>]*>(.*?)</div>", top)
+    assert any(html.unescape(each).endswith(f"  {group[1]}") for each in shown)
+    assert sentences.fold([]) == []
+
+
+def test_sentences_of_every_strength_have_a_tab_each(open_page):
+    app = open_page(tokens="off")
+    names = [tab.label for tab in app.tabs]
+    assert names == ["0.99 to 1", "0.9 to 0.99", "0.5 to 0.9", "0.1 to 0.5", "0 to 0.1", "Random"]
+    ranges = []
+    for tab in app.tabs[:-1]:
+        found = texts(tab.get("html")[0].value)
+        assert 1 <= len(found) <= 5
+        said = re.search("activations from (.*) to (.*)$", tab.caption[0].value).groups()
+        ranges.append([float(value.replace("\N{MINUS SIGN}", "-")) for value in said])
+    assert ranges == sorted(ranges, reverse=True)
+
+
+def test_context_shows_the_sentences_around(warehouse, open_page):
+    shown = lists(open_page(context="on", tokens="off"))[0]
+    plain = lists(open_page(tokens="off"))[0]
+    assert "nwh-context" in shown
+    assert "nwh-context" not in plain
+    around = {html.unescape(text) for text in re.findall(r'<p class="nwh-context" dir="auto">(.*?)</p>', shown)}
+    stored = set(warehouse.scan("sentences").collect()["text"])
+    assert around <= stored
+    assert Read(shown).text.count("script") == 0 or not [tag for tag, _ in Read(shown).elements if tag == "script"]
+
+
+def test_similar_neurons_lead_to_their_pages(open_page):
+    app = open_page(tokens="off", k="3")
+    table = next(table for table in tables(app) if "cosine" in table)
+    links = [attrs["href"] for tag, attrs in Read(table).elements if tag == "a"]
+    assert len(set(links)) == 10
+    assert all(re.fullmatch(r"neuron\?model=tiny%40main&site=ffn&layer=\d&neuron=\d+&k=3&tokens=off", e) for e in links)
+
+
+def test_output_tokens_are_those_of_the_weights(open_page):
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    app = open_page(tokens="off")
+    made = next(table for table in tables(app) if "raised most" in table)
+    folder = Warehouse.open().sql("select source from checkpoints").fetchall()[0][0]
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    change = model.cls.predictions.decoder.weight @ model.bert.encoder.layer[1].output.dense.weight[:, 5]
+    want = [tokenizer.convert_ids_to_tokens(int(i)) for i in change.topk(10).indices]
+    assert [html.unescape(name) for name in re.findall(r'<th scope="row">(.*?)</th>', made)] == want
+    assert any("hint, no more" in each.value for each in app.caption)
+    assert not any("raised most" in table for table in tables(open_page(site="hidden", tokens="off")))
+
+
+def test_a_text_of_ones_own(warehouse, open_page):
+    (known,) = neuron_queries.sentences(warehouse, PLACE, ["one"], "top", 1).records
+    app = open_page(tokens="off")
+    run(app.text_area(key="text").set_value(known["text"]))
+    assert app.query_params["text"] == known["text"]
+    said = next(each.value for each in app.caption if "As one sentence" in each.value)
+    value = float(re.search(r"activation (\S+)\. ", said)[1].replace("\N{MINUS SIGN}", "-"))
+    assert value == pytest.approx(known["activation"], rel=2e-3, abs=2e-3)
+    table = next(table for table in tables(app) if "sentences below" in table)
+    assert float(re.search(r"<td>([\d.]+)%</td>", table)[1]) > 95
+    run(app.text_area(key="text").set_value("of"))
+    assert any("fewer than 3 tokens" in warning.value for warning in app.warning)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_text_of_ones_own_stays_text(open_page, hostile):
+    app = open_page(text=hostile, tokens="off")
+    assert not app.warning
+    (shown,) = (each.value for each in app.get("html") if 'class="nwh-ramp"' in each.value)
+    assert Read(shown).text.startswith(hostile)
+    assert {tag for tag, _ in Read(shown).elements} <= {"p", "span", "div"}
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_downloads_hold_every_stored_sentence(warehouse, open_page, format):
+    app = open_page(tokens="off")
+    assert len(app.get("download_button")) == 3
+    want = neuron_queries.all_sentences(warehouse, PLACE, ["one"]).records
+    assert len(want) == 2 * warehouse.scan("neuron_stats").collect()["n"][0]
+    content = downloads.made(lambda: neuron_queries.all_sentences(warehouse, PLACE, ["one"]), output.Format(format))()
+    if format == "json":
+        assert json.loads(content) == want
+    else:
+        read = pl.read_csv if format == "csv" else pl.read_parquet
+        assert read(io.BytesIO(content)).to_dicts() == [
+            {name: pytest.approx(value) if name == "activation" else value for name, value in row.items()}
+            for row in want
+        ]
+
+
+def test_concepts_lead_to_their_pages(tmp_path, monkeypatch):
+    """Over made-up rows of attributions, one concept with a hostile name; the part is run by itself."""
+    from tests.warehouse.knowledge_rows import Rows
+
+    monkeypatch.setenv("NWH_WAREHOUSE", Rows().write(tmp_path / "warehouse").storage.uri)
+
+    def part():
+        from dashboards import opened, related
+        from warehouse.neurons import Neuron
+
+        related.concepts(opened.warehouse(), Neuron("bert", "main", "ffn", 2, 3))
+
+    app = run(AppTest.from_function(part, default_timeout=60))
+    (table,) = tables(app)
+    links = [attrs["href"] for tag, attrs in Read(table).elements if tag == "a"]
+    wanted = (
+        Warehouse.open()
+        .sql(
+            "select distinct dataset, concept from knowledge_neurons where model = 'bert' and layer = 2 and neuron = 3"
+        )
+        .fetchall()
+    )
+    assert f"{len(wanted):,} concepts" in app.caption[0].value
+    assert len(links) == min(20, len(wanted))
+    assert all(link.startswith("concept?model=bert&dataset=") for link in links)
+    assert len(app.get("arrow_vega_lite_chart") + app.get("vega_lite_chart")) == 1
+
+
+@pytest.mark.parametrize(
+    ("bracketed", "text", "leaves"),
+    [
+        ("(NP (DT) (NN))", "NPDTNN", 3),
+        ("(S (NP (DT the)) (VP))", "SNPDTtheVP", 5),
+        ("(<img/src=x> (&amp;) (\"'))", "<img/src=x>&amp;\"'", 3),
+        ("(NP)", "NP", 1),
+    ],
+)
+def test_trees_are_drawn_with_their_labels_as_text(bracketed, text, leaves):
+    read = Read(tree_drawing.draw(bracketed))
+    assert read.text == text
+    assert [tag for tag, _ in read.elements].count("li") == leaves
+    assert {tag for tag, _ in read.elements} <= {"ul", "li", "span"}
+
+
+@pytest.mark.parametrize("broken", ["", "NP", "(NP", "NP)", "(A) (B)", f"{'(A ' * 5000}{')' * 5000}", "<b>"])
+def test_what_is_no_tree_is_shown_as_it_stands(broken):
+    read = Read(tree_drawing.draw(broken))
+    assert read.text == broken
+    assert [tag for tag, _ in read.elements] == ["code"]

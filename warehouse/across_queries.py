@@ -1,0 +1,309 @@
+"""What pages ask about layers, maps of neurons and pairs of checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from warehouse.neuron_queries import Answer, ask
+from warehouse.warehouse import Warehouse
+
+FIGURES = ("mean", "std", "skewness", "kurtosis", "share_positive", "mean_tokens", "mean_words")
+"""Figures that every neuron has: of its activations, and the length of its top sentences."""
+WORD_FIGURES = (
+    "nouns",
+    "verbs",
+    "adjectives",
+    "adverbs",
+    "pronouns",
+    "determiners",
+    "prepositions",
+    "conjunctions",
+    "numbers",
+    "modals",
+    "others",
+)
+"""Words of a class per top sentence, over corpora with annotations."""
+_MOST_SHARES = 50
+_OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
+_OF_MAP = f"{_OF_SITE} and scope = $scope"
+_OF_PAIR = (
+    "model_before = $model_before and checkpoint_before = $checkpoint_before "
+    "and model_after = $model_after and checkpoint_after = $checkpoint_after"
+)
+_MATCHED = (
+    "model = $model_before and checkpoint = $checkpoint_before "
+    "and other_model = $model_after and other_checkpoint = $checkpoint_after and site = $site and scope = $scope"
+)
+
+
+@dataclass(frozen=True)
+class NeuronMap:
+    """The layers of one site of a checkpoint that there are pictures of, made over the corpora of a scope."""
+
+    model: str
+    checkpoint: str
+    site: str
+    scope: str
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two checkpoints that were compared."""
+
+    model_before: str
+    checkpoint_before: str
+    model_after: str
+    checkpoint_after: str
+
+    @property
+    def before(self) -> str:
+        """MODEL@CHECKPOINT of the first."""
+        return f"{self.model_before}@{self.checkpoint_before}"
+
+    @property
+    def after(self) -> str:
+        """MODEL@CHECKPOINT of the second."""
+        return f"{self.model_after}@{self.checkpoint_after}"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The pair as named SQL parameters."""
+        return dict(vars(self))
+
+
+# -- layers ------------------------------------------------------------------------------------------------
+
+
+def figures(warehouse: Warehouse, model: str, checkpoint: str, corpus: str) -> Answer:
+    """Return the names of figures that neurons have over a corpus, shares for its commonest metadata values only."""
+    words = ask(warehouse, "select corpus from annotations where corpus = $corpus limit 1", corpus=corpus).rows
+    shares = ask(
+        warehouse,
+        "select 'share:' || key || '=' || value from corpus_metadata "
+        "where model = $model and checkpoint = $checkpoint and corpus = $corpus "
+        f"order by corpus_support desc, key, value limit {_MOST_SHARES}",
+        model=model,
+        checkpoint=checkpoint,
+        corpus=corpus,
+    )
+    names = (*FIGURES, *(WORD_FIGURES if words else ()))
+    return Answer(["figure"], [*((name,) for name in names), *shares.rows])
+
+
+def figure_values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
+    """Return a figure of each neuron; low and high are its 1st and 99th percentile over all of them."""
+    return ask(
+        warehouse,
+        "with named as materialized (select layer, neuron, value from neuron_figures_of($figure) "
+        f"where {_OF_SITE} and corpus = $corpus and isfinite(value)), "
+        "limits as (select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high from named) "
+        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        corpus=corpus,
+        figure=figure,
+    )
+
+
+def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
+    """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
+    return ask(
+        warehouse,
+        "select layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value "
+        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        corpus=corpus,
+        figure=figure,
+    )
+
+
+def sse_curves(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
+    """Return the within-cluster sum of squares of the sentences that activate each layer's neurons most, by k."""
+    return ask(
+        warehouse,
+        f"select scope, layer, k, sse, n_vectors from layer_clusters where {_OF_SITE} order by scope, layer, k",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+    )
+
+
+# -- map of neurons ----------------------------------------------------------------------------------------
+
+
+def maps(warehouse: Warehouse) -> list[NeuronMap]:
+    """Return what maps there are, by model, checkpoint (by step, those without one last), site and scope."""
+    found = ask(
+        warehouse,
+        "with mapped as (select distinct model, checkpoint, site, scope, layer from neuron_clusters) "
+        "select model, checkpoint, site, scope, list(layer order by layer) "
+        "from mapped left join checkpoints using (model, checkpoint) group by model, checkpoint, step, site, scope "
+        "order by model, step nulls last, checkpoint, site desc, scope",
+    )
+    return [
+        NeuronMap(model, checkpoint, site, scope, tuple(layers))
+        for model, checkpoint, site, scope, layers in found.rows
+    ]
+
+
+def clusters(warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int) -> Answer:
+    """Return how many neurons each cluster of a layer has."""
+    return ask(
+        warehouse,
+        f"select cluster, count(*) as n_neurons from neuron_clusters where {_OF_MAP} and layer = $layer "
+        "group by cluster order by cluster",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        scope=scope,
+        layer=layer,
+    )
+
+
+def neuron_map(warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int) -> Answer:
+    """Return each neuron's place in a layer's picture and its cluster."""
+    return ask(
+        warehouse,
+        f"select layer, neuron, cluster, x, y from neuron_clusters where {_OF_MAP} and layer = $layer order by neuron",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        scope=scope,
+        layer=layer,
+    )
+
+
+def neuron_map_by(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int, corpus: str, figure: str
+) -> Answer:
+    """Return the same with a figure of each neuron over a corpus (null without one), and its percentiles 1 and 99."""
+    return ask(
+        warehouse,
+        "with named as materialized (select neuron, value from neuron_figures_of($figure) "
+        f"where {_OF_SITE} and corpus = $corpus and layer = $layer and isfinite(value)), "
+        "limits as (select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high from named) "
+        "select layer, neuron, cluster, x, y, value, low, high from neuron_clusters left join named using (neuron) "
+        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        scope=scope,
+        layer=layer,
+        corpus=corpus,
+        figure=figure,
+    )
+
+
+def cluster_profile(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int, cluster: int, limit: int
+) -> Answer:
+    """Return the patterns and metadata values that tell a cluster's neurons most from the layer's others."""
+    return ask(
+        warehouse,
+        "select rank, kind, pattern, n_with, share, others_share, g2 from cluster_profile "
+        f"where {_OF_MAP} and layer = $layer and cluster = $cluster order by rank limit $limit",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        scope=scope,
+        layer=layer,
+        cluster=cluster,
+        limit=limit,
+    )
+
+
+# -- pairs of checkpoints ----------------------------------------------------------------------------------
+
+
+def pairs(warehouse: Warehouse) -> list[Pair]:
+    """Return the pairs of checkpoints that distances or matches are stored of."""
+    found = ask(
+        warehouse,
+        "select model_before, checkpoint_before, model_after, checkpoint_after from checkpoint_distances "
+        "union select model, checkpoint, other_model, other_checkpoint from neuron_matches order by all",
+    )
+    return [Pair(*row) for row in found.rows]
+
+
+def distances(warehouse: Warehouse, pair: Pair) -> Answer:
+    """Return the mean distances between the vectors of each set of sentences before and after, the largest first."""
+    return ask(
+        warehouse,
+        "select corpus, split, n_sentences, manhattan, euclidean from checkpoint_distances "
+        f"where {_OF_PAIR} order by manhattan desc, corpus, split",
+        **pair.params,
+    )
+
+
+def layer_distances(warehouse: Warehouse, pair: Pair) -> Answer:
+    """Return the same distances of each layer alone; set_name is corpus/split."""
+    return ask(
+        warehouse,
+        "select corpus || '/' || split as set_name, layer, manhattan, euclidean from layer_distances "
+        f"where {_OF_PAIR} order by set_name, layer",
+        **pair.params,
+    )
+
+
+def moved_neurons(warehouse: Warehouse, pair: Pair, corpus: str, split: str, k: int) -> Answer:
+    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after."""
+    return ask(
+        warehouse,
+        "select rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after "
+        "from moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k) "
+        "where split = $split order by rank",
+        **pair.params,
+        corpus=corpus,
+        split=split,
+        k=k,
+    )
+
+
+def match_sets(warehouse: Warehouse, pair: Pair) -> Answer:
+    """Return the sites and scopes that neurons of a pair were matched at."""
+    return ask(
+        warehouse,
+        "select distinct site, scope from neuron_matches where model = $model_before and checkpoint = "
+        "$checkpoint_before and other_model = $model_after and other_checkpoint = $checkpoint_after "
+        "order by site desc, scope",
+        **pair.params,
+    )
+
+
+def match_histogram(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> Answer:
+    """Return the share of neurons by correlation, in bins of 0.02: with the best partner, and with a rotated basis."""
+    return ask(
+        warehouse,
+        "with correlations as (select 'best partner' as basis, correlation as value from neuron_matches "
+        f"where {_MATCHED} union all select 'rotated basis', rotated_correlation from neuron_matches "
+        f"where {_MATCHED}), "
+        # a correlation of 1 belongs to the last bin
+        "binned as (select basis, least(49, floor(value::double * 50))::integer as bin from correlations "
+        "where value is not null) "
+        "select basis, bin / 50 as low, (bin + 1) / 50 as high, count(*) as n_neurons, "
+        "count(*) / sum(count(*)) over (partition by basis) as share "
+        "from binned group by basis, bin order by basis, bin",
+        **pair.params,
+        site=site,
+        scope=scope,
+    )
+
+
+def matches_by_layer(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> Answer:
+    """Return how well the neurons of each layer are matched; share_above: of those with a partner, above baseline."""
+    return ask(
+        warehouse,
+        "select layer, count(correlation) as n_neurons, count(*) - count(correlation) as n_constant, "
+        "count(*) filter (where correlation > rotated_correlation) / nullif(count(correlation), 0) as share_above, "
+        "count(*) filter (where other_layer = layer) / nullif(count(correlation), 0) as share_same_layer, "
+        "median(correlation) as median_correlation, median(rotated_correlation) as median_rotated "
+        f"from neuron_matches where {_MATCHED} group by layer order by layer",
+        **pair.params,
+        site=site,
+        scope=scope,
+    )

@@ -1,0 +1,51 @@
+"""What one neuron has to do with: other neurons that are like it, concepts that it contributes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warehouse.neuron_queries import Answer, ask
+from warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from warehouse.neurons import Neuron
+
+
+def similar(warehouse: Warehouse, neuron: Neuron, k: int) -> Answer:
+    """Return the k neurons of the same checkpoint and site whose activations on sampled sentences are most alike.
+
+    One row per neuron with layer, neuron, cosine, n_sentences; none where no sentences were sampled.
+    """
+    return ask(
+        warehouse,
+        "select layer, neuron, cosine, n_sentences from similar_neurons($model, $checkpoint, $site, $layer, $neuron, "
+        "$k) order by cosine desc, layer, neuron",
+        **neuron.params,
+        k=k,
+    )
+
+
+def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:
+    """Return the concepts that a neuron of site `ffn` contributes to, at every checkpoint of its model.
+
+    One row per data set, concept and checkpoint, checkpoints by step (those without one last). No row for `hidden`.
+    """
+    columns = ["dataset", "concept", "checkpoint", "attribution", "share", "n_selected", "n_prompts"]
+    place = {"model": neuron.model, "layer": neuron.layer, "neuron": neuron.neuron}
+    # Named one by one, concepts reach the files: the selection then reads the prompts of these alone.
+    near = ask(
+        warehouse,
+        "select distinct concept from attributions "
+        "where model = $model and layer = $layer and neuron = $neuron and attribution > 0",
+        **place,
+    ).rows
+    if neuron.site != "ffn" or not near:
+        return Answer(columns, [])
+    return ask(
+        warehouse,
+        f"select {', '.join(columns)} from knowledge_neurons left join checkpoints using (model, checkpoint) "
+        "where model = $model and list_contains($concepts, concept) and layer = $layer and neuron = $neuron "
+        "order by step nulls last, checkpoint, attribution desc, dataset, concept",
+        **place,
+        concepts=[concept for (concept,) in near],
+    )
