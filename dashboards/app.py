@@ -2,16 +2,33 @@
 
 import streamlit as st
 
-from dashboards import concepts, formation, markup, neuron
+from dashboards import (
+    comparison,
+    concepts,
+    formation,
+    home,
+    layers,
+    markup,
+    neuron,
+    neuron_map,
+    search,
+    sql_page,
+)
 from warehouse import NwhError
 
 st.set_page_config(page_title="nwh: the neuron warehouse", layout="wide")
 st.html(markup.STYLE)
 shown = st.navigation(
     [
-        st.Page(neuron.page, title="Neuron", url_path="neuron", default=True),
+        st.Page(home.page, title="Home", url_path="home", default=True),
+        st.Page(search.page, title="Search", url_path="search"),
+        st.Page(neuron.page, title="Neuron", url_path="neuron"),
+        st.Page(layers.page, title="Layers", url_path="layers"),
+        st.Page(neuron_map.page, title="Neuron map", url_path="map"),
+        st.Page(comparison.page, title="Comparison", url_path="comparison"),
         st.Page(concepts.page, title="Concept", url_path="concept"),
         st.Page(formation.page, title="Formation", url_path="formation"),
+        st.Page(sql_page.page, title="SQL", url_path="sql"),
     ],
     position="top",
 )

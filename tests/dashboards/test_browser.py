@@ -15,8 +15,9 @@ from tests.dashboards.conftest import HOSTILE
 from tests.warehouse.knowledge_rows import CONCEPTS, Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ADDRESS = "?model=tiny%40main&site=ffn&layer=1&neuron=5&k=5"
+ADDRESS = "neuron?model=tiny%40main&site=ffn&layer=1&neuron=5&k=5"
 TOKENS = ".nwh-sentences .nwh-token"
+PAGES = ("", "search", "neuron", "layers", "map", "comparison", "concept", "formation", "sql")
 
 
 class Page:
@@ -71,7 +72,7 @@ class Page:
         assert not self.all("[data-testid=stException]")
         said = [entry["message"] for entry in self.chrome.get_log("browser") if entry["level"] == "SEVERE"]
         # At the address of a page, Streamlit asks below it for its own endpoints before it asks at the root.
-        assert [message for message in said if not re.search(r"/(concept|formation)/_stcore/.* 404 ", message)] == []
+        assert [message for message in said if not re.search(r"/[a-z]+/_stcore/.* 404 ", message)] == []
 
     def picture(self, name):
         if folder := os.environ.get("NWH_SCREENSHOTS"):
@@ -129,7 +130,7 @@ def test_text_from_corpora_is_shown_as_it_is(address, browser):
 
 def test_a_bad_address_has_a_way_out(address, browser):
     page = Page(browser(1280), address)
-    page.open("?model=tiny&layer=<img src=x onerror=alert(1)>&neuron=3")
+    page.open("neuron?model=tiny&layer=<img src=x onerror=alert(1)>&neuron=3")
     page.until(lambda: page.all("[data-testid=stAlert]"), "a message")
     assert "<img src=x onerror=alert(1)>" in page.all("[data-testid=stAlert]")[0].text
     page.press("Show tiny@main/hidden/0/3 instead")
@@ -143,10 +144,26 @@ def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path
 
     with serve(Warehouse.create(tmp_path / "empty").storage.uri, tmp_path / "log") as base:
         page = Page(browser(1280), base)
-        page.open("")
-        page.until(lambda: "ingest activations --model" in page.text(), "the commands")
-        page.picture("neuron-empty")
+        for name in PAGES:
+            page.open(name)
+            page.until(lambda: "nwh " in page.text() and not page.all("[data-stale=true]"), "a page at rest")
+            if name != "sql":
+                page.until(
+                    lambda: re.search(r"\bingest (corpus|activations|prompts|clusters)", page.text()), "commands"
+                )
+            page.picture(f"{name or 'home'}-empty")
+            page.no_complaint()
+
+
+def test_every_page_opens_and_leads_on(address, browser):
+    page = Page(browser(1280), address)
+    for name in PAGES:
+        page.open(name)
+        page.until(lambda: page.all("h1") and not page.all("[data-stale=true]"), "a page at rest")
         page.no_complaint()
+    page.open("search?by=word&pattern=cat")
+    page.until(lambda: page.all("[data-testid=stMainBlockContainer]"), "the search")
+    page.no_complaint()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

@@ -18,13 +18,19 @@ APP = Path(dashboards.__file__).with_name("app.py")
 NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
 
 
+def script():
+    from dashboards import neuron
+
+    neuron.page()
+
+
 @pytest.fixture
 def open_page(monkeypatch):
     """Return a function that opens the page over a warehouse at an address."""
 
     def opened(warehouse, **address):
         monkeypatch.setenv("NWH_WAREHOUSE", warehouse.storage.uri)
-        app = AppTest.from_file(APP, default_timeout=120)
+        app = AppTest.from_function(script, default_timeout=120)
         app.query_params.update(address)
         return run(app)
 

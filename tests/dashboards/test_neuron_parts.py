@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards import downloads, sentences, tree_drawing
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.test_markup import Read
-from tests.dashboards.test_neuron import APP, lists, run, texts
+from tests.dashboards.test_neuron import lists, run, texts
 from tests.ingest.tiny_language_models import WORDS, save_masked
 from warehouse import Warehouse, neuron_queries, output
 from warehouse.neurons import Neuron
@@ -45,11 +45,17 @@ def warehouse(tmp_path_factory):
     return made
 
 
+def script():
+    from dashboards import neuron
+
+    neuron.page()
+
+
 @pytest.fixture
 def open_page(monkeypatch, warehouse):
     def opened(**address):
         monkeypatch.setenv("NWH_WAREHOUSE", warehouse.storage.uri)
-        app = AppTest.from_file(APP, default_timeout=120)
+        app = AppTest.from_function(script, default_timeout=120)
         app.query_params.update(NEURON | address)
         return run(app)
 
