@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +56,7 @@ def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPy
     if published is not None and (found := _copy_of(published, _mark(snapshot))) is not None:
         return found
     connection = duckdb.connect()
-    _create_relations(connection, snapshot)
+    _create_relations(connection, snapshot, RELATIONS.values())
     for question in questions():
         connection.execute(question.sql)
     return connection
@@ -131,35 +131,47 @@ def _duckdb_explains() -> Iterator[None]:
 
 
 def build(path: str, snapshot: Snapshot) -> None:
-    """Make a DuckDB file with all views over a snapshot, comments included."""
-    Path(path).write_bytes(_template())
+    """Make a DuckDB file with all views over a snapshot, comments included.
+
+    It is the process's last such file with other views where the files are others: to make them all costs more than
+    a small run.
+    """
+    global _latest
+    made, before = _latest or (_template(), {})
+    Path(path).write_bytes(made)
     with duckdb.connect(path) as connection:
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
-        _create_relations(connection, snapshot)
+        others = [each for each in RELATIONS.values() if snapshot.get(each.name, []) != before.get(each.name, [])]
+        _create_relations(connection, snapshot, others)
+        connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {_quoted(_mark(snapshot))}")
-        connection.execute(";".join(comment for each in RELATIONS.values() for comment in _relation_comments(each)))
         connection.execute("commit")
+    _latest = Path(path).read_bytes(), snapshot
 
 
-@cache
+_latest: tuple[bytes, Snapshot] | None = None
+
+
 def _template() -> bytes:
-    """Return a DuckDB file with the questions over empty relations: these do not change with the snapshot."""
+    """Return a DuckDB file with the questions over empty relations."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.duckdb"
         with duckdb.connect(str(path)) as connection:
             connection.execute("begin")
-            _create_relations(connection, {})
+            _create_relations(connection, {}, RELATIONS.values())
             for question in questions():
                 connection.execute(question.sql)
                 connection.execute(";".join(_question_comments(question)))
+            for relation in RELATIONS.values():
+                connection.execute(";".join(_relation_comments(relation)))
             connection.execute("commit")
         return path.read_bytes()
 
 
-def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, relations: Iterable[Relation]) -> None:
     if any("://" in uri for uris in snapshot.values() for uri in uris):
         connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
-    for relation in RELATIONS.values():
+    for relation in relations:
         try:
             connection.execute(relation_view(relation, snapshot.get(relation.name, [])))
         except duckdb.Error as error:
