@@ -13,7 +13,7 @@ dashboard: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
+from threadpoolctl import threadpool_limits
 
 TILE = 512  # neurons correlated with a whole layer at a time: 6 MB of products for the 3,072 of BERT base
 TIE = 1e-6  # sums of float32 products do not tell correlations nearer than this apart: they count as equal
@@ -142,7 +143,8 @@ def orthogonal(width: int, seed: Sequence[int]) -> Matrix:
     """
     gaussian = np.random.default_rng(seed).standard_normal((width, width), np.float32)
     q: Matrix
-    q, r = qr(gaussian, overwrite_a=True, check_finite=False)
+    with threadpool_limits(1, "blas"):  # threads meet at every few columns: far slower on a busy machine
+        q, r = qr(gaussian, overwrite_a=True, check_finite=False)
     q *= np.where(np.diagonal(r) < 0, np.float32(-1), np.float32(1))
     return q
 

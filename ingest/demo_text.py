@@ -29,8 +29,8 @@ _PER_MODULE = 3_000  # characters that one module may give, so that a package sh
 _DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
-def demo_documents(characters: int = 420_000) -> Iterator[Document]:
-    """Yield up to `characters` characters of prose (420,000 make 5,000 sentences), a document per module.
+def demo_documents(characters: int = 250_000) -> Iterator[Document]:
+    """Yield up to `characters` characters of prose (250,000 make 3,000 sentences), a document per module.
 
     `doc_id` is the module's dotted name; metadata are `package` (`python` for the standard library) and
     `module`, the part of the package it belongs to (`torch.nn`; `asyncio` in the standard library). Packages

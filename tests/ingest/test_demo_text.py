@@ -75,7 +75,7 @@ def test_the_demo_has_a_mixture_of_packages(documents):
     assert {"python", "numpy", "torch", "transformers", "polars", "nltk"} <= set(characters)
     assert max(characters.values()) < 0.15 * sum(characters.values())
     assert len({document.doc_id for document in documents}) == len(documents) > 100
-    assert 300_000 < sum(characters.values()) < 440_000
+    assert 200_000 < sum(characters.values()) < 260_000
 
 
 def test_the_demo_is_prose(documents):

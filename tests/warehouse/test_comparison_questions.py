@@ -115,6 +115,6 @@ def test_only_k_neurons_of_the_pair_and_corpus_asked(warehouse):
 
 def test_the_header_names_the_columns(warehouse):
     (macro,) = (question for question in questions() if question.name == "moved_neurons")
-    arguments = {"before_model", "before_checkpoint", "after_model", "after_checkpoint", "chosen_corpus", "k"}
+    arguments = {"before_model", "before_checkpoint", "after_model", "after_checkpoint", "chosen_corpus", "most"}
     found = [column for column, *_ in warehouse.sql(f"describe from {ASKED.format(k=1)}").fetchall()]
     assert found == [name for name, _ in macro.columns if name not in arguments]
