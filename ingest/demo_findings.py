@@ -86,6 +86,19 @@ from frequency_correlation
 where figure = 'step of acquisition'
 order by dataset""",
     ),
+    Finding(
+        "What the groups of one layer's neurons stand for: hidden neurons clustered by their activations.",
+        """select layer, cluster, n_neurons, kind, pattern, round(share, 2) as share, round(others_share, 2) as others
+from cluster_profile
+where layer = 3 and rank = 1
+order by cluster""",
+    ),
+    Finding(
+        "How far fine-tuning moves each layer's activations.",
+        """select layer, round(manhattan, 2) as manhattan, round(euclidean, 3) as euclidean
+from layer_distances
+order by layer""",
+    ),
 )
 
 
