@@ -14,13 +14,13 @@
 -- checkpoint_after: label of the second checkpoint
 -- corpus: name of the corpus
 -- split: value of the metadata key that splits the corpus; all without one
--- rank: from 1 within the set of sentences; neurons that were constant before come last
+-- rank: from 1 within the set of sentences; neurons that hardly varied before come last
 -- layer: block, from 0
 -- neuron: dimension of site hidden, from 0
 -- mean_change: mean over sentences of the activation after minus before
 -- mean_absolute_change: mean of its absolute value
 -- std_before: standard deviation of the activation before
--- standardised_change: mean_absolute_change / std_before, null for a neuron that was constant
+-- standardised_change: mean_absolute_change / std_before; null where that is below a thousandth of the layer's median
 -- patterns_before: kind and pattern of up to three at site hidden, best first; empty where none is or none were mined
 -- patterns_after: the same of the second checkpoint
 create macro moved_neurons(
@@ -29,7 +29,10 @@ create macro moved_neurons(
 with changes as (
     select
         *,
-        mean_absolute_change / nullif(std_before, 0) as standardised_change
+        case
+            when std_before > 0 and std_before >= 0.001 * median(std_before) over (partition by split, layer)
+                then mean_absolute_change / std_before
+        end as standardised_change
     from neuron_distances
     where
         model_before = before_model
