@@ -14,7 +14,7 @@
 -- baseline_std: its standard deviation
 -- p_value: (1 + permutations with at least this correlation) / (1 + permutations); null without a correlation
 create macro dimension_consistency_of(chosen) as table
-with figures as materialized (
+with figures as not materialized (
     select
         model,
         checkpoint,
@@ -23,7 +23,7 @@ with figures as materialized (
         layer,
         neuron,
         value,
-        1 + max(neuron) over (partition by model, checkpoint, site) as width
+        1 + max(neuron) over (partition by model, checkpoint, site, corpus) as width
     from neuron_figures_of(chosen)
 ),
 
