@@ -53,12 +53,13 @@ def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPy
     published: a file that `build` made. Where it shows this very snapshot, a copy of it is opened, which is many
     times faster than making the views; else they are made in memory.
     """
-    if published is not None and (found := _copy_of(published, _mark(snapshot))) is not None:
-        return found
-    connection = duckdb.connect()
-    _create_relations(connection, snapshot, RELATIONS.values())
-    for question in questions():
-        connection.execute(question.sql)
+    connection = None if published is None else _copy_of(published, _mark(snapshot))
+    if connection is None:
+        connection = duckdb.connect()
+        _create_relations(connection, snapshot, RELATIONS.values())
+        for question in questions():
+            connection.execute(question.sql)
+    connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
     return connection
 
 

@@ -201,3 +201,9 @@ def test_names():
     for name in ("", ".x", "a/b", "a b", "ä"):
         with pytest.raises(UsageError):
             check_name("corpus", name)
+
+
+@pytest.mark.parametrize("unsafe", [[], ["--unsafe"]])
+def test_a_slow_query_draws_nothing_among_its_rows(filled, unsafe):
+    shown = filled("sql", "select current_setting('enable_progress_bar') as shown", "--format", "jsonl", *unsafe)
+    assert json.loads(shown.stdout) == {"shown": False}
