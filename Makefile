@@ -12,8 +12,9 @@ demo: $(VENV)/.installed
 dashboard: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
 
+# One process more than there are cores: tests of pages wait for a browser much of their time.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
