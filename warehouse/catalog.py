@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _CREATE = re.compile(r"^create\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE | re.MULTILINE)
 _TABLE = re.compile(r"\A[^;]*?\)\s+as\s+table\b", re.IGNORECASE)
 _HEADER = re.compile(r"\A(?:--[^\n]*\n)+")
+_WRONG = "partitioned_execution"
+"""An optimizer of DuckDB 2.0.0 under which windows over large sorted files repeat some rows and lose others."""
 _FIELD = re.compile(r"^(\w+): (.*)$")
 
 
@@ -60,6 +62,8 @@ def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPy
         for question in questions():
             connection.execute(question.sql)
     connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
+    if connection.execute("select 1 from duckdb_optimizers() where name = $1", [_WRONG]).fetchall():
+        connection.execute(f"set disabled_optimizers = '{_WRONG}'")
     return connection
 
 

@@ -207,3 +207,9 @@ def test_names():
 def test_a_slow_query_draws_nothing_among_its_rows(filled, unsafe):
     shown = filled("sql", "select current_setting('enable_progress_bar') as shown", "--format", "jsonl", *unsafe)
     assert json.loads(shown.stdout) == {"shown": False}
+
+
+def test_the_optimizer_that_repeats_rows_is_off(filled):
+    # 384 neurons x 10,000 ranks in one file showed it: too much for a test.
+    found = filled("sql", "select current_setting('disabled_optimizers') as off", "--format", "jsonl")
+    assert json.loads(found.stdout) == {"off": "partitioned_execution"}
