@@ -14,7 +14,7 @@
 -- baseline_std: its standard deviation
 -- p_value: (1 + permutations with at least this correlation) / (1 + permutations); null without a correlation
 create macro dimension_consistency_of(chosen) as table
-with figures as not materialized (
+with figures as materialized (
     select
         model,
         checkpoint,
@@ -27,10 +27,7 @@ with figures as not materialized (
     from neuron_figures_of(chosen)
 ),
 
-shifts as (
-    select unnest(range(100)) as shift
-),
-
+-- shifts are unnested, not joined: else the planner pairs all neurons first and looks at their places afterwards
 correlations as (
     select
         below.model,
@@ -39,11 +36,15 @@ correlations as (
         below.corpus,
         below.layer as layer_a,
         above.layer as layer_b,
-        shifts.shift,
+        below.shift,
         count(*) as n_neurons,
         nullif(corr(below.value, above.value), 'nan'::double) as correlation
-    from figures as below
-    cross join shifts
+    from (
+        select
+            figures.*,
+            unnest(range(100)) as shift
+        from figures
+    ) as below
     inner join figures as above
         on
             below.model = above.model
@@ -51,8 +52,8 @@ correlations as (
             and below.site = above.site
             and below.corpus = above.corpus
             and below.layer < above.layer
-            and above.neuron = (below.neuron + shifts.shift * greatest(1, below.width // 100)) % below.width
-    group by below.model, below.checkpoint, below.site, below.corpus, below.layer, above.layer, shifts.shift
+            and (below.neuron + below.shift * greatest(1, below.width // 100)) % below.width = above.neuron
+    group by below.model, below.checkpoint, below.site, below.corpus, below.layer, above.layer, below.shift
 )
 
 select
