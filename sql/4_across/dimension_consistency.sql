@@ -9,7 +9,7 @@
 -- layer_b: higher layer
 -- n_neurons: dimensions compared
 -- correlation: Pearson correlation over dimensions
--- baseline: mean correlation over 99 permutations
+-- baseline: mean correlation over 99 permutations (fewer where a layer has fewer than 100 dimensions)
 -- baseline_std: its standard deviation
 -- p_value: (1 + permutations with at least this correlation) / (1 + permutations)
 create view dimension_consistency as

@@ -1,5 +1,6 @@
 -- Whether the same dimension behaves alike in two layers: correlation of a figure over dimensions, with the
--- baseline of 99 permutations that shift the second layer's dimensions by evenly spaced distances.
+-- baseline of 99 permutations that shift the second layer's dimensions by evenly spaced distances (all shifts there
+-- are, where a layer has at most 100 dimensions).
 -- grain: pair of layers, per model, checkpoint, site and corpus
 -- chosen: a figure of neuron_figures, such as 'mean_tokens', 'verbs' or 'share:topic=news'
 -- model: short name of the model
@@ -12,7 +13,7 @@
 -- correlation: Pearson correlation over dimensions; null where the figure is the same for all of them
 -- baseline: mean correlation over the permutations
 -- baseline_std: its standard deviation
--- p_value: (1 + permutations with at least this correlation) / (1 + permutations); null without a correlation
+-- p_value: (1 + permutations with at least this correlation, up to rounding) / (1 + permutations); null without one
 create macro dimension_consistency_of(chosen) as table
 with figures as materialized (
     select
@@ -42,7 +43,7 @@ correlations as (
     from (
         select
             figures.*,
-            unnest(range(100)) as shift
+            unnest(range(least(100, figures.width))) as shift
         from figures
     ) as below
     inner join figures as above
@@ -69,7 +70,7 @@ select
     stddev(correlation) filter (where shift > 0) as baseline_std,
     case
         when any_value(observed) is not null
-            then (1 + count(*) filter (where shift > 0 and correlation >= observed)) / count(*)
+            then (1 + count(*) filter (where shift > 0 and correlation >= observed - 1e-9)) / count(*)
     end as p_value
 from (
     select
