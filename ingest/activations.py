@@ -21,7 +21,7 @@ from ingest.aggregates import Aggregate, aggregate_named
 from ingest.batches import Tally, batches
 from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from ingest.chunks import Chunk
-from ingest.corpus import corpus_text
+from ingest.corpus import corpus_text, drawn_sentences
 from ingest.models import SITES, LoadedModel, capture, forward
 from ingest.sentences import corpus_base
 from ingest.summaries.layer import LayerSummary
@@ -205,21 +205,9 @@ class _Job:
         return [ordinal for ordinal, _ in rows], [text for _, text in rows]
 
     def _sample(self) -> list[int]:
-        """Return the ordinals of a uniform sample, the same for every model: the lowest hashes of seed and id.
-
-        Drawn among sentences of at least 3 words, which every model's tokenizer makes at least 3 tokens of.
-        """
-        rows = self.warehouse.sql(
-            "select sentence_id - $base from (select sentence_id from sentences where corpus = $corpus "
-            "and n_words >= 3 order by md5($seed || ':' || sentence_id) limit $size) order by 1",
-            {
-                "base": self.first_id,
-                "corpus": self.corpus,
-                "seed": str(self.settings.seed),
-                "size": self.settings.sample,
-            },
-        ).fetchall()
-        return [ordinal for (ordinal,) in rows]
+        """Return the ordinals of the sentences whose activations are kept whole, the same for every model."""
+        drawn = drawn_sentences(self.warehouse, self.corpus, self.settings.sample, self.settings.seed)
+        return [sentence_id - self.first_id for sentence_id in drawn]
 
     # -- results --------------------------------------------------------------------------------------------
 

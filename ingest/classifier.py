@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ingest import sentence_vectors
 from ingest.aggregates import AGGREGATES
 from ingest.models import LoadedModel
+from ingest.models.saving import save_model
 from warehouse.errors import ModelError
 
 RECORD = "classifier.json"
@@ -49,12 +51,9 @@ class Labelled:
 def pooling_of(model: LoadedModel) -> str:
     """Return which aggregate of the last hidden states stands for a text.
 
-    `last` for causal models, whose other tokens have not seen the text; `cls` where texts begin with such a
-    token; `mean` over the tokens for others.
+    `last` for causal models, whose other tokens have not seen the text; else that of sentences: `cls` or `mean`.
     """
-    if model.family.objective == "clm":
-        return "last"
-    return "mean" if model.tokenizer.cls_token_id is None else "cls"
+    return "last" if model.family.objective == "clm" else sentence_vectors.pooling_of(model)
 
 
 def encode(model: LoadedModel, texts: Sequence[str], max_tokens: int) -> list[Text]:
@@ -207,17 +206,8 @@ def save_classifier(classifier: Classifier, tokenizer: Any, record: Mapping[str,
     says, the labels in their order among it.
     """
     from safetensors.torch import save_file
-    from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        language_model: Any = classifier.base
-        language_model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    save_model(classifier.base, tokenizer, folder)
     linear = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.linear.state_dict().items()}
     save_file(linear, folder / _WEIGHTS)
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -5,7 +5,6 @@ Every question is answered before any work, so that wrong use is refused at once
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
 from warehouse import Warehouse
 from warehouse.errors import ModelError, UsageError
 from warehouse.names import scope_of
 from warehouse.progress import SILENT, Progress
-from warehouse.runs import Unit, unit_name
+from warehouse.runs import Run, Unit
 
 _HERE = (
     "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
@@ -70,19 +70,7 @@ def read_cluster_scopes(
 
     Raises UsageError for a site or corpus without them, naming the command that makes them.
     """
-    stored = warehouse.sql(
-        "select site, max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
-        "group by site order by site desc",
-        [model, checkpoint],
-    ).fetchall()
-    sizes = {site: (layers, neurons) for site, layers, neurons in stored}
-    if missing := [site for site in sites if site not in sizes]:
-        raise UsageError(
-            f"no {missing[0]} activations of {model}@{checkpoint}; there are {', '.join(sizes) or 'none'} "
-            f"(`nwh ingest activations --model … --site {missing[0]}` makes them)"
-        )
-    if not sizes:
-        raise UsageError(f"no activations of {model}@{checkpoint}: `nwh ingest activations` makes them")
+    sizes = site_sizes(warehouse, model, checkpoint, sites)
     return [
         _read(warehouse, model, checkpoint, site, sizes[site], corpora, progress)
         for site in (dict.fromkeys(sites) or sizes)
@@ -101,21 +89,11 @@ def _read(
     where = "where model = $model and checkpoint = $checkpoint and site = $site and layer = 0"
     place = {"model": model, "checkpoint": checkpoint, "site": site}
     here = f"{model}@{checkpoint}/{site}"
-    kept = dict(
-        warehouse.sql(
-            f"select corpus, max(rank) from neuron_topk {where} and neuron = 0 and pole = 'top' group by corpus", place
-        ).fetchall()
-    )
+    kept = kept_sentences(warehouse, model, checkpoint, site, "top", wanted)
     sampled = {
         corpus
         for (corpus,) in warehouse.sql(f"select distinct corpus from activation_sample {where}", place).fetchall()
     }
-    for corpus in wanted:
-        if corpus not in kept:
-            raise UsageError(
-                f"corpus {corpus!r} has no top sentences of {here}; there are those of "
-                f"{', '.join(sorted(kept)) or 'none'}: `nwh ingest activations --corpus {corpus}` makes them"
-            )
     chosen = sorted(set(wanted) or set(kept) & sampled)
     if bare := [corpus for corpus in (chosen or sorted(kept)) if corpus not in sampled]:
         raise UsageError(
@@ -124,36 +102,27 @@ def _read(
         )
     if left := sorted(set(kept) - sampled) if not wanted else []:
         progress.note(f"{', '.join(left)} left out of the scope: no sampled activations of {here}")
-    sources = {corpus: _source(warehouse, model, checkpoint, site, corpus) for corpus in chosen}
+    unit = {"model": model, "checkpoint": checkpoint}
+    sources = {corpus: source_run(warehouse, "activations", {**unit, "corpus": corpus}, site) for corpus in chosen}
     return ClusterScope(model, checkpoint, site, *size, {corpus: kept[corpus] for corpus in chosen}, sources)
 
 
-def _source(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str) -> str | None:
-    """Return the run that stored a corpus's activations; UsageError where it was over an earlier text."""
-    text = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
-    runs = warehouse.sql(
-        "select run_id, settings from runs where job = 'activations' and unit = $1 order by started_at desc",
-        [unit_name({"model": model, "checkpoint": checkpoint, "corpus": corpus})],
-    ).fetchall()
-    for run_id, settings in ((run_id, json.loads(settings)) for run_id, settings in runs):
-        if site in settings.get("sites", [site]):
-            read = settings.get("text_sha256")
-            if read and text and text[0][0] != read:
-                raise UsageError(
-                    f"activations of corpus {corpus!r} are of an earlier text: `nwh ingest activations` again first"
-                )
-            return str(run_id)
-    return None
+def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: ClusterScope) -> None:
+    """Note it where what is put side by side was made of the activations of tokens in different ways."""
+    made: dict[str, list[str]] = {}
+    for scope in scopes:
+        for corpus, source in scope.sources.items():
+            how = warehouse.sql("select settings ->> 'aggregate' from runs where run_id = $1", [source]).fetchall()
+            for (aggregate,) in how:
+                made.setdefault(aggregate, []).append(f"{corpus} of {scope.model}@{scope.checkpoint}")
+    if len(made) > 1:
+        alike = "; ".join(f"{aggregate} for {', '.join(of)}" for aggregate, of in made.items())
+        run.note(f"activations of sentences are not alike, that of a sentence's tokens is taken as {alike}")
 
 
 def check_kept(warehouse: Warehouse, scope: ClusterScope, per_neuron: int) -> None:
     """Raise UsageError where too few sentences per neuron are stored for the strongest of the scope to be exact."""
-    counted = dict(
-        warehouse.sql(
-            "select corpus, n_sentences from corpus_sizes where model = $1 and checkpoint = $2",
-            [scope.model, scope.checkpoint],
-        ).fetchall()
-    )
+    counted = counted_sentences(warehouse, scope.model, scope.checkpoint)
     for corpus, kept in scope.kept.items():
         if kept < min(per_neuron, counted[corpus]):
             raise UsageError(

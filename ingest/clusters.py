@@ -25,6 +25,7 @@ from ingest.cluster_scope import (
     ClusterScope,
     check_kept,
     draw_sentences,
+    note_unlike_activations,
     read_activations,
     read_cluster_scopes,
     read_texts,
@@ -168,6 +169,7 @@ class _Job:
         drawn = self._draw()
         with self.warehouse.run("clusters", self.unit, self.described, progress=self.progress) as run:
             run.versions = {"scikit-learn": sklearn.__version__}
+            note_unlike_activations(self.warehouse, run, self.scope)
             layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
             self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
             texts, places = read_texts(self.warehouse, self.scope, sentence_ids)

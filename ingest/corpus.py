@@ -135,3 +135,21 @@ def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
 def stored_corpora(warehouse: Warehouse) -> list[str]:
     """Return the names of the corpora there are."""
     return [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+
+
+def drawn_sentences(
+    warehouse: Warehouse, corpus: str, size: int, seed: int, key: str | None = None, value: str | None = None
+) -> list[int]:
+    """Return the ids, ascending, of a uniform sample of a corpus: the lowest hashes of seed and id.
+
+    Drawn among sentences of at least 3 words, which every model's tokenizer makes at least 3 tokens of, and, where a
+    metadata key is given, those that have this value of it. The same for every model and job.
+    """
+    rows = warehouse.sql(
+        "select sentence_id from (select sentence_id from sentences where corpus = $corpus and n_words >= 3 "
+        "and ($key is null or sentence_id in (select sentence_id from sentence_metadata "
+        "where corpus = $corpus and key = $key and value = $value)) "
+        "order by md5($seed || ':' || sentence_id) limit $size) order by 1",
+        {"corpus": corpus, "key": key, "value": value, "seed": str(seed), "size": size},
+    ).fetchall()
+    return [sentence_id for (sentence_id,) in rows]

@@ -19,6 +19,7 @@ from ingest.fine_tune import FineTuneSettings, fine_tune
 from ingest.interventions import InterventionSettings, ingest_interventions
 from ingest.matches import ingest_matches
 from ingest.models import LoadedModel, load
+from ingest.models.saving import model_folder
 from ingest.models.series import for_each_checkpoint
 from ingest.pattern_rows import Rules
 from ingest.patterns import ingest_patterns
@@ -95,7 +96,7 @@ def _tune(warehouse: Warehouse, model: LoadedModel, progress: Progress) -> None:
     """Teach the model to tell packages by their documentation, and see how far its activations move."""
     recipe = FineTuneSettings("package", epochs=3, learning_rate=3e-4, max_tokens=32, min_documents=5)
     fine_tune(warehouse, model, CORPUS, TUNED, recipe, progress=progress)
-    tuned = load(str(_models(warehouse) / TUNED), device="cpu")
+    tuned = load(str(model_folder(warehouse, TUNED)), device="cpu")
     ingest_distances(warehouse, model, tuned, [CORPUS], DistanceSettings(sentences=400), progress=progress)
 
 
@@ -106,18 +107,12 @@ def _match(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
     before, after = (f"step{step}" for step in recipe.checkpoints[-2:])
     for_each_checkpoint(
         lambda model: ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress),
-        str(_models(warehouse) / name),
+        str(model_folder(warehouse, name)),
         [before, after],
         progress,
         device="cpu",
     )
     ingest_matches(warehouse, f"{name}@{before}", f"{name}@{after}", corpora=[CORPUS], progress=progress)
-
-
-def _models(warehouse: Warehouse) -> Path:
-    """Return the folder of the models that the demo trains: inside the warehouse, if that is a folder."""
-    local = warehouse.storage.local
-    return Path(warehouse.storage.uri).absolute() / "models" if local else Path("nwh-models").absolute()
 
 
 def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
@@ -128,7 +123,7 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         write_prompts(prompts, objective)
         ingest_prompts(warehouse, str(prompts), dataset, progress=progress)
     texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
-    out = _models(warehouse) / f"tiny-{recipe.family}"
+    out = model_folder(warehouse, f"tiny-{recipe.family}")
     train_tiny(
         out,
         [*fact_sentences(), *(text for (text,) in texts)],

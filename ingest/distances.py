@@ -20,7 +20,7 @@ from ingest.activations import TOKEN_BUDGET
 from ingest.aggregates import mean
 from ingest.batches import Batch, Tally, batches
 from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from ingest.corpus import corpus_text
+from ingest.corpus import corpus_text, drawn_sentences
 from ingest.distance_sums import DistanceSums
 from ingest.models import LoadedModel, capture, forward
 from ingest.staged_blocks import StagedBlocks
@@ -84,17 +84,7 @@ def ingest_distances(
     return [run for job in jobs if (run := job.run(again)) is not None]
 
 
-def split_checkpoint(reference: str) -> tuple[str, str | None]:
-    """Return the MODEL and CHECKPOINT of MODEL[@CHECKPOINT]; a part with `/` is no checkpoint.
-
-    >>> split_checkpoint("EleutherAI/pythia-70m@step512"), split_checkpoint("/home/me@work/model")
-    (('EleutherAI/pythia-70m', 'step512'), ('/home/me@work/model', None))
-    """
-    model, _, label = reference.rpartition("@")
-    return (model, label) if model and label and "/" not in label else (reference, None)
-
-
-def sentence_vectors(model: LoadedModel, batch: Batch) -> NDArray[np.float32]:
+def layer_vectors(model: LoadedModel, batch: Batch) -> NDArray[np.float32]:
     """Return the `hidden` activations of a batch's sentences [layers, sentences, d_model]."""
     layers: list[torch.Tensor] = []
 
@@ -240,28 +230,16 @@ class _Job:
         if key is None or key not in self.keys:
             if key is not None:
                 run.note(f"{self.corpus} has no metadata key {key!r}: all of it is one set, {WHOLE!r}")
-            return {WHOLE: self._drawn("true", {})}
+            return {WHOLE: self._drawn()}
         values = self.warehouse.sql(
             "select distinct value from sentence_metadata where corpus = $1 and key = $2 order by value",
             [self.corpus, key],
         ).fetchall()
-        member = (
-            "sentence_id in (select sentence_id from sentence_metadata "
-            "where corpus = $corpus and key = $key and value = $value)"
-        )
-        return {value: self._drawn(member, {"key": key, "value": value}) for (value,) in values}
+        return {value: self._drawn(key, value) for (value,) in values}
 
-    def _drawn(self, where: str, params: Mapping[str, str]) -> list[int]:
-        """Return a uniform sample: the lowest hashes of seed and id, as the job `activations` draws its own.
-
-        Drawn among sentences of at least 3 words, which every model's tokenizer makes at least 3 tokens of.
-        """
-        rows = self.warehouse.sql(
-            "select sentence_id from (select sentence_id from sentences where corpus = $corpus and n_words >= 3 "
-            f"and {where} order by md5($seed || ':' || sentence_id) limit $size) order by 1",
-            {"corpus": self.corpus, "seed": str(self.settings.seed), "size": self.settings.sentences, **params},
-        ).fetchall()
-        return [sentence_id for (sentence_id,) in rows]
+    def _drawn(self, *metadata: str) -> list[int]:
+        size, seed = self.settings.sentences, self.settings.seed
+        return drawn_sentences(self.warehouse, self.corpus, size, seed, *metadata)
 
     def _block(self, ids: Sequence[int], bar: Bar) -> tuple[DistanceSums, Tally]:
         """Run both models over some sentences."""
@@ -271,7 +249,7 @@ class _Job:
         budget = TOKEN_BUDGET[self.before.device.type]
         parts = []
         for batch in batches(self.before, range(len(ids)), texts, budget, False, tally):
-            parts.append(DistanceSums.of(sentence_vectors(self.before, batch), sentence_vectors(self.after, batch)))
+            parts.append(DistanceSums.of(layer_vectors(self.before, batch), layer_vectors(self.after, batch)))
             bar.advance(len(batch.ordinals))
         bar.advance(tally.too_short)
         return reduce(DistanceSums.merged, parts, DistanceSums.nothing(self.shape)), tally

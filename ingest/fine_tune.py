@@ -33,6 +33,7 @@ from ingest.classifier import (
 from ingest.corpus import corpus_text
 from ingest.document_classes import DocumentClasses, read_classes
 from ingest.models import LoadedModel, load
+from ingest.models.saving import model_folder
 from warehouse import Warehouse, partial
 from warehouse.errors import StorageError, UsageError
 from warehouse.names import check_name, short_name
@@ -117,7 +118,7 @@ class _Job:
         self.name = check_name("model", name)
         self.settings = settings
         self.progress = progress
-        self.out = (out or _default_folder(warehouse, name)).expanduser().absolute()
+        self.out = (out or model_folder(warehouse, name)).expanduser().absolute()
         if model.dtype != torch.float32:
             raise UsageError(f"a model is trained in float32: load {model.checkpoint.model} with it, not {model.dtype}")
         self.unit = {"model": name, "checkpoint": "main"}
@@ -321,9 +322,3 @@ def _labelled(texts: Mapping[str, Text], documents: Mapping[str, Sequence[int]],
     else:
         targets = torch.tensor([documents[doc_id][0] for doc_id in chosen])
     return Labelled([texts[doc_id] for doc_id in chosen], targets)
-
-
-def _default_folder(warehouse: Warehouse, name: str) -> Path:
-    if warehouse.storage.local:
-        return Path(warehouse.storage.uri) / "models" / name
-    return Path("nwh-models") / name

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ingest.cluster_scope import ClusterScope, read_activations, read_cluster_scopes
+from ingest.cluster_scope import ClusterScope, note_unlike_activations, read_activations, read_cluster_scopes
 from ingest.correlation import BestPartners, Matrix, Partners, partners_by_layer
-from ingest.pattern_scope import stored_checkpoints, stored_model
 from ingest.staged_blocks import StagedBlocks
+from ingest.stored import stored_reference
 from warehouse import Warehouse
 from warehouse.errors import UsageError
 from warehouse.names import scope_of
@@ -68,15 +68,6 @@ def ingest_matches(
         )
     jobs = [_Job(warehouse, scopes[0][site], scopes[1][site], seed, progress) for site in common]
     return [run for job in jobs if (run := job.run(again)) is not None]
-
-
-def stored_reference(warehouse: Warehouse, reference: str) -> tuple[str, str]:
-    """Return model and checkpoint that MODEL[@CHECKPOINT] names; UsageError where they are not stored."""
-    name, _, label = reference.rpartition("@") if "@" in reference else (reference, "", "main")
-    model = stored_model(warehouse, name)
-    if label == "all":
-        raise UsageError(f"{reference} names every checkpoint of {model}: name one")
-    return model, stored_checkpoints(warehouse, model, [label])[0]
 
 
 def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterScope) -> list[int]:
@@ -132,6 +123,7 @@ class _Job:
             self.progress.stored(self.unit)
             return None
         with self.warehouse.run("matches", self.unit, self.described, progress=self.progress) as run:
+            note_unlike_activations(self.warehouse, run, self.before, self.after)
             self._note_equal_weights(run)
             blocks = self._match(run)
             run.write("neuron_matches", self.unit, self._rows(run, blocks))

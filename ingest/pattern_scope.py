@@ -5,7 +5,6 @@ Every question is answered before any mining, so that wrong use is refused at on
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
 from warehouse import Warehouse
 from warehouse.errors import UsageError
 from warehouse.names import scope_of
@@ -53,34 +53,6 @@ class Scope:
         return {"model": self.model, "checkpoint": self.checkpoint, "corpora": list(self.corpora)}
 
 
-def stored_model(warehouse: Warehouse, reference: str) -> str:
-    """Return the stored model that a reference or a name stands for; UsageError where there is none."""
-    from warehouse.names import short_name
-
-    known = [name for (name,) in warehouse.sql("select distinct model from checkpoints order by 1").fetchall()]
-    for name in (reference, short_name(reference)):
-        if name in known:
-            return name
-    raise UsageError(
-        f"no activations of model {reference!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
-        "(`nwh ingest activations` adds them)"
-    )
-
-
-def stored_checkpoints(warehouse: Warehouse, model: str, wanted: Sequence[str]) -> list[str]:
-    """Return checkpoints of a model by step: those wanted, `main` if none, every one for `all`."""
-    rows = warehouse.sql(
-        "select checkpoint from checkpoints where model = $1 order by step nulls last, checkpoint", [model]
-    ).fetchall()
-    known = [name for (name,) in rows]
-    if list(wanted) == ["all"]:
-        return known
-    names = list(wanted) or ["main"]
-    if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"no checkpoint {model}@{unknown[0]} in {warehouse.storage}; there are {', '.join(known)}")
-    return names
-
-
 def read_scopes(
     warehouse: Warehouse,
     model: str,
@@ -98,19 +70,7 @@ def read_scopes(
     Raises UsageError for a site, corpus or annotator without what is needed, naming the command that makes it,
     and where several annotators could be meant.
     """
-    stored = warehouse.sql(
-        "select site, max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
-        "group by site order by site desc",
-        [model, checkpoint],
-    ).fetchall()
-    sizes = {site: (layers, neurons) for site, layers, neurons in stored}
-    if missing := [site for site in sites if site not in sizes]:
-        raise UsageError(
-            f"no {missing[0]} activations of {model}@{checkpoint}; there are {', '.join(sizes) or 'none'} "
-            f"(`nwh ingest activations --model … --site {missing[0]}` makes them)"
-        )
-    if not sizes:
-        raise UsageError(f"no activations of {model}@{checkpoint}: `nwh ingest activations` makes them")
+    sizes = site_sizes(warehouse, model, checkpoint, sites)
     return [
         _read(warehouse, model, checkpoint, site, sizes[site], corpora, pole, kinds, annotator, progress)
         for site in (sites or sizes)
@@ -129,20 +89,7 @@ def _read(
     annotator: str | None,
     progress: Progress,
 ) -> Scope:
-    place = {"model": model, "checkpoint": checkpoint}
-    kept = dict(
-        warehouse.sql(
-            "select corpus, max(rank) from neuron_topk where model = $model and checkpoint = $checkpoint and "
-            "site = $site and layer = 0 and neuron = 0 and pole = $pole group by corpus",
-            {**place, "site": site, "pole": pole},
-        ).fetchall()
-    )
-    for corpus in wanted:
-        if corpus not in kept:
-            raise UsageError(
-                f"corpus {corpus!r} has no {pole} sentences of {model}@{checkpoint}/{site}; there are those of "
-                f"{', '.join(sorted(kept)) or 'none'}: `nwh ingest activations --corpus {corpus}` makes them"
-            )
+    kept = kept_sentences(warehouse, model, checkpoint, site, pole, wanted)
     chosen, of_kinds = _annotator(warehouse, list(wanted) or sorted(kept), bool(wanted), kinds, annotator)
     corpora = tuple(sorted(of_kinds))
     if left := sorted(set(kept) - set(corpora)) if not wanted else []:
@@ -150,11 +97,7 @@ def _read(
     has_trees = all(of_kinds.values())
     if not kinds and not has_trees:
         progress.note(f"no subtrees are mined: annotator {chosen} made no trees")
-    counted = dict(
-        warehouse.sql(
-            "select corpus, n_sentences from corpus_sizes where model = $model and checkpoint = $checkpoint", place
-        ).fetchall()
-    )
+    counted = counted_sentences(warehouse, model, checkpoint)
     limits = {corpus: kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]}
     if len(set(limits.values())) > 1:
         said = ", ".join(f"{corpus} {k:,}" for corpus, k in limits.items())
@@ -217,27 +160,12 @@ def _sources(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, annotator: str
 ) -> list[str | None]:
     """Return the runs that stored activations and annotations; UsageError where one is of an earlier text."""
-    rows = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
-    runs: list[str | None] = []
-    for job, unit in (
-        ("activations", f"model={model}/checkpoint={checkpoint}/corpus={corpus}"),
-        ("annotations", f"corpus={corpus}/annotator={annotator}"),
-    ):
-        of_unit = warehouse.sql(
-            "select run_id, settings from runs where job = $1 and unit = $2 order by started_at desc", [job, unit]
-        ).fetchall()
-        run_id, text = next(
-            (
-                (run_id, settings.get("text_sha256"))
-                for run_id, settings in ((run_id, json.loads(text)) for run_id, text in of_unit)
-                if site in settings.get("sites", [site])
-            ),
-            (None, None),
-        )
-        if text and rows and rows[0][0] != text:
-            raise UsageError(f"{job} of corpus {corpus!r} are of an earlier text: `nwh ingest {job}` again first")
-        runs.append(run_id)
-    return runs
+    activations = {"model": model, "checkpoint": checkpoint, "corpus": corpus}
+    annotations = {"corpus": corpus, "annotator": annotator}
+    return [
+        source_run(warehouse, "activations", activations, site),
+        source_run(warehouse, "annotations", annotations, site),
+    ]
 
 
 def read_sentences(warehouse: Warehouse, scope: Scope, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:

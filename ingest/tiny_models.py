@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from ingest.models.saving import save_model
 from ingest.tiny_batches import IGNORED, batches, encode, masking, next_tokens
 from ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
 from warehouse.errors import StorageError, UsageError
@@ -227,7 +228,7 @@ def _train(
 
     def keep(step: int) -> None:
         if step in kept:
-            _save(model, tokenizer, out / f"step{step}")
+            save_model(model, tokenizer, out / f"step{step}")
 
     keep(0)
     model.train()
@@ -258,16 +259,3 @@ def _rate(step: int, steps: int) -> float:
     """Return the share of the learning rate that the update after `step` others uses."""
     warm_up = max(1, round(_WARM_UP * steps))
     return (step + 1) / warm_up if step < warm_up else 1 - 0.9 * (step - warm_up) / max(1, steps - warm_up)
-
-
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -42,6 +42,16 @@ def short_name(reference: str) -> str:
     return check_name("model", name)
 
 
+def split_checkpoint(reference: str) -> tuple[str, str | None]:
+    """Return the MODEL and CHECKPOINT of MODEL[@CHECKPOINT]; a part with `/` is no checkpoint.
+
+    >>> split_checkpoint("EleutherAI/pythia-70m@step512"), split_checkpoint("/home/me@work/model")
+    (('EleutherAI/pythia-70m', 'step512'), ('/home/me@work/model', None))
+    """
+    model, _, label = reference.rpartition("@")
+    return (model, label) if model and label and "/" not in label else (reference, None)
+
+
 def step_of(checkpoint: str) -> int | None:
     """Return the training step in a checkpoint's label, or null where it has no digits.
 

@@ -45,7 +45,8 @@ def random_layers(width: int, n_sentences: int) -> Sides:
 def stored_layers(uri: str, before: str, after: str, site: str) -> tuple[int, Sides]:
     """Return the number of layers, and readers of the activations that both checkpoints have sampled."""
     from ingest.cluster_scope import read_activations, read_cluster_scopes
-    from ingest.matches import sampled_by_both, stored_reference
+    from ingest.matches import sampled_by_both
+    from ingest.stored import stored_reference
     from warehouse import Warehouse
 
     warehouse = Warehouse.open(uri)

@@ -23,7 +23,8 @@ from prefixspan import PrefixSpan
 from ingest.mining.patterns import minimum_count
 from ingest.mining.subtrees import mine_subtrees
 from ingest.pattern_rows import COLUMNS, Miner, Rules
-from ingest.pattern_scope import Scope, read_scopes, read_sentences, read_sets, stored_model
+from ingest.pattern_scope import Scope, read_scopes, read_sentences, read_sets
+from ingest.stored import stored_model
 from warehouse import Warehouse
 from warehouse.names import split_list
 

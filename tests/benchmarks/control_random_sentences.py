@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.pattern_rows import COLUMNS, Miner, Rules
-from ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets, stored_model
+from ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from ingest.stored import stored_model
 from warehouse import Warehouse
 from warehouse.names import split_list
 

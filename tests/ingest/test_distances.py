@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ingest import distances as job
 from ingest.distance_sums import DistanceSums
-from ingest.distances import DistanceSettings, ingest_distances, split_checkpoint
+from ingest.distances import DistanceSettings, ingest_distances
 from ingest.models import load
 from tests.conftest import write_tiny_bert
 from tests.ingest.tiny_language_models import save_masked
@@ -22,6 +22,7 @@ from warehouse import Warehouse
 from warehouse.cli import comparison
 from warehouse.cli.state import State
 from warehouse.errors import ModelError, UsageError
+from warehouse.names import split_checkpoint
 from warehouse.verify import verify
 
 TABLES = ["checkpoint_distances", "layer_distances", "neuron_distances"]

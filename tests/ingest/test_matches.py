@@ -120,6 +120,16 @@ def test_partners_equal_the_full_matrix(warehouse, corpora):
     assert set(found["other_layer"].drop_nulls()) == {0, 2}  # layer 1 ties with layer 0 throughout
 
 
+def test_activations_taken_in_different_ways_are_matched_with_a_note(warehouse, tiny_bert):
+    model = load(str(tiny_bert), device="cpu", name="by-max")
+    ingest_activations(warehouse, model, ["one"], Settings(("hidden",), k=10, sample=50, aggregate="max"))
+    (run,) = ingest_matches(warehouse, "tiny-bert", "by-max", sites=["hidden"])
+    assert (
+        "activations of sentences are not alike, that of a sentence's tokens is taken as mean for one of "
+        "tiny-bert@main; max for one of by-max@main"
+    ) in run.notes
+
+
 def test_the_other_way_round_is_another_run_and_a_neuron_is_its_own_best_partner(warehouse, tmp_path):
     ingest_matches(warehouse, "tiny-bert", "second")
     ingest_matches(warehouse, "second@main", "tiny-bert")

@@ -11,8 +11,9 @@ from ingest.annotations import ingest_annotations
 from ingest.annotators import Annotator, nltk_tagger
 from ingest.models import load
 from ingest.pattern_rows import Rules
-from ingest.pattern_scope import read_scopes, read_sentences, read_sets, stored_checkpoints, stored_model
+from ingest.pattern_scope import read_scopes, read_sentences, read_sets
 from ingest.patterns import ingest_patterns
+from ingest.stored import stored_checkpoints, stored_model
 from ingest.tree_files import ingest_trees
 from tests.ingest.trees import made_up_tree, write_trees
 from warehouse import Warehouse

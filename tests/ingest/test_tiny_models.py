@@ -147,8 +147,8 @@ def test_a_complete_training_is_not_repeated_and_an_interrupted_one_is(trained, 
             raise KeyboardInterrupt
         save(model, tokenizer, folder)
 
-    save = tiny_models._save
-    monkeypatch.setattr(tiny_models, "_save", die)
+    save = tiny_models.save_model
+    monkeypatch.setattr(tiny_models, "save_model", die)
     with pytest.raises(KeyboardInterrupt):
         train_tiny(out, TEXTS, recipe, **words)
     assert not out.exists()

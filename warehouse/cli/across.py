@@ -49,7 +49,7 @@ def clusters(
     """
     from ingest.clusters import ClusterSettings, ingest_clusters
     from ingest.models.references import PLACEHOLDER, model_name
-    from ingest.pattern_scope import stored_checkpoints, stored_model
+    from ingest.stored import stored_checkpoints, stored_model
 
     state = state_of(context)
     warehouse = state.open()

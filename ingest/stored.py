@@ -1,0 +1,115 @@
+"""What a warehouse has of a model, for jobs that read it: checkpoints, sizes, sentences kept and counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from warehouse import Warehouse
+from warehouse.errors import UsageError
+from warehouse.names import short_name, split_checkpoint
+from warehouse.runs import Unit, unit_name
+
+
+def stored_model(warehouse: Warehouse, reference: str) -> str:
+    """Return the stored model that a reference or a name stands for; UsageError where there is none."""
+    known = [name for (name,) in warehouse.sql("select distinct model from checkpoints order by 1").fetchall()]
+    for name in (reference, short_name(reference)):
+        if name in known:
+            return name
+    raise UsageError(
+        f"no activations of model {reference!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
+        "(`nwh ingest activations` adds them)"
+    )
+
+
+def stored_checkpoints(warehouse: Warehouse, model: str, wanted: Sequence[str]) -> list[str]:
+    """Return checkpoints of a model by step: those wanted, `main` if none, every one for `all`."""
+    rows = warehouse.sql(
+        "select checkpoint from checkpoints where model = $1 order by step nulls last, checkpoint", [model]
+    ).fetchall()
+    known = [name for (name,) in rows]
+    if list(wanted) == ["all"]:
+        return known
+    names = list(wanted) or ["main"]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"no checkpoint {model}@{unknown[0]} in {warehouse.storage}; there are {', '.join(known)}")
+    return names
+
+
+def stored_reference(warehouse: Warehouse, reference: str) -> tuple[str, str]:
+    """Return model and checkpoint that MODEL[@CHECKPOINT] names; UsageError where they are not stored."""
+    name, label = split_checkpoint(reference)
+    model = stored_model(warehouse, name)
+    if label == "all":
+        raise UsageError(f"{reference} names every checkpoint of {model}: name one")
+    return model, stored_checkpoints(warehouse, model, [label] if label else [])[0]
+
+
+def site_sizes(
+    warehouse: Warehouse, model: str, checkpoint: str, sites: Sequence[str] = ()
+) -> dict[str, tuple[int, int]]:
+    """Return site -> (layers, neurons of each); UsageError where one of `sites`, or every site, is not stored."""
+    stored = warehouse.sql(
+        "select site, max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
+        "group by site order by site desc",
+        [model, checkpoint],
+    ).fetchall()
+    sizes = {site: (layers, neurons) for site, layers, neurons in stored}
+    if missing := [site for site in sites if site not in sizes]:
+        raise UsageError(
+            f"no {missing[0]} activations of {model}@{checkpoint}; there are {', '.join(sizes) or 'none'} "
+            f"(`nwh ingest activations --model … --site {missing[0]}` makes them)"
+        )
+    if not sizes:
+        raise UsageError(f"no activations of {model}@{checkpoint}: `nwh ingest activations` makes them")
+    return sizes
+
+
+def kept_sentences(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, pole: str, wanted: Sequence[str] = ()
+) -> dict[str, int]:
+    """Return corpus -> sentences kept of each neuron's pole; UsageError where one of the `wanted` has none."""
+    kept = dict(
+        warehouse.sql(
+            "select corpus, max(rank) from neuron_topk where model = $1 and checkpoint = $2 and site = $3 "
+            "and pole = $4 and layer = 0 and neuron = 0 group by corpus",
+            [model, checkpoint, site, pole],
+        ).fetchall()
+    )
+    for corpus in wanted:
+        if corpus not in kept:
+            raise UsageError(
+                f"corpus {corpus!r} has no {pole} sentences of {model}@{checkpoint}/{site}; there are those of "
+                f"{', '.join(sorted(kept)) or 'none'}: `nwh ingest activations --corpus {corpus}` makes them"
+            )
+    return kept
+
+
+def counted_sentences(warehouse: Warehouse, model: str, checkpoint: str) -> dict[str, int]:
+    """Return corpus -> sentences that counted for the model: those of at least 3 tokens."""
+    return dict(
+        warehouse.sql(
+            "select corpus, n_sentences from corpus_sizes where model = $1 and checkpoint = $2", [model, checkpoint]
+        ).fetchall()
+    )
+
+
+def source_run(warehouse: Warehouse, job: str, unit: Unit, site: str) -> str | None:
+    """Return the last run of a job that stored a corpus's rows (of this site, where it has sites), null if unknown.
+
+    UsageError where it was over an earlier text of the corpus.
+    """
+    corpus = unit["corpus"]
+    now = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
+    runs = warehouse.sql(
+        "select run_id, settings from runs where job = $1 and unit = $2 order by started_at desc",
+        [job, unit_name(unit)],
+    ).fetchall()
+    for run_id, settings in ((run_id, json.loads(text)) for run_id, text in runs):
+        if site in settings.get("sites", [site]):
+            read = settings.get("text_sha256")
+            if read and now and now[0][0] != read:
+                raise UsageError(f"{job} of corpus {corpus!r} are of an earlier text: `nwh ingest {job}` again first")
+            return str(run_id)
+    return None
