@@ -49,7 +49,7 @@ class Histogram:
         """Widen the grid so that it holds [low, high] too."""
         low, high = torch.minimum(self.min, low), torch.maximum(self.max, high)
         exponent = _exponent(low.double(), high.double())
-        moved = (exponent != self.exponent).nonzero()[:, 0]
+        moved = ((exponent != self.exponent) & (self.min <= self.max)).nonzero()[:, 0]  # others have no counts yet
         if len(moved):
             self.counts[moved] = _coarsened(self.counts[moved], self.min[moved], self.exponent[moved], exponent[moved])
         self.min, self.max, self.exponent = low, high, exponent
