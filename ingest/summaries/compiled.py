@@ -22,19 +22,21 @@ def serves(tensor: Tensor) -> bool:
 def append(
     bits: NDArray[np.int32],
     ordinals: NDArray[np.int64],
-    least: NDArray[np.int32],
     lowest: bool,
+    k: int,
     keys: NDArray[np.int64],
     filled: NDArray[np.int64],
+    least: NDArray[np.int32],
+    empty: int,
 ) -> None:
-    """Append the keys of a chunk's candidates to each neuron's row of `keys`, which must have room for the chunk.
+    """Append the keys of a chunk's candidates to each neuron's row of `keys`; a full row is cut to its k largest.
 
-    bits [neurons, sentences]: the activations' float32 bits. least [neurons]: what a candidate's ordered bits must
-    reach. lowest: whether low activations are sought. filled [neurons]: slots in use, moved on. The key is that of
-    `ingest.summaries.topk.encode`.
+    bits [neurons, sentences]: the activations' float32 bits. lowest: whether low activations are sought. filled
+    [neurons]: slots in use, moved on. least [neurons]: what a candidate's ordered bits must reach, raised by each cut.
+    The key is that of `ingest.summaries.topk.encode`.
     """
     for neuron in range(bits.shape[0]):
-        at, reach = filled[neuron], least[neuron]
+        row, at, reach = keys[neuron], filled[neuron], least[neuron]
         for sentence in range(bits.shape[1]):
             value = bits[neuron, sentence]
             if value == -2147483648:  # -0 counts as 0
@@ -43,18 +45,28 @@ def append(
             if lowest:
                 ordered = ~ordered
             if ordered >= reach:
-                keys[neuron, at] = (np.int64(ordered) << np.int64(32)) | (_ORDINAL - ordinals[sentence])
+                if at == row.size:
+                    _keep(row, k, empty)
+                    at, reach = k, np.int32(row[:k].min() >> np.int64(32))
+                    if ordered < reach:
+                        continue
+                row[at] = (np.int64(ordered) << np.int64(32)) | (_ORDINAL - ordinals[sentence])
                 at += 1
-        filled[neuron] = at
+        filled[neuron], least[neuron] = at, reach
 
 
 @numba.njit(cache=True, nogil=True)
 def keep_largest(keys: NDArray[np.int64], k: int, empty: int) -> None:
     """Move the k largest of each neuron's keys to the front of its row, in no order, and empty the rest."""
     for neuron in range(keys.shape[0]):
-        row = np.partition(keys[neuron], keys.shape[1] - k)
-        keys[neuron, :k] = row[keys.shape[1] - k :]
-        keys[neuron, k:] = empty
+        _keep(keys[neuron], k, empty)
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep(row: NDArray[np.int64], k: int, empty: int) -> None:
+    largest = np.partition(row, row.size - k)
+    row[:k] = largest[row.size - k :]
+    row[k:] = empty
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})

@@ -19,9 +19,9 @@ class TopK:
     integers order like floats, above the ordinal's complement. Integers are all different, so the order is total
     ("ties: lower ordinal first" included) and the K largest of a union are the same however it was split.
 
-    Buffers have room for more than K: a chunk's candidates (values not below the K-th so far) are appended, and
-    the buffer is cut back to K when it is full. In a long stream few values are candidates, so the cost per value
-    is that of one comparison. Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
+    Buffers have room for more than K: candidates (values not below the K-th at the last cut) are appended, and a
+    full buffer is cut back to K. In a long stream few values are candidates, so the cost per value is that of one
+    comparison. Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
     """
 
     def __init__(
@@ -70,24 +70,23 @@ class TopK:
         self.filled += counts
 
     def _take_compiled(self, values: Tensor, ordinals: Tensor) -> None:
-        if int(self.filled.max()) + values.shape[1] > self.keys.shape[1]:
-            self._cut()
+        none = torch.zeros((), dtype=torch.int64)
+        least = (encode(self.threshold, none, self.pole)[:, 0] >> 32).int()
         append(
             values.numpy().view(np.int32),
             ordinals.numpy(),
-            (encode(self.threshold, torch.zeros_like(self.filled)[:, None], self.pole)[:, 0] >> 32).int().numpy(),
             self.pole == "bottom",
+            self.k,
             self.keys.numpy(),
             self.filled.numpy(),
+            least.numpy(),
+            EMPTY,
         )
+        self.threshold = decode(least[:, None].long() << 32, self.pole)[0]
 
     def _cut(self) -> None:
         """Keep the K largest keys of each neuron; a candidate must reach the least of them."""
-        if serves(self.keys) and self.positions is None:
-            keep_largest(self.keys.numpy(), self.k, EMPTY)
-            self._count(self.keys[:, : self.k])
-        else:
-            self._replace(*self._largest(self.keys, self.positions, sorted=False))
+        self._replace(*self._largest(self.keys, self.positions, sorted=False))
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -117,10 +116,6 @@ class TopK:
         self.keys[:, self.k :] = EMPTY
         if self.positions is not None and positions is not None:
             self.positions[:, : self.k] = positions
-        self._count(keys)
-
-    def _count(self, keys: Tensor) -> None:
-        """Take note of how many of the K [neurons, K] are filled, and of the least."""
         self.filled = (keys != EMPTY).sum(1)
         least = keys.amin(1, keepdim=True)
         worst = -torch.inf if self.pole == "top" else torch.inf

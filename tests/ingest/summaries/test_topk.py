@@ -42,6 +42,18 @@ def test_any_stream_order_gives_the_full_sort(seed, k, n, cuts, pole, ties):
     np.testing.assert_array_equal(got_values.numpy(), want_values)
 
 
+def test_a_full_row_that_is_cut_for_nothing_keeps_nothing_twice():
+    summary = TopK(1, 2, "top")
+    room = summary.keys.shape[1]
+    values = np.zeros((1, room + 1), np.float32)
+    values[0, 2], values[0, 1], values[0, room] = 9, 8, -1
+    for part in np.array_split(np.arange(room + 1), 2):
+        summary.update(torch.from_numpy(values[:, part]), torch.from_numpy(part))
+    got_values, got_ordinals, _ = summary.result()
+    assert got_values.tolist() == [[9, 8]]
+    assert got_ordinals.tolist() == [[2, 1]]
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), k=st.sampled_from([2, 40, 1200]), pole=st.sampled_from(["top", "bottom"]))
 def test_merging_shards_in_any_order_gives_the_full_sort(seed, k, pole):
