@@ -213,13 +213,7 @@ class _Job:
 
     def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally) -> None:
         run.versions = model_versions(self.model)
-        if tally.too_short:
-            run.note(f"{tally.too_short:,} sentences of {self.corpus} have fewer than 3 tokens and were left out")
-        if tally.truncated:
-            run.note(
-                f"{tally.truncated:,} sentences of {self.corpus} were truncated at the model's window of "
-                f"{self.model.window:,} tokens"
-            )
+        tally.note(run, self.corpus, self.model.window)
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")
         write_checkpoint(run, self.model)

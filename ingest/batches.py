@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ingest.models import LoadedModel
+from warehouse.runs import Run
 
 MIN_TOKENS = 3
 
@@ -40,6 +41,15 @@ class Tally:
         self.n_tokens = np.zeros(n_sentences, np.uint16)
         self.too_short = 0
         self.truncated = 0
+
+    def note(self, run: Run, corpus: str, window: int) -> None:
+        """Note what was left out of a corpus, and what was cut at the window of `window` tokens."""
+        if self.too_short:
+            run.note(f"{self.too_short:,} sentences of {corpus} have fewer than 3 tokens and were left out")
+        if self.truncated:
+            run.note(
+                f"{self.truncated:,} sentences of {corpus} were truncated at the model's window of {window:,} tokens"
+            )
 
     @property
     def used(self) -> int:

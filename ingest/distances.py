@@ -193,7 +193,7 @@ class _Job:
         total = sum(map(len, sets.values()))
         blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
         found: dict[str, DistanceSums] = {}
-        too_short = truncated = 0
+        met = Tally(0)
         name = f"{_name(self.before)} {_name(self.after)} {self.corpus}"
         with self.progress.bar(name, total, "sentences", blocks.done) as bar:
             for number, (split, ids) in enumerate(sets.items()):
@@ -209,17 +209,11 @@ class _Job:
                         blocks.save(block, of_block.table(counts), len(chosen))
                     table = blocks.load(block)
                     sums = sums.merged(DistanceSums.from_table(table, self.shape))
-                    too_short += table["too_short"][0].as_py()
-                    truncated += table["truncated"][0].as_py()
+                    met.too_short += table["too_short"][0].as_py()
+                    met.truncated += table["truncated"][0].as_py()
                 if sums.n:
                     found[split] = sums
-        if too_short:
-            run.note(f"{too_short:,} sentences of {self.corpus} have fewer than 3 tokens and were left out")
-        if truncated:
-            run.note(
-                f"{truncated:,} sentences of {self.corpus} were truncated at the models' window of "
-                f"{self.before.window:,} tokens"
-            )
+        met.note(run, self.corpus, self.before.window)
         if not found:
             raise ModelError(f"{self.corpus} has no sentence of at least 3 tokens for {_name(self.before)}")
         return found
