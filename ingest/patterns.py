@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.mining import condensed
 from ingest.mining.patterns import minimum_count
-from ingest.pattern_rows import COLUMNS, Miner, Rules, plain
+from ingest.pattern_rows import COLUMNS, Miner, Rules, blocks, by_text
 from ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from ingest.staged_blocks import StagedBlocks
 from warehouse import Warehouse
@@ -177,8 +177,8 @@ class _Job:
         }
         settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
         with self.warehouse.run("patterns", self.unit, settings, progress=self.progress) as run:
-            blocks = self._mine(run)
-            self._write(run, blocks)
+            staged = self._mine(run)
+            self._write(run, staged)
         return run
 
     def _mine(self, run: Run) -> StagedBlocks:
@@ -210,20 +210,22 @@ class _Job:
             for start in range(0, len(neurons), size):
                 yield layer, np.array(neurons[start : start + size], np.int64)
 
-    def _write(self, run: Run, blocks: StagedBlocks) -> None:
+    def _write(self, run: Run, staged: StagedBlocks) -> None:
         of_layer: dict[int, list[str]] = {}
         for layer, neurons in self._blocks():
             of_layer.setdefault(layer, []).append(f"{layer}-{neurons[0]}")
         with run.writer("neuron_patterns", self.unit) as writer:
             for layer in sorted({*self.kept, *of_layer}):
-                new = (plain(batch) for block in of_layer.get(layer, []) for batch in blocks.batches(block))
-                new = (rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in new)
-                if layer not in self.kept:
-                    for rows in new:
-                        writer.write(rows)
-                    continue
-                old = self._stored(layer)
-                writer.write(pa.concat_tables([old, *(rows.cast(old.schema) for rows in new)]).sort_by("neuron"))
+                written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
+                new: Iterator[pa.Table] = (
+                    rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
+                )
+                if layer in self.kept:
+                    old = self._stored(layer)
+                    same = [rows.select(old.column_names).cast(old.schema) for rows in new]
+                    new = blocks(pa.concat_tables([old, *same]))
+                for rows in new:
+                    writer.write(rows)
 
     def _stored(self, layer: int) -> pa.Table:
         """Return the rows of a layer that stay."""

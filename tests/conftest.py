@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from warehouse import Warehouse
 
 torch.set_num_threads(1)
 
@@ -81,28 +86,29 @@ def made_up_documents(n: int, seed: int = 0) -> list[dict[str, object]]:
     return documents
 
 
-@pytest.fixture
-def write_corpus(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes made-up documents as a JSON Lines file."""
+def copied(stored: str | os.PathLike[str], to: Path) -> Warehouse:
+    """Return a copy of a warehouse, to be changed."""
+    from warehouse import Warehouse
+
+    made = Warehouse.open(shutil.copytree(stored, to))
+    made.publish_catalog()  # of its own paths: without one, each connection makes all views anew
+    return made
+
+
+@pytest.fixture(scope="session")
+def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Return a function that ingests made-up documents into a warehouse, from a JSON Lines file."""
     import json
 
-    def write(n: int = 200, seed: int = 0, name: str = "made-up.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(n, seed)))
-        return path
-
-    return write
-
-
-@pytest.fixture
-def add_corpus(write_corpus: Callable[..., Path]) -> Callable[..., None]:
-    """Return a function that ingests made-up documents into a warehouse."""
     from ingest.corpus import ingest_corpus
     from ingest.documents import read_documents
 
-    def add(warehouse: object, name: str = "one", n: int = 200, seed: int = 0) -> None:
-        source = str(write_corpus(n, seed, f"{name}.jsonl"))
+    folder = tmp_path_factory.mktemp("made-up")
+
+    def add(warehouse: Warehouse, name: str = "one", n: int = 200, seed: int = 0) -> None:
+        path = folder / f"{name}-{n}-{seed}.jsonl"
+        path.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(n, seed)))
         metadata = [("author", "author"), ("year", "year"), ("tags", "tag")]
-        ingest_corpus(warehouse, name, source, lambda: read_documents(source, metadata=metadata))  # type: ignore[arg-type]
+        ingest_corpus(warehouse, name, str(path), lambda: read_documents(str(path), metadata=metadata))
 
     return add

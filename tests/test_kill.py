@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
 import pytest
+import torch
 
+from ingest import activations as job
 from ingest.activations import Settings, ingest_activations
 from ingest.models import load
+from tests.forked import forked
 from warehouse import Warehouse
+from warehouse.verify import verify
 
 TABLES = ["neuron_topk", "neuron_stats", "activation_sample", "sentence_tokens", "sentences", "checkpoints"]
-INGEST = """
-    import sys, torch
-    torch.set_num_threads(1)
-    from ingest import activations as job
-    from ingest.activations import Settings, ingest_activations
-    from ingest.models import load
-    from warehouse import Warehouse
-    job.BLOCK = 64
-    model = load(sys.argv[2], device="cpu")
-    print("begin", flush=True)
-    ingest_activations(Warehouse.open(sys.argv[1]), model, ["one", "two"], Settings(k=50, sample=20), save_every=0)
-"""
+BLOCK = 64
 
 
 def rows(warehouse):
     return {name: warehouse.sql(f"from {name} order by all").pl() for name in TABLES}
 
 
+def ingest(uri, folder, begin):
+    """Run the job in a process that may be killed, after every sentence block with a partial result."""
+    torch.set_num_threads(1)
+    job.BLOCK = BLOCK
+    model = load(folder, device="cpu")
+    begin.send("begin")
+    ingest_activations(Warehouse.open(uri), model, ["one", "two"], Settings(k=50, sample=20), save_every=0)
+
+
+def start(*arguments):
+    """Return a process that has begun to ingest."""
+    begun, begin = forked.Pipe(duplex=False)
+    process = forked.Process(target=ingest, args=(*arguments, begin))
+    process.start()
+    begin.close()  # so that the end of a process that never begins is seen
+    assert begun.recv() == "begin"
+    return process
+
+
 @pytest.mark.slow
-def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert):
+def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert, monkeypatch):
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -44,13 +53,9 @@ def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert):
         add_corpus(each, "one", 400)
         add_corpus(each, "two", 300, seed=1)
     model = load(str(tiny_bert), device="cpu")
-    from ingest import activations as job
-
-    block, job.BLOCK = job.BLOCK, 64
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "BLOCK", BLOCK)
         ingest_activations(undisturbed, model, ["one", "two"], Settings(k=50, sample=20))
-    finally:
-        job.BLOCK = block
     want = rows(undisturbed)
     sizes = {0} | {rows["sentence_id"].len() for _, rows in want["neuron_topk"].group_by("corpus", "site")}
 
@@ -70,22 +75,20 @@ def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert):
 
     reader = threading.Thread(target=read)
     reader.start()
-    code = textwrap.dedent(INGEST)
     kills = 0
     try:
         while kills < 20:
-            process = subprocess.Popen(
-                [sys.executable, "-c", code, warehouse.storage.uri, str(tiny_bert)], stdout=subprocess.PIPE, text=True
-            )
-            process.stdout.readline()
+            process = start(warehouse.storage.uri, str(tiny_bert))
             time.sleep(chance.uniform(0, 1.5))
             process.kill()
-            process.communicate()
-            kills += process.returncode == -9
-            if process.returncode == 0:  # all done: start over, so that every kill has something to hit
+            process.join()
+            kills += process.exitcode == -9
+            if process.exitcode == 0:  # all done: start over, so that every kill has something to hit
                 for corpus in ("one", "two"):
                     ingest_activations(warehouse, model, [corpus], Settings(k=3 + kills, sample=20), again=True)
-        assert subprocess.run([sys.executable, "-c", code, warehouse.storage.uri, str(tiny_bert)], check=True)
+        last = start(warehouse.storage.uri, str(tiny_bert))
+        last.join()
+        assert last.exitcode == 0
     finally:
         stop.set()
         reader.join()
@@ -95,6 +98,4 @@ def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert):
     for name, frame in rows(killed).items():
         assert frame.equals(want[name]), name
     assert len(sizes) > 1
-    from warehouse.verify import verify
-
     assert [finding.text for finding in verify(killed, deep=True) if finding.wrong] == []

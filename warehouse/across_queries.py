@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from warehouse import figures as figures_of
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -27,14 +28,17 @@ WORD_FIGURES = (
 _MOST_SHARES = 50
 _OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
 _OF_MAP = f"{_OF_SITE} and scope = $scope"
+_FIGURES = f"figures as (from neuron_figures_of($figure) where {_OF_SITE} and corpus = $corpus)"
+_LIMITS = "select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high"
 _OF_PAIR = (
     "model_before = $model_before and checkpoint_before = $checkpoint_before "
     "and model_after = $model_after and checkpoint_after = $checkpoint_after"
 )
-_MATCHED = (
+_OF_PARTNERS = (
     "model = $model_before and checkpoint = $checkpoint_before "
-    "and other_model = $model_after and other_checkpoint = $checkpoint_after and site = $site and scope = $scope"
+    "and other_model = $model_after and other_checkpoint = $checkpoint_after"
 )
+_MATCHED = f"{_OF_PARTNERS} and site = $site and scope = $scope"
 
 
 @dataclass(frozen=True)
@@ -94,32 +98,29 @@ def figures(warehouse: Warehouse, model: str, checkpoint: str, corpus: str) -> A
 
 def figure_values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return a figure of each neuron; low and high are its 1st and 99th percentile over all of them."""
-    return ask(
-        warehouse,
-        "with named as materialized (select layer, neuron, value from neuron_figures_of($figure) "
-        f"where {_OF_SITE} and corpus = $corpus and isfinite(value)), "
-        "limits as (select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high from named) "
-        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        corpus=corpus,
-        figure=figure,
+    place = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus, "figure": figure}
+    query = (
+        "named as (select layer, neuron, value from figures where isfinite(value)), "
+        f"limits as ({_LIMITS} from named) "
+        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron"
     )
+    at_hand = {"figures": figures_of.values(warehouse, *place.values())}
+    return ask(warehouse, f"with {query}", None, (), at_hand).given_by(f"with {_FIGURES}, {query}", place)
 
 
 def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
-    return ask(
+    place = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus, "figure": figure}
+    columns = "layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value"
+    found = ask(
         warehouse,
-        "select layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value "
-        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        corpus=corpus,
-        figure=figure,
+        f"select {columns} from dimension_consistency_against('figures') order by layer_a, layer_b",
+        None,
+        (),
+        {"figures": figures_of.values(warehouse, *place.values())},
     )
+    stored = f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus"
+    return found.given_by(f"select {columns} {stored} order by layer_a, layer_b", place)
 
 
 def sse_curves(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
@@ -182,21 +183,17 @@ def neuron_map_by(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int, corpus: str, figure: str
 ) -> Answer:
     """Return the same with a figure of each neuron over a corpus (null without one), and its percentiles 1 and 99."""
-    return ask(
-        warehouse,
-        "with named as materialized (select neuron, value from neuron_figures_of($figure) "
-        f"where {_OF_SITE} and corpus = $corpus and layer = $layer and isfinite(value)), "
-        "limits as (select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high from named) "
+    place = {"model": model, "checkpoint": checkpoint, "site": site, "scope": scope, "layer": layer}
+    of_figure = {"corpus": corpus, "figure": figure}
+    query = (
+        "named as (select neuron, value from figures where layer = $layer and isfinite(value)), "
+        f"limits as ({_LIMITS} from named) "
         "select layer, neuron, cluster, x, y, value, low, high from neuron_clusters left join named using (neuron) "
-        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        scope=scope,
-        layer=layer,
-        corpus=corpus,
-        figure=figure,
+        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron"
     )
+    at_hand = {"figures": figures_of.values(warehouse, model, checkpoint, site, corpus, figure)}
+    found = ask(warehouse, f"with {query}", None, (), at_hand, **place)
+    return found.given_by(f"with {_FIGURES}, {query}", place | of_figure)
 
 
 def cluster_profile(
@@ -268,9 +265,7 @@ def match_sets(warehouse: Warehouse, pair: Pair) -> Answer:
     """Return the sites and scopes that neurons of a pair were matched at."""
     return ask(
         warehouse,
-        "select distinct site, scope from neuron_matches where model = $model_before and checkpoint = "
-        "$checkpoint_before and other_model = $model_after and other_checkpoint = $checkpoint_after "
-        "order by site desc, scope",
+        f"select distinct site, scope from neuron_matches where {_OF_PARTNERS} order by site desc, scope",
         **pair.params,
     )
 
@@ -279,9 +274,9 @@ def match_histogram(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> 
     """Return the share of neurons by correlation, in bins of 0.02: with the best partner, and with a rotated basis."""
     return ask(
         warehouse,
-        "with correlations as (select 'best partner' as basis, correlation as value from neuron_matches "
-        f"where {_MATCHED} union all select 'rotated basis', rotated_correlation from neuron_matches "
-        f"where {_MATCHED}), "
+        f"with matched as (from neuron_matches where {_MATCHED}), "
+        "correlations as (select 'best partner' as basis, correlation as value from matched "
+        "union all select 'rotated basis', rotated_correlation from matched), "
         # a correlation of 1 belongs to the last bin
         "binned as (select basis, least(49, floor(value::double * 50))::integer as bin from correlations "
         "where value is not null) "

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from warehouse.errors import StorageError, UsageError
-from warehouse.schema import RELATIONS, Relation
+from warehouse.schema import RELATIONS, Column, Relation
 from warehouse.tables import Snapshot, first_line
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPy
         for question in questions():
             connection.execute(question.sql)
     connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
+    connection.execute("set parquet_metadata_cache = true")  # footers of large files take longer to read than rows
     if connection.execute("select 1 from duckdb_optimizers() where name = $1", [_WRONG]).fetchall():
         connection.execute(f"set disabled_optimizers = '{_WRONG}'")
     return connection
@@ -177,8 +178,10 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot,
     if any("://" in uri for uris in snapshot.values() for uri in uris):
         connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
     for relation in relations:
+        uris = snapshot.get(relation.name, [])
         try:
-            connection.execute(relation_view(relation, snapshot.get(relation.name, [])))
+            lacking = {column: _lacking(connection, column, uris) for column in relation.columns if column.absent}
+            connection.execute(relation_view(relation, uris, {column: n for column, n in lacking.items() if n}))
         except duckdb.Error as error:
             raise StorageError(
                 f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "
@@ -186,17 +189,34 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot,
             ) from error
 
 
-def relation_view(relation: Relation, uris: list[str]) -> str:
+def _lacking(connection: duckdb.DuckDBPyConnection, column: Column, uris: list[str]) -> int:
+    """Return how many files are of versions that did not store a column yet."""
+    if not uris:
+        return 0
+    query = "select count(distinct file_name) from parquet_schema($1) where name = $2"
+    return len(uris) - int(connection.execute(query, [uris, column.name]).fetchall()[0][0])
+
+
+def relation_view(relation: Relation, uris: list[str], lacking: Mapping[Column, int] | None = None) -> str:
     """Return the statement that makes a stored relation's view over its files.
 
-    Partition columns are read as text from the path, whatever their values look like.
+    Partition columns are read as text from the path, whatever their values look like. lacking: how many files have
+    no such column; `absent` says what stands in for it.
     """
     if not uris:
         columns = ", ".join(f"null::{column.type} as {column.name}" for column in relation.columns)
         return f"create or replace view {relation.name} as select {columns} limit 0"
-    columns = ", ".join(relation.column_names)
+    lacking = lacking or {}
+    some = any(n < len(uris) for n in lacking.values())
+
+    def expression(column: Column) -> str:
+        if column not in lacking:
+            return column.name
+        return f"coalesce({column.name}, {column.absent})" if lacking[column] < len(uris) else column.absent
+
+    columns = ", ".join(f"{expression(column)} as {column.name}" for column in relation.columns)
     paths = ", ".join(_quoted(uri) for uri in uris)
-    hive = "hive_partitioning = true, hive_types_autocast = false"
+    hive = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * some
     return f"create or replace view {relation.name} as select {columns} from read_parquet([{paths}], {hive})"
 
 

@@ -45,11 +45,6 @@ def all_series(warehouse: Warehouse) -> list[Series]:
     return [Series(*row[:4], *map(tuple, row[4:])) for row in found.rows]
 
 
-def has_prompts(warehouse: Warehouse) -> bool:
-    """Return whether any prompts are stored."""
-    return bool(ask(warehouse, "select prompt_id from prompts limit 1").rows)
-
-
 # -- one concept -------------------------------------------------------------------------------------------
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from warehouse import output
-from warehouse.errors import StorageError, UsageError
-from warehouse.tables import first_line
+from warehouse.errors import UsageError
+from warehouse.statements import literal, written_out
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -27,15 +25,36 @@ _PLACE = (
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a query."""
+    """The rows of a query.
+
+    sql: the statement that gives them, as `nwh sql` takes it; null where no one statement does.
+    """
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+    sql: str | None = None
 
     @property
     def records(self) -> list[dict[str, Any]]:
         """The rows as column -> value."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def part(self, column: str, value: Any) -> Answer:
+        """Return the rows that have a value in a column, without this column."""
+        place = self.columns.index(column)
+        return Answer(
+            [name for name in self.columns if name != column],
+            [row[:place] + row[place + 1 :] for row in self.rows if row[place] == value],
+            self.sql and f'select * exclude ("{column}") from (\n{self.sql}\n) where "{column}" = {literal(value)}',
+        )
+
+    def first(self, n: int) -> Answer:
+        """Return the first n rows."""
+        return Answer(self.columns, self.rows[:n], self.sql and f"select * from (\n{self.sql}\n) limit {n}")
+
+    def given_by(self, query: str, params: Mapping[str, Any]) -> Answer:
+        """Return the same rows with the statement that gives them, where they were found another way."""
+        return replace(self, sql=written_out(query, params))
 
 
 @dataclass(frozen=True)
@@ -90,11 +109,6 @@ def extent_of(warehouse: Warehouse, neuron: Neuron) -> Extent:
             return extent
     names = ", ".join(f"{extent.model}@{extent.checkpoint}/{extent.site}" for extent in known)
     raise UsageError(f"no neuron {neuron} in {warehouse.storage}; there are activations of {names or 'no model'}")
-
-
-def has_corpora(warehouse: Warehouse) -> bool:
-    """Return whether any text is stored."""
-    return bool(ask(warehouse, "select corpus from corpora limit 1").rows)
 
 
 def statistics(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
@@ -218,17 +232,12 @@ def ask(
 ) -> Answer:
     """Run a query on a cursor of its own, so that sessions of a server can share a warehouse.
 
-    tables: rows at hand, by the names that the query gives them.
+    tables: rows at hand, by the names of the views that have the same: the answer's statement holds without them.
     """
     if neuron is not None:
         params |= {**neuron.params, "corpora": list(corpora)}
-    try:
-        with warehouse.connection.cursor() as cursor:
-            for name, table in (tables or {}).items():
-                cursor.register(name, table)
-            result = cursor.execute(query, params)
-            return Answer(output.columns(result), result.fetchall())
-    except duckdb.IOException as error:
-        raise StorageError(
-            f"a file of {warehouse.storage} cannot be read: {first_line(error)}; `nwh verify` checks all of them"
-        ) from error
+    with warehouse.cursor() as cursor:
+        for name, table in (tables or {}).items():
+            cursor.register(name, table)
+        result = cursor.execute(query, params)
+        return Answer(output.columns(result), result.fetchall(), written_out(query, params))

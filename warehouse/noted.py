@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from warehouse.neuron_queries import Answer
+from warehouse.statements import written_out
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb
-
-# Counts of whole corpora are kept in memory while many neurons are asked about; these views count by themselves.
-_VIEWS = {
-    "neuron_words_against('counted_words')": "neuron_words",
-    "neuron_tag_distribution_against('counted_tags')": "neuron_tag_distribution",
-}
-_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
 class Noted(Answer):
     """The rows of a question with the statements that it took, as `nwh sql` takes them."""
 
-    statements: tuple[str, ...]
+    statements: tuple[str, ...] = ()
 
 
 class NotingWarehouse(Warehouse):
@@ -48,35 +41,14 @@ class NotingWarehouse(Warehouse):
         """Return the answer to a question (a function of a warehouse), with its statements."""
         self.taken()
         answer = question(self, *arguments, **options)
-        return Noted(answer.columns, answer.rows, self.taken())
+        taken = self.taken()
+        return Noted(answer.columns, answer.rows, answer.sql, (answer.sql,) if answer.sql else taken)
 
     def taken(self) -> tuple[str, ...]:
         """Return the statements since this was last called."""
         statements = tuple(dict.fromkeys(self._statements))
         self._statements.clear()
         return statements
-
-
-def written_out(query: str, params: Mapping[str, Any]) -> str:
-    """Return a query with the values of its named parameters in their places.
-
-    >>> written_out("select $k from t where name = $name", {"k": 3, "name": "it's"})
-    "select 3 from t where name = 'it''s'"
-    """
-    return _PARAMETER.sub(lambda found: _literal(params[found[1]]), query)
-
-
-def _literal(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case str():
-            return "'" + value.replace("'", "''") + "'"
-        case list() | tuple():
-            return f"[{', '.join(map(_literal, value))}]"
-    return repr(value)
 
 
 class _Connection:
@@ -97,8 +69,5 @@ class _Connection:
         return getattr(self._connection, name)
 
     def execute(self, query: str, params: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        stored = query
-        for against, view in _VIEWS.items():
-            stored = stored.replace(against, view)
-        self._statements.append(written_out(stored, params))
+        self._statements.append(written_out(query, params))
         return self._connection.execute(query, params)

@@ -4,25 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warehouse import prepared
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from warehouse.neurons import Neuron
+    from warehouse.prepared import Sample
+
+
+_COLUMNS = ["layer", "neuron", "cosine", "n_sentences"]
+_MORE = 64
+"""Neurons looked at again with full precision, beside those wanted."""
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, k: int) -> Answer:
     """Return the k neurons of the same checkpoint and site whose activations on sampled sentences are most alike.
 
-    One row per neuron with layer, neuron, cosine, n_sentences; none where no sentences were sampled.
+    One row per neuron with layer, neuron, cosine, n_sentences, as `similar_neurons` has them; none where no sentences
+    were sampled.
     """
-    return ask(
-        warehouse,
-        "select layer, neuron, cosine, n_sentences from similar_neurons($model, $checkpoint, $site, $layer, $neuron, "
-        "$k) order by cosine desc, layer, neuron",
-        **neuron.params,
-        k=k,
+    stored = (
+        f"select {', '.join(_COLUMNS)} from similar_neurons($model, $checkpoint, $site, $layer, $neuron, $k) "
+        "order by cosine desc, layer, neuron"
     )
+    params = neuron.params | {"k": k}
+    sample = prepared.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
+    if sample is not None:
+        return _most_alike(sample, neuron, k).given_by(stored, params)
+    return ask(warehouse, stored, **params)
+
+
+def _most_alike(sample: Sample, neuron: Neuron, k: int) -> Answer:
+    import numpy as np
+
+    own = sample.activations[neuron.layer][:, neuron.neuron]
+    length = sample.lengths[neuron.layer][neuron.neuron]
+    if length == 0:
+        return Answer(_COLUMNS, [])
+    # all in single precision, then the best again in double
+    products = np.stack([(own / np.float32(length)) @ of for of in sample.activations]).astype(np.float64)
+    lengths = np.stack(sample.lengths)
+    cosines = np.divide(products, lengths, out=np.full_like(products, -np.inf), where=lengths > 0)
+    cosines[neuron.layer, neuron.neuron] = -np.inf
+    near = np.argsort(-cosines, axis=None, kind="stable")[: k + _MORE]
+    found = []
+    for layer, other in zip(*np.unravel_index(near, cosines.shape), strict=True):
+        if np.isfinite(cosines[layer, other]):
+            product = np.dot(own.astype(np.float64), sample.activations[layer][:, other].astype(np.float64))
+            found.append((int(layer), int(other), float(product / (lengths[layer, other] * length)), len(own)))
+    return Answer(_COLUMNS, sorted(found, key=lambda row: (-row[2], *row[:2]))[:k])
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:
@@ -31,6 +62,8 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:
     One row per data set, concept and checkpoint, checkpoints by step (those without one last). No row for `hidden`.
     """
     columns = ["dataset", "concept", "checkpoint", "attribution", "share", "n_selected", "n_prompts"]
+    if neuron.site != "ffn":
+        return Answer(columns, [])
     place = {"model": neuron.model, "layer": neuron.layer, "neuron": neuron.neuron}
     # Named one by one, concepts reach the files: the selection then reads the prompts of these alone.
     near = ask(
@@ -39,7 +72,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:
         "where model = $model and layer = $layer and neuron = $neuron and attribution > 0",
         **place,
     ).rows
-    if neuron.site != "ffn" or not near:
+    if not near:
         return Answer(columns, [])
     return ask(
         warehouse,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from warehouse import prepared
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -15,6 +16,25 @@ INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
 """Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""
 RANDOM = (0.0, 1.0)
 """All of the sample: sentences drawn from it are random ones."""
+_OWN = (
+    "select corpus, sentence_id, activations[$neuron + 1] as activation from activation_sample "
+    "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
+    "and list_contains($corpora, corpus)"
+)
+_DRAWN = (
+    "placed as (select *, (row_number() over (order by activation, sentence_id) - 1) / count(*) over () as place "
+    "from own), "
+    "intervals as (select unnest($lows::double[]) as low, unnest($highs::double[]) as high), "
+    "drawn as (select *, count(*) over (partition by low, high) as n, "
+    "min(activation) over (partition by low, high) as lowest, "
+    "max(activation) over (partition by low, high) as highest "
+    "from placed inner join intervals on place >= low and place < high "
+    "qualify row_number() over (partition by low, high order by hash(sentence_id, low, high), sentence_id) <= $k) "
+    "select low, high, n, lowest, highest, "
+    "row_number() over (partition by low, high order by activation desc, sentence_id) as rank, "
+    "activation, corpus, sentence_id, text from drawn inner join sentences using (corpus, sentence_id) "
+    "order by low desc, high, rank"
+)
 
 
 def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
@@ -25,26 +45,15 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
     rank (among the k drawn, by activation), activation, corpus, sentence_id, text. No row where nothing was sampled.
     """
     bounds = [*INTERVALS, RANDOM]
-    return ask(
-        warehouse,
-        "with own as (select corpus, sentence_id, activations[$neuron + 1] as activation from activation_sample "
-        "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
-        "and list_contains($corpora, corpus)), "
-        "placed as (select *, (row_number() over (order by activation, sentence_id) - 1) / count(*) over () as place "
-        "from own), "
-        "intervals as (select unnest($lows::double[]) as low, unnest($highs::double[]) as high), "
-        "drawn as (select *, count(*) over (partition by low, high) as n, "
-        "min(activation) over (partition by low, high) as lowest, "
-        "max(activation) over (partition by low, high) as highest "
-        "from placed inner join intervals on place >= low and place < high "
-        "qualify row_number() over (partition by low, high order by hash(sentence_id, low, high), sentence_id) <= $k) "
-        "select low, high, n, lowest, highest, "
-        "row_number() over (partition by low, high order by activation desc, sentence_id) as rank, "
-        "activation, corpus, sentence_id, text from drawn inner join sentences using (corpus, sentence_id) "
-        "order by low desc, high, rank",
-        neuron,
-        corpora,
-        k=k,
-        lows=[low for low, _ in bounds],
-        highs=[high for _, high in bounds],
-    )
+    params = {
+        "corpora": list(corpora),
+        "k": k,
+        "lows": [low for low, _ in bounds],
+        "highs": [high for _, high in bounds],
+    }
+    sample = prepared.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
+    stored, place = f"with own as ({_OWN}), {_DRAWN}", params | neuron.params
+    if sample is None:
+        return ask(warehouse, stored, **place)
+    at_hand = f"with own as (from sampled where list_contains($corpora, corpus)), {_DRAWN}"
+    return ask(warehouse, at_hand, None, (), {"sampled": sample.of(neuron)}, **params).given_by(stored, place)

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from warehouse import output
+from warehouse import output, prepared
 from warehouse.errors import UsageError
+from warehouse.kept import partitions
 from warehouse.neuron_queries import Answer, Extent, ask
 from warehouse.warehouse import Warehouse
 
@@ -35,6 +36,11 @@ class Filters:
     min_lift: float = 0
     max_q: float = 1
 
+    def units(self, scope: str) -> dict[str, str]:
+        """Return the model, checkpoint, site and scope that narrow, the scope under the name of its column."""
+        values = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, scope: self.scope}
+        return {name: value for name, value in values.items() if value}
+
     def where(self, scope: str = "", tested: bool = False) -> tuple[str, dict[str, Any]]:
         """Return SQL conditions, each after `and`, and their parameters.
 
@@ -61,10 +67,7 @@ class Filters:
 
 def patterns_stored(warehouse: Warehouse) -> list[dict[str, str]]:
     """Return of which kinds, poles, models, checkpoints, sites and scopes patterns are stored."""
-    # The partition is in the path of a file: nothing is read.
-    paths = [warehouse.tables.path_of("neuron_patterns", uri) for uri in warehouse.snapshot.get("neuron_patterns", [])]
-    folders = dict.fromkeys(path.rpartition("/")[0] for path in paths)
-    return [dict(part.split("=", 1) for part in folder.split("/")) for folder in folders]
+    return partitions(warehouse, "neuron_patterns", {})
 
 
 def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
@@ -101,12 +104,18 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
 
 
 def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons most of whose sentences have a metadata value (more than any other of its key)."""
+    """Return the neurons most of whose sentences have a metadata value (more than any other of its key).
+
+    The first search reads all top sentences of the filters' models, sites and corpora, see `prepared`.
+    """
     where, params = filters.where("corpus", tested=True)
     return ask(
         warehouse,
         f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "
         f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
+        None,
+        (),
+        {"class_neurons": prepared.class_neurons(warehouse, filters.units("corpus"))},
         key=key,
         value=value,
         limit=limit,
@@ -130,12 +139,18 @@ def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filter
 
 
 def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first."""
+    """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first.
+
+    The first search for a class reads much, see `prepared`.
+    """
     where, params = filters.where("scope")
     return ask(
         warehouse,
         f"select {_PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
         f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit",
+        None,
+        (),
+        {"neuron_classes": prepared.neuron_classes(warehouse, name, filters.units("scope"))},
         limit=limit,
         **{"class": name, **params},
     )

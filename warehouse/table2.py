@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from warehouse.corpus_counts import counted
 from warehouse.neuron_queries import Answer, ask
+from warehouse.prepared import counted
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -101,10 +101,7 @@ def typical_words(
 
 
 def _by_class(found: Answer) -> dict[str, Answer]:
-    return {
-        word_class: Answer(found.columns[1:], [row[1:] for row in found.rows if row[0] == word_class])
-        for word_class in CLASSES
-    }
+    return {word_class: found.part("class", word_class) for word_class in CLASSES}
 
 
 def patterns(
@@ -122,7 +119,7 @@ def patterns(
     """Return a neuron's patterns of a kind (KINDS) over a scope, those that tell most (highest G2) first."""
     return ask(
         warehouse,
-        "select array_to_string(pattern, ' ') as pattern, support, support / k as share, "
+        "select pattern_text as pattern, support, support / k as share, "
         "corpus_support / n_sentences as corpus_share, lift, g2, q_value, heldout_auroc from neuron_patterns "
         f"where {_PLACE} and scope = $scope and kind = $kind and pole = $pole and length >= $min_length "
         "and lift > $min_lift and q_value <= $max_q order by g2 desc, pattern limit $limit",

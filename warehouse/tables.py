@@ -120,8 +120,12 @@ class Tables:
         return unused
 
     def _files(self, table: DeltaTable) -> list[str]:
-        """Return a table's files; of a local folder as paths, where Delta has URLs (a blank is %20 there)."""
-        uris = table.file_uris()
+        """Return a table's files, the largest first: DuckDB guesses from the first how many rows all have.
+
+        Of a local folder they are paths, where Delta has URLs (a blank is %20 there).
+        """
+        sizes = table.get_add_actions()["size_bytes"].to_pylist()
+        uris = [uri for _, uri in sorted((-size, uri) for size, uri in zip(sizes, table.file_uris(), strict=True))]
         return [unquote(uri) for uri in uris] if self.storage.local else uris
 
     def path_of(self, relation: str, uri: str) -> str:

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from warehouse import catalog
-from warehouse.errors import BusyError, UsageError
+from warehouse.errors import BusyError, StorageError, UsageError
 from warehouse.progress import SILENT, Progress
 from warehouse.runs import Run, Unit, unit_name
 from warehouse.schema import RELATIONS
 from warehouse.storage import Storage
-from warehouse.tables import Snapshot, Tables
+from warehouse.tables import Snapshot, Tables, first_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -62,6 +62,22 @@ class Warehouse:
         """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
         return catalog.connect(self.snapshot, self.storage.catalog_path)
 
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a cursor of the connection, so that threads can share a warehouse.
+
+        StorageError where a file cannot be read.
+        """
+        import duckdb
+
+        try:
+            with self.connection.cursor() as cursor:
+                yield cursor
+        except duckdb.IOException as error:
+            raise StorageError(
+                f"a file of {self.storage} cannot be read: {first_line(error)}; `nwh verify` checks all of them"
+            ) from error
+
     def refresh(self) -> None:
         """See what other runs have stored since."""
         self.__dict__.pop("connection", None)
@@ -81,7 +97,11 @@ class Warehouse:
         if not files:
             return pl.LazyFrame(pl.from_arrow(about.table_schema.empty_table()))
         text = dict.fromkeys(about.partition, pl.String)
-        return pl.scan_parquet(files, hive_schema=text, hive_partitioning=bool(text)).select(about.column_names)
+        columns = pl.Schema(about.file_schema)  # what files of earlier versions lack is null
+        found = pl.scan_parquet(
+            files, schema=columns, hive_schema=text, hive_partitioning=bool(text), missing_columns="insert"
+        )
+        return found.select(about.column_names)
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
         """Return the settings of the last completed run of a job on a unit; null where there is none."""

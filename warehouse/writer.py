@@ -15,8 +15,6 @@ from warehouse.schema import Relation
 from warehouse.storage import Storage
 from warehouse.tables import DataFile, first_line
 
-ROWS_PER_GROUP = 122_880  # DuckDB's own row-group size: 60 of its vectors
-
 # Sorted neighbours share their leading bytes, so numbers are stored byte plane by byte plane (BYTE_STREAM_SPLIT)
 # or as differences, and zstd sees long runs: 4 bytes per top-K row where dictionaries need 8.
 _ENCODING = {
@@ -56,7 +54,7 @@ class RelationWriter:
         """
         table = checked(self.relation, rows)
         self._pending.append(table)
-        if sum(pending.num_rows for pending in self._pending) >= ROWS_PER_GROUP:
+        if sum(pending.num_rows for pending in self._pending) >= self.relation.rows_per_group:
             self._flush()
 
     def __enter__(self) -> RelationWriter:
@@ -89,7 +87,7 @@ class RelationWriter:
             if self._parquet is None:
                 self._open(table.schema)
             assert self._parquet is not None
-            self._parquet.write_table(table, row_group_size=ROWS_PER_GROUP)
+            self._parquet.write_table(table, row_group_size=self.relation.rows_per_group)
         except OSError as failure:
             raise self._full(failure) from failure
         self.rows += table.num_rows

@@ -26,4 +26,4 @@ select
     share,
     lift,
     q_value
-from neuron_classes_at(0, 0.5, 2, 0.5, 0.8, 1.5, 0.05);
+from neuron_classes_against('class_neurons');

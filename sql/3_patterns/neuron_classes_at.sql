@@ -16,6 +16,7 @@
 -- class_share: lowest share of the top sentences with the metadata value
 -- class_lift: lowest lift of the metadata value
 -- max_q: highest q-value of a word, sequence or metadata value
+-- classes: name of a table or view with the columns of class_neurons, which it is unless given
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -28,7 +29,7 @@
 -- lift: of the evidence, null where there is none
 -- q_value: of the evidence, null where there is none
 create macro neuron_classes_at(
-    dead_max, detector_share, detector_lift, position_r2, class_share, class_lift, max_q
+    dead_max, detector_share, detector_lift, position_r2, class_share, class_lift, max_q, classes := 'class_neurons'
 ) as table
 with dead as (
     select
@@ -56,7 +57,7 @@ detectors as (
         layer,
         neuron,
         if(length = 1, 'token detector', 'n-gram detector') as class,
-        array_to_string(pattern, ' ') as evidence,
+        pattern_text as evidence,
         support / k as share,
         lift,
         q_value
@@ -123,7 +124,7 @@ selective as (
         share,
         lift,
         q_value
-    from class_neurons
+    from query_table(classes)
     where pole = 'top' and share >= class_share and lift >= class_lift and q_value <= max_q
     qualify row_number() over (
         partition by model, checkpoint, site, corpus, layer, neuron

@@ -41,8 +41,20 @@ select
 from neuron_patterns
 where
     kind = chosen_kind
-    and pattern = case
-        when typeof(chosen) like '%[]' then chosen::varchar::varchar[]
-        when chosen_kind = 'tree' then [chosen::varchar]
-        else string_split(chosen::varchar, ' ')
-    end;
+    and pattern_text = case
+        when typeof(chosen) like '%[]' then array_to_string(try_cast(chosen::varchar as varchar[]), ' ')
+        else chosen::varchar
+    end
+    -- the text finds the few row groups that may have it; lists of as many items have one text only if one has a blank
+    and (
+        chosen_kind = 'tree'
+        or case
+            when typeof(chosen) not like '%[]' then length = len(string_split(chosen::varchar, ' '))
+            else
+                length = len(try_cast(chosen::varchar as varchar[]))
+                and (
+                    length = len(string_split(array_to_string(try_cast(chosen::varchar as varchar[]), ' '), ' '))
+                    or pattern = try_cast(chosen::varchar as varchar[])
+                )
+        end
+    );

@@ -30,7 +30,7 @@ with had as (
         clusters.layer,
         clusters.cluster,
         patterns.kind,
-        array_to_string(patterns.pattern, ' ') as pattern
+        patterns.pattern_text as pattern
     from neuron_clusters as clusters
     inner join neuron_patterns as patterns using (model, checkpoint, site, scope, layer, neuron)
     where patterns.pole = 'top' and patterns.q_value <= max_q and patterns.lift > min_lift

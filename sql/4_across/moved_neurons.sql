@@ -72,7 +72,7 @@ candidates as (
         neuron_patterns.checkpoint,
         neuron_patterns.layer,
         neuron_patterns.neuron,
-        neuron_patterns.kind || ': ' || array_to_string(neuron_patterns.pattern, ' ') as pattern_text,
+        neuron_patterns.kind || ': ' || neuron_patterns.pattern_text as described,
         max(neuron_patterns.heldout_auroc) as best_auroc,
         max(neuron_patterns.g2) as best_g2
     from neuron_patterns
@@ -91,7 +91,7 @@ candidates as (
         neuron_patterns.checkpoint,
         neuron_patterns.layer,
         neuron_patterns.neuron,
-        pattern_text
+        described
 ),
 
 best as (
@@ -100,7 +100,7 @@ best as (
         checkpoint,
         layer,
         neuron,
-        list(pattern_text order by best_auroc desc nulls last, best_g2 desc, pattern_text asc)[:3] as patterns
+        list(described order by best_auroc desc nulls last, best_g2 desc, described asc)[:3] as patterns
     from candidates
     group by model, checkpoint, layer, neuron
 )

@@ -44,41 +44,13 @@ statistics as (
     where chosen is null or chosen in ('mean', 'std', 'skewness', 'kurtosis', 'share_positive')
 ),
 
-annotators as (
-    select
-        corpus,
-        min(annotator) as annotator
-    from annotations
-    group by corpus
-),
-
 amounts as (
     select
         corpus,
         sentence_id,
-        'share:' || key || '=' || value as figure,
-        1 as amount
-    from sentence_metadata
-    where chosen is null or (starts_with(chosen, 'share:') and 'share:' || key || '=' || value = chosen)
-    union all
-    select
-        words.corpus,
-        words.sentence_id,
-        words.class || 's' as figure,
-        count(*) as amount
-    from annotated_words as words
-    inner join annotators
-        on words.corpus = annotators.corpus and words.annotator = annotators.annotator
-    where
-        chosen is null
-        or (
-            chosen in (
-                'nouns', 'verbs', 'adjectives', 'adverbs', 'pronouns', 'determiners', 'prepositions', 'conjunctions',
-                'numbers', 'modals', 'others'
-            )
-            and words.class || 's' = chosen
-        )
-    group by words.corpus, words.sentence_id, words.class
+        figure,
+        amount
+    from sentence_amounts(chosen)
 ),
 
 offered as (

@@ -126,8 +126,7 @@ select
     sums.depth,
     sums.shared,
     sums.shared / (2 * sums.depth - sums.shared) as jaccard,
-    sums.shared / sums.depth * pow(p::double, sums.depth)
-    + (1 - p::double) / p * (sums.shared * whole.upto - sums.above) as rbo
+    rank_biased_overlap(sums.shared, sums.depth, p, sums.above, whole.upto) as rbo
 from sums
 inner join weights as whole
     on sums.depth = whole.depth;

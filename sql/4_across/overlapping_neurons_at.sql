@@ -132,8 +132,7 @@ select
     found.depth,
     found.shared,
     found.shared / (2 * found.depth - found.shared) as jaccard,
-    found.shared / found.depth * pow(p::double, found.depth)
-    + (1 - p::double) / p * (found.shared * whole.upto - found.above) as rbo
+    rank_biased_overlap(found.shared, found.depth, p, found.above, whole.upto) as rbo
 from found
 inner join weights as whole
     on found.depth = whole.depth

@@ -10,6 +10,7 @@ import torch
 from ingest import activations as job
 from ingest.activations import Settings, ingest_activations
 from ingest.models import load
+from tests.conftest import copied
 from warehouse import Warehouse
 from warehouse.errors import BusyError, ModelError, UsageError
 
@@ -21,11 +22,17 @@ def model(tiny_bert):
     return load(str(tiny_bert), device="cpu")
 
 
-@pytest.fixture
-def warehouse(tmp_path, add_corpus):
-    made = Warehouse.create(tmp_path / "warehouse")
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, add_corpus):
+    """Return the folder of a warehouse with a corpus, to be copied."""
+    made = Warehouse.create(tmp_path_factory.mktemp("stored") / "warehouse")
     add_corpus(made, "one", 150)
-    return made
+    return made.storage.uri
+
+
+@pytest.fixture
+def warehouse(stored, tmp_path):
+    return copied(stored, tmp_path / "warehouse")
 
 
 def brute_force(warehouse, model, corpus, how="mean", special_tokens=False):
@@ -136,10 +143,9 @@ def rows_of(warehouse):
     return {name: warehouse.sql(f"from {name} order by all").pl() for name in tables}
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, model, monkeypatch, tmp_path, add_corpus):
+def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, stored, model, monkeypatch, tmp_path):
     monkeypatch.setattr(job, "BLOCK", 50)
-    whole = Warehouse.create(tmp_path / "whole")
-    add_corpus(whole, "one", 150)
+    whole = copied(stored, tmp_path / "whole")
     settings = Settings(k=40, aggregate="max", sample=30)
     ingest_activations(whole, model, ["one"], settings)
 
@@ -235,10 +241,9 @@ def test_wrong_use_is_refused_before_any_work(warehouse, model, tmp_path):
         ingest_activations(warehouse, changed, ["one"], Settings(k=3))
 
 
-def test_batch_size_changes_nothing_beyond_float_tolerance(warehouse, model, monkeypatch, tmp_path, add_corpus):
+def test_batch_size_changes_nothing_beyond_float_tolerance(warehouse, stored, model, monkeypatch, tmp_path):
     ingest_activations(warehouse, model, ["one"], Settings(k=10))
-    single = Warehouse.create(tmp_path / "single")
-    add_corpus(single, "one", 150)
+    single = copied(stored, tmp_path / "single")
     monkeypatch.setattr(job, "TOKEN_BUDGET", {"cpu": 1})
     ingest_activations(single, model, ["one"], Settings(k=10))
     a, b = (w.sql("from neuron_topk").pl().sort(KEY) for w in (warehouse, single))

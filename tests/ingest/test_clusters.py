@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from ingest.activations import Settings, ingest_activations
 from ingest.clusters import ClusterSettings, ingest_clusters
 from ingest.models import load
 from ingest.sentence_vectors import sentence_vectors
+from tests.conftest import copied, made_up_documents
 from tests.ingest.tiny_language_models import save_causal
 from warehouse import Warehouse
 from warehouse.cli.across import add_to
@@ -55,7 +55,6 @@ def stored(tmp_path_factory, tiny_bert):
     """Return a warehouse with activations of `one` and `two`, and of `bare` without a sample; hidden/2/15 is dead."""
     from ingest.corpus import ingest_corpus
     from ingest.documents import Document
-    from tests.conftest import made_up_documents
 
     folder = tmp_path_factory.mktemp("clusters")
     warehouse = Warehouse.create(folder / "warehouse")
@@ -71,13 +70,13 @@ def stored(tmp_path_factory, tiny_bert):
 
 @pytest.fixture
 def warehouse(stored, tmp_path):
-    return Warehouse.open(shutil.copytree(stored, tmp_path / "warehouse"))
+    return copied(stored, tmp_path / "warehouse")
 
 
 @pytest.fixture(scope="module")
 def clustered(stored, tmp_path_factory):
     """Return a warehouse with the clusters of hidden neurons; no test changes it."""
-    made = Warehouse.open(shutil.copytree(stored, tmp_path_factory.mktemp("clustered") / "warehouse"))
+    made = copied(stored, tmp_path_factory.mktemp("clustered") / "warehouse")
     ingest_clusters(made, *MODEL, SETTINGS, sites=["hidden"])
     return made
 
@@ -85,7 +84,7 @@ def clustered(stored, tmp_path_factory):
 @pytest.fixture(scope="module")
 def asked_for_more(stored, tmp_path_factory):
     """Return a warehouse with the clusters of ffn neurons, more asked for than there is, and the notes on it."""
-    made = Warehouse.open(shutil.copytree(stored, tmp_path_factory.mktemp("more") / "warehouse"))
+    made = copied(stored, tmp_path_factory.mktemp("more") / "warehouse")
     progress = Noting()
     settings = replace(SETTINGS, k=(2, 47, 48, 49), sentences=1000)
     ingest_clusters(made, *MODEL, settings, sites=["ffn"], progress=progress)
@@ -243,7 +242,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_rows(clustered, warehou
 
 
 def test_what_is_stored_is_left_alone_until_something_changes(clustered, tmp_path, tiny_bert, monkeypatch):
-    warehouse = Warehouse.open(shutil.copytree(clustered.storage.uri, tmp_path / "warehouse"))
+    warehouse = copied(clustered.storage.uri, tmp_path / "warehouse")
     before = rows(warehouse)
     with monkeypatch.context() as patch:
         patch.setattr(job, "load", lambda *a, **k: pytest.fail("the model is not needed"))

@@ -16,7 +16,7 @@ from ingest import distances as job
 from ingest.distance_sums import DistanceSums
 from ingest.distances import DistanceSettings, ingest_distances
 from ingest.models import load
-from tests.conftest import write_tiny_bert
+from tests.conftest import copied, write_tiny_bert
 from tests.ingest.tiny_language_models import save_masked
 from warehouse import Warehouse
 from warehouse.cli import comparison
@@ -43,11 +43,17 @@ def after(after_folder):
     return load(str(after_folder), device="cpu")
 
 
-@pytest.fixture
-def warehouse(tmp_path, add_corpus):
-    made = Warehouse.create(tmp_path / "warehouse")
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, add_corpus):
+    """Return the folder of a warehouse with a corpus, to be copied."""
+    made = Warehouse.create(tmp_path_factory.mktemp("stored") / "warehouse")
     add_corpus(made, "one", 100)
-    return made
+    return made.storage.uri
+
+
+@pytest.fixture
+def warehouse(stored, tmp_path):
+    return copied(stored, tmp_path / "warehouse")
 
 
 def vectors(model, texts):
@@ -132,8 +138,7 @@ def rows(warehouse):
 
 def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, before, after, monkeypatch, tmp_path):
     monkeypatch.setattr(job, "BLOCK", 40)
-    shutil.copytree(warehouse.storage.uri, tmp_path / "whole")
-    whole = Warehouse.open(tmp_path / "whole")
+    whole = copied(warehouse.storage.uri, tmp_path / "whole")
     ingest_distances(whole, before, after, ["one"])
     real, calls = job._Job._block, []
 

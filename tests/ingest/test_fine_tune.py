@@ -19,9 +19,9 @@ from ingest import fine_tune as job
 from ingest.classifier import Classifier, encode, epoch_batches, hits, pooling_of
 from ingest.fine_tune import FineTuneSettings, fine_tune
 from ingest.models import load
+from tests.conftest import copied
 from tests.ingest.labelled_documents import TOPICS, documents, make
 from tests.ingest.tiny_language_models import save_causal, save_t5
-from warehouse import Warehouse
 from warehouse.errors import ModelError, StorageError, UsageError
 
 SETTINGS = FineTuneSettings("topic", "split", epochs=2, learning_rate=2e-3, batch_size=4, max_tokens=9, min_documents=5)
@@ -37,8 +37,7 @@ def stored(tmp_path_factory):
 
 @pytest.fixture
 def warehouse(stored, tmp_path):
-    shutil.copytree(stored, tmp_path / "warehouse")
-    return Warehouse.open(tmp_path / "warehouse")
+    return copied(stored, tmp_path / "warehouse")
 
 
 @pytest.fixture(scope="module")
@@ -187,8 +186,7 @@ def test_scores_add_up_to_those_of_scikit_learn():
 
 
 def test_a_resumed_training_ends_in_the_same_weights(warehouse, model, tmp_path, monkeypatch):
-    shutil.copytree(warehouse.storage.uri, tmp_path / "whole")
-    whole = Warehouse.open(tmp_path / "whole")
+    whole = copied(warehouse.storage.uri, tmp_path / "whole")
     monkeypatch.setattr(job, "SAVE_EVERY", 5)
     fine_tune(whole, model, "one", "tuned", SETTINGS)
     real, steps = job.Training.step, []

@@ -14,6 +14,7 @@ from ingest.interventions import InterventionSettings, ingest_interventions
 from ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
 from ingest.models import load
 from ingest.prompts import PromptSettings, ingest_prompts
+from tests.conftest import copied
 from tests.ingest.knowledge.by_hand import score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked
 from warehouse import Warehouse
@@ -37,8 +38,22 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse.create(tmp_path / "warehouse")
+def empty(tmp_path):
+    return Warehouse.create(tmp_path / "empty")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, models):
+    """Return the folder of a warehouse with the attributions of the masked model, to be copied."""
+    folder = tmp_path_factory.mktemp("stored")
+    made = Warehouse.create(folder / "warehouse")
+    add(made, folder, models["masked"])
+    return made.storage.uri
+
+
+@pytest.fixture
+def warehouse(stored, tmp_path):
+    return copied(stored, tmp_path / "warehouse")
 
 
 def add(warehouse, tmp_path, model, kind="masked", concepts=()):
@@ -62,18 +77,16 @@ def selected(warehouse, concept, t=0.3, p=0.5):
 
 
 @pytest.mark.parametrize("kind", ["masked", "causal"])
-def test_every_row_equals_a_forward_pass_with_hooks(warehouse, tmp_path, models, kind):
+def test_every_row_equals_a_forward_pass_with_hooks(empty, tmp_path, models, kind):
     model = models[kind]
-    add(warehouse, tmp_path, model, kind)
-    runs = ingest_interventions(warehouse, model, "cities", SETTINGS)
+    add(empty, tmp_path, model, kind)
+    runs = ingest_interventions(empty, model, "cities", SETTINGS)
     assert [run.unit["operation"] for run in runs] == ["zero", "replace", "double"]
-    prompts = {
-        prompt.prompt_id: prompt for prompt in read_prompts(model, stored_prompts(warehouse, "cities")[0]).inputs
-    }
+    prompts = {prompt.prompt_id: prompt for prompt in read_prompts(model, stored_prompts(empty, "cities")[0]).inputs}
     unrelated = score_by_hand(model, unrelated_prompt(model))[2]
-    rows = warehouse.sql("from interventions where arm = 'contributing'").pl()
+    rows = empty.sql("from interventions where arm = 'contributing'").pl()
     assert rows.height == 3 * len(CITIES) * (4 + 3)
-    sets = {concept: selected(warehouse, concept) for concept in CITIES}
+    sets = {concept: selected(empty, concept) for concept in CITIES}
     assert len(set(map(frozenset, sets.values()))) > 1
     for row in rows.sort("prompt_id", "operation").gather_every(2).iter_rows(named=True):
         members = sets[row["concept"]]
@@ -91,7 +104,7 @@ def test_every_row_equals_a_forward_pass_with_hooks(warehouse, tmp_path, models,
         assert (row["p_after"], row["rank_after"]) == _near(score_by_hand(model, prompt, change))
         assert (row["polarity"] == "positive") == (prompt.concept == row["concept"])
         assert (row["n_neurons"], row["t"], row["p"]) == (len(members), 0.3, 0.5)
-    assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
+    assert not [finding for finding in verify(empty, deep=True) if finding.wrong]
 
 
 def _near(score):
@@ -99,8 +112,7 @@ def _near(score):
     return pytest.approx(probability, rel=1e-4, abs=1e-9), rank
 
 
-def test_the_control_arm_has_as_many_other_neurons_in_the_same_layers(warehouse, tmp_path, models, monkeypatch):
-    add(warehouse, tmp_path, models["masked"])
+def test_the_control_arm_has_as_many_other_neurons_in_the_same_layers(warehouse, models, monkeypatch):
     real, edits = job.intervene, []
 
     def seen(model, prompts, these):
@@ -125,7 +137,6 @@ def test_the_control_arm_has_as_many_other_neurons_in_the_same_layers(warehouse,
 
 def test_negative_prompts_ask_for_something_else_and_are_the_same_everywhere(warehouse, tmp_path, models):
     other = load(str(save_masked(tmp_path / "series" / "step5", seed=5)), name="masked", checkpoint=None, head=True)
-    add(warehouse, tmp_path, models["masked"])
     settings = InterventionSettings(("zero", "double"), 0.3, 0.5, 3)
     ingest_interventions(warehouse, models["masked"], "cities", settings)
     later = replace(other, checkpoint=replace(other.checkpoint, checkpoint="step5"))
@@ -153,7 +164,7 @@ def test_negative_prompts_ask_for_something_else_and_are_the_same_everywhere(war
     assert [tuple(ids) for (ids,) in again] != [min(of_concept[concept]) for concept in sorted(of_concept)]
 
 
-def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(warehouse, tmp_path, models):
+def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(empty, tmp_path, models):
     path = tmp_path / "labelled.jsonl"
     rows = [
         {"text": text.format(country), "answer": city, "concept": f"{city} {i % 2}"}
@@ -161,12 +172,10 @@ def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(wareho
         for i, text in enumerate(TEMPLATES["masked"])
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ingest_prompts(warehouse, str(path), "cities")
-    ingest_attributions(
-        warehouse, models["masked"], "cities", AttributionSettings(rule="riemann", steps=4, min_prompts=2)
-    )
-    ingest_interventions(warehouse, models["masked"], "cities", InterventionSettings(("zero",), negatives=9))
-    found = warehouse.sql(
+    ingest_prompts(empty, str(path), "cities")
+    ingest_attributions(empty, models["masked"], "cities", AttributionSettings(rule="riemann", steps=4, min_prompts=2))
+    ingest_interventions(empty, models["masked"], "cities", InterventionSettings(("zero",), negatives=9))
+    found = empty.sql(
         "select interventions.concept, list(distinct answer), count(*) from interventions "
         "inner join prompts using (prompt_id) where polarity = 'negative' group by all order by all"
     ).fetchall()
@@ -175,9 +184,8 @@ def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(wareho
     ]  # fmt: skip
 
 
-def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, tmp_path, models):
+def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, models):
     model = models["masked"]
-    add(warehouse, tmp_path, model)
     found = warehouse.sql("select prompt_id, probability from prompt_scores order by 2").fetchall()
     least = found[len(found) // 2][1]
     settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=least)
@@ -187,26 +195,24 @@ def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, tmp_
     assert warehouse.sql(polarities).fetchall() == [(["negative", "positive"], least)]
 
 
-def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(warehouse, tmp_path, models, monkeypatch):
-    add(warehouse, tmp_path, models["masked"], concepts=("rome",))
+def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(empty, tmp_path, models, monkeypatch):
+    add(empty, tmp_path, models["masked"], concepts=("rome",))
     monkeypatch.setattr(
         "ingest.intervention_scene.Scene.sets",
         {"rome": (np.zeros(20, np.int64), np.arange(20))},
     )
-    (run,) = ingest_interventions(warehouse, models["masked"], "cities", InterventionSettings(("zero",)))
-    assert warehouse.sql("select distinct arm, n_neurons from interventions order by 1").fetchall() == [
+    (run,) = ingest_interventions(empty, models["masked"], "cities", InterventionSettings(("zero",)))
+    assert empty.sql("select distinct arm, n_neurons from interventions order by 1").fetchall() == [
         ("contributing", 20),
         ("random", 4),
     ]
     assert any("1 concepts have more than half of a layer's neurons" in note for note in run.notes)
 
 
-def test_an_interrupted_run_goes_on_from_its_blocks_of_concepts(warehouse, tmp_path, models, monkeypatch):
+def test_an_interrupted_run_goes_on_from_its_blocks_of_concepts(warehouse, stored, tmp_path, models, monkeypatch):
     monkeypatch.setattr(job, "BLOCK", 20)
     model, settings = models["masked"], InterventionSettings(("zero",), 0.3, 0.5, 3)
-    whole = Warehouse.create(tmp_path / "whole")
-    for each in (warehouse, whole):
-        add(each, tmp_path, model)
+    whole = copied(stored, tmp_path / "whole")
     ingest_interventions(whole, model, "cities", settings)
     real, seen = job.intervene, []
 
@@ -227,9 +233,8 @@ def test_an_interrupted_run_goes_on_from_its_blocks_of_concepts(warehouse, tmp_p
     assert warehouse.sql(rows).fetchall() == whole.sql(rows).fetchall()
 
 
-def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, tmp_path, models):
+def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, models):
     model = models["masked"]
-    add(warehouse, tmp_path, model)
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",)))) == 1
     assert ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",))) == []
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero", "double")))) == 1
@@ -239,8 +244,7 @@ def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, t
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",)), again=True)) == 1
 
 
-def test_probability_0_before_is_stored_and_counted(warehouse, tmp_path, models, monkeypatch):
-    add(warehouse, tmp_path, models["masked"])
+def test_probability_0_before_is_stored_and_counted(warehouse, models, monkeypatch):
     from ingest import intervention_scene
 
     real = intervention_scene.answer_scores
@@ -251,21 +255,21 @@ def test_probability_0_before_is_stored_and_counted(warehouse, tmp_path, models,
     assert any(f"{n:,} rows have probability 0 before" in note for note in run.notes)
 
 
-def test_wrong_use(warehouse, tmp_path, models):
+def test_wrong_use(empty, tmp_path, models):
     model = models["masked"]
     with pytest.raises(UsageError, match="no data set 'cities'"):
-        ingest_interventions(warehouse, model, "cities")
-    add(warehouse, tmp_path, model)
+        ingest_interventions(empty, model, "cities")
+    add(empty, tmp_path, model)
     other = load(str(save_masked(tmp_path / "other", seed=3)), head=True, device="cpu")
     with pytest.raises(
         UsageError, match="no attributions of cities for other@main: `nwh ingest attributions --model .*other"
     ):
-        ingest_interventions(warehouse, other, "cities")
+        ingest_interventions(empty, other, "cities")
     path = tmp_path / "changed.jsonl"
     path.write_text('{"text": "[MASK] is", "answer": "rome"}\n')
-    ingest_prompts(warehouse, str(path), "cities")
+    ingest_prompts(empty, str(path), "cities")
     with pytest.raises(UsageError, match="cities has other prompts now than the attributions"):
-        ingest_interventions(warehouse, model, "cities")
+        ingest_interventions(empty, model, "cities")
 
 
 @pytest.mark.parametrize(

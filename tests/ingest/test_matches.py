@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tracemalloc
 
 import numpy as np
@@ -17,7 +16,7 @@ from ingest.activations import Settings, ingest_activations
 from ingest.correlation import best_partners, centre, orthogonal, partners_by_layer, scale
 from ingest.matches import ingest_matches
 from ingest.models import load
-from tests.conftest import write_tiny_bert
+from tests.conftest import copied, made_up_documents, write_tiny_bert
 from warehouse import Warehouse
 from warehouse.cli import app
 from warehouse.errors import UsageError
@@ -33,7 +32,6 @@ def stored(tmp_path_factory, tiny_bert):
     """
     from ingest.corpus import ingest_corpus
     from ingest.documents import Document
-    from tests.conftest import made_up_documents
 
     folder = tmp_path_factory.mktemp("matches")
     warehouse = Warehouse.create(folder / "warehouse")
@@ -65,7 +63,7 @@ def opened(stored):
 
 @pytest.fixture
 def warehouse(stored, tmp_path):
-    return Warehouse.open(shutil.copytree(stored, tmp_path / "warehouse"))
+    return copied(stored, tmp_path / "warehouse")
 
 
 def sample(warehouse, model, corpora):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from ingest.activations import Settings, ingest_activations
@@ -15,6 +13,7 @@ from ingest.pattern_scope import read_scopes, read_sentences, read_sets
 from ingest.patterns import ingest_patterns
 from ingest.stored import stored_checkpoints, stored_model
 from ingest.tree_files import ingest_trees
+from tests.conftest import copied
 from tests.ingest.trees import made_up_tree, write_trees
 from warehouse import Warehouse
 from warehouse.errors import UsageError
@@ -48,7 +47,7 @@ def stored(tmp_path_factory, tiny_bert):
 
 @pytest.fixture
 def warehouse(stored, tmp_path):
-    return Warehouse.open(shutil.copytree(stored, tmp_path / "warehouse"))
+    return copied(stored, tmp_path / "warehouse")
 
 
 @pytest.fixture

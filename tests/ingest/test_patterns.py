@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import nltk
@@ -16,9 +17,12 @@ from ingest.models import load
 from ingest.pattern_rows import Rules
 from ingest.patterns import ingest_patterns
 from ingest.tree_files import ingest_trees
+from tests.conftest import copied
 from tests.ingest.trees import write_trees
 from warehouse import Warehouse
 from warehouse.errors import UsageError
+from warehouse.schema import RELATIONS
+from warehouse.schema.neurons import NEURON_PATTERNS
 from warehouse.verify import verify
 
 MODEL, RULES = ("tiny-bert", "main"), Rules(min_support=0.1, max_length=3)
@@ -39,9 +43,7 @@ def stored(tmp_path_factory, tiny_bert):
 
 @pytest.fixture
 def warehouse(stored, tmp_path):
-    import shutil
-
-    return Warehouse.open(shutil.copytree(stored, tmp_path / "warehouse"))
+    return copied(stored, tmp_path / "warehouse")
 
 
 def texts_of(warehouse, kind, corpora):
@@ -206,9 +208,7 @@ def rows_of(warehouse):
 
 
 def test_an_interrupted_run_goes_on_by_layer_and_equals_an_uninterrupted_one(warehouse, monkeypatch, tmp_path):
-    import shutil
-
-    whole = Warehouse.open(shutil.copytree(tmp_path / "warehouse", tmp_path / "whole"))
+    whole = copied(tmp_path / "warehouse", tmp_path / "whole")
     ingest_patterns(whole, *MODEL, RULES, corpora=["one"], sites=["hidden"], kinds=["tag"])
     real, read = job.read_sets, []
 
@@ -237,6 +237,46 @@ def test_blocks_of_neurons_change_nothing(warehouse, monkeypatch):
     monkeypatch.setattr("ingest.pattern_rows._ROWS", 30)
     ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], kinds=["word"], again=True)
     assert rows_of(warehouse).equals(before)
+
+
+def groups_of(warehouse):
+    """Return (layers, neurons, texts) of each row group of the one stored file."""
+    import pyarrow.parquet as pq
+
+    (uri,) = warehouse.snapshot["neuron_patterns"]
+    file = pq.ParquetFile(uri)
+    return [
+        tuple(file.read_row_group(i, [name])[name].to_pylist() for name in ("layer", "neuron", "pattern_text"))
+        for i in range(file.num_row_groups)
+    ]
+
+
+def test_rows_lie_by_text_within_blocks_of_neurons(warehouse, monkeypatch):
+    monkeypatch.setattr("ingest.pattern_rows._ROWS", 300)
+    monkeypatch.setitem(RELATIONS, "neuron_patterns", replace(NEURON_PATTERNS, rows_per_group=64))
+    choice = {"corpora": ["one"], "sites": ["hidden"], "kinds": ["word"]}
+    ingest_patterns(warehouse, *MODEL, RULES, **choice)
+    whole = groups_of(warehouse)
+    ingest_patterns(warehouse, *MODEL, RULES, **choice, layers=[1], neurons=[3, 9, 10], again=True)
+    for groups in (whole, groups_of(warehouse)):
+        blocks = []
+        for layers, neurons, texts in groups:
+            assert len(texts) <= 64
+            assert len(set(layers)) == 1
+            rows = list(zip(texts, neurons, strict=True))
+            assert rows == sorted(rows)
+            if blocks and blocks[-1][-1] < rows[0] and len(blocks[-1]) % 64 == 0:
+                blocks[-1] += rows
+            else:
+                blocks.append(rows)
+        spans = [{neuron for _, neuron in block} for block in blocks]
+        assert all(len(block) <= 300 or len(span) == 1 for block, span in zip(blocks, spans, strict=True))
+        assert sum(len(span) for span in spans) == 3 * 16  # no neuron is in two blocks
+        # a frequent pattern is in a row group or two of each block
+        having = sum("the" in texts for _, _, texts in groups)
+        assert 0 < having <= 2 * len(blocks) < len(groups)
+    found = warehouse.sql("select count(*) from neuron_patterns where pattern_text <> array_to_string(pattern, ' ')")
+    assert found.fetchall() == [(0,)]
 
 
 def test_some_layers_or_neurons_replace_their_own_rows_and_nothing_else(warehouse, monkeypatch):

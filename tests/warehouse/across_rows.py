@@ -135,9 +135,19 @@ class Rows:
             "pole": "top",
         }
         having = [row[:2] for row in self.clusters["hidden", "news"] if row[0] == 0 and row[3] == 1] + [(0, 0)]
-        names = ("layer", "neuron", "pattern", "length", "support", "k", "corpus_support", "n_sentences", "lift", "g2")
-        names += ("p_value", "q_value", "mined_support", "heldout_auroc", "annotator")
-        figures = (2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 0.9, "hand")
+        names = (
+            "layer",
+            "neuron",
+            "pattern",
+            "pattern_text",
+            "length",
+            "support",
+            "k",
+            "corpus_support",
+            "n_sentences",
+        )
+        names += ("lift", "g2", "p_value", "q_value", "mined_support", "heldout_auroc", "annotator")
+        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 0.9, "hand")
         run.write("neuron_patterns", place, columns(names, [(*each, [HOSTILE, "it"], *figures) for each in having]))
 
     def _comparison(self, run):

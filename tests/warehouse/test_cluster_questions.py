@@ -66,7 +66,9 @@ def write_patterns(run, kind, pole):
         rows += [(0, neuron, ["cat"], 3.0, 0.01) for neuron in range(6, 10)]
     layer, neuron, pattern, lift, q_value = map(list, zip(*rows, strict=True))
     n = len(rows)
-    columns = {"layer": layer, "neuron": neuron, "pattern": pattern, "lift": lift, "q_value": q_value}
+    texts = [" ".join(items) for items in pattern]
+    columns = {"layer": layer, "neuron": neuron, "pattern": pattern, "pattern_text": texts}
+    columns |= {"lift": lift, "q_value": q_value}
     columns |= {name: [1] * n for name in ("length", "support", "k", "corpus_support", "n_sentences", "mined_support")}
     columns |= {"g2": [1.0] * n, "p_value": q_value, "heldout_auroc": [0.5] * n, "annotator": ["x"] * n}
     unit = {**PLACE, "scope": "a+b", "kind": kind, "pole": pole}

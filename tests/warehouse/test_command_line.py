@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+from tests import forked
 from warehouse.cli import app
 from warehouse.docs import data_dictionary
 from warehouse.errors import UsageError
@@ -26,20 +27,18 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def nwh(place):
+def environment(place):
+    return {**os.environ, "NWH_WAREHOUSE": str(place / "w"), "COLUMNS": "100"}
+
+
+@pytest.fixture(scope="module")
+def nwh(place, environment):
     """Return a function that runs `nwh` on a warehouse of its own."""
 
-    def run(*arguments: str, stdin: str | None = None, binary: bool = False, code: int = 0):
-        environment = {**os.environ, "NWH_WAREHOUSE": str(place / "w"), "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-        done = subprocess.run(
-            [sys.executable, "-m", "warehouse.cli", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=not binary,
-            cwd=place,
-            env=environment,
-            check=False,
-        )
+    def run(*arguments: str, stdin: str = "", binary: bool = False, code: int = 0):
+        done = forked.nwh(arguments, place, environment, stdin.encode())
+        if not binary:
+            done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == code, (done.stdout, done.stderr)
         return done
 
@@ -73,6 +72,20 @@ def test_every_command_has_help_with_an_example(nwh):
     assert len(found) >= 20
     assert [n for n, text in found.items() if not re.search(rf"Example: nwh (--\w+ \S+ )?{n}\b", text)] == []
     assert "Example: nwh sql" in " ".join(nwh("sql", "--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["sql", "--format", "parquet"], 0), (["sql", "select nothing from nowhere"], 2), (["--help"], 0)],
+)
+def test_a_process_of_its_own_does_the_same(filled, place, environment, arguments, code):
+    """Other tests fork a process that has imported already what commands import."""
+    query = "select corpus, text from sentences order by all"
+    command = [sys.executable, "-m", "warehouse.cli", *arguments]
+    alone = subprocess.run(command, input=query.encode(), capture_output=True, cwd=place, env=environment, check=False)
+    also = filled(*arguments, stdin=query, binary=True, code=code)
+    assert (alone.returncode, alone.stderr) == (code, also.stderr)
+    assert alone.stdout.replace(b"python -m warehouse.cli", b"nwh") == also.stdout
 
 
 def test_formats_keep_numbers_lists_and_nulls(filled):

@@ -281,3 +281,17 @@ def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehous
     assert rows[2][:3] == ("complete", "corpus", "corpus=a")
     found = dict(partial.load(warehouse.storage, "activations/model=m/corpus=a"))
     assert found["x"].tolist() == [0, 1, 2]
+
+
+def test_a_snapshot_names_the_largest_file_first(tmp_path):
+    """DuckDB guesses the rows of a relation from its first file."""
+    import os
+
+    warehouse = Warehouse.create(tmp_path)
+    for corpus, n in (("a", 10), ("b", 30_000), ("c", 300)):
+        with warehouse.run("test", {"corpus": corpus}, {}) as run:
+            unit = {"model": "m", "checkpoint": "main", "corpus": corpus}
+            run.write("sentence_tokens", unit, {"sentence_id": range(n), "n_tokens": range(n)})
+    sizes = [os.path.getsize(uri) for uri in Warehouse.open(tmp_path).snapshot["sentence_tokens"]]
+    assert len(set(sizes)) == 3
+    assert sizes == sorted(sizes, reverse=True)

@@ -36,7 +36,8 @@ def made_patterns(seed, kind):
             for i in range(0 if neuron == 7 else 6):
                 rows.append(
                     {
-                        "layer": layer, "neuron": neuron, "pattern": [f"w{i}", "x"], "length": 2, "support": 5, "k": 10,
+                        "layer": layer, "neuron": neuron, "pattern": [f"w{i}", "x"], "pattern_text": f"w{i} x",
+                        "length": 2, "support": 5, "k": 10,
                         "corpus_support": 9, "n_sentences": 99, "lift": random.choice([0.9, 1.5]),
                         "g2": random.uniform(0, 9), "p_value": 0.1, "q_value": random.choice([0.01, 0.05, 0.2]),
                         "mined_support": 2, "heldout_auroc": random.choice([None, 0.5, 0.6, 0.7]), "annotator": "nltk",

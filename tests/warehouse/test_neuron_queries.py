@@ -129,8 +129,8 @@ def test_many_sessions_share_a_warehouse(warehouse):
 def test_a_missing_file_is_named(tmp_path, add_corpus):
     made = Warehouse.create(tmp_path / "warehouse")
     add_corpus(made, "one", 5)
-    assert neuron_queries.has_corpora(made)
+    assert neuron_queries.ask(made, "select corpus from corpora").rows == [("one",)]
     for path in (tmp_path / "warehouse" / "corpora").rglob("*.parquet"):
         path.unlink()
     with pytest.raises(StorageError, match="nwh verify"):
-        neuron_queries.has_corpora(made)
+        neuron_queries.ask(made, "select corpus from corpora")

@@ -62,6 +62,7 @@ def pattern_rows(rng, patterns):
         "layer": layer,
         "neuron": neuron,
         "pattern": pattern,
+        "pattern_text": [" ".join(items) for items in pattern],
         "length": [len(items) for items in pattern],
         "support": rng.integers(1, 10, n),
         "k": [10] * n,
@@ -127,6 +128,20 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
             found.rows
             == rows.head(limit).with_columns(share=pl.col("support") / pl.col("k")).select(found.columns).rows()
         )
+
+
+def test_lists_of_one_text_are_told_apart(tmp_path):
+    """An item may have a blank in it; text with blanks means items without."""
+    made = Warehouse.create(tmp_path)
+    lists = [["a", "b", "c"], ["a b", "c"], ["a", "b c"], ["a b c"]]
+    unit = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
+    with made.run("test", unit, {}) as run:
+        run.write("neuron_patterns", unit, pattern_rows(np.random.default_rng(1), lists))
+    for items in lists:
+        found = made.sql("select distinct pattern from pattern_neurons('word', $1)", [items]).fetchall()
+        assert found == [(items,)]
+    found = made.sql("select distinct pattern from pattern_neurons('word', 'a b c')").fetchall()
+    assert found == [(lists[0],)]
 
 
 def test_what_patterns_are_stored(warehouse):

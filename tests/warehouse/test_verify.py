@@ -8,16 +8,23 @@ import pytest
 
 from ingest.activations import Settings, ingest_activations
 from ingest.models import load
+from tests.conftest import copied
 from warehouse import Warehouse
 from warehouse.verify import verify
 
 
-@pytest.fixture
-def warehouse(tmp_path, add_corpus, tiny_bert):
-    made = Warehouse.create(tmp_path / "w")
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory, add_corpus, tiny_bert):
+    """Return the folder of a whole warehouse, to be copied."""
+    made = Warehouse.create(tmp_path_factory.mktemp("stored") / "w")
     add_corpus(made, "one", 40)
     ingest_activations(made, load(str(tiny_bert), device="cpu"), ["one"], Settings(("hidden",), k=4, sample=60))
-    return made
+    return made.storage.uri
+
+
+@pytest.fixture
+def warehouse(stored, tmp_path):
+    return copied(stored, tmp_path / "w")
 
 
 def problems(warehouse, deep=False):

@@ -31,7 +31,7 @@ def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]
     """
     from ingest.live import activations_at_tokens
 
-    source = _source(warehouse, neuron.model, neuron.checkpoint)
+    source, _ = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     with _ONE_AT_A_TIME:
         return activations_at_tokens(_load(source, neuron.checkpoint, neuron.model), neuron, texts)
 
@@ -46,7 +46,7 @@ def text_activations(
     """
     from ingest.live import activations_of_text
 
-    source = _source(warehouse, model, checkpoint)
+    source, _ = _checkpoint(warehouse, model, checkpoint)
     with _ONE_AT_A_TIME:
         return activations_of_text(_load(source, checkpoint, model), site, text, aggregate, special_tokens)
 
@@ -59,11 +59,7 @@ def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
     """
     if neuron.site != "ffn":
         raise UsageError(f"{neuron} has no output weights of its own: neurons of site ffn have")
-    source = _source(warehouse, neuron.model, neuron.checkpoint)
-    place = [neuron.model, neuron.checkpoint]
-    with warehouse.connection.cursor() as cursor:
-        found = cursor.execute("select objective from checkpoints where model = $1 and checkpoint = $2", place)
-        objective = found.fetchall()[0][0]
+    source, objective = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     if objective == "encoder":
         raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
     from ingest.output_tokens import output_tokens as tokens_of
@@ -72,13 +68,15 @@ def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
         return tokens_of(_load(source, neuron.checkpoint, neuron.model, head=True), neuron.layer, neuron.neuron, k)
 
 
-def _source(warehouse: Warehouse, model: str, checkpoint: str) -> str:
+def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> tuple[str, str]:
+    """Return source and objective of a checkpoint."""
     with warehouse.connection.cursor() as cursor:
-        query = "select source from checkpoints where model = $1 and checkpoint = $2"
+        query = "select source, objective from checkpoints where model = $1 and checkpoint = $2"
         found = cursor.execute(query, [model, checkpoint]).fetchall()
     if not found:
         raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}")
-    return str(found[0][0])
+    source, objective = found[0]
+    return str(source), str(objective)
 
 
 @lru_cache(maxsize=2)

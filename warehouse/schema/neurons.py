@@ -131,6 +131,7 @@ NEURON_PATTERNS = Relation(
         Column("kind", "text", "`word` or `tag` (sequences, gaps allowed) or `tree` (ordered labelled subtrees)"),
         Column("pole", "text", "`top` or `bottom`: which sentences of the neuron were mined"),
         Column("pattern", "text[]", "items in order; for trees one bracketed text: `(NP (DT) (NN))`"),
+        Column("pattern_text", "text", "its items joined by blanks", absent="array_to_string(pattern, ' ')"),
         Column("length", "smallint", "items of the pattern (trees: nodes)"),
         Column("support", "integer", "sentences of the pole with the pattern"),
         Column("k", "integer", "sentences of the pole, over all corpora of the scope"),
@@ -151,7 +152,9 @@ NEURON_PATTERNS = Relation(
         Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),
-    ("layer", "neuron", "length"),
+    # by text within blocks of neurons: one neuron's patterns are in few row groups, and so are one pattern's neurons
+    ("layer", "block of neurons", "pattern_text", "neuron"),
     (("model", "checkpoints.model"),),
     ("lift", "g2", "p_value", "q_value"),
+    rows_per_group=16_384,
 )

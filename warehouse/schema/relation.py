@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its DuckDB type, what it holds, whether it may be null."""
+    """One column: its DuckDB type, what it holds, whether it may be null.
+
+    absent: SQL for its value in files of versions that did not store it yet; empty where all files have it.
+    """
 
     name: str
     type: str
     description: str
     nullable: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Relation:
 
     `partition` columns (always text) name the folder of a file and bound what a run replaces;
     `order` is how rows are sorted inside a file; `references` are foreign keys (column -> relation.column).
+    `rows_per_group`: of a Parquet row group, the least that a query reads; by default DuckDB's own, 60 of its vectors.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Relation:
     order: tuple[str, ...] = ()
     references: tuple[tuple[str, str], ...] = ()
     finite: tuple[str, ...] = ()
+    rows_per_group: int = 122_880
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:

@@ -68,64 +68,77 @@ def hub(model_folder):
     server.shutdown()
 
 
-def run(code, home, **settings):
-    """Run a statement in a process of its own: the hub's address is read at import."""
+SHOW = (
+    "c = load('lab/tiny', 'step1000', device='cpu').checkpoint; print(c.source, c.revision, c.step, c.weights_sha256)"
+)
+LISTS = "print(list_checkpoints('lab/tiny'), list_checkpoints('lab/series_{checkpoint}'))"
+REFUSED = {
+    "load('lab/tiny', 'step7')": "UsageError lab/tiny has no checkpoint 'step7'; it has: step20",
+    "load('lab/series_{checkpoint}', '7')":
+        "UsageError lab/series_{checkpoint} has no checkpoint '7'; it has: 0, 5",
+    "load('lab/pickled')": "ModelError lab/pickled has pickled weights only (pytorch_model.bin)",
+    "load('lab/other')": "RepositoryMissing there is no folder and no hub repository 'lab/other'",
+    "load('not a name')": "RepositoryMissing there is no folder and no hub repository 'not a name'",
+}  # fmt: skip
+
+
+def run(statements, home, **settings):
+    """Run statements in a process of their own, for the hub's address is read at import; what each prints."""
     program = (
+        "import contextlib, io, json, sys\n"
         "from warehouse.errors import NwhError\n"
         "from ingest.models import *\n"
-        f"try:\n    {code}\n"
-        "except NwhError as error:\n    print(type(error).__name__, error)\n"
+        "for statement in sys.argv[1:]:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()) as printed:\n"
+        "        try:\n            exec(statement)\n"
+        "        except NwhError as error:\n            print(type(error).__name__, error)\n"
+        "    print(json.dumps(printed.getvalue().strip()))\n"
     )
     environment = {**os.environ, "HF_HOME": str(home), **settings}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", program, *statements]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(statements, printed, strict=True))
 
 
-def test_a_revision_of_a_repository(hub, tmp_path, model_folder):
-    show = (
-        "c = load('lab/tiny', 'step1000', device='cpu').checkpoint; "
-        "print(c.source, c.revision, c.step, c.weights_sha256)"
-    )
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def answers(hub, home):
+    """Return what each statement prints where the hub is there."""
+    return run([SHOW, LISTS, *REFUSED], home, HF_ENDPOINT=hub)
+
+
+def test_a_revision_of_a_repository(answers, home, model_folder):
     local = load(str(model_folder("gpt_neox")), device="cpu").checkpoint
     expected = f"lab/tiny {'b' * 40} 1000 {local.weights_sha256}"
-    assert run(show, tmp_path, HF_ENDPOINT=hub) == expected
-    assert run(show, tmp_path, HF_HUB_OFFLINE="1") == expected  # from the cache
+    assert answers[SHOW] == expected
+    assert run([SHOW], home, HF_HUB_OFFLINE="1") == {SHOW: expected}  # from the cache
 
 
-def test_checkpoints_of_a_repository_and_of_a_pattern(hub, tmp_path):
-    show = "print(list_checkpoints('lab/tiny'), list_checkpoints('lab/series_{checkpoint}'))"
-    assert run(show, tmp_path, HF_ENDPOINT=hub) == "['step20', 'step1000', 'main'] ['0', '5']"
+def test_checkpoints_of_a_repository_and_of_a_pattern(answers):
+    assert answers[LISTS] == "['step20', 'step1000', 'main'] ['0', '5']"
 
 
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("load('lab/tiny', 'step7')", "UsageError lab/tiny has no checkpoint 'step7'; it has: step20"),
-        (
-            "load('lab/series_{checkpoint}', '7')",
-            "UsageError lab/series_{checkpoint} has no checkpoint '7'; it has: 0, 5",
-        ),
-        ("load('lab/pickled')", "ModelError lab/pickled has pickled weights only (pytorch_model.bin)"),
-        ("load('lab/other')", "RepositoryMissing there is no folder and no hub repository 'lab/other'"),
-        ("load('not a name')", "RepositoryMissing there is no folder and no hub repository 'not a name'"),
-    ],
-)  # fmt: skip
-def test_what_the_hub_does_not_have(hub, tmp_path, code, message):
-    assert run(code, tmp_path, HF_ENDPOINT=hub).startswith(message)
+@pytest.mark.parametrize("statement", REFUSED)
+def test_what_the_hub_does_not_have(answers, statement):
+    assert answers[statement].startswith(REFUSED[statement])
 
 
 @pytest.mark.parametrize(
-    ("code", "settings"),
+    ("statements", "settings"),
     [
-        ("load('lab/tiny')", {"HF_HUB_OFFLINE": "1"}),
-        ("list_checkpoints('lab/tiny')", {"HF_HUB_OFFLINE": "1"}),
-        ("list_checkpoints('lab/tiny')", {"HF_ENDPOINT": "http://127.0.0.1:9"}),
+        (["load('lab/tiny')", "list_checkpoints('lab/tiny')"], {"HF_HUB_OFFLINE": "1"}),
+        (["list_checkpoints('lab/tiny')"], {"HF_ENDPOINT": "http://127.0.0.1:9"}),
     ],
 )
-def test_no_network_is_one_line(tmp_path, code, settings):
-    out = run(code, tmp_path, **settings)
-    assert out.startswith("ModelError")
-    assert "lab/tiny" in out
-    assert "check the network" in out
-    assert "\n" not in out
+def test_no_network_is_one_line(tmp_path, statements, settings):
+    for said in run(statements, tmp_path, **settings).values():
+        assert said.startswith("ModelError")
+        assert "lab/tiny" in said
+        assert "check the network" in said
+        assert "\n" not in said

@@ -1,0 +1,43 @@
+"""Statements as users can run them again: `nwh sql` and the SQL page take text without parameters."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# Counts of whole corpora are kept in memory while many neurons are asked about; these views count by themselves.
+_VIEWS = {
+    "neuron_words_against('counted_words')": "neuron_words",
+    "neuron_tag_distribution_against('counted_tags')": "neuron_tag_distribution",
+}
+_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
+
+
+def written_out(query: str, params: Mapping[str, Any]) -> str:
+    """Return a query with the values of its named parameters, and stored views, in their places.
+
+    >>> written_out("select $k from t where name = $name", {"k": 3, "name": "it's"})
+    "select 3 from t where name = 'it''s'"
+    """
+    for at_hand, view in _VIEWS.items():
+        query = query.replace(at_hand, view)
+    return _PARAMETER.sub(lambda found: literal(params[found[1]]), query)
+
+
+def literal(value: Any) -> str:
+    """Return text, a number, a truth value, null or a list of these as DuckDB writes it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case list() | tuple():
+            return f"[{', '.join(map(literal, value))}]"
+        case float():
+            text = repr(float(value))  # NumPy's own repr names its type
+            return text if math.isfinite(value) else f"'{text}'::double"
+    return str(value)
