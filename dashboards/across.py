@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
 import streamlit as st
 
-from dashboards import choice, neuron
+from dashboards import choice, figures, neuron, notices
 from dashboards.across_charts import PICKED
-from dashboards.knowledge import nwh
 from dashboards.markup import literal
-from warehouse import Warehouse
+from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
 
 _MOVED = "choices moved"
 _NAMED = 20
+_BOX = "picked neuron"
 
 
 class Choices:
@@ -48,10 +49,7 @@ class Choices:
     def fit(self) -> bool:
         """Return whether what was chosen can be shown; where the address is wrong, say so and how to go on."""
         if self.problems:
-            st.error(
-                "This address names what this warehouse does not have.\n\n" + "\n".join(f"- {p}" for p in self.problems)
-            )
-            st.button("Show what is there instead", on_click=st.query_params.from_dict, args=(self.made,))
+            notices.wrong_address(self.problems, "Show what is there instead", st.query_params.from_dict, self.made)
             return False
         if self._moved:
             st.query_params.from_dict(self.made)
@@ -63,50 +61,60 @@ def _change(name: str) -> None:
     st.session_state[_MOVED] = True
 
 
-def commands(warehouse: Warehouse, *steps: str) -> None:
-    """Show the commands that fill a page or a part of it."""
-    st.code("\n".join(f"{nwh(warehouse)} {step}" for step in steps), language="bash", wrap_lines=True)
-
-
-def at(label: str) -> tuple[str, str]:
-    """Return model and checkpoint of MODEL@CHECKPOINT."""
-    model, _, checkpoint = label.rpartition("@")
-    return model, checkpoint
-
-
 # -- neurons -----------------------------------------------------------------------------------------------
 
 
-def draw_to_pick(chart: Any, key: str, alt: str) -> None:
+def draw_to_pick(picture: alt.Chart, answer: Answer, key: str, about: str) -> None:
     """Draw a chart whose marks are neurons: a click puts `neuron=LAYER/NEURON` into the address."""
 
-    def picked() -> None:
+    def clicked() -> None:
         points = st.session_state[key].selection.get(PICKED)
-        if points:
-            st.query_params["neuron"] = f"{int(points[0]['layer'])}/{int(points[0]['neuron'])}"
-            st.query_params.pop("cluster", None)  # the neuron's own is shown
-        else:
-            st.query_params.pop("neuron", None)
+        _name(f"{int(points[0]['layer'])}/{int(points[0]['neuron'])}" if points else "")
 
-    st.altair_chart(chart, key=key, on_select=picked, alt=alt)
+    st.altair_chart(picture, key=key, on_select=clicked, alt=about)
+    figures.source(answer, about, picture)
+
+
+def pick(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the row (layer, neuron, …) of the neuron that the address names; draw a box that does without clicks."""
+    name = st.query_params.get("neuron", "")
+    st.session_state[_BOX] = name
+    st.text_input("Neuron", key=_BOX, placeholder="LAYER/NEURON", width=160, on_change=_named)
+    found = picked_row(rows)
+    if name and found is None:
+        st.caption(f"Neuron {literal(name)} is not in this picture; it has {len(rows):,} neurons.")
+    elif found is None:
+        st.caption("Click on a neuron, or name it here, to have a link to its page.")
+    return found
 
 
 def picked_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the row (layer, neuron, …) of the neuron that the address names."""
+    """Return the row of the neuron that the address names."""
     name = st.query_params.get("neuron")
     return next((row for row in rows if f"{row['layer']}/{row['neuron']}" == name), None)
 
 
-def link_to(place: Neuron, about: str) -> None:
-    """Link to the page of the picked neuron; about: what the picture says of it."""
+def link_to(place: Neuron, about: str = "") -> None:
+    """Link to the page of a neuron; about: what is said of it here."""
     page = st.Page(neuron.page, title="Neuron", url_path="neuron")
-    label = f"Open {literal(str(place))}: {literal(about)}"
+    label = f"Open {literal(str(place))}" + (f": {literal(about)}" if about else "")
     st.page_link(page, label=label, query_params=choice.Choice(place).address)
 
 
-def show_how_to_pick(n_neurons: int) -> None:
-    """Say how to pick a neuron, or that the picture does not have the one that the address names."""
-    if name := st.query_params.get("neuron"):
-        st.caption(f"Neuron {literal(name)} is not in this picture; click on one of its {n_neurons:,} neurons.")
-    else:
-        st.caption("Click on a neuron to have a link to its page.")
+def open_one(places: Sequence[Neuron]) -> None:
+    """Let one of a table's neurons be opened by name: links within a table cannot be reached without a mouse."""
+    named = {str(place): place for place in places}
+    name = st.selectbox("Open a neuron", list(named), index=None, placeholder="choose one of these", width=330)
+    if name is not None:
+        link_to(named[name])
+
+
+def _named() -> None:
+    _name(st.session_state[_BOX].strip().replace("_", "/"))
+
+
+def _name(neuron: str) -> None:
+    st.query_params.pop("neuron", None)
+    if neuron:
+        st.query_params["neuron"] = neuron
+        st.query_params.pop("cluster", None)  # the neuron's own is shown

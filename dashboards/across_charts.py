@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import altair as alt
 
-from dashboards.markup import HIGH, LOW
+from dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
 
-Rows = Sequence[dict[str, Any]]
 PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""
-_HIGH, _LOW, _GREY = f"rgb({HIGH})", f"rgb({LOW})", "#8a8f98"
-_DEPTH = alt.Scale(range=[_LOW, _HIGH])
+_DEPTH = alt.Scale(range=[LOW, HIGH])
 # Colours that people with any colour vision tell apart on light and on dark (Okabe and Ito 2008); then tones of them.
 _GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98", "#b8ab1c", "#7f5fc7", "#a0522d"]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
@@ -33,11 +28,6 @@ def figure_title(figure: str) -> str:
     if figure.startswith("share:"):
         return f"share of the top sentences with {figure.removeprefix('share:')}"
     return _TITLES.get(figure, f"{figure} per top sentence")
-
-
-def _chart(rows: Rows, title: str, height: int = 340) -> alt.Chart:
-    """Height is in pixels, with title, axes and their labels."""
-    return alt.Chart({"values": list(rows)}, title=title, height=height)
 
 
 def _pick() -> alt.Parameter:
@@ -64,7 +54,7 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int) -> alt.Char
     name = figure_title(figure)
     title = f"{name[:1].upper()}{name[1:]}, by layer and dimension"
     chart: alt.Chart = (
-        _chart(places, title, 190 + 24 * n_layers)
+        titled(places, title, 190 + 24 * n_layers)
         # each mark reaches under its right neighbour: no seam shows between them
         .transform_calculate(right=f"min(datum.neuron + 1.5, {n_neurons})")
         .mark_rect()
@@ -88,7 +78,7 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int) -> alt.Char
 def consistency(rows: Rows) -> alt.Chart:
     """Return the correlation of each pair of layers as a triangle."""
     chart: alt.Chart = (
-        _chart(rows, "Correlation over dimensions", 190 + 22 * len({row["layer_b"] for row in rows}))
+        titled(rows, "Correlation over dimensions", 190 + 22 * len({row["layer_b"] for row in rows}))
         .mark_rect()
         .encode(
             x=alt.X("layer_a:O", title="lower layer", axis=alt.Axis(labelAngle=0)),
@@ -116,7 +106,7 @@ def consistency(rows: Rows) -> alt.Chart:
 def sse_curves(rows: Rows) -> alt.Chart:
     """Return the within-cluster sum of squares by number of clusters, one line per layer, coloured by depth."""
     chart: alt.Chart = (
-        _chart(rows, "Diversity of layers: what clusters leave unexplained", 380)
+        titled(rows, "What clusters leave unexplained, by layer", 380)
         .mark_line(point=True)
         .encode(
             x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -158,7 +148,7 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
     scale, axis = alt.Scale(zero=False), alt.Axis(labels=False, ticks=False, grid=False)
     of_cluster = f"datum.cluster === {chosen}"
     chart: alt.Chart = (
-        _chart(places, title, 560)
+        titled(places, title, 560)
         .mark_point(filled=True)
         .encode(
             x=alt.X("x:Q", title="first t-SNE coordinate", scale=scale, axis=axis),
@@ -186,7 +176,7 @@ def layer_distances(rows: Rows, measure: str) -> alt.Chart:
     names = list(dict.fromkeys(row["set_name"] for row in rows))
     scale = alt.Scale(domain=names, range=[_GROUPS[i % len(_GROUPS)] for i in range(len(names))])
     chart: alt.Chart = (
-        _chart(rows, f"Mean {measure.capitalize()} distance by layer", 400)
+        titled(rows, f"Mean {measure.capitalize()} distance by layer", 400)
         .mark_line(point=True)
         .encode(
             x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
@@ -204,9 +194,9 @@ def layer_distances(rows: Rows, measure: str) -> alt.Chart:
 
 def match_histogram(rows: Rows) -> alt.Chart:
     """Return the shares of neurons by correlation with the best partner, and with a rotated basis."""
-    scale = alt.Scale(domain=["best partner", "rotated basis"], range=[_HIGH, _GREY])
+    scale = alt.Scale(domain=["best partner", "rotated basis"], range=[HIGH, GREY])
     chart: alt.Chart = (
-        _chart(rows, "Neurons by their highest correlation")
+        titled(rows, "Neurons by their highest correlation")
         .mark_bar(opacity=0.6, binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="Pearson correlation"),
@@ -228,8 +218,8 @@ def match_histogram(rows: Rows) -> alt.Chart:
 def matches_by_layer(rows: Rows) -> alt.Chart:
     """Return by layer the share of neurons whose partner is better than the baseline."""
     chart: alt.Chart = (
-        _chart(rows, "Neurons whose partner exceeds the rotated basis")
-        .mark_bar(color=_HIGH)
+        titled(rows, "Neurons whose partner exceeds the rotated basis")
+        .mark_bar(color=HIGH)
         .encode(
             x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import altair as alt
 
-from dashboards.markup import HIGH, LOW
+from dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
 
 # Neither of the colours of activations, and visible on light and dark pages.
 _MARK = "#009e73"
 _IN_TOP, _IN_CORPUS = "top sentences", "all sentences"
 
 
-def histogram(bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, float]) -> alt.Chart:
+def extent(bins: Rows) -> tuple[float, float]:
+    """Return the lowest and the highest activation of histograms; bins have low, high."""
+    return min(row["low"] for row in bins), max(row["high"] for row in bins)
+
+
+def histogram(bins: Rows, title: str, domain: tuple[float, float]) -> alt.Chart:
     """Return bars of the number of sentences by activation; bins have low, high, sentences."""
     chart: alt.Chart = (
-        alt.Chart({"values": list(bins)}, title=title, height=220)
+        titled(bins, title, 220)
         .mark_bar(binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
             x2="high:Q",
             y=alt.Y("sentences:Q", title="sentences", axis=alt.Axis(tickMinStep=1, format=",d")),
-            color=alt.condition("datum.low + datum.high > 0", alt.value(f"rgb({HIGH})"), alt.value(f"rgb({LOW})")),
+            color=alt.condition("datum.low + datum.high > 0", alt.value(HIGH), alt.value(LOW)),
             tooltip=[
                 alt.Tooltip("low:Q", title="from", format=".4g"),
                 alt.Tooltip("high:Q", title="to", format=".4g"),
@@ -35,7 +37,7 @@ def histogram(bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, f
 
 
 def marked_histogram(
-    bins: Sequence[dict[str, Any]], title: str, domain: tuple[float, float], activation: float
+    bins: Rows, title: str, domain: tuple[float, float], activation: float
 ) -> alt.LayerChart | alt.FacetChart:
     """Return a histogram with a line at one activation; bins have low, high, sentences."""
     low, high = min(domain[0], activation), max(domain[1], activation)
@@ -44,13 +46,13 @@ def marked_histogram(
     return alt.layer(histogram(bins, title, (low, high)), line)
 
 
-def over_checkpoints(rows: Sequence[dict[str, Any]], title: str) -> alt.Chart:
+def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
     """Return marks of concepts by checkpoint; rows have concept, checkpoint (in order of steps), attribution."""
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))
     concepts = list(dict.fromkeys(row["concept"] for row in rows))
     chart: alt.Chart = (
-        alt.Chart({"values": list(rows)}, title=title, height=80 + 20 * len(concepts))
-        .mark_circle(opacity=1, color=f"rgb({HIGH})")
+        titled(rows, title, 80 + 20 * len(concepts))
+        .mark_circle(opacity=1, color=HIGH)
         .encode(
             x=alt.X("checkpoint:N", title="checkpoint", sort=checkpoints),
             y=alt.Y("concept:N", title=None, sort=concepts, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
@@ -69,7 +71,7 @@ def over_checkpoints(rows: Sequence[dict[str, Any]], title: str) -> alt.Chart:
     return chart
 
 
-def shares(rows: Sequence[dict[str, Any]], title: str, unit: str = "of sentences") -> alt.Chart:
+def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
     """Return pairs of bars: each row's share of the top sentences and of all; rows have a name."""
     values = [
         {"name": row["name"], "of": of, "share": row[column]}
@@ -79,7 +81,7 @@ def shares(rows: Sequence[dict[str, Any]], title: str, unit: str = "of sentences
     names = [row["name"] for row in rows]
     of = [_IN_TOP, _IN_CORPUS]
     chart: alt.Chart = (
-        alt.Chart({"values": values}, title=title, height=110 + 24 * len(rows))
+        titled(values, title, 110 + 24 * len(rows))
         .mark_bar()
         .encode(
             x=alt.X(
@@ -93,7 +95,7 @@ def shares(rows: Sequence[dict[str, Any]], title: str, unit: str = "of sentences
             color=alt.Color(
                 "of:N",
                 title=None,
-                scale=alt.Scale(domain=of, range=[f"rgb({HIGH})", "#8a8f98"]),
+                scale=alt.Scale(domain=of, range=[HIGH, GREY]),
                 legend=alt.Legend(orient="top"),
             ),
             tooltip=[

@@ -6,16 +6,21 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import across, across_charts, opened
+from dashboards import across, across_charts, figures, notices, opened
 from dashboards.across import Choices
-from dashboards.choice import Choice, label
-from dashboards.knowledge import rows
+from dashboards.choice import Choice
 from dashboards.markup import literal
 from warehouse import Warehouse, across_queries, neuron_queries
 from warehouse.across_queries import Pair
+from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
 
 _MOVED_ROWS = 50
+_FILL = (
+    "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
+    "ingest distances --before MODEL --after TUNED",
+    "ingest matches --before MODEL --after TUNED",
+)
 
 
 def page() -> None:
@@ -28,33 +33,35 @@ def page() -> None:
         "the address."
     )
     warehouse = opened.warehouse()
-    known = across_queries.pairs(warehouse)
+    known = opened.ask(warehouse, across_queries.pairs)
     if not known:
-        _empty(warehouse)
+        notices.empty(warehouse, "no comparison of checkpoints", *_FILL, first=["sentence_metadata"])
         return
     choices = Choices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = _pair(choices, known)
-        found = rows(warehouse, across_queries.distances, pair)
-        sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found}
+        found = opened.ask(warehouse, across_queries.distances, pair)
+        sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found.records}
         of_set = choices.one_of("set", "Sentences of moved neurons", list(sets), width=230) if sets else ""
-        matched = {f"{row['site']}/{row['scope']}": row for row in rows(warehouse, across_queries.match_sets, pair)}
+        there = opened.ask(warehouse, across_queries.match_sets, pair).records
+        matched = {f"{row['site']}/{row['scope']}": row for row in there}
         of_match = choices.one_of("matches", "Matched neurons", list(matched), width=230) if matched else ""
     if not choices.fit():
         return
     st.markdown(f"#### {literal(pair.before)} and {literal(pair.after)}")
-    if found:
+    if found.rows:
         _distances(warehouse, pair, found)
         _moved(warehouse, pair, *sets[of_set])
     else:
         st.caption("There are no distances of this pair. This command makes them:")
-        across.commands(warehouse, f"ingest distances {_options(pair)}")
+        notices.commands(warehouse, f"ingest distances {_options(pair)}")
     st.markdown("#### Does each neuron have a partner?")
     if matched:
         _matches(warehouse, pair, matched[of_match]["site"], matched[of_match]["scope"])
     else:
         st.caption("The neurons of this pair are not matched. This command matches them by their sampled activations:")
-        across.commands(warehouse, f"ingest matches {_options(pair)}")
+        notices.commands(warehouse, f"ingest matches {_options(pair)}")
+    opened.footer()
 
 
 def _pair(choices: Choices, known: list[Pair]) -> Pair:
@@ -68,64 +75,47 @@ def _options(pair: Pair) -> str:
     return f"--before {pair.before} --after {pair.after}"
 
 
-def _empty(warehouse: Warehouse) -> None:
-    st.info("This warehouse holds no comparison of checkpoints yet. These commands fill it:")
-    steps = [] if neuron_queries.has_corpora(warehouse) else ["ingest corpus FILE --name NAME --metadata KEY"]
-    across.commands(
-        warehouse,
-        *steps,
-        "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
-        "ingest distances --before MODEL --after TUNED",
-        "ingest matches --before MODEL --after TUNED",
-    )
-    st.markdown("The page shows what a command has stored when you load it again.")
-
-
 # -- distances ---------------------------------------------------------------------------------------------
 
 
-def _distances(warehouse: Warehouse, pair: Pair, found: list[dict[str, Any]]) -> None:
+def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
     st.caption("Mean distance over sentences between their vectors before and after (relation `checkpoint_distances`)")
     columns = st.column_config
-    st.dataframe(
+    figures.table(
         found,
-        hide_index=True,
-        column_config={
+        "Mean distances of sentences",
+        {
             "n_sentences": columns.NumberColumn("sentences", format="localized"),
             "manhattan": columns.NumberColumn("Manhattan distance", format="%.1f"),
             "euclidean": columns.NumberColumn("Euclidean distance", format="%.2f"),
         },
     )
-    by_layer = rows(warehouse, across_queries.layer_distances, pair)
-    if not by_layer:
+    by_layer = opened.ask(warehouse, across_queries.layer_distances, pair)
+    if not by_layer.rows:
         return
     for place, measure in zip(st.columns(2, gap="large"), ("manhattan", "euclidean"), strict=True):
         with place:
-            chart = across_charts.layer_distances(by_layer, measure)
-            st.altair_chart(chart, alt=f"Mean {measure} distance by layer, a line for each set of sentences")
+            picture = across_charts.layer_distances(by_layer.records, measure)
+            figures.chart(picture, by_layer, f"Mean {measure} distance by layer, a line for each set of sentences")
 
 
 def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
     st.markdown("#### Neurons that moved most")
     with st.spinner("Ranking neurons"):
-        found = rows(warehouse, across_queries.moved_neurons, pair, corpus, split, _MOVED_ROWS)
-    if not found:
+        found = opened.ask(warehouse, across_queries.moved_neurons, pair, corpus, split, _MOVED_ROWS)
+    if not found.rows:
         st.caption("Distances by neuron are not stored of this pair.")
         return
     st.caption(
         f"Hidden neurons over {literal(corpus)}, {literal(split)}: mean absolute change of the activation, in standard "
         "deviations before; the patterns of their top sentences where they were mined (macro `moved_neurons`)."
     )
-    here = {label(extent) for extent in neuron_queries.extents(warehouse) if extent.site == "hidden"}
-    for row in found:
-        for when, name in (("before", pair.before), ("after", pair.after)):
-            place = Neuron(*across.at(name), "hidden", row["layer"], row["neuron"])
-            row[f"page_{when}"] = Choice(place).link if name in here else None
+    rows, places = _with_pages(warehouse, pair, found)
     columns = st.column_config
-    st.dataframe(
+    figures.table(
         found,
-        hide_index=True,
-        column_config={
+        "Neurons that moved most",
+        {
             "layer": columns.NumberColumn(width=60),
             "neuron": columns.NumberColumn(width=70),
             "standardised_change": columns.NumberColumn("absolute change / std before", format="%.2f"),
@@ -136,7 +126,27 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
             "page_before": columns.LinkColumn("page before", display_text="open"),
             "page_after": columns.LinkColumn("page after", display_text="open"),
         },
+        rows,
     )
+    if places:
+        across.open_one(places)
+
+
+def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[dict[str, Any]], list[Neuron]]:
+    """Return hidden neurons with links to their pages before and after (null without one), and those with a page."""
+    extents = opened.ask(warehouse, neuron_queries.extents)
+    here = {(extent.model, extent.checkpoint) for extent in extents if extent.site == "hidden"}
+    checkpoints = {
+        "page_before": (pair.model_before, pair.checkpoint_before),
+        "page_after": (pair.model_after, pair.checkpoint_after),
+    }
+    rows, places = found.records, []
+    for row in rows:
+        for name, checkpoint in checkpoints.items():
+            place = Neuron(*checkpoint, "hidden", row["layer"], row["neuron"])
+            row[name] = Choice(place).link if checkpoint in here else None
+            places += [place] * (checkpoint in here)
+    return rows, places
 
 
 # -- matches -----------------------------------------------------------------------------------------------
@@ -144,18 +154,19 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
 
 def _matches(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
     place = (pair, site, scope)
-    by_layer = rows(warehouse, across_queries.matches_by_layer, *place)
+    by_layer = opened.ask(warehouse, across_queries.matches_by_layer, *place)
     st.caption(
         f"The best partner of each {site} neuron of {literal(pair.before)} among all of {literal(pair.after)}, by "
         f"Pearson correlation over the sampled sentences of {literal(scope)}. The baseline is the highest correlation "
         "with the same activations in a random rotated basis: what no neuron in particular gives."
     )
-    bins = rows(warehouse, across_queries.match_histogram, *place)
-    if not bins:
+    bins = opened.ask(warehouse, across_queries.match_histogram, *place)
+    if not bins.rows:
         st.info("No neuron varies over these sentences, so none has a partner.")
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.altair_chart(across_charts.match_histogram(bins), alt="Neurons by their highest correlation")
+        figures.chart(across_charts.match_histogram(bins.records), bins, "Neurons by their highest correlation")
     with right:
-        st.altair_chart(across_charts.matches_by_layer(by_layer), alt="Share of neurons above the baseline, by layer")
+        picture = across_charts.matches_by_layer(by_layer.records)
+        figures.chart(picture, by_layer, "Share of neurons above the baseline, by layer")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import streamlit as st
 
-from dashboards import knowledge, knowledge_charts, opened
-from dashboards.knowledge import Choice, rows
+from dashboards import concept_charts, figures, knowledge, notices, opened
+from dashboards.knowledge import Choice
 from dashboards.markup import literal
 from warehouse import Warehouse, knowledge_queries
 from warehouse.knowledge_queries import Series
@@ -32,72 +30,73 @@ def page() -> None:
     with right:
         _neurons(warehouse, chosen, series)
     _interventions(warehouse, chosen)
+    opened.footer()
 
 
 def _prompts(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
     st.markdown("#### Prompts")
-    scores = rows(warehouse, knowledge_queries.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
-    columns = st.column_config
-    st.dataframe(
-        [row for row in scores if row["checkpoint"] == chosen.checkpoint],
-        hide_index=True,
-        column_order=["prompt", "text", "answer", "probability", "rank"],
-        column_config={"probability": columns.NumberColumn(format="%.3g")},
+    scores = opened.ask(warehouse, knowledge_queries.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
+    figures.table(
+        scores.part("checkpoint", chosen.checkpoint),
+        f"Prompts at {chosen.checkpoint}",
+        {"probability": st.column_config.NumberColumn(format="%.3g")},
+        order=["prompt", "text", "answer", "probability", "rank"],
     )
     for figure in ("probability", "rank"):
-        chart = knowledge_charts.prompts_over_time(scores, series.checkpoints, figure)
-        st.altair_chart(chart, alt=f"{figure} of each prompt's answer over checkpoints")
+        picture = concept_charts.prompts_over_time(scores.records, series.checkpoints, figure)
+        figures.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
 
 
 def _neurons(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
     st.markdown(f"#### Contributing neurons at {literal(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
-    found = rows(warehouse, knowledge_queries.neurons, *place, chosen.t, chosen.p)
+    found = opened.ask(warehouse, knowledge_queries.neurons, *place, chosen.t, chosen.p)
     st.caption(
         f"Neurons that reach {chosen.t:.0%} of a prompt's highest attribution in at least {chosen.p:.0%} of the "
         "concept's prompts; attribution is the mean over the prompts that select the neuron; the larger a mark, the "
         "more prompts do."
     )
-    if not found:
+    if not found.rows:
         st.info("No neuron reaches these thresholds: lower t or p.")
         return
-    chart = knowledge_charts.neuron_picture(found, series.n_layers, series.n_neurons)
-    st.altair_chart(chart, alt="Contributing neurons by layer and number")
     columns = st.column_config
-    st.dataframe(
+    figures.table(
         found,
-        hide_index=True,
-        column_config={
+        "Contributing neurons by layer and number",
+        {
             "attribution": columns.NumberColumn(format="%.3g"),
             "share": columns.NumberColumn("of prompts", format="percent"),
             "n_selected": columns.NumberColumn("selected by"),
             "n_prompts": columns.NumberColumn("prompts"),
         },
+        picture=concept_charts.neuron_picture(found.records, series.n_layers, series.n_neurons),
     )
 
 
 def _interventions(warehouse: Warehouse, chosen: Choice) -> None:
     st.markdown(f"#### Changing the neurons at {literal(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
-    found = rows(warehouse, knowledge_queries.interventions, *place)
-    if not found:
+    found = opened.ask(warehouse, knowledge_queries.interventions, *place)
+    if not found.rows:
         command = f"ingest interventions --model MODEL --checkpoint {chosen.checkpoint} --dataset {chosen.dataset}"
         st.caption("There are no interventions on this concept at this checkpoint. This command makes them:")
-        st.code(f"{knowledge.nwh(warehouse)} {command}", language="bash", wrap_lines=True)
+        notices.commands(warehouse, command)
         return
     st.caption(
         "Positive prompts ask for the concept, negative ones for others. The random arm changes as many other neurons "
         "of the same layers. Relative change is the mean of (after - before) * 100 / before over prompts."
     )
     with st.container(horizontal=True):
-        for operation, of_operation in groupby(found, key=lambda row: row["operation"]):
-            chart = knowledge_charts.before_and_after(list(of_operation), operation)
-            st.altair_chart(chart, width="content", alt=f"Probability before and after {operation}")
+        for operation in dict.fromkeys(row["operation"] for row in found.records):
+            with st.container(width="content"):
+                changed = found.part("operation", operation)
+                picture = concept_charts.before_and_after(changed.records, operation)
+                figures.chart(picture, changed, f"Probability before and after {operation}", width="content")
     columns = st.column_config
-    st.dataframe(
+    figures.table(
         found,
-        hide_index=True,
-        column_config={
+        "Changing the neurons",
+        {
             "n_neurons": columns.NumberColumn("neurons"),
             "n_prompts": columns.NumberColumn("prompts"),
             "n_null": columns.NumberColumn("without (0 before)"),

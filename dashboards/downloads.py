@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 
 import streamlit as st
 
-from warehouse import Warehouse, neuron_queries, output
+from warehouse import Warehouse, neuron_queries
 from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
+from warehouse.output import Format, write_rows
 
-_FORMATS = {
-    output.Format.csv: ("CSV", "text/csv"),
-    output.Format.parquet: ("Parquet", "application/vnd.apache.parquet"),
-    output.Format.json: ("JSON", "application/json"),
+FORMATS = {
+    Format.csv: ("CSV", "text/csv"),
+    Format.parquet: ("Parquet", "application/vnd.apache.parquet"),
+    Format.json: ("JSON", "application/json"),
 }
 
 
 def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Offer all stored sentences of both poles as files."""
-    name = f"{neuron.model}-{neuron.checkpoint}-{neuron.site}-{neuron.layer}-{neuron.neuron}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("All stored top and bottom sentences of this neuron:")
-        for format, (label, mime) in _FORMATS.items():
-            st.download_button(
-                label,
-                made(lambda: neuron_queries.all_sentences(warehouse, neuron, corpora), format),
-                f"{name}.{format.value}",
-                mime,
-                key=f"download-{format.value}",
-                help=f"Download as {label}",
-                on_click="ignore",
-            )
+        name = f"{neuron.model}-{neuron.checkpoint}-{neuron.site}-{neuron.layer}-{neuron.neuron}"
+        buttons(name, lambda format: written(neuron_queries.all_sentences(warehouse, neuron, corpora), format))
 
 
-def made(ask: Callable[[], Answer], format: output.Format) -> Callable[[], bytes]:
-    """Return a function that asks and writes the answer as a file."""
+def buttons(name: str, write: Callable[[Format], bytes]) -> None:
+    """Offer rows in each format, as `name` with the format's suffix; write: makes such a file."""
+    for format, (label, mime) in FORMATS.items():
+        st.download_button(
+            label,
+            partial(write, format),
+            f"{name}.{format.value}",
+            mime,
+            key=f"download-{name}.{format.value}",
+            help=f"Download as {label}",
+            on_click="ignore",
+        )
 
-    def write() -> bytes:
-        found, stream = ask(), BytesIO()
-        output.write_rows(found.columns, found.rows, format, stream)
-        return stream.getvalue()
 
-    return write
+def written(answer: Answer, format: Format) -> bytes:
+    """Return rows as a file."""
+    stream = BytesIO()
+    write_rows(answer.columns, answer.rows, format, stream)
+    return stream.getvalue()

@@ -9,8 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import opened
-from dashboards.knowledge import nwh
+from dashboards import figures, notices, opened
 from warehouse import Warehouse, home_queries
 from warehouse.neuron_queries import Answer
 from warehouse.status import status
@@ -128,8 +127,8 @@ def _begin(warehouse: Warehouse) -> None:
 
 def _commands(warehouse: Warehouse, steps: Sequence[str]) -> None:
     ordered = sorted(dict.fromkeys(steps), key=lambda step: _ORDER.index(step.split()[1]))
-    st.code("\n".join(f"{nwh(warehouse)} {step}" for step in ordered), language="bash", wrap_lines=True)
-    st.caption("The page shows what a command has stored when you load it again.")
+    notices.commands(warehouse, *ordered)
+    st.caption(notices.RELOAD)
 
 
 _ORDER = (
@@ -175,10 +174,10 @@ _DATASETS: Mapping[str, Any] = {
 def _table(
     warehouse: Warehouse, title: str, question: Callable[[Warehouse], Answer], columns: Mapping[str, Any]
 ) -> None:
-    rows = opened.ask(warehouse, question).records
-    if rows:
+    found = opened.ask(warehouse, question)
+    if found.rows:
         st.markdown(f"#### {title}")
-        st.dataframe(rows, hide_index=True, column_config=dict(columns))
+        figures.table(found, title, columns)
 
 
 def _jobs(warehouse: Warehouse) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboards import notices, opened
 from dashboards.markup import literal
 from warehouse import Warehouse, knowledge_queries
 from warehouse.knowledge_queries import Series
-from warehouse.neuron_queries import Answer
 
 MIN_T = 0.05
+_FILL = (
+    "ingest attributions --model MODEL --checkpoint all --dataset NAME",
+    "ingest interventions --model MODEL --checkpoint all --dataset NAME",
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Choice:
         names = ("model", "dataset", "concept", "checkpoint", "operation")
         text = {name: getattr(self, name) for name in names if getattr(self, name)}
         return text | {name: f"{getattr(self, name):g}" for name in ("t", "p") if _changed(self, name)}
+
+    @property
+    def link(self) -> str:
+        """The same as a link to the concept page, relative: it holds below whatever path a proxy serves pages at."""
+        return f"concept?{urlencode(self.address)}"
 
 
 def _changed(choice: Choice, name: str) -> bool:
@@ -109,17 +118,16 @@ def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[Choice, Series] 
 
     extra: widgets beside model, data set, concept and checkpoint: `thresholds`, `operation`.
     """
-    known = knowledge_queries.all_series(warehouse)
+    known = opened.ask(warehouse, knowledge_queries.all_series)
     if not known:
-        _empty(warehouse)
+        notices.empty(warehouse, "no attributions", *_FILL, first=["prompts"])
         return None
     chosen, problems = read(st.query_params, known)
     series = series_of(known, chosen.model, chosen.dataset)
     _controls(chosen, series, known, extra)
     if not problems:
         return chosen, series
-    st.error("This address names what this warehouse does not have.\n\n" + "\n".join(f"- {p}" for p in problems))
-    st.button(f"Show {literal(chosen.concept)} instead", on_click=_go, args=(chosen,))
+    notices.wrong_address(problems, f"Show {literal(chosen.concept)} instead", _go, chosen)
     return None
 
 
@@ -149,39 +157,3 @@ def _widget_changed(known: Sequence[Series], before: Choice) -> None:
 
 def _go(chosen: Choice) -> None:
     st.query_params.from_dict(chosen.address)
-
-
-def nwh(warehouse: Warehouse) -> str:
-    """Return the command line as far as the warehouse."""
-    return f"nwh --warehouse {shlex.quote(warehouse.storage.uri)}"
-
-
-def _empty(warehouse: Warehouse) -> None:
-    st.info("This warehouse holds no attributions yet. These commands fill it:")
-    steps = [] if knowledge_queries.has_prompts(warehouse) else ["ingest prompts FILE --dataset NAME"]
-    steps += [
-        "ingest attributions --model MODEL --checkpoint all --dataset NAME",
-        "ingest interventions --model MODEL --checkpoint all --dataset NAME",
-    ]
-    st.code("\n".join(f"{nwh(warehouse)} {step}" for step in steps), language="bash", wrap_lines=True)
-    st.markdown("The page shows what a command has stored when you load it again.")
-
-
-# -- answers -----------------------------------------------------------------------------------------------
-
-
-def rows(warehouse: Warehouse, question: Callable[..., Answer], *arguments: Any) -> list[dict[str, Any]]:
-    """Return the rows of a question, asked again only when a run has stored something since."""
-    runs = (warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ())))
-    return _rows(warehouse, question, runs, question.__name__, arguments)
-
-
-@st.cache_data(max_entries=500, show_spinner=False)
-def _rows(
-    _warehouse: Warehouse,
-    _question: Callable[..., Answer],
-    runs: tuple[str, ...],
-    name: str,
-    arguments: tuple[Any, ...],
-) -> list[dict[str, Any]]:
-    return _question(_warehouse, *arguments).records

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from dashboards import across, across_charts, opened
+from dashboards import across, across_charts, figures, notices, opened
 from dashboards.across import Choices
 from dashboards.choice import extent_of, label
-from dashboards.knowledge import rows
 from dashboards.markup import literal
 from warehouse import Warehouse, across_queries, neuron_queries
-from warehouse.neuron_queries import Extent
+from warehouse.neuron_queries import Answer, Extent
 from warehouse.neurons import Neuron
 
 
@@ -25,12 +22,10 @@ def page() -> None:
         "(Oba et al. 2021, section 4.3). What you choose is in the address."
     )
     warehouse = opened.warehouse()
-    known = neuron_queries.extents(warehouse)
+    known = opened.ask(warehouse, neuron_queries.extents)
     if not known:
-        st.info("This warehouse holds no activations yet. These commands fill it:")
-        steps = [] if neuron_queries.has_corpora(warehouse) else ["ingest corpus FILE --name NAME"]
-        across.commands(warehouse, *steps, "ingest activations --model MODEL", "ingest clusters --model MODEL")
-        st.markdown("The page shows what a command has stored when you load it again.")
+        steps = ("ingest activations --model MODEL", "ingest clusters --model MODEL")
+        notices.empty(warehouse, "no activations", *steps, first=["corpora"])
         return
     choices = Choices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -39,39 +34,39 @@ def page() -> None:
         sites = [extent.site for extent in known if label(extent) == model]
         extent = extent_of(known, model, choices.one_of("site", "Site", sites, width=110))
         corpus = choices.one_of("corpus", "Corpus", extent.corpora)
-        found = rows(warehouse, across_queries.figures, extent.model, extent.checkpoint, corpus)
-        figure = choices.one_of("figure", "Figure", [row["figure"] for row in found], width=290)
-        curves = rows(warehouse, across_queries.sse_curves, extent.model, extent.checkpoint, extent.site)
-        scopes = list(dict.fromkeys(row["scope"] for row in curves))
+        found = opened.ask(warehouse, across_queries.figures, extent.model, extent.checkpoint, corpus)
+        figure = choices.one_of("figure", "Figure", [row["figure"] for row in found.records], width=290)
+        curves = opened.ask(warehouse, across_queries.sse_curves, extent.model, extent.checkpoint, extent.site)
+        scopes = list(dict.fromkeys(row["scope"] for row in curves.records))
         default = corpus if corpus in scopes else None
         scope = choices.one_of("scope", "Clusters over", scopes, default) if scopes else ""
     if not choices.fit():
         return
     _heat_map(warehouse, extent, corpus, figure)
-    _diversity(warehouse, extent, [row for row in curves if row["scope"] == scope])
+    _diversity(warehouse, extent, curves, scope)
     _consistency(warehouse, extent, corpus, figure)  # last, because it takes longest
+    opened.footer()
 
 
 def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
     place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
     with st.spinner("Computing the figure of every neuron"):
-        found = rows(warehouse, across_queries.figure_values, *place)
-    if not found:
+        found = opened.ask(warehouse, across_queries.figure_values, *place)
+    rows = found.records
+    if not rows:
         st.info(f"No neuron has the figure {literal(figure)} over {literal(corpus)}.")
         return
-    missing = extent.n_layers * extent.n_neurons - len(found)
+    missing = extent.n_layers * extent.n_neurons - len(rows)
     st.caption(
-        f"{len(found):,} neurons; colours end at the 1st and 99th percentile."
+        f"{len(rows):,} neurons; colours end at the 1st and 99th percentile."
         + (f" {missing:,} neurons do not have the figure and are left blank." if missing else "")
     )
-    chart = across_charts.heat_map(found, figure, extent.n_layers, extent.n_neurons)
-    across.draw_to_pick(chart, "/".join(("layers", *place)), f"{figure} of every neuron, by layer and dimension")
-    picked = across.picked_row(found)
-    if picked is None:
-        across.show_how_to_pick(len(found))
-        return
-    place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
-    across.link_to(place_of, f"{across_charts.figure_title(figure)} {picked['value']:.4g}")
+    picture = across_charts.heat_map(rows, figure, extent.n_layers, extent.n_neurons)
+    about = f"{figure} of every neuron, by layer and dimension"
+    across.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
+    if picked := across.pick(rows):
+        place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
+        across.link_to(place_of, f"{across_charts.figure_title(figure)} {picked['value']:.4g}")
 
 
 def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
@@ -81,8 +76,9 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
         return
     place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
     with st.spinner("Correlating layers"):
-        found = [row for row in rows(warehouse, across_queries.consistency, *place) if row["correlation"] is not None]
-    if not found:
+        found = opened.ask(warehouse, across_queries.consistency, *place)
+    pairs = [row for row in found.records if row["correlation"] is not None]
+    if not pairs:
         st.info("This figure does not vary within layers, so it has no correlation between them.")
         return
     st.caption(
@@ -91,13 +87,14 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
     )
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.altair_chart(across_charts.consistency(found), alt="Correlation of the figure between layers")
+        picture = across_charts.consistency(pairs)
+        figures.chart(picture, found, "Correlation of the figure between layers")
     with right:
         columns = st.column_config
-        st.dataframe(
+        figures.table(
             found,
-            hide_index=True,
-            column_config={
+            "Pairs of layers",
+            {
                 "layer_a": columns.NumberColumn("lower layer"),
                 "layer_b": columns.NumberColumn("higher layer"),
                 "n_neurons": columns.NumberColumn("dimensions"),
@@ -109,15 +106,17 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
         )
 
 
-def _diversity(warehouse: Warehouse, extent: Extent, curves: list[dict[str, Any]]) -> None:
+def _diversity(warehouse: Warehouse, extent: Extent, curves: Answer, scope: str) -> None:
     st.markdown("#### How diverse is what activates a layer?")
-    if not curves:
+    if not scope:
         st.caption("There are no clusters of this model at this site yet. This command makes them:")
-        across.commands(warehouse, f"ingest clusters --model MODEL --site {extent.site}")
+        notices.commands(warehouse, f"ingest clusters --model MODEL --site {extent.site}")
         return
     st.caption(
         "The sentences that activate each neuron of a layer most, as vectors of the last block, put into k clusters by "
         "k-means: the higher a layer's curve, the more its neurons' sentences differ (relation `layer_clusters`). "
-        f"Corpora: {literal(curves[0]['scope'])}."
+        f"Corpora: {literal(scope)}."
     )
-    st.altair_chart(across_charts.sse_curves(curves), alt="Sum of squared distances by number of clusters, per layer")
+    of_scope = curves.part("scope", scope)
+    picture = across_charts.sse_curves(of_scope.records)
+    figures.chart(picture, of_scope, "Sum of squared distances by number of clusters, per layer")

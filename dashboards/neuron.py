@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import streamlit as st
@@ -13,8 +11,10 @@ from dashboards import (
     charts,
     choice,
     downloads,
+    figures,
     heat,
     markup,
+    notices,
     opened,
     output_tokens,
     own_text,
@@ -24,7 +24,7 @@ from dashboards import (
 )
 from dashboards.choice import Choice
 from dashboards.sentences import Shown
-from warehouse import NwhError, Warehouse, neuron_queries
+from warehouse import Warehouse, neuron_queries
 from warehouse.errors import UsageError
 from warehouse.neuron_queries import Extent
 from warehouse.neurons import Neuron
@@ -40,16 +40,16 @@ def page() -> None:
         "sentences have in common (Oba et al. 2021). What you choose is in the address of this page, to be shared."
     )
     warehouse = opened.warehouse()
-    known = neuron_queries.extents(warehouse)
+    known = opened.ask(warehouse, neuron_queries.extents)
     if not known:
-        _empty(warehouse)
+        notices.empty(warehouse, "no activations", "ingest activations --model MODEL", first=["corpora"])
         return
     chosen, problems = choice.read(st.query_params, known)
     extent = choice.extent_of(known, chosen.label, chosen.neuron.site)
     _controls(chosen, extent, known)
     if problems:
-        st.error("This address names what this warehouse does not have.\n\n" + "\n".join(f"- {p}" for p in problems))
-        st.button(f"Show {markup.literal(str(chosen.neuron))} instead", on_click=_go, args=(chosen,))
+        label = f"Show {markup.literal(str(chosen.neuron))} instead"
+        notices.wrong_address(problems, label, _go, chosen)
         return
     st.markdown(f"#### {markup.literal(str(chosen.neuron))}")
     _parts(warehouse, chosen, extent, known)
@@ -89,15 +89,6 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
-
-
-def _empty(warehouse: Warehouse) -> None:
-    """Say which commands fill a warehouse without activations."""
-    st.info("This warehouse holds no activations yet. These commands fill it:")
-    nwh = f"nwh --warehouse {shlex.quote(warehouse.storage.uri)}"
-    steps = [] if neuron_queries.has_corpora(warehouse) else [f"{nwh} ingest corpus FILE --name NAME"]
-    st.code("\n".join([*steps, f"{nwh} ingest activations --model MODEL"]), language="bash", wrap_lines=True)
-    st.markdown("The page shows what a command has stored when you load it again.")
 
 
 # -- choosing ----------------------------------------------------------------------------------------------
@@ -185,8 +176,7 @@ def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequenc
                 for shown in lists
             ]
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
-        reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
-        legend.warning(f"The model cannot be run, so activations per token are not shown: {markup.literal(reason)}")
+        legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
         return
     every = (abs(value) for texts in values for tokens in texts for _, _, value in tokens)
     scale = max(every, default=0.0)
@@ -196,26 +186,23 @@ def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequenc
 
 
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, tuple(corpora)).records
-    domain = min(row["low"] for row in bins), max(row["high"] for row in bins)
+    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, tuple(corpora))
+    domain = charts.extent(bins.records)
     st.markdown("#### Distribution")
-    for corpus, rows in groupby(bins, key=lambda row: row["corpus"]):
-        title = f"Sentences of {corpus} by activation"
-        st.altair_chart(charts.histogram(list(rows), title, domain), alt=title)
+    for corpus in dict.fromkeys(row["corpus"] for row in bins.records):
+        of_corpus, title = bins.part("corpus", corpus), f"Sentences of {corpus} by activation"
+        figures.chart(charts.histogram(of_corpus.records, title, domain), of_corpus, title)
     found = opened.ask(warehouse, neuron_queries.statistics, neuron, tuple(corpora))
-    figures = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
-    header = ["", *map(str, figures[0][1])]
-    st.html(
-        markup.table(
-            header,
-            [(name.replace("_", " "), [markup.number(value) for value in values]) for name, values in figures[1:]],
-        )
-    )
+    named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
+    rows = [(name.replace("_", " "), [markup.number(value) for value in values]) for name, values in named[1:]]
+    st.html(markup.table(["", *map(str, named[0][1])], rows))
+    figures.source(found, "Statistics of the activations")
 
 
 def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     st.markdown("#### Metadata")
-    rows = opened.ask(warehouse, neuron_queries.metadata, neuron, tuple(corpora), _METADATA_ROWS).records
+    found = opened.ask(warehouse, neuron_queries.metadata, neuron, tuple(corpora), _METADATA_ROWS)
+    rows = found.records
     if not rows:
         st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
         return
@@ -226,12 +213,11 @@ def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
         "q the Benjamini-Hochberg value of the log-likelihood ratio test."
     )
     title = "Metadata of the top sentences"
-    st.altair_chart(charts.shares(rows[:_METADATA_BARS], title), alt=title)
     columns = st.column_config
-    st.dataframe(
-        [{name: row[name] for name in ("name", "share", "corpus_share", "lift", "q_value", "support")} for row in rows],
-        hide_index=True,
-        column_config={
+    figures.table(
+        found,
+        title,
+        {
             "name": columns.TextColumn("metadata"),
             "share": columns.NumberColumn("in top", format="percent"),
             "corpus_share": columns.NumberColumn("in corpus", format="percent"),
@@ -239,4 +225,7 @@ def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
             "q_value": columns.NumberColumn("q", format="%.1e"),
             "support": columns.NumberColumn("sentences"),
         },
+        rows,
+        order=("name", "share", "corpus_share", "lift", "q_value", "support"),
+        picture=charts.shares(rows[:_METADATA_BARS], title),
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import across, across_charts, opened
+from dashboards import across, across_charts, figures, notices, opened
 from dashboards.across import Choices
-from dashboards.knowledge import rows
 from dashboards.markup import literal
-from warehouse import Warehouse, across_queries, neuron_queries
+from warehouse import Warehouse, across_queries
 from warehouse.across_queries import NeuronMap
 from warehouse.neurons import Neuron
 
@@ -26,19 +25,21 @@ def page() -> None:
         "is in the address."
     )
     warehouse = opened.warehouse()
-    known = across_queries.maps(warehouse)
+    known = opened.ask(warehouse, across_queries.maps)
     if not known:
-        _empty(warehouse)
+        steps = ("ingest clusters --model MODEL", "ingest patterns --model MODEL")
+        notices.empty(warehouse, "no maps of neurons", *steps, first=["corpora", "neuron_stats"])
         return
     choices = Choices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen, layer = _place(choices, known)
         place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer)
-        figures = _figures(warehouse, chosen)
-        colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *figures], width=290)
-        found = rows(warehouse, across_queries.neuron_map, *place)
-        picked = across.picked_row(found)
-        sizes = {str(row["cluster"]): row["n_neurons"] for row in rows(warehouse, across_queries.clusters, *place)}
+        named = _figures(warehouse, chosen)
+        colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *named], width=290)
+        found = opened.ask(warehouse, across_queries.neuron_map, *place)
+        picked = across.picked_row(found.records)
+        clusters = opened.ask(warehouse, across_queries.clusters, *place).records
+        sizes = {str(row["cluster"]): row["n_neurons"] for row in clusters}
         default = str(picked["cluster"]) if picked else None
         cluster = int(choices.one_of("cluster", "Cluster", list(sizes), default, width=110))
     if not choices.fit():
@@ -47,18 +48,18 @@ def page() -> None:
     with left:
         figure = None
         if colour != _BY_CLUSTER:
-            corpus, figure = figures[colour]
+            corpus, figure = named[colour]
             with st.spinner("Computing the figure of every neuron"):
-                found = rows(warehouse, across_queries.neuron_map_by, *place, corpus, figure)
-        title = f"{len(found):,} neurons of layer {layer} in {len(sizes)} clusters"
-        chart = across_charts.neuron_map(found, title, cluster, figure)
-        across.draw_to_pick(chart, "/".join(map(str, ("map", *place, colour))), title)
+                found = opened.ask(warehouse, across_queries.neuron_map_by, *place, corpus, figure)
+        rows = found.records
+        title = f"{len(rows):,} neurons of layer {layer} in {len(sizes)} clusters"
+        picture = across_charts.neuron_map(rows, title, cluster, figure)
+        across.draw_to_pick(picture, found, "/".join(map(str, ("map", *place, colour))), title)
     with right:
-        if picked is None:
-            across.show_how_to_pick(len(found))
-        else:
+        if picked := across.pick(rows):
             across.link_to(Neuron(*place[:3], layer, picked["neuron"]), f"cluster {picked['cluster']}")
         _profile(warehouse, chosen, layer, cluster, sizes[str(cluster)])
+    opened.footer()
 
 
 def _place(choices: Choices, known: list[NeuronMap]) -> tuple[NeuronMap, int]:
@@ -78,7 +79,7 @@ def _figures(warehouse: Warehouse, chosen: NeuronMap) -> dict[str, tuple[str, st
     return {
         row["figure"] if len(corpora) == 1 else f"{corpus}: {row['figure']}": (corpus, row["figure"])
         for corpus in corpora
-        for row in rows(warehouse, across_queries.figures, chosen.model, chosen.checkpoint, corpus)
+        for row in opened.ask(warehouse, across_queries.figures, chosen.model, chosen.checkpoint, corpus).records
     }
 
 
@@ -86,36 +87,28 @@ def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, 
     st.markdown(f"#### What sets cluster {cluster} apart")
     place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer, cluster)
     with st.spinner("Comparing the cluster with the layer's other neurons"):
-        found = rows(warehouse, across_queries.cluster_profile, *place, _PROFILE_ROWS)
-    if not found:
+        found = opened.ask(warehouse, across_queries.cluster_profile, *place, _PROFILE_ROWS)
+    if not found.rows:
         st.caption(
             f"Nothing stored is commoner among its {n_neurons:,} neurons than among the layer's others. Patterns come "
             f"from this command, over the corpora {literal(chosen.scope)}; metadata from `ingest corpus --metadata`:"
         )
         corpora = chosen.scope.replace("+", ",")
-        across.commands(warehouse, f"ingest patterns --model {chosen.model} --corpus {corpora} --site {chosen.site}")
+        notices.commands(warehouse, f"ingest patterns --model {chosen.model} --corpus {corpora} --site {chosen.site}")
         return
     st.caption(
         f"Patterns and metadata that the top sentences of its {n_neurons:,} neurons have (q ≤ 0.05, lift above 1), "
         "against the layer's other neurons; G² ranks them (view `cluster_profile`)."
     )
     columns = st.column_config
-    st.dataframe(
+    figures.table(
         found,
-        hide_index=True,
-        column_order=["kind", "pattern", "share", "others_share", "n_with", "g2"],
-        column_config={
+        f"What sets cluster {cluster} apart",
+        {
             "share": columns.NumberColumn("of the cluster", format="percent"),
             "others_share": columns.NumberColumn("of the others", format="percent"),
             "n_with": columns.NumberColumn("neurons"),
             "g2": columns.NumberColumn("G²", format="%.1f"),
         },
+        order=["kind", "pattern", "share", "others_share", "n_with", "g2"],
     )
-
-
-def _empty(warehouse: Warehouse) -> None:
-    st.info("This warehouse holds no maps of neurons yet. These commands fill it:")
-    steps = [] if neuron_queries.has_corpora(warehouse) else ["ingest corpus FILE --name NAME"]
-    steps += [] if neuron_queries.extents(warehouse) else ["ingest activations --model MODEL"]
-    across.commands(warehouse, *steps, "ingest clusters --model MODEL", "ingest patterns --model MODEL")
-    st.markdown("The page shows what a command has stored when you load it again.")

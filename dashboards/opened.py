@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, TypeVar
 
 import streamlit as st
 
 from dashboards.markup import literal
-from warehouse import Warehouse, limited_sql
+from warehouse import Warehouse, limited_sql, prepared
 from warehouse.storage import Storage
 from warehouse.tables import Tables
 
@@ -28,12 +29,16 @@ def limited() -> Warehouse:
     return _limited(*_place())
 
 
+def runs(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return what tells apart a warehouse before and after a run, as a key for what is kept of it."""
+    return warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ()))
+
+
 def ask(warehouse: Warehouse, question: Callable[..., T], *arguments: Any) -> T:
     """Return the answer to a question, asked again only when a run has stored something since; `footer` times it."""
-    runs = (warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ())))
     began = time.monotonic()
     name = f"{question.__module__.rpartition('.')[2]}.{question.__name__}"
-    answer = _answer(warehouse, question, runs, name, arguments)
+    answer = _answer(warehouse, question, runs(warehouse), name, arguments)
     took(question.__name__, time.monotonic() - began)
     return answer
 
@@ -65,6 +70,7 @@ def _place() -> tuple[str, int]:
 def _opened(uri: str, version: int) -> Warehouse:
     found = Warehouse.open(uri)
     _ = found.connection  # made here, where one session at a time is let in
+    Thread(target=prepared.prepare, args=(found,), daemon=True).start()
     return found
 
 

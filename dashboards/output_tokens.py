@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import markup
-from warehouse import NwhError, Warehouse
+from dashboards import figures, markup, notices
+from warehouse import Warehouse
 from warehouse.cli import live
+from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
 
 _TOKENS = 10
@@ -20,14 +21,16 @@ def show(warehouse: Warehouse, neuron: Neuron) -> None:
         with st.spinner("Reading the model's output weights"):
             positive, negative, normed, transformed = _of_neuron(warehouse, warehouse.storage.uri, neuron)
     except Exception as error:  # whatever torch, transformers or a hub says
-        reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
-        st.caption(f"Not shown: {markup.literal(reason)}")
+        st.caption(f"Not shown: {notices.reason(error)}")
         return
     st.caption(_about(normed, transformed))
+    both = {"raised most": positive, "lowered most": negative}
     with st.container(horizontal=True):
-        for title, found in (("raised most", positive), ("lowered most", negative)):
+        for title, found in both.items():
             rows = [(token.replace(" ", "\N{OPEN BOX}"), [markup.number(value)]) for token, value in found]
             st.html(markup.table([title, "logit per unit"], rows), width=260)
+    listed = [(title, *each) for title, found in both.items() for each in found]
+    figures.source(Answer(["tokens", "token", "logit_per_unit"], listed), "Output tokens")
 
 
 def _about(normed: bool, transformed: bool) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
 import streamlit as st
 
-from dashboards import charts, heat, markup, opened
+from dashboards import charts, figures, heat, markup, notices, opened
 from dashboards.choice import MAX_TEXT
-from warehouse import NwhError, Warehouse, neuron_queries, search_queries
-from warehouse.cli import live
+from warehouse import Warehouse, neuron_queries, search_queries
 from warehouse.neuron_queries import Extent
 from warehouse.neurons import Neuron
 
@@ -38,10 +36,9 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
         with st.spinner("Running the model over your text"):
             tokens = heat.token_values(warehouse, neuron, [text])[0]
             how = search_queries.aggregation(warehouse, extent)
-            activation = _whole(warehouse, warehouse.storage.uri, neuron, text, how.aggregate, how.special_tokens)
+            activation = float(heat.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
     except Exception as error:  # whatever torch, transformers or a hub says
-        reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
-        st.warning(f"The model cannot be run over this text: {markup.literal(reason)}")
+        st.warning(f"The model cannot be run over this text: {notices.reason(error)}")
         return
     scale = max((abs(value) for _, _, value in tokens), default=0.0)
     st.html(f'<p class="nwh-text" dir="auto">{markup.heat_map(text, tokens, scale)}</p>{markup.colour_scale(scale)}')
@@ -49,24 +46,19 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
 
 
 def _beside(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float, aggregate: str) -> None:
-    found = opened.ask(warehouse, neuron_queries.standing, neuron, corpora, activation).records
+    found = opened.ask(warehouse, neuron_queries.standing, neuron, corpora, activation)
     st.caption(
         f"As one sentence ({aggregate} over its tokens): activation {markup.number(activation)}. "
         "Where that stands among the sentences of each corpus:"
     )
     rows = [
-        (row["corpus"], [f"{row['share_below']:.1%}", "" if row["z"] is None else f"{row['z']:+.2f}"]) for row in found
+        (row["corpus"], [f"{row['share_below']:.1%}", "" if row["z"] is None else f"{row['z']:+.2f}"])
+        for row in found.records
     ]
     st.html(markup.table(["corpus", "sentences below", "z"], rows))
-    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, corpora).records
-    domain = min(row["low"] for row in bins), max(row["high"] for row in bins)
-    for corpus, of_corpus in groupby(bins, key=lambda row: row["corpus"]):
-        title = f"Your text among the sentences of {corpus}"
-        st.altair_chart(charts.marked_histogram(list(of_corpus), title, domain, activation), alt=title)
-
-
-@st.cache_data(max_entries=1000, show_spinner=False)
-def _whole(_warehouse: Warehouse, uri: str, neuron: Neuron, text: str, aggregate: str, special_tokens: bool) -> float:
-    place = (neuron.model, neuron.checkpoint, neuron.site)
-    values = live.text_activations(_warehouse, *place, text, aggregate, special_tokens)
-    return float(values[neuron.layer, neuron.neuron])
+    figures.source(found, "Your text beside the corpora")
+    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, corpora)
+    domain = charts.extent(bins.records)
+    for corpus in corpora:
+        of_corpus, title = bins.part("corpus", corpus), f"Your text among the sentences of {corpus}"
+        figures.chart(charts.marked_histogram(of_corpus.records, title, domain, activation), of_corpus, title)

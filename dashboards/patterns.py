@@ -7,14 +7,14 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, markup, opened, tree_drawing
+from dashboards import charts, figures, markup, opened, tree_drawing
 from warehouse import Warehouse
 from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
 from warehouse.table2 import table2
 
 _ROWS, _BARS, _TREES = 50, 12, 12
-_NAMED = {"lift": ("lift", "%.2f"), "q_value": ("q", "%.1e"), "heldout_auroc": ("held-out AUROC", "%.3f")}
+_SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
@@ -54,25 +54,23 @@ def _part(title: str, answer: Answer, several: bool) -> None:
     if title.startswith("subtrees"):
         captions = (f"lift {row['lift']:.2f}, {row['share']:.0%} of the top sentences" for row in rows)
         st.html(tree_drawing.draw_all(zip((row["pattern"] for row in rows[:_TREES]), captions, strict=False)))
-    chart = charts.shares(rows[:_BARS], title.capitalize(), "of its words" if "class" in rows[0] else "of sentences")
-    st.altair_chart(chart, alt=title)
+    title = title.capitalize()
     columns = st.column_config
-    figures = {name: columns.NumberColumn(*said[:1], format=said[1]) for name, said in _NAMED.items()}
-    shown = [
-        name
-        for name in ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")
-        if name in rows[0]
-    ]
-    st.dataframe(
-        [{name: row[name] for name in shown} for row in rows],
-        hide_index=True,
-        column_config={
+    figures.table(
+        answer,
+        title,
+        {
             "name": columns.TextColumn(title),
             "share": columns.NumberColumn("in top", format="percent"),
             "corpus_share": columns.NumberColumn("in corpus", format="percent"),
+            "lift": columns.NumberColumn("lift", format="%.2f"),
+            "q_value": columns.NumberColumn("q", format="%.1e"),
+            "heldout_auroc": columns.NumberColumn("held-out AUROC", format="%.3f"),
             "support": columns.NumberColumn("sentences"),
-            **figures,
         },
+        rows,
+        order=[name for name in _SHOWN if name in rows[0]],
+        picture=charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences"),
     )
 
 

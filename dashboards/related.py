@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards import charts, markup, opened
+from dashboards import charts, figures, knowledge, markup, opened
 from dashboards.choice import Choice
 from warehouse import Warehouse, related_queries
 from warehouse.neurons import Neuron
@@ -19,7 +18,8 @@ _NEURONS, _CONCEPTS = 10, 20
 def similar(warehouse: Warehouse, chosen: Choice) -> None:
     """Show the neurons whose activations are most like this one's, with links to their pages."""
     st.markdown("#### Similar neurons")
-    rows = opened.ask(warehouse, related_queries.similar, chosen.neuron, _NEURONS).records
+    found = opened.ask(warehouse, related_queries.similar, chosen.neuron, _NEURONS)
+    rows = found.records
     if not rows:
         st.caption(
             "No sentences were sampled for this model (`nwh ingest activations --sample`), so neurons cannot be "
@@ -41,6 +41,7 @@ def similar(warehouse: Warehouse, chosen: Choice) -> None:
             [replace(chosen, neuron=place, text="").link for place in places],
         )
     )
+    figures.source(found, "Similar neurons")
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
@@ -49,7 +50,8 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     if neuron.site != "ffn":
         st.caption("Knowledge attribution is of neurons of site `ffn`.")
         return
-    rows = opened.ask(warehouse, related_queries.concepts, neuron).records
+    found = opened.ask(warehouse, related_queries.concepts, neuron)
+    rows = found.records
     if not rows:
         st.caption(
             "None at t = 0.2, p = 0.5 at any checkpoint, or no attributions are stored of this model: `nwh ingest "
@@ -65,9 +67,11 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
         "of a prompt's highest attribution in half of its prompts (t = 0.2, p = 0.5; Dai et al. 2021)."
     )
     over_time = [row for row in rows if (row["dataset"], row["concept"]) in shown]
+    picture = None
     if len({row["checkpoint"] for row in over_time}) > 1:
         title = "Concepts of this neuron over checkpoints"
-        st.altair_chart(charts.over_checkpoints(over_time, title), alt=title)
+        picture = charts.over_checkpoints(over_time, title)
+        st.altair_chart(picture, alt=title)
     st.html(
         markup.table(
             ["concept", "data set", "highest attribution", "at", "checkpoints"],
@@ -83,11 +87,10 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
                 )
                 for name, row in shown.items()
             ],
-            [_concept_page(neuron.model, row) for row in shown.values()],
+            [
+                knowledge.Choice(neuron.model, row["dataset"], row["concept"], row["checkpoint"]).link
+                for row in shown.values()
+            ],
         )
     )
-
-
-def _concept_page(model: str, row: dict[str, Any]) -> str:
-    names = ("dataset", "concept", "checkpoint")
-    return f"concept?{urlencode({'model': model, **{name: row[name] for name in names}})}"
+    figures.source(found, "Concepts it contributes to", picture)

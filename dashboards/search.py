@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards import choice, opened
-from dashboards.knowledge import nwh
+from dashboards import across, choice, figures, heat, notices, opened
 from dashboards.markup import literal
 from dashboards.search_choice import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
-from warehouse import NwhError, Warehouse, knowledge_queries, neuron_queries, search_queries
-from warehouse.cli.live import text_activations
+from warehouse import Warehouse, knowledge_queries, neuron_queries, search_queries
 from warehouse.neuron_queries import Answer, Extent
+from warehouse.neurons import Neuron
 
 _ANY, _VALUES = "any", 1000
 _EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
@@ -54,13 +52,12 @@ def page() -> None:
     models = list(labels | {f"{of.model}@{checkpoint}": None for of in series for checkpoint in of.checkpoints})
     wanted, problems = read(st.query_params, models)
     if problems:
-        st.error("This address asks for what there is not.\n\n" + "\n".join(f"- {problem}" for problem in problems))
-        st.button("Search without it", on_click=_go, args=(wanted,))
+        notices.wrong_address(problems, "Search without it", _go, wanted)
         return
     by = _choose_kind(wanted)
     st.caption(by.kind.about)
     if not _has(warehouse, by, bool(extents), bool(series)):
-        _empty(warehouse, by)
+        _empty(warehouse, by.by)
         return
     chosen = _controls(warehouse, by, extents, models)
     answer = _answer(warehouse, chosen, extents)
@@ -229,10 +226,9 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
         return None
     how = opened.ask(warehouse, search_queries.aggregation, extent)
     try:
-        activations = _activations(warehouse, warehouse.storage.uri, extent, chosen.text, how)
+        activations = heat.text_values(warehouse, extent, chosen.text, how)
     except Exception as error:  # whatever torch, transformers or a hub says of a model that cannot be run
-        reason = str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}"
-        st.warning(f"The model did not run on this text: {literal(reason)}")
+        st.warning(f"The model did not run on this text: {notices.reason(error)}")
         return None
     over = ", ".join(map(literal, how.corpora))
     tokens = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
@@ -244,44 +240,35 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
     )
 
 
-@st.cache_data(max_entries=50, show_spinner=False)
-def _activations(_warehouse: Warehouse, uri: str, extent: Extent, text: str, how: search_queries.Aggregation) -> Any:
-    return text_activations(
-        _warehouse, extent.model, extent.checkpoint, extent.site, text, how.aggregate, how.special_tokens
-    )
-
-
 def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
     """Show neurons as a table; those of models that were run over corpora have a link to their page."""
-    pages = {(choice.label(extent), extent.site) for extent in extents}
-    rows = []
-    for row in answer.records[: chosen.rows]:
-        model = f"{row.pop('model')}@{row.pop('checkpoint')}"
-        place = {"model": model, "site": row["site"], "layer": row["layer"], "neuron": row["neuron"]}
-        # Relative, so that it holds below whatever path a proxy serves the pages at.
-        link = f"neuron?{urlencode(place)}" if (model, row["site"]) in pages else None
-        rows.append({"open": link, "model": model, **row})
+    pages = {(extent.model, extent.checkpoint, extent.site) for extent in extents}
+    shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
+    rows, places = [], []
+    for row in shown.records:
+        place = Neuron(row.pop("model"), row.pop("checkpoint"), row["site"], row["layer"], row["neuron"])
+        neuron = choice.Choice(place)
+        has_page = (place.model, place.checkpoint, place.site) in pages
+        places += [place] * has_page
+        rows.append({"open": neuron.link if has_page else None, "model": neuron.label, **row})
     if not rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")
         if chosen.by in _EXAMPLES:
             st.caption("Patterns below the `--min-support` of `nwh ingest patterns` are not stored.")
         return
-    more = " There are more: narrow the search, or show more rows." if len(answer.rows) > chosen.rows else ""
+    more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
     st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
-    st.dataframe(rows, hide_index=True, column_config=_CONFIG)
+    figures.table(shown, "Neurons found", _CONFIG, rows)
+    if places:
+        across.open_one(places)
 
 
-def _empty(warehouse: Warehouse, wanted: Search) -> None:
+def _empty(warehouse: Warehouse, by: str) -> None:
     """Say which commands make what this kind of search reads."""
-    st.info("Nothing is stored yet that this search could find. These commands make it:")
-    annotate = "" if warehouse.snapshot.get("annotations") else "ingest annotations --corpus NAME"
-    run = "" if warehouse.snapshot.get("neuron_stats") else "ingest activations --model MODEL"
-    read_in = "" if warehouse.snapshot.get("corpora") else "ingest corpus FILE --name NAME"
-    steps = {
-        "metadata": ["ingest corpus FILE --name NAME --metadata COLUMN", run],
-        "concept": ["ingest prompts FILE --dataset NAME", "ingest attributions --model MODEL --dataset NAME"],
-        "class": [read_in, run],
-        "text": [read_in, run],
-    }.get(wanted.by, [read_in, run, annotate, "ingest patterns --model MODEL"])
-    st.code("\n".join(f"{nwh(warehouse)} {step}" for step in steps if step), language="bash", wrap_lines=True)
-    st.markdown("The page shows what a command has stored when you load it again.")
+    first, steps = {
+        "metadata": (["sentence_metadata", "neuron_stats"], []),
+        "concept": (["prompts"], ["ingest attributions --model MODEL --dataset NAME"]),
+        "class": (["corpora", "neuron_stats"], []),
+        "text": (["corpora", "neuron_stats"], []),
+    }.get(by, (["corpora", "neuron_stats", "annotations"], ["ingest patterns --model MODEL"]))
+    notices.empty(warehouse, "nothing that this search could find", *steps, first=first)

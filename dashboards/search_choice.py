@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from dashboards.markup import literal
+from warehouse.names import split_checkpoint
 from warehouse.search_queries import Filters
 
 MAX_ROWS = 1000
@@ -111,10 +112,10 @@ class Search:
     def filters(self) -> Filters:
         """What the result is narrowed to, of what this kind of search takes."""
         takes = self.kind.takes
-        model, _, checkpoint = self.model.rpartition("@")
+        model, checkpoint = split_checkpoint(self.model)
         return Filters(
             model,
-            checkpoint,
+            checkpoint or "",
             self.site if "site" in takes else "",
             self.scope if "scope" in takes else "",
             layer_range(self.layers),

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import markup, opened
+from dashboards import figures, markup, opened
 from dashboards.choice import Choice
 from warehouse import Warehouse, neuron_queries, sample_queries
 
@@ -33,14 +33,17 @@ def poles(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> list[
     lists = []
     for pole, extreme in POLES.items():
         asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
-        found = fold(opened.ask(warehouse, neuron_queries.sentences, *asked).records)[: chosen.k]
-        st.markdown(f"#### {pole.capitalize()} sentences")
-        folded = sum(len(row["same"]) for row in found)
+        found = opened.ask(warehouse, neuron_queries.sentences, *asked)
+        shown = fold(found.records)[: chosen.k]
+        title = f"{pole.capitalize()} sentences"
+        st.markdown(f"#### {title}")
+        folded = sum(len(row["same"]) for row in shown)
         st.caption(
-            f"{len(found)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}"
+            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}"
             + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
         )
-        lists.append(_show(warehouse, chosen, corpora, found))
+        lists.append(_show(warehouse, chosen, corpora, shown))
+        figures.source(found, title)
     return lists
 
 
@@ -48,7 +51,8 @@ def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) ->
     """Show sentences between quantiles of the neuron's activation, and random ones, from the stored sample."""
     st.markdown("#### Sentences of every strength")
     k = min(chosen.k, _PER_INTERVAL)
-    rows = opened.ask(warehouse, sample_queries.by_quantile, chosen.neuron, tuple(corpora), k).records
+    found = opened.ask(warehouse, sample_queries.by_quantile, chosen.neuron, tuple(corpora), k)
+    rows = found.records
     if not rows:
         st.caption(
             "No sentences of these corpora were sampled for this model; `nwh ingest activations --sample 1000` keeps "
@@ -70,6 +74,7 @@ def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) ->
             lowest, highest = markup.number(drawn[0]["lowest"]), markup.number(drawn[0]["highest"])
             st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
             lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
+    figures.source(found, "Sentences of every strength")
     return lists
 
 

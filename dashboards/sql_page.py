@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 import streamlit as st
 
-from dashboards import opened
+from dashboards import downloads, figures, notices, opened, saved_queries
+from dashboards.chart_parts import HIGH
 from dashboards.dictionary import STYLE, dictionary
-from dashboards.markup import HIGH, literal
+from dashboards.markup import literal
+from dashboards.sql_choice import MAX_ROWS, MAX_SECONDS, SHOWN_AS, Choice, read
 from warehouse import Warehouse, limited_sql
 from warehouse.cli.examples import examples
 from warehouse.errors import UsageError
 from warehouse.limited_sql import Result
-from warehouse.output import Format
 
-MAX_ROWS, MAX_SECONDS = 10_000, 60
-SHOWN_AS = ("table", "bar", "line", "scatter")
-_FILES = {
-    Format.csv: "text/csv",
-    Format.json: "application/json",
-    Format.parquet: "application/vnd.apache.parquet",
-}
 _STYLE = """<style>
 .st-key-sql_query textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; tab-size: 4; }
 </style>"""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A statement, its limits, how its rows are shown, and what is looked up in the dictionary.
-
-    shown: `table`, `bar`, `line` or `scatter`. x, y, colour: columns of a chart, empty for the first that fit.
-    """
-
-    query: str = ""
-    rows: int = 1000
-    seconds: int = 10
-    shown: str = "table"
-    x: str = ""
-    y: str = ""
-    colour: str = ""
-    find: str = ""
-
-    @property
-    def address(self) -> dict[str, str]:
-        """The query parameters that `read` makes this choice of."""
-        changed = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: str(value) for name, value in changed.items() if value != getattr(Choice, name)}
-
-
-def read(address: Mapping[str, str]) -> tuple[Choice, list[str]]:
-    """Return the choice of an address, and what is wrong with the address, in Markdown."""
-    problems: list[str] = []
-    found: dict[str, Any] = {}
-    highest = {"rows": MAX_ROWS, "seconds": MAX_SECONDS}
-    for name in (field.name for field in fields(Choice) if field.name in address):
-        text = address[name]
-        if name in highest and not (re.fullmatch("[0-9]{1,6}", text) and 1 <= int(text) <= highest[name]):
-            problems.append(f"{name} {literal(text)} is not here: it is a number from 1 to {highest[name]}")
-        elif name == "shown" and text not in SHOWN_AS:
-            problems.append(f"{name} {literal(text)} is not here: there is {', '.join(map(literal, SHOWN_AS))}")
-        else:
-            found[name] = int(text) if name in highest else text
-    return Choice(**found), problems
 
 
 def page() -> None:
@@ -79,16 +32,15 @@ def page() -> None:
         "writes, no other files. The statement is in the address: to keep or share it, keep or share the address."
     )
     st.html(STYLE + _STYLE)
-    opened.warehouse()  # an error here, where there is none, is the application's to show
+    warehouse = opened.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")
     with right:
         _dictionary(chosen)
     with left:
-        _editor(chosen)
+        _editor(warehouse, chosen)
         if problems:
-            st.error("This address asks for what there is not.\n\n" + "\n".join(f"- {each}" for each in problems))
-            st.button("Go on without it", on_click=_go, args=(chosen,))
+            notices.wrong_address(problems, "Go on without it", _go, chosen)
         elif chosen.query.strip():
             _run(chosen)
         else:
@@ -99,7 +51,7 @@ def page() -> None:
 # -- choosing ----------------------------------------------------------------------------------------------
 
 
-def _editor(chosen: Choice) -> None:
+def _editor(warehouse: Warehouse, chosen: Choice) -> None:
     """Draw the editor as the address says; what is typed and not yet run stays while other widgets are used."""
     state = st.session_state
     of_form = {"sql_query": chosen.query, "sql_rows": chosen.rows, "sql_seconds": chosen.seconds}
@@ -114,8 +66,30 @@ def _editor(chosen: Choice) -> None:
             st.form_submit_button("Run", type="primary", help="Ctrl+Enter in the statement", on_click=_submitted)
     with st.expander("Examples"):
         for i, (title, query) in enumerate(examples()):
-            fresh = Choice(query, chosen.rows, chosen.seconds, find=chosen.find)
-            st.button(title, key=f"sql_example_{i}", type="tertiary", on_click=_go, args=(fresh,))
+            _take(title, f"sql_example_{i}", query, chosen)
+    with st.expander("Saved queries"):
+        _saved(warehouse, chosen)
+
+
+def _saved(warehouse: Warehouse, chosen: Choice) -> None:
+    """List the statements that are kept as files, and say how to keep the one at hand."""
+    folder = saved_queries.folder(warehouse)
+    for query in saved_queries.saved(folder) if folder else []:
+        label = literal(query.name) + (f": {literal(query.about)}" if query.about else "")
+        _take(label, f"sql_saved_{query.name}", query.sql, chosen)
+    place = literal(str(folder)) if folder else "the folder that `$NWH_QUERIES` names"
+    st.caption(
+        f"Files `NAME.sql` in {place} are listed here, with what their first line says where it is a comment. Pages "
+        "write nothing: download a statement that you ran, and put it there."
+    )
+    if chosen.query.strip():
+        st.download_button("Download .sql", chosen.query, "query.sql", "application/sql", on_click="ignore")
+
+
+def _take(label: str, key: str, query: str, chosen: Choice) -> None:
+    """Offer a statement to be run."""
+    fresh = Choice(query, chosen.rows, chosen.seconds, find=chosen.find)
+    st.button(label, key=key, type="tertiary", on_click=_go, args=(fresh,))
 
 
 def _submitted() -> None:
@@ -138,10 +112,9 @@ def _go(chosen: Choice) -> None:
 
 def _run(chosen: Choice) -> None:
     warehouse = opened.limited()
-    runs = (warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ())))
     try:
         with st.spinner("Running"):
-            result = _result(warehouse, runs, chosen.query, chosen.rows, chosen.seconds)
+            result = _result(warehouse, opened.runs(warehouse), chosen.query, chosen.rows, chosen.seconds)
     except UsageError as error:
         st.error("This statement did not run to its end.")
         st.code(str(error), language=None, wrap_lines=True)
@@ -167,15 +140,7 @@ def _run(chosen: Choice) -> None:
     else:
         _chart(chosen, values)
     with st.container(horizontal=True):
-        for format, mime in _FILES.items():
-            st.download_button(
-                f"Download {format.value}",
-                partial(result.file, format),
-                f"rows.{format.value}",
-                mime,
-                key=f"sql_download_{format.value}",
-                on_click="ignore",
-            )
+        downloads.buttons("rows", result.file)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -204,7 +169,9 @@ def _chart(chosen: Choice, values: Mapping[str, list[Any]]) -> None:
                 on_change=_changed,
                 args=(chosen, name),
             )
-    st.altair_chart(chart(values, chosen.shown, x, y, colour), alt=f"{y} by {x}")
+    picture = chart(values, chosen.shown, x, y, colour)
+    st.altair_chart(picture, alt=f"{y} by {x}")
+    figures.svg(picture, f"{y} by {x}")
 
 
 def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: str = "") -> alt.Chart:
@@ -231,7 +198,7 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
     if colour:
         axes["color"] = alt.Color(field="colour", type=types["colour"], title=colour)
     else:
-        axes["color"] = alt.value(f"rgb({HIGH})")
+        axes["color"] = alt.value(HIGH)
     drawn: alt.Chart = marked.encode(**axes)
     return drawn
 

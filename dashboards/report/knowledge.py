@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dashboards import knowledge_charts
+from dashboards import formation_charts
 from dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from warehouse import knowledge_queries, report_queries
 from warehouse.knowledge_queries import Series
@@ -58,7 +58,7 @@ def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             "100 %, logarithmic beyond (view relative_change_distribution; Ariyama 2024, figures 3 to 14).",
             found,
             [
-                knowledge_charts.change_distribution(rows, series.checkpoints, polarity, operation)
+                formation_charts.change_distribution(rows, series.checkpoints, polarity, operation)
                 for polarity, rows in of.items()
                 if rows
             ],
@@ -77,7 +77,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
         f"Mean and quartiles over concepts of the number of neurons {_T_P} (view knowledge_neurons_per_concept; Dai et "
         "al. 2021; Ariyama 2024, figure 15).",
         found,
-        [knowledge_charts.neurons_over_time(found.records, series.checkpoints)],
+        [formation_charts.neurons_over_time(found.records, series.checkpoints)],
     )
     found = subject.warehouse.ask(knowledge_queries.layers, *place)
     title, unit = "Contributing neurons by layer", "neurons per concept"
@@ -88,7 +88,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
             "How many contributing neurons a concept has in each layer, mean over concepts (view "
             "knowledge_neuron_layers; Ariyama 2024, figure 16).",
             found,
-            [knowledge_charts.layers_over_time(found.records, series.checkpoints, "per_concept", title, unit)],
+            [formation_charts.layers_over_time(found.records, series.checkpoints, "per_concept", title, unit)],
         )
     found = subject.warehouse.ask(knowledge_queries.attributions, *place)
     title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
@@ -99,7 +99,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
             "Mean knowledge attribution of the contributing neurons of each layer to their concepts (view "
             "attribution_by_layer; Ariyama 2024, figure 17).",
             found,
-            [knowledge_charts.layers_over_time(found.records, series.checkpoints, "mean", title, unit)],
+            [formation_charts.layers_over_time(found.records, series.checkpoints, "mean", title, unit)],
         )
 
 
@@ -116,7 +116,7 @@ def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         f"How many neurons contribute to 1, 2, 3 … concepts, {_T_P} (view concepts_per_neuron; Ariyama 2024, figure "
         "18).",
         found,
-        [knowledge_charts.sharing(found.records, checkpoint)],
+        [formation_charts.sharing(found.records, checkpoint)],
     )
     found = subject.warehouse.ask(knowledge_queries.shared_neurons, *place, _SHARED_NEURONS)
     if found.rows:
@@ -143,7 +143,7 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         f"Share of the last checkpoint's contributing neurons that contribute at each checkpoint: mean over concepts, "
         f"and one concept with many of them, {concept} (view knowledge_neuron_stability; Ariyama 2024, figure 19).",
         found,
-        [knowledge_charts.stability(found.records, checkpoints, concept)],
+        [formation_charts.stability(found.records, checkpoints, concept)],
     )
     found = subject.warehouse.ask(knowledge_queries.history, series.model, dataset, concept)
     if found.rows:
@@ -153,7 +153,7 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             "At which checkpoints each of the last checkpoint's contributing neurons contributes to this concept (view "
             "knowledge_neuron_persistence; Ariyama 2024, figure 19).",
             found,
-            [knowledge_charts.history(found.records, checkpoints, concept)],
+            [formation_charts.history(found.records, checkpoints, concept)],
         )
     found = subject.warehouse.ask(knowledge_queries.overlap, series.model, dataset)
     if found.rows:
@@ -163,7 +163,7 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             "Jaccard index of the contributing neurons of two checkpoints, mean over concepts (view "
             "checkpoint_overlap).",
             found,
-            [knowledge_charts.overlap(found.records, checkpoints)],
+            [formation_charts.overlap(found.records, checkpoints)],
         )
 
 
@@ -187,7 +187,7 @@ def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             f"{len(acquired.rows) - len(known):,} of {len(acquired.rows):,} concepts of known frequency are not "
             "acquired at any (view acquisition).",
             acquired,
-            [knowledge_charts.acquisition(known, checkpoints)],
+            [formation_charts.acquisition(known, checkpoints)],
         )
     for operation in series.operations:
         found = subject.warehouse.ask(knowledge_queries.rank_change_of_extremes, *place, operation)
@@ -198,7 +198,7 @@ def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
                 "Change of the answers' rank in the vocabulary, mean over the ten most and the ten least frequent "
                 "concepts (view rank_change; Ariyama 2024, figures 20 to 22).",
                 found,
-                [knowledge_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
+                [formation_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
             )
     if not (acquired.rows or correlations.rows):
         what = f"There are no frequencies of the concepts of {dataset} (package wordfreq knows those of English words)."

@@ -80,7 +80,7 @@ def _table2(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhib
         f"Neurons {choice}: typical words, sequences, subtrees and metadata of their top sentences, with the share of "
         "these sentences and the lift against the corpus, q at most 0.05; parts of speech as shares of words; mean "
         "length in tokens beside the corpus's (Oba et al. 2021, table 2).",
-        Noted(_COLUMNS, rows, subject.warehouse.taken()),
+        Noted(_COLUMNS, rows, statements=subject.warehouse.taken()),
         shown=Answer(
             ["", *map(_short, chosen)], [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)]
         ),
@@ -121,7 +121,7 @@ def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Ex
         f"Sentences that activate these neurons at {extent.site} most",
         f"The {_SENTENCES} sentences of highest activation of each neuron over {', '.join(extent.corpora)}, exact "
         "(macro top_sentences).",
-        Noted(columns, rows, subject.warehouse.taken()),
+        Noted(columns, rows, statements=subject.warehouse.taken()),
     )
 
 

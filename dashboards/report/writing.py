@@ -11,7 +11,7 @@ from dashboards.report import across, drawing, knowledge, material, neurons, pag
 from dashboards.report.exhibits import Exhibit, Section, Subject
 from warehouse import Warehouse, knowledge_queries, neuron_queries, report_queries
 from warehouse.errors import UsageError
-from warehouse.names import short_name
+from warehouse.names import short_name, split_checkpoint
 from warehouse.neurons import parse_neuron
 from warehouse.noted import NotingWarehouse
 from warehouse.output import Format, write_rows
@@ -72,7 +72,7 @@ def write_report(
 
 def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ()) -> Subject:
     """Return what MODEL[@CHECKPOINT] names in a warehouse; UsageError, saying what there is, where it is not there."""
-    named, _, label = reference.partition("@")
+    named, label = split_checkpoint(reference)
     stored: dict[str, list[str]] = {}
     for name, checkpoint in report_queries.models(warehouse).rows:
         stored.setdefault(name, []).append(checkpoint)

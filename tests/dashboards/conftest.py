@@ -91,7 +91,7 @@ def served(uri: str, log: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(90)  # on a busy machine it takes its time
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", port)) != 0, "the server must end with `nwh dashboard`"
 
@@ -143,3 +143,19 @@ def browser(tmp_path):
     yield start
     for chrome in started:
         chrome.quit()
+
+
+@pytest.fixture
+def made_of(monkeypatch):
+    """Return a list of what the figures of pages are made of, filled as pages are run."""
+    from dashboards import figures
+    from tests.dashboards.shown import Figure
+
+    made, offer = [], figures.source
+
+    def noted(*arguments):
+        made.append(Figure(*arguments))
+        offer(*arguments)
+
+    monkeypatch.setattr(figures, "source", noted)
+    return made

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.dashboards.shown import commands
 from tests.dashboards.test_knowledge_pages import charts, frame, run, same
 from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
 from warehouse import Warehouse
@@ -67,7 +68,7 @@ def test_the_layers_page_draws_every_neuron(open_page, warehouse, rows):
     assert len(shown["Correlation over dimensions"]) == len(frame(app, "p_value")) == LAYERS * (LAYERS - 1) / 2
     names = ("layer", "k", "sse", "n_vectors")
     there = [dict(zip(names, row, strict=True)) for row in rows.curves["ffn", "news+tweets"]]
-    assert same(shown["Diversity of layers: what clusters leave unexplained"], there, "layer", "k", "sse")
+    assert same(shown["What clusters leave unexplained, by layer"], there, "layer", "k", "sse")
     assert not app.get("page_link")
 
 
@@ -88,7 +89,7 @@ def test_a_picked_neuron_is_linked_to(open_page, warehouse):
 def test_what_does_not_vary_or_is_missing_is_said(open_page, warehouse):
     app = open_page("layers", warehouse, **{**LAYERS_AT, "model": "tuned@step9"} | {"scope": ""})
     assert any("no correlation" in info.value for info in app.info)  # the hand-made std is 1 everywhere
-    assert "ingest clusters --model MODEL --site ffn" in app.code[0].value
+    assert "ingest clusters --model MODEL --site ffn" in commands(app)[0]
     at = {"model": "base@main", "site": "hidden", "corpus": "news", "figure": f"share:topic={HOSTILE}"}
     app = open_page("layers", warehouse, **at)
     assert any("1 neurons do not have the figure" in caption.value for caption in app.caption)
@@ -106,7 +107,7 @@ def test_the_map_draws_clusters_and_what_sets_one_apart(open_page, warehouse, ro
     drawn = charts(app)[title]
     assert [row["neuron"] for row in drawn if row["value"] is None] == [0]
     assert {row["value"] for row in drawn[1:]} <= {i / 8 for i in range(9)}
-    assert open_page("neuron_map", warehouse, **MAP_AT | {"cluster": "2"}).code  # how to make patterns
+    assert commands(open_page("neuron_map", warehouse, **MAP_AT | {"cluster": "2"}))  # how to make patterns
     at = {name: value for name, value in MAP_AT.items() if name != "cluster"}
     app = open_page("neuron_map", warehouse, **at, neuron="0/5")
     assert app.selectbox(key="cluster").value == "2"
@@ -175,5 +176,21 @@ def test_an_empty_warehouse_says_what_fills_it(open_page, tmp_path, page):
     made = Warehouse.create(tmp_path / "empty")
     app = open_page(page, made)
     filled = {"layers": "activations --model", "neuron_map": "clusters --model", "comparison": "distances --before"}
-    assert f"nwh --warehouse {made.storage.uri} ingest {filled[page]} MODEL" in app.code[0].value
+    assert f"nwh --warehouse {made.storage.uri} ingest {filled[page]} MODEL" in commands(app)[0]
     assert not app.get("vega_lite_chart")
+
+
+@pytest.mark.parametrize("page", ["layers", "neuron_map"])
+def test_a_neuron_is_picked_without_a_click(open_page, warehouse, page):
+    app = open_page(page, warehouse, **AT[page] | {"layer": "1"})
+    assert not app.get("page_link")
+    run(app.text_input(key="picked neuron").set_value(" 1_5"))
+    assert app.query_params["neuron"] == "1/5"
+    assert "cluster" not in app.query_params
+    place = {"model": "base@main", "site": AT[page]["site"], "layer": "1", "neuron": "5"}
+    assert link(app) == ("neuron", place)
+    run(app.text_input(key="picked neuron").set_value("**9**"))
+    assert not app.get("page_link")
+    assert any("Neuron `**9**` is not in this picture" in caption.value for caption in app.caption)
+    run(app.text_input(key="picked neuron").set_value(""))
+    assert "neuron" not in app.query_params

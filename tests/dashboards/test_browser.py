@@ -115,6 +115,24 @@ def test_the_neuron_page(address, browser):
     page.no_complaint()
 
 
+def test_a_figure_has_its_statement_its_rows_and_its_picture(address, browser, tmp_path):
+    page = Page(browser(1280), address)
+    page.open(f"{ADDRESS}&corpora=plain&tokens=off")
+    title = "Sentences of plain by activation"
+    page.until(lambda: page.all(f"button[aria-label='Download as PNG: {title}']"), "Streamlit's own button for PNG")
+    page.chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    page.chrome.find_element("css selector", f".st-key-source-{title.replace(' ', '-')} button").click()
+    page.until(lambda: page.all("[data-testid=stLinkButton] a"), "the statement")
+    for label in ("CSV", "SVG"):
+        name = tmp_path / f"{title.lower().replace(' ', '-')}.{label.lower()}"
+        page.chrome.find_element("css selector", f".st-key-{label}-{title.replace(' ', '-')} button").click()
+        page.until(name.exists, f"{name.name} to be there")
+        assert name.read_text().startswith({"CSV": "low,high,sentences\n", "SVG": "<svg "}[label])
+    page.chrome.get(page.all("[data-testid=stLinkButton] a")[0].get_attribute("href"))
+    page.until(lambda: "64 rows in" in page.text(), "the rows of the histogram")
+    page.no_complaint()
+
+
 def test_text_from_corpora_is_shown_as_it_is(address, browser):
     page = Page(browser(390, 2400, dark=True), address)
     page.open(f"{ADDRESS}&corpora=hostile")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.dashboards.shown import commands
 from tests.warehouse.knowledge_rows import CONCEPTS, STEPS, Rows
 from warehouse import Warehouse
 
@@ -211,13 +212,13 @@ def test_a_bad_address_is_explained_and_has_a_way_out(open_page, warehouse, page
 @pytest.mark.parametrize("page", ["concepts", "formation"])
 def test_without_neurons_interventions_or_steps_the_pages_say_so(open_page, warehouse, page):
     app = open_page(page, warehouse, model="untrained")
-    assert "ingest interventions --model MODEL" in app.code[0].value
+    assert "ingest interventions --model MODEL" in commands(app)[0]
     assert any("No neuron" in info.value for info in app.info)
     assert len(app.get("vega_lite_chart")) >= 2
     app = open_page(page, warehouse, model="solo", dataset="a", concept="c07")
     assert app.selectbox(key="checkpoint").options == list(STEPS["solo"])
     assert len(app.get("vega_lite_chart")) >= 3
-    assert not app.code
+    assert not commands(app)
     if page == "formation":
         assert "one checkpoint only" in app.caption[0].value
 
@@ -227,5 +228,5 @@ def test_an_empty_warehouse_says_what_fills_it(open_page, tmp_path, page):
     made = Warehouse.create(tmp_path / "empty")
     app = open_page(page, made)
     for command in ("prompts FILE --dataset NAME", "attributions --model MODEL", "interventions --model MODEL"):
-        assert f"nwh --warehouse {made.storage.uri} ingest {command}" in app.code[0].value
+        assert f"nwh --warehouse {made.storage.uri} ingest {command}" in commands(app)[0]
     assert not app.get("vega_lite_chart")

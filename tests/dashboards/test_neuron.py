@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboards
 from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.shown import commands
 from warehouse import Warehouse
 
 APP = Path(dashboards.__file__).with_name("app.py")
@@ -181,15 +182,15 @@ def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_p
 
     made = Warehouse.create(tmp_path / "empty")
     app = open_page(made)
-    assert "ingest corpus FILE" in app.code[0].value
-    assert f"nwh --warehouse {made.storage.uri} ingest activations" in app.code[0].value
+    assert "ingest corpus FILE" in commands(app)[0]
+    assert f"nwh --warehouse {made.storage.uri} ingest activations" in commands(app)[0]
     add_corpus(made, "one", 20)
     run(app)
-    assert "ingest corpus" not in app.code[0].value
+    assert "ingest corpus" not in commands(app)[0]
     model = load(str(tiny_bert), name="tiny", device="cpu")
     ingest_activations(made, model, ["one"], Settings(("ffn",), k=3, sample=0))
     run(app)
-    assert not app.code
+    assert not commands(app)
     assert app.selectbox(key="site").value == "ffn"
     assert len(texts(lists(app)[0])) == 3
     add_corpus(made, "two", 20, seed=1)

@@ -13,10 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import downloads, sentences, tree_drawing
 from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.shown import assert_given_again, files
 from tests.dashboards.test_markup import Read
 from tests.dashboards.test_neuron import lists, run, texts
 from tests.ingest.tiny_language_models import WORDS, save_masked
-from warehouse import Warehouse, neuron_queries, output
+from warehouse import Warehouse, limited_sql, neuron_queries, output
 from warehouse.neurons import Neuron
 
 NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
@@ -112,6 +113,18 @@ def test_similar_neurons_lead_to_their_pages(open_page):
     assert all(re.fullmatch(r"neuron\?model=tiny%40main&site=ffn&layer=\d&neuron=\d+&k=3&tokens=off", e) for e in links)
 
 
+def test_statements_over_the_sample_give_the_rows_shown(warehouse, open_page, made_of):
+    open_page(tokens="off")
+    limited = limited_sql.open_limited(warehouse.storage.uri)
+    of_sample = {
+        each.about: each for each in made_of if each.about in ("Sentences of every strength", "Similar neurons")
+    }
+    assert len(of_sample) == 2
+    for each in of_sample.values():
+        assert "activation_sample" in each.answer.sql or "similar_neurons" in each.answer.sql
+        assert_given_again(limited, each)
+
+
 def test_output_tokens_are_those_of_the_weights(open_page):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -152,10 +165,10 @@ def test_a_hostile_text_of_ones_own_stays_text(open_page, hostile):
 @pytest.mark.parametrize("format", ["csv", "parquet", "json"])
 def test_downloads_hold_every_stored_sentence(warehouse, open_page, format):
     app = open_page(tokens="off")
-    assert len(app.get("download_button")) == 3
+    assert {"CSV", "Parquet", "JSON"} <= set(files(app))
     want = neuron_queries.all_sentences(warehouse, PLACE, ["one"]).records
     assert len(want) == 2 * warehouse.scan("neuron_stats").collect()["n"][0]
-    content = downloads.made(lambda: neuron_queries.all_sentences(warehouse, PLACE, ["one"]), output.Format(format))()
+    content = downloads.written(neuron_queries.all_sentences(warehouse, PLACE, ["one"]), output.Format(format))
     if format == "json":
         assert json.loads(content) == want
     else:

@@ -27,7 +27,8 @@ from dashboards.report import drawing, neurons, page, write_report
 from dashboards.report.exhibits import Exhibit, Missing
 from dashboards.report.writing import subject_of
 from warehouse.neuron_queries import Extent
-from warehouse.noted import Noted, written_out
+from warehouse.noted import Noted
+from warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}
 NEURONS, SHAPES = 40, [(0, 3), (2, 4)]
@@ -322,7 +323,7 @@ def test_text_from_corpora_stays_text(activations, warehouse):
     assert [row[-1] for row in shown.exhibits[0].rows[1:]] == [row[-1] for row in sentences.facts.rows]
     assert {row[-1] for row in sentences.facts.rows} <= set(HOSTILE)
 
-    facts = Noted(["<i>a", "b"], [(HOSTILE[0], [HOSTILE[2], "x"]), ("<b>", None)], ("select '<u>'",))
+    facts = Noted(["<i>a", "b"], [(HOSTILE[0], [HOSTILE[2], "x"]), ("<b>", None)], statements=("select '<u>'",))
     shown = Reader(page.exhibit(Exhibit("n", "<em>t", "<s>", facts), "Table 1", [], []))
     assert shown.exhibits[0].rows == [["<i>a", "b"], [HOSTILE[0], f"{HOSTILE[2]}, x"], ["<b>", ""]]
     assert shown.exhibits[0].sql == "select '<u>'"

@@ -15,6 +15,7 @@ from dashboards import search_choice, sql_page
 from dashboards.dictionary import dictionary
 from dashboards.search_choice import Search
 from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.shown import commands, files
 from tests.warehouse.knowledge_rows import CONCEPTS, Rows
 from warehouse import Warehouse, limited_sql
 from warehouse.catalog import questions
@@ -87,8 +88,8 @@ def test_home_says_what_there_is_and_where_to_begin(open_page, warehouse):
     assert sorted((row["job"], row["unit"]) for row in jobs) == sorted(set(stored))
     links = re.findall(r'<a href="(\w+)">', app.get("html")[0].value)
     assert links == ["neuron", "search", "layers", "sql"]
-    assert "ingest attributions --model MODEL --dataset NAME" in app.code[0].value
-    assert "ingest corpus" not in app.code[0].value
+    assert "ingest attributions --model MODEL --dataset NAME" in commands(app)[0]
+    assert "ingest corpus" not in commands(app)[0]
     assert "queries in" in app.caption[-1].value
 
 
@@ -102,14 +103,14 @@ def test_home_of_prompts_alone(open_page, knowledge):
     assert (a["dataset"], a["n_concepts"], list(a["models"])) == ("a", 26, ["bert", "solo", "untrained"])
     assert list(b["models"]) == ["bert", "untrained"]
     assert {"search", "concept", "formation"} < set(re.findall(r'<a href="(\w+)">', app.get("html")[0].value))
-    assert "ingest corpus FILE" in app.code[0].value
+    assert "ingest corpus FILE" in commands(app)[0]
 
 
 def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
     made = Warehouse.create(tmp_path / "empty")
     app = open_page("home", made)
-    assert f"nwh --warehouse {made.storage.uri} ingest corpus FILE --name NAME" in app.code[0].value.splitlines()[0]
-    assert "ingest activations --model MODEL" in app.code[0].value
+    assert f"nwh --warehouse {made.storage.uri} ingest corpus FILE --name NAME" in commands(app)[0].splitlines()[0]
+    assert "ingest activations --model MODEL" in commands(app)[0]
     assert not app.dataframe
 
 
@@ -165,6 +166,18 @@ def test_a_word_leads_to_its_neurons(open_page, warehouse):
     run(app.text_input(key="search_pattern").set_value("**zebra**"))
     assert app.query_params["pattern"] == "**zebra**"
     assert "zebra" not in written(app)
+
+
+def test_a_neuron_of_the_result_is_opened_without_a_mouse(open_page, warehouse):
+    app = open_page("search", warehouse, by="word", pattern="the", lift="0", q="1")
+    (box,) = (each for each in app.selectbox if each.label == "Open a neuron")
+    assert box.value is None
+    assert not app.get("page_link")
+    rows = found_by(app)
+    assert box.options == [f"{row['model']}/{row['site']}/{row['layer']}/{row['neuron']}" for row in rows]
+    run(box.set_value(box.options[1]))
+    (link,) = app.get("page_link")
+    assert f"neuron?{link.proto.query_string}" == rows[1]["open"]
 
 
 @pytest.mark.parametrize(("by", "pattern"), [("tag", "NN NN"), ("tree", "(S (NN))")])
@@ -265,8 +278,8 @@ def test_search_over_an_empty_warehouse_names_the_commands(open_page, tmp_path):
     made = Warehouse.create(tmp_path / "empty")
     for by in ("word", "metadata", "concept", "class"):
         app = open_page("search", made, by=by)
-        assert app.code[0].value.startswith(f"nwh --warehouse {made.storage.uri} ingest ")
-        assert "ingest patterns" in app.code[0].value or by != "word"
+        assert commands(app)[0].startswith(f"nwh --warehouse {made.storage.uri} ingest ")
+        assert "ingest patterns" in commands(app)[0] or by != "word"
         assert not app.dataframe
 
 
@@ -293,7 +306,7 @@ def test_a_statement_in_the_address_is_run(open_page, warehouse):
     assert app.dataframe[0].value.to_dict("records") == [{"corpus": "hostile", "n_sentences": 6}]
     assert any("**1 row** in" in each.value and "There are more" in each.value for each in app.markdown)
     assert app.text_area(key="sql_query").value.startswith("select corpus")
-    assert len(app.get("download_button")) == 3
+    assert {"CSV", "Parquet", "JSON"} <= set(files(app))
     app.number_input(key="sql_rows").set_value(1000)
     app.text_area(key="sql_query").set_value("select text from sentences where corpus = 'hostile' order by sentence_id")
     press(app, "Run")

@@ -1,118 +1,17 @@
-"""Charts of the pages of knowledge neurons. Checkpoints are at equal distances, in order of training steps."""
+"""Charts of the formation page: how knowledge neurons form over training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 
-from dashboards.markup import HIGH, LOW
+from dashboards.chart_parts import ARMS, GREY, HIGH, LOW, Rows, over_training, titled
 
-Rows = Sequence[dict[str, Any]]
-_HIGH, _LOW, _GREY = f"rgb({HIGH})", f"rgb({LOW})", "#8a8f98"
-_ARMS = ["contributing", "random"]
-_ARM_COLOURS = alt.Scale(domain=_ARMS, range=[_HIGH, _GREY])
-_EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[_HIGH, _LOW, _GREY])
+_ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
+_EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])
 # Changes reach from -100 % to many thousands: linear up to 100, logarithmic beyond.
 _WIDE = alt.Scale(type="symlog", constant=100)
-
-
-def _time(checkpoints: Sequence[str], name: str = "checkpoint") -> alt.X:
-    return alt.X(
-        f"{name}:O",
-        title="checkpoint, in order of training steps",
-        sort=list(checkpoints),
-        scale=alt.Scale(domain=list(checkpoints)),
-        axis=alt.Axis(labelAngle=-45, labelOverlap=True),
-    )
-
-
-def _chart(rows: Rows, title: str, height: int = 340) -> alt.Chart:
-    """Height is in pixels, with title, axes and their labels; an axis title longer than the axis squeezes it."""
-    return alt.Chart({"values": list(rows)}, title=title, height=height)
-
-
-def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> alt.Chart:
-    """Return one line per prompt over checkpoints; figure: `probability`, or `rank` with 1 at the top."""
-    titles = {"probability": "Probability of the answer", "rank": "Rank of the answer in the vocabulary (1 = first)"}
-    of_rank = alt.Scale(type="log", reverse=True, domainMin=1, nice=False)
-    chart: alt.Chart = (
-        _chart(rows, titles[figure])
-        .mark_line(point=True)
-        .encode(
-            x=_time(checkpoints),
-            y=alt.Y(
-                f"{figure}:Q",
-                title=figure,
-                scale=of_rank if figure == "rank" else alt.Scale(domainMin=0),
-                axis=alt.Axis(tickCount=5, format="~s" if figure == "rank" else "~g"),
-            ),
-            color=alt.Color("prompt:N", title="prompt"),
-            tooltip=["prompt:N", "text:N", "checkpoint:N", alt.Tooltip("probability:Q", format=".3g"), "rank:Q"],
-        )
-    )
-    return chart
-
-
-def neuron_picture(rows: Rows, n_layers: int, n_neurons: int) -> alt.Chart:
-    """Return contributing neurons as marks at their layer and number, the last layer at the top; size: their share."""
-    chart: alt.Chart = (
-        _chart(rows, f"{len(rows)} contributing neurons", 150 + 20 * n_layers)
-        .mark_square(opacity=0.9)
-        .encode(
-            x=alt.X(
-                "neuron:Q",
-                title="neuron",
-                scale=alt.Scale(domain=(0, n_neurons - 1), nice=False),
-                axis=alt.Axis(tickMinStep=1, format="d"),
-            ),
-            y=alt.Y(
-                "layer:O",
-                title="layer",
-                scale=alt.Scale(domain=list(reversed(range(n_layers)))),
-                axis=alt.Axis(grid=True),
-            ),
-            color=alt.Color("attribution:Q", title="attribution (probability)", scale=alt.Scale(scheme="oranges")),
-            size=alt.Size("share:Q", legend=None, scale=alt.Scale(domain=(0, 1), range=(20, 160))),
-            tooltip=[
-                "layer:O",
-                "neuron:Q",
-                alt.Tooltip("attribution:Q", format=".3g"),
-                alt.Tooltip("n_selected:Q", title="prompts that select it"),
-                alt.Tooltip("n_prompts:Q", title="of"),
-            ],
-        )
-    )
-    return chart
-
-
-def before_and_after(rows: Rows, operation: str) -> alt.Chart:
-    """Return bars of the probability before and after an operation; rows: one per polarity and arm."""
-    values = [
-        {"polarity": row["polarity"], "arm": row["arm"], "when": when, "probability": row[column]}
-        for row in rows
-        for when, column in (("before", "p_before"), ("after", "p_after"))
-    ]
-    chart: alt.Chart = (
-        _chart(values, f"Answers before and after: {operation}", 140)
-        .mark_bar()
-        .encode(
-            x=alt.X("arm:N", title="neurons changed", sort=_ARMS, axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("when:N", sort=["before", "after"]),
-            y=alt.Y("probability:Q", title="mean probability"),
-            color=alt.Color(
-                "when:N",
-                title=None,
-                scale=alt.Scale(domain=["before", "after"], range=[_GREY, _HIGH]),
-                legend=alt.Legend(orient="top"),
-            ),
-            row=alt.Row("polarity:N", title="prompts", sort=["positive", "negative"]),
-            tooltip=["polarity:N", "arm:N", "when:N", alt.Tooltip("probability:Q", format=".3g")],
-        )
-        .properties(width=230)
-    )
-    return chart
 
 
 def change_distribution(
@@ -120,9 +19,9 @@ def change_distribution(
 ) -> alt.LayerChart | alt.FacetChart:
     """Return per checkpoint and arm the median, quartiles and 5 to 95 % of the relative change over concepts."""
     title = f"Relative change under {operation}, {polarity} prompts"
-    base = _chart(rows, title).encode(
-        x=_time(checkpoints),
-        xOffset=alt.XOffset("arm:N", sort=_ARMS),
+    base = titled(rows, title).encode(
+        x=over_training(checkpoints),
+        xOffset=alt.XOffset("arm:N", sort=list(ARMS)),
         color=alt.Color("arm:N", title="neurons changed", scale=_ARM_COLOURS),
         tooltip=[
             "checkpoint:N",
@@ -142,8 +41,8 @@ def change_distribution(
 
 def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
     """Return the mean number of contributing neurons per concept by checkpoint, with its quartiles."""
-    base = _chart(rows, "Contributing neurons per concept: mean, and quartiles over concepts").encode(
-        x=_time(checkpoints),
+    base = titled(rows, "Contributing neurons per concept: mean, and quartiles over concepts").encode(
+        x=over_training(checkpoints),
         tooltip=[
             "checkpoint:N",
             alt.Tooltip("mean:Q", format=".3g"),
@@ -153,8 +52,8 @@ def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart 
         ],
     )
     return alt.layer(
-        base.mark_area(opacity=0.25, color=_HIGH).encode(y=alt.Y("q25:Q", title="neurons per concept"), y2="q75:Q"),
-        base.mark_line(point=alt.OverlayMarkDef(color=_HIGH), color=_HIGH).encode(y="mean:Q"),
+        base.mark_area(opacity=0.25, color=HIGH).encode(y=alt.Y("q25:Q", title="neurons per concept"), y2="q75:Q"),
+        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y="mean:Q"),
     )
 
 
@@ -162,10 +61,10 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
     """Return a figure of each layer at each checkpoint as a heat map, the last layer at the top."""
     n_layers = len({row["layer"] for row in rows})
     chart: alt.Chart = (
-        _chart(rows, title, 170 + 20 * n_layers)
+        titled(rows, title, 170 + 20 * n_layers)
         .mark_rect()
         .encode(
-            x=_time(checkpoints),
+            x=over_training(checkpoints),
             y=alt.Y("layer:O", title="layer", sort="descending"),
             color=alt.Color(f"{figure}:Q", title=unit, scale=alt.Scale(scheme="oranges", domainMin=0)),
             tooltip=["checkpoint:N", "layer:O", alt.Tooltip(f"{figure}:Q", title=unit, format=".3g")],
@@ -177,8 +76,8 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
 def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
     """Return bars of how many neurons contribute to 1, 2, 3 … concepts."""
     chart: alt.Chart = (
-        _chart(rows, f"Concepts per neuron at {checkpoint}", 300)
-        .mark_bar(color=_HIGH)
+        titled(rows, f"Concepts per neuron at {checkpoint}", 300)
+        .mark_bar(color=HIGH)
         .encode(
             x=alt.X("n_concepts:O", title="concepts that a neuron contributes to", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("n_neurons:Q", title="neurons", scale=alt.Scale(type="symlog")),
@@ -197,12 +96,12 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
         for column, name in names.items()
         if row[column] is not None
     ]
-    scale = alt.Scale(domain=list(names.values()), range=[_HIGH, _GREY])
+    scale = alt.Scale(domain=list(names.values()), range=[HIGH, GREY])
     chart: alt.Chart = (
-        _chart(values, f"Neurons of {rows[0]['reference_checkpoint']} that contribute at each checkpoint")
+        titled(values, f"Neurons of {rows[0]['reference_checkpoint']} that contribute at each checkpoint")
         .mark_line(point=True)
         .encode(
-            x=_time(checkpoints),
+            x=over_training(checkpoints),
             y=alt.Y("share:Q", title="share found", axis=alt.Axis(format="%"), scale=alt.Scale(domain=(0, 1))),
             color=alt.Color("of:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
             tooltip=["checkpoint:N", "of:N", alt.Tooltip("share:Q", format=".1%")],
@@ -215,10 +114,10 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart:
     """Return at which checkpoints each neuron of a concept contributes, as a picture."""
     places = list(dict.fromkeys(row["place"] for row in rows))
     chart: alt.Chart = (
-        _chart(rows, f"When the last checkpoint's neurons of {concept} contribute", 170 + 16 * len(places))
+        titled(rows, f"When the last checkpoint's neurons of {concept} contribute", 170 + 16 * len(places))
         .mark_rect()
         .encode(
-            x=_time(checkpoints),
+            x=over_training(checkpoints),
             y=alt.Y("place:O", title="layer/neuron", sort=places),
             color=alt.Color("attribution:Q", title="attribution (probability)", scale=alt.Scale(scheme="oranges")),
             tooltip=[
@@ -236,10 +135,10 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
     """Return the mean Jaccard index of each pair of checkpoints as a heat map."""
     y = alt.Y("checkpoint_b:O", title="later checkpoint", sort=list(checkpoints))
     chart: alt.Chart = (
-        _chart(rows, "Shared contributing neurons of two checkpoints, mean over concepts", 200 + 16 * len(checkpoints))
+        titled(rows, "Shared contributing neurons of two checkpoints, mean over concepts", 200 + 16 * len(checkpoints))
         .mark_rect()
         .encode(
-            x=_time(checkpoints, "checkpoint_a").title("earlier checkpoint"),
+            x=over_training(checkpoints, "checkpoint_a").title("earlier checkpoint"),
             y=y,
             color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(scheme="oranges", domain=(0, 1))),
             tooltip=["checkpoint_a:N", "checkpoint_b:N", alt.Tooltip("jaccard:Q", format=".2f"), "n_concepts:Q"],
@@ -251,7 +150,7 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
 def rank_change(rows: Rows, title: str) -> alt.Chart:
     """Return each concept's rank change by its frequency."""
     chart: alt.Chart = (
-        _chart(rows, title)
+        titled(rows, title)
         .mark_circle(opacity=0.8)
         .encode(
             x=alt.X("frequency:Q", title="frequency of the concept", scale=alt.Scale(zero=False)),
@@ -266,19 +165,19 @@ def rank_change(rows: Rows, title: str) -> alt.Chart:
 def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.Chart:
     """Return the rank change of the most and the least frequent concepts over checkpoints, both arms."""
     chart: alt.Chart = (
-        _chart(rows, f"Rank change under {operation}: the ten most and ten least frequent concepts")
+        titled(rows, f"Rank change under {operation}: the ten most and ten least frequent concepts")
         .mark_line(point=True)
         .encode(
-            x=_time(checkpoints),
+            x=over_training(checkpoints),
             y=alt.Y("rank_change:Q", title="rank after - before", scale=_WIDE),
             color=alt.Color(
-                "extreme:N", title="frequent", scale=alt.Scale(domain=["most", "least"], range=[_HIGH, _LOW])
+                "extreme:N", title="frequent", scale=alt.Scale(domain=["most", "least"], range=[HIGH, LOW])
             ),
             strokeDash=alt.StrokeDash(
                 "arm:N",
                 title="neurons changed",
-                scale=alt.Scale(domain=_ARMS, range=[[1, 0], [4, 3]]),
-                legend=alt.Legend(symbolType="stroke", symbolStrokeColor=_GREY),
+                scale=alt.Scale(domain=list(ARMS), range=[[1, 0], [4, 3]]),
+                legend=alt.Legend(symbolType="stroke", symbolStrokeColor=GREY),
             ),
             tooltip=["checkpoint:N", "extreme:N", "arm:N", alt.Tooltip("rank_change:Q", format=".3g"), "n_concepts:Q"],
         )
@@ -289,10 +188,10 @@ def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: s
 def acquisition(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
     """Return each acquired concept's frequency by the checkpoint that first knows it."""
     chart: alt.Chart = (
-        _chart(rows, "First checkpoint that has the answer in the top 10, by frequency")
+        titled(rows, "First checkpoint that has the answer in the top 10, by frequency")
         .mark_circle(opacity=0.8)
         .encode(
-            x=_time(checkpoints),
+            x=over_training(checkpoints),
             y=alt.Y("frequency:Q", title="frequency", scale=alt.Scale(zero=False)),
             color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES),
             tooltip=["concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"],

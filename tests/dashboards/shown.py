@@ -1,0 +1,55 @@
+"""What a page run by AppTest shows, told apart: commands, statements beside figures, files, rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from warehouse import limited_sql
+from warehouse.neuron_queries import Answer
+
+
+def commands(app):
+    """Return the commands that a page names, a text per box."""
+    return [box.value for box in app.code if box.language == "bash"]
+
+
+def statements(app):
+    """Return the statements beside the figures of a page."""
+    return [box.value for box in app.code if box.language == "sql"]
+
+
+def files(app):
+    """Return the labels of what a page offers to download."""
+    return [button.proto.label for button in app.get("download_button")]
+
+
+@dataclass
+class Figure:
+    """What a figure is made of, as it hands it over to be offered beside it."""
+
+    answer: Answer
+    about: str
+    picture: Any = None
+
+
+def assert_given_again(warehouse, figure):
+    """Run the statement beside a figure as the SQL page does, and compare its rows with the figure's."""
+    assert figure.answer.rows
+    found = limited_sql.run(warehouse, figure.answer.sql, 10_000, 60)
+    assert found.columns == figure.answer.columns
+    given = [[*map(_close, row)] for row in found.rows]
+    assert [[*map(_plain, row)] for row in figure.answer.rows] == given, figure.about
+
+
+def _close(value):
+    """Return a value that equals one whose sum was in another order."""
+    number = isinstance(value, float) and math.isfinite(value)
+    return pytest.approx(value, rel=1e-6, abs=1e-9) if number else _plain(value)
+
+
+def _plain(value):
+    return str(value) if isinstance(value, (list, dict)) or value != value else value
