@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -70,6 +71,8 @@ def _place() -> tuple[str, int]:
 def _opened(uri: str, version: int) -> Warehouse:
     found = Warehouse.open(uri)
     _ = found.connection  # made here, where one session at a time is let in
+    for module in ("numpy", "pandas", "pyarrow.compute"):
+        import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     Thread(target=prepared.prepare, args=(found,), daemon=True).start()
     return found
 
