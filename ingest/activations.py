@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
@@ -223,15 +224,24 @@ class _Job:
             self.unit,
             {"sentence_id": counted + self.first_id, "n_tokens": tally.n_tokens[counted].astype("int32")},
         )
-        for site in self.settings.sites:
-            layers = [(layer, summary) for (of, layer), summary in summaries.items() if of == site]
-            unit = self._site_unit(site)
-            with run.writer("neuron_topk", unit) as writer:
-                for rows in prefetched(chain.from_iterable(topk_rows(*each, self.first_id) for each in layers)):
-                    writer.write(rows)
-            with run.writer("neuron_stats", unit) as writer:
-                for layer, summary in layers:
+        layers = {
+            site: [(layer, summary) for (of, layer), summary in summaries.items() if of == site]
+            for site in self.settings.sites
+        }
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            others = beside.submit(self._write_figures, run, layers)
+            for site, of_site in layers.items():
+                with run.writer("neuron_topk", self._site_unit(site)) as writer:
+                    for rows in prefetched(chain.from_iterable(topk_rows(*each, self.first_id) for each in of_site)):
+                        writer.write(rows)
+            others.result()
+
+    def _write_figures(self, run: Run, layers: dict[str, list[tuple[int, LayerSummary]]]) -> None:
+        """Write what is not top-K, by site."""
+        for site, of_site in layers.items():
+            with run.writer("neuron_stats", self._site_unit(site)) as writer:
+                for layer, summary in of_site:
                     writer.write(stats_rows(layer, summary))
-            with run.writer("activation_sample", unit) as writer:
-                for layer, summary in layers:
+            with run.writer("activation_sample", self._site_unit(site)) as writer:
+                for layer, summary in of_site:
                     writer.write(sample_rows(layer, summary, self.first_id))

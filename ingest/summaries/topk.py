@@ -97,13 +97,17 @@ class TopK:
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
-        names = ("keys", "filled", "threshold") + (("positions",) if self.positions is not None else ())
-        return {name: getattr(self, name) for name in names}
+        used = int(self.filled.max())
+        state = {"keys": self.keys[:, :used], "filled": self.filled, "threshold": self.threshold}
+        return state if self.positions is None else {**state, "positions": self.positions[:, :used]}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from `state()`."""
-        for name, tensor in state.items():
-            setattr(self, name, tensor.to(self.keys.device))
+        """Continue, from nothing, from `state()`."""
+        device = self.keys.device
+        self.filled, self.threshold = state["filled"].to(device), state["threshold"].to(device)
+        self.keys[:, : state["keys"].shape[1]] = state["keys"].to(device)
+        if self.positions is not None:
+            self.positions[:, : state["positions"].shape[1]] = state["positions"].to(device)
 
     def _largest(self, keys: Tensor, positions: Tensor | None, sorted: bool = True) -> tuple[Tensor, Tensor | None]:
         """Return the K largest keys with their positions; sorted, empty slots come last."""
