@@ -29,7 +29,7 @@ from ingest.summaries.layer import LayerSummary
 from warehouse import Warehouse
 from warehouse.errors import ModelError, UsageError
 from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run, Unit
+from warehouse.runs import Run, Unit, unit_name
 
 BLOCK = 4096  # sentences between two points where a run can be resumed
 TOKEN_BUDGET = {
@@ -134,7 +134,7 @@ class _Job:
         """Return whether the last run that wrote each site had these settings."""
         runs = self.warehouse.sql(
             "select settings from runs where job = 'activations' and unit = $1 order by started_at desc",
-            ["/".join(f"{key}={value}" for key, value in self.unit.items())],
+            [unit_name(self.unit)],
         ).fetchall()
         latest: dict[str, dict[str, Any]] = {}
         for (text,) in runs:

@@ -188,7 +188,7 @@ def read_activations(
     warehouse: Warehouse, scope: ClusterScope, layer: int, sentence_ids: Sequence[int]
 ) -> NDArray[np.float32]:
     """Return [neurons, sentences] activations of a layer, on a cursor of its own; ModelError for NaN or infinity."""
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor() as cursor:
         table = cursor.sql(
             f"select activations from activation_sample where {_HERE} "
             "and sentence_id in (select unnest($ids)) order by sentence_id",

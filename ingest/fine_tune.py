@@ -225,7 +225,7 @@ class _Job:
     def _read(self, run: Run, wanted: Mapping[str, Any]) -> dict[str, Text]:
         """Return the wanted documents' texts by doc_id, in the order of the corpus."""
         texts: dict[str, Text] = {}
-        with self.warehouse.connection.cursor() as cursor:
+        with self.warehouse.cursor() as cursor:
             cursor.execute(
                 "select doc_id, string_agg(text, ' ' order by sentence_id) from sentences where corpus = $1 "
                 "group by doc_id order by min(sentence_id)",

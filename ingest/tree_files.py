@@ -105,7 +105,7 @@ def _matched(
 
 
 def _sentences(warehouse: Warehouse, corpus: str) -> Iterator[tuple[int, str]]:
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor() as cursor:
         cursor.execute("select sentence_id, text from sentences where corpus = $1 order by 1", [corpus])
         while rows := cursor.fetchmany(_ROWS):
             yield from rows

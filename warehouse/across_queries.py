@@ -9,7 +9,7 @@ from warehouse import figures as figures_of
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
-FIGURES = ("mean", "std", "skewness", "kurtosis", "share_positive", "mean_tokens", "mean_words")
+FIGURES = (*figures_of.OF_ACTIVATIONS, *figures_of.OF_LENGTH)
 """Figures that every neuron has: of its activations, and the length of its top sentences."""
 WORD_FIGURES = (
     "nouns",

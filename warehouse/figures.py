@@ -54,11 +54,6 @@ class _Top:
         return np.concatenate(parts)
 
 
-@dataclass(frozen=True)
-class _TooMany:
-    nbytes: int = 0
-
-
 def values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> pa.Table:
     """Return the rows of `neuron_figures_of` of one unit.
 
@@ -98,13 +93,11 @@ def _means(warehouse: Warehouse, unit: dict[str, str], figure: str, top: _Top) -
 
 def _top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | None:
     """Return the top sentences of a unit; null where there are none or they are too many to keep."""
-    made: _Top | _TooMany = kept(
-        ("top", *unit.values(), *files(warehouse, "neuron_topk", unit)), lambda: _read_top(warehouse, unit)
-    )
-    return made if isinstance(made, _Top) else None
+    key = ("top", *unit.values(), *files(warehouse, "neuron_topk", unit))
+    return kept(key, lambda: _read_top(warehouse, unit))
 
 
-def _read_top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | _TooMany:
+def _read_top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | None:
     import numpy as np
 
     with warehouse.cursor() as cursor:
@@ -114,7 +107,7 @@ def _read_top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | _TooMany:
         ).fetchall()
         first, last, n_rows = found[0]
         if not 0 < n_rows * 4 <= MOST_BYTES // 4 or last - first >= n_rows + 10_000_000:
-            return _TooMany()
+            return None
         query = (
             "select layer, neuron, (sentence_id - $first)::integer as place, activation from neuron_topk "
             f"where {_UNIT} and pole = 'top'"
@@ -128,7 +121,7 @@ def _read_top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | _TooMany:
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     k = n_rows // len(starts)
     if (np.diff(starts) != k).any() or n_rows != k * len(starts):
-        return _TooMany()  # neurons with different numbers of sentences are left to SQL
+        return None  # neurons with different numbers of sentences are left to SQL
     of_neurons = activation.reshape(-1, k)
     differ = of_neurons.max(axis=1) > of_neurons.min(axis=1)
     return _Top(layer[starts], neuron[starts], differ, place.reshape(-1, k), first, last - first + 1)

@@ -17,18 +17,25 @@ MOST_BYTES = 1 << 29
 """What is kept together, at most; what was not asked for longest goes first."""
 
 
-class _Sized(Protocol):
+class Sized(Protocol):
+    """What says how much memory it takes."""
+
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """In bytes."""
+        ...
 
 
-T = TypeVar("T", bound=_Sized)
+T = TypeVar("T", bound=Sized | None)
 _kept: OrderedDict[tuple[Any, ...], Future[Any]] = OrderedDict()
 _lock = Lock()
 
 
 def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
-    """Return what was made for a key, made now where it was not; threads that ask meanwhile wait for it."""
+    """Return what was made for a key, made now where it was not; threads that ask meanwhile wait for it.
+
+    Null, for what there is not, is kept too.
+    """
     with _lock:
         future = _kept.get(key)
         is_new = future is None
@@ -50,7 +57,8 @@ def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
 
 def _make_room() -> None:
     with _lock:
-        sizes = {key: future.result().nbytes for key, future in _kept.items() if _is_made(future)}
+        made = {key: future.result() for key, future in _kept.items() if _is_made(future)}
+        sizes = {key: 0 if each is None else each.nbytes for key, each in made.items()}
         total = sum(sizes.values())
         for key in list(sizes)[:-1]:
             if total <= MOST_BYTES:

@@ -73,7 +73,7 @@ def neuron_classes(warehouse: Warehouse, name: str, wanted: Mapping[str, str]) -
     columns = {"corpus": wanted["scope"]} if "scope" in wanted else {}
     units = partitions(warehouse, of, {**wanted, **columns, "kind": "word", "pole": "top"})
     at_hand = name == "class-selective"
-    source = "neuron_classes_against('class_neurons_at_hand')" if at_hand else "neuron_classes"
+    source = "neuron_classes_at(classes := 'class_neurons_at_hand')" if at_hand else "neuron_classes"
     query = (
         f"select * from {source} where class = $class and model = $model and checkpoint = $checkpoint "
         "and site = $site and scope = $scope"
@@ -117,21 +117,14 @@ class Sample:
         return int(self.sentences.nbytes) + sum(values.nbytes + lengths.nbytes for values, lengths in of_layers)
 
 
-@dataclass(frozen=True)
-class _NoSample:
-    nbytes: int = 0
-
-
 def sample(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Sample | None:
     """Return the sampled activations of all corpora; null where none are stored or they are too many to keep."""
     unit = {"model": model, "checkpoint": checkpoint, "site": site}
-    made: Sample | _NoSample = kept(
-        ("sample", *unit.values(), *files(warehouse, "activation_sample", unit)), lambda: _read_sample(warehouse, unit)
-    )
-    return made if isinstance(made, Sample) else None
+    key = ("sample", *unit.values(), *files(warehouse, "activation_sample", unit))
+    return kept(key, lambda: _read_sample(warehouse, unit))
 
 
-def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | _NoSample:
+def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | None:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -144,7 +137,7 @@ def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | _NoSamp
             unit,
         ).fetchall()[0][0]
         if not 0 < size <= MOST_BYTES // 2:
-            return _NoSample()
+            return None
         query = f"select layer, corpus, sentence_id, activations from activation_sample where {where}"
         rows = cursor.sql(query, params=unit).to_arrow_table()
     layers, ids = rows["layer"].to_numpy(), rows["sentence_id"].to_numpy()
@@ -152,7 +145,7 @@ def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | _NoSamp
     of_layers = [np.flatnonzero(layers == layer) for layer in range(int(layers.max()) + 1)]
     orders = [places[np.argsort(ids[places], kind="stable")] for places in of_layers]
     if any(not np.array_equal(ids[order], ids[orders[0]]) for order in orders):
-        return _NoSample()  # layers that were not sampled alike are left to `similar_neurons`
+        return None  # layers that were not sampled alike are left to `similar_neurons`
     activations = tuple(values[order] for order in orders)
     lengths = tuple(np.sqrt(np.einsum("ij,ij->j", of, of, dtype=np.float64)) for of in activations)
     return Sample(rows.select(["corpus", "sentence_id"]).take(pa.array(orders[0])), activations, lengths)

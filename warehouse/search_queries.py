@@ -211,7 +211,7 @@ def by_activation(
         "lowest as min, highest as max from live inner join scaled using (layer, neuron) "
         f"where highest > lowest and spread > 0 order by {sign}z desc, layer, neuron limit $limit"
     )
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor() as cursor:
         cursor.register("live", live)
         result = cursor.execute(query, {"corpora": list(corpora), "limit": limit, **params})
         return Answer(output.columns(result), result.fetchall())

@@ -26,4 +26,4 @@ select
     share,
     lift,
     q_value
-from neuron_classes_against('class_neurons');
+from neuron_classes_at();

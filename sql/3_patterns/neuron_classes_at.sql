@@ -29,7 +29,14 @@
 -- lift: of the evidence, null where there is none
 -- q_value: of the evidence, null where there is none
 create macro neuron_classes_at(
-    dead_max, detector_share, detector_lift, position_r2, class_share, class_lift, max_q, classes := 'class_neurons'
+    dead_max := 0,
+    detector_share := 0.5,
+    detector_lift := 2,
+    position_r2 := 0.5,
+    class_share := 0.8,
+    class_lift := 1.5,
+    max_q := 0.05,
+    classes := 'class_neurons'
 ) as table
 with dead as (
     select

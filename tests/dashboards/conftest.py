@@ -113,6 +113,13 @@ def serve() -> Callable[[str, Path], object]:
     return served
 
 
+@pytest.fixture(scope="module")
+def address(serve, warehouse, tmp_path_factory):
+    """Return the address of the pages over the warehouse, served while a file's tests run."""
+    with serve(warehouse.storage.uri, tmp_path_factory.mktemp("server") / "log") as base:
+        yield base
+
+
 @pytest.fixture
 def browser(tmp_path):
     """Return a function that starts headless Chromium of a width, or skip where it is not installed."""

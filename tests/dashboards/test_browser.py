@@ -81,12 +81,6 @@ class Page:
             self.chrome.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
-@pytest.fixture(scope="module")
-def address(serve, warehouse, tmp_path_factory):
-    with serve(warehouse.storage.uri, tmp_path_factory.mktemp("server") / "log") as base:
-        yield base
-
-
 def test_the_neuron_page(address, browser):
     page = Page(browser(1280), address)
     page.open(ADDRESS)

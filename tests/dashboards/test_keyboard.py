@@ -40,12 +40,6 @@ class Typist(Page):
         raise AssertionError(f"Tab does not reach {name!r}, but {passed}")
 
 
-@pytest.fixture(scope="module")
-def address(serve, warehouse, tmp_path_factory):
-    with serve(warehouse.storage.uri, tmp_path_factory.mktemp("server") / "log") as base:
-        yield base
-
-
 def test_the_neuron_page(address, browser):
     from selenium.webdriver.common.keys import Keys
 

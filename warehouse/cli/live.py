@@ -70,7 +70,7 @@ def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
 
 def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> tuple[str, str]:
     """Return source and objective of a checkpoint."""
-    with warehouse.connection.cursor() as cursor:
+    with warehouse.cursor() as cursor:
         query = "select source, objective from checkpoints where model = $1 and checkpoint = $2"
         found = cursor.execute(query, [model, checkpoint]).fetchall()
     if not found:
