@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -22,10 +23,18 @@ class Aggregate(Protocol):
 
 def mean(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, None]:
     """Mean over the counted tokens."""
+    weights = _shares(counted, torch.is_inference_mode_enabled())
+    if out is None:
+        return torch.bmm(weights, activations.float())[:, 0], None
+    torch.bmm(weights, activations.float(), out=out[:, None])
+    return out, None
+
+
+@lru_cache(maxsize=1)  # tensors are told apart by identity: a batch's weights serve all its layers and sites
+def _shares(counted: Tensor, inference: bool) -> Tensor:
+    """Return each counted token's share of its sentence, [batch, 1, tokens]; made for `inference` or for gradients."""
     weights = counted.float()
-    weights /= weights.sum(1, keepdim=True)
-    into = None if out is None else out[:, None]
-    return torch.bmm(weights[:, None], activations.float(), out=into)[:, 0], None
+    return (weights / weights.sum(1, keepdim=True))[:, None]
 
 
 def maximum(activations: Tensor, counted: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:

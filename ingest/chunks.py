@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ingest.aggregates import Aggregate
 from ingest.batches import Batch
+from ingest.summaries.compiled import serves, turned
 from ingest.summaries.layer import LayerSummary, NotFiniteError
 from warehouse.errors import ModelError
 
@@ -34,6 +36,8 @@ class Chunk:
         self._ordinals: list[Tensor] = []
         self._values: _Buffers = {}
         self._positions: _Buffers = {}
+        # layers are summarised side by side: the compiled loops hold no lock
+        self._threads = ThreadPoolExecutor(torch.get_num_threads())
 
     @contextmanager
     def taking(self, batch: Batch) -> Iterator[None]:
@@ -62,22 +66,26 @@ class Chunk:
         if not self.filled:
             return
         ordinals = torch.cat(self._ordinals)
-        for (site, layer), summary in self.summaries.items():
-            positions = self._positions.get((site, layer))
-            try:
-                summary.update(
-                    self._turned(self._values[site, layer]),
-                    ordinals,
-                    None if positions is None else self._turned(positions),
-                )
-            except NotFiniteError as error:
-                raise ModelError(
-                    f"{site}/{layer}/{error.neuron} is {error.value} for sentence "
-                    f"{self.first_id + error.ordinal}: NaN and infinity are refused, nothing of this run is "
-                    "stored. Try --dtype float32"
-                ) from error
+        for _ in self._threads.map(lambda place: self._summarise(place, ordinals), self.summaries):
+            pass  # errors are raised in the order of places
         self.filled = 0
         self._ordinals = []
+
+    def _summarise(self, place: tuple[str, int], ordinals: Tensor) -> None:
+        positions = self._positions.get(place)
+        try:
+            self.summaries[place].update(
+                self._turned(self._values[place]),
+                ordinals,
+                None if positions is None else self._turned(positions),
+            )
+        except NotFiniteError as error:
+            site, layer = place
+            raise ModelError(
+                f"{site}/{layer}/{error.neuron} is {error.value} for sentence "
+                f"{self.first_id + error.ordinal}: NaN and infinity are refused, nothing of this run is "
+                "stored. Try --dtype float32"
+            ) from error
 
     def _rows(self, buffers: _Buffers, place: tuple[str, int], like: Tensor, dtype: torch.dtype) -> Tensor:
         """Return a buffer's rows [batch, width] for the batch in hand; an outsized one gets a larger buffer."""
@@ -88,4 +96,5 @@ class Chunk:
 
     def _turned(self, buffer: Tensor) -> Tensor:
         """Return what is gathered as [width, sentences], contiguous: the compiled loops run along it."""
-        return buffer[: self.filled].T.contiguous()
+        rows = buffer[: self.filled]
+        return torch.from_numpy(turned(rows.numpy())) if serves(rows) else rows.T.contiguous()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from torch import Tensor
 
+from ingest.summaries.compiled import extremes, serves
 from ingest.summaries.histogram import Histogram
 from ingest.summaries.moments import Moments
 from ingest.summaries.topk import TopK
-
-_THREAD = ThreadPoolExecutor(max_workers=1)  # the compiled loops hold no lock: two at once
 
 
 class NotFiniteError(ValueError):
@@ -40,18 +37,14 @@ class LayerSummary:
 
         Raises NotFiniteError where a value is NaN or infinite; the summary is then as it was.
         """
-        low, high = values.aminmax(dim=1)
-        if not bool(torch.isfinite(low + high).all()):
+        low, high = _extremes(values)
+        if not bool((torch.isfinite(low) & torch.isfinite(high)).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
-        others = [
-            _THREAD.submit(self.bottom.update, values, ordinals, positions),
-            _THREAD.submit(self.moments.update, values, low, high),
-        ]
         self.top.update(values, ordinals, positions)
+        self.bottom.update(values, ordinals, positions)
+        self.moments.update(values, low, high)
         self.histogram.update(values, low, high)
-        for other in others:
-            other.result()
         if len(self.sample):
             at = torch.searchsorted(self.sample, ordinals).clamp(max=len(self.sample) - 1)
             hit = self.sample[at] == ordinals
@@ -78,6 +71,15 @@ class LayerSummary:
             part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
             getattr(self, name).restore(part)
         self.sampled = state["sampled"].to(self.sampled.device)
+
+
+def _extremes(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lowest and highest value of each row, NaN or infinite where one of the row is; 0 for -0."""
+    if serves(values):
+        low, high = torch.from_numpy(extremes(values.numpy().view("int32"))).view(torch.float32)
+    else:
+        low, high = values.aminmax(dim=1)
+    return low + 0.0, high + 0.0
 
 
 _PARTS = ("top", "bottom", "moments", "histogram")

@@ -20,8 +20,9 @@ class TopK:
     ("ties: lower ordinal first" included) and the K largest of a union are the same however it was split.
 
     Buffers have room for more than K: candidates (values not below the K-th at the last cut) are appended, and a
-    full buffer is cut back to K. In a long stream few values are candidates, so the cost per value is that of one
-    comparison. Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
+    full buffer is cut back to K; slots not in use are empty or hold what is not among the K. In a long stream few
+    values are candidates, so the cost per value is that of one comparison.
+    Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
     """
 
     def __init__(
@@ -80,13 +81,16 @@ class TopK:
             self.keys.numpy(),
             self.filled.numpy(),
             least.numpy(),
-            EMPTY,
         )
         self.threshold = decode(least[:, None].long() << 32, self.pole)[0]
 
     def _cut(self) -> None:
         """Keep the K largest keys of each neuron; a candidate must reach the least of them."""
-        self._replace(*self._largest(self.keys, self.positions, sorted=False))
+        if serves(self.keys) and self.positions is None:
+            keep_largest(self.keys.numpy(), self.filled.numpy(), self.k)
+            self._raise(self.keys[:, : self.k])
+        else:
+            self._replace(*self._largest(self.keys, self.positions, sorted=False))
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -96,7 +100,9 @@ class TopK:
         self._replace(*self._largest(keys, positions))
 
     def state(self) -> dict[str, Tensor]:
-        """Return what a resumed run needs."""
+        """Return what a resumed run needs: at most K slots a neuron."""
+        if int(self.filled.max()) > self.k:
+            self._cut()
         used = int(self.filled.max())
         state = {"keys": self.keys[:, :used], "filled": self.filled, "threshold": self.threshold}
         return state if self.positions is None else {**state, "positions": self.positions[:, :used]}
@@ -121,6 +127,10 @@ class TopK:
         if self.positions is not None and positions is not None:
             self.positions[:, : self.k] = positions
         self.filled = (keys != EMPTY).sum(1)
+        self._raise(keys)
+
+    def _raise(self, keys: Tensor) -> None:
+        """Let candidates reach the least of a neuron's K keys, anything where it has fewer."""
         least = keys.amin(1, keepdim=True)
         worst = -torch.inf if self.pole == "top" else torch.inf
         self.threshold = torch.where(least == EMPTY, worst, decode(least, self.pole)[0])
@@ -129,7 +139,7 @@ class TopK:
         """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first."""
         n = min(self.k, int(self.filled.max()))
         if serves(self.keys) and self.positions is None:
-            keep_largest(self.keys.numpy(), self.k, EMPTY)
+            keep_largest(self.keys.numpy(), self.filled.numpy(), self.k)
             keys = torch.from_numpy(~np.sort(~self.keys[:, : self.k].numpy()))[:, :n]  # numpy sorts rows 3 times faster
             return *decode(keys, self.pole), None
         keys, positions = self._largest(self.keys, self.positions)

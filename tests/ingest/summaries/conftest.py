@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.summaries import histogram, moments, topk
+from ingest.summaries import histogram, layer, moments, topk
 
 
 @pytest.fixture(autouse=True, scope="module", params=["compiled", "torch"])
@@ -12,6 +12,6 @@ def loops(request):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for module in (topk, moments, histogram):
+        for module in (layer, topk, moments, histogram):
             patch.setattr(module, "serves", lambda _: False)
         yield
