@@ -33,7 +33,7 @@ def save(run: Run, settings: dict[str, Any], summaries: Summaries, tally: Tally,
         "settings": settings,
     }
     states = (
-        (f"{site}/{layer}/{name}", tensor.cpu().contiguous().numpy())
+        (f"{site}/{layer}/{name}", tensor.contiguous().numpy())
         for (site, layer), summary in summaries.items()
         for name, tensor in summary.state().items()
     )

@@ -29,7 +29,7 @@ def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict
 
         def joined(which: int, part: slice = part) -> np.ndarray:
             """Return [neurons, poles, k] flattened."""
-            return np.stack([pole[which][part].cpu().numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
+            return np.stack([pole[which][part].numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
 
         neuron, pole, rank = _same_in_all(part.stop - first, k)
         yield {
@@ -65,27 +65,27 @@ def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
         "layer": np.full(n_neurons, layer, np.int16),
         "neuron": np.arange(n_neurons, dtype=np.int32),
         "n": np.full(n_neurons, moments.n),
-        "mean": moments.mean.cpu().numpy(),
-        "std": moments.std.cpu().numpy(),
-        "min": moments.min.cpu().numpy(),
-        "max": moments.max.cpu().numpy(),
-        "skewness": moments.skewness.cpu().numpy(),
-        "kurtosis": moments.kurtosis.cpu().numpy(),
-        "share_positive": moments.positive.cpu().numpy() / moments.n,
-        "histogram_edges": lists(edges.cpu().numpy()),
-        "histogram_counts": lists(counts.cpu().numpy()),
+        "mean": moments.mean.numpy(),
+        "std": moments.std.numpy(),
+        "min": moments.min.numpy(),
+        "max": moments.max.numpy(),
+        "skewness": moments.skewness.numpy(),
+        "kurtosis": moments.kurtosis.numpy(),
+        "share_positive": moments.positive.numpy() / moments.n,
+        "histogram_edges": lists(edges.numpy()),
+        "histogram_counts": lists(counts.numpy()),
         "quantile_levels": lists(np.tile(np.array(LEVELS, np.float32), (n_neurons, 1))),
-        "quantiles": lists(histogram.quantiles().cpu().numpy()),
-        "resolution": histogram.resolution.cpu().numpy(),
+        "quantiles": lists(histogram.quantiles().numpy()),
+        "resolution": histogram.resolution.numpy(),
     }
 
 
 def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
     """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
-    activations = summary.sampled.cpu().numpy()
+    activations = summary.sampled.numpy()
     seen = ~np.isnan(activations).any(axis=1)
     return {
-        "sentence_id": summary.sample.cpu().numpy()[seen] + first_id,
+        "sentence_id": summary.sample.numpy()[seen] + first_id,
         "layer": np.full(seen.sum(), layer, np.int16),
         "activations": lists(activations[seen]),
     }

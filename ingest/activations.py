@@ -160,7 +160,7 @@ class _Job:
         sample = torch.tensor(self._sample(), dtype=torch.int64)
         k, positions = min(self.settings.k, self.n_sentences), self.settings.aggregate == "max"
         summaries = {
-            (site, layer): LayerSummary(widths[site], k, sample, device, positions)
+            (site, layer): LayerSummary(widths[site], k, sample, positions)
             for layer in range(checkpoint.n_layers)
             for site in sorted(self.settings.sites)  # ffn, hidden: as computed, so the first NaN is where it arose
         }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ingest.aggregates import Aggregate
 from ingest.batches import Batch
-from ingest.summaries.compiled import serves, turned
+from ingest.summaries.compiled import turned
 from ingest.summaries.layer import LayerSummary, NotFiniteError
 from warehouse.errors import ModelError
 
@@ -65,7 +65,7 @@ class Chunk:
         """Hand what is gathered to the summaries."""
         if not self.filled:
             return
-        ordinals = torch.cat(self._ordinals)
+        ordinals = torch.cat(self._ordinals).cpu()
         for _ in self._threads.map(lambda place: self._summarise(place, ordinals), self.summaries):
             pass  # errors are raised in the order of places
         self.filled = 0
@@ -95,6 +95,5 @@ class Chunk:
         return buffers[place][self.filled : end]
 
     def _turned(self, buffer: Tensor) -> Tensor:
-        """Return what is gathered as [width, sentences], contiguous: the compiled loops run along it."""
-        rows = buffer[: self.filled]
-        return torch.from_numpy(turned(rows.numpy())) if serves(rows) else rows.T.contiguous()
+        """Return what is gathered as [width, sentences] on the CPU, contiguous: the compiled loops run along it."""
+        return torch.from_numpy(turned(buffer[: self.filled].cpu().numpy()))

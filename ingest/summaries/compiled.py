@@ -1,6 +1,6 @@
-"""The inner loops of the summaries on the CPU, compiled: one neuron's chunk stays in the cache while it is read.
+"""The inner loops of the summaries, compiled: one neuron's chunk stays in the cache while it is read.
 
-They hold no lock, so two of them run at once. On other devices the same is done with torch.
+They hold no lock, so several of them run at once.
 """
 
 from __future__ import annotations
@@ -10,31 +10,28 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+EMPTY = -(2**63)
 _ORDINAL = np.int64(2**32 - 1)
-
-
-def serves(tensor: Tensor) -> bool:
-    """Return whether a tensor is where these loops can read it."""
-    return tensor.device.type == "cpu"
 
 
 @numba.njit(cache=True, nogil=True)
 def append(
     bits: NDArray[np.int32],
     ordinals: NDArray[np.int64],
+    positions: NDArray[np.int16] | None,
     lowest: bool,
     k: int,
     keys: NDArray[np.int64],
+    slots: NDArray[np.int16] | None,
     filled: NDArray[np.int64],
     least: NDArray[np.int32],
 ) -> None:
     """Append the keys of a chunk's candidates to each neuron's row of `keys`; a full row is cut to its k largest.
 
-    bits [neurons, sentences]: the activations' float32 bits. lowest: whether low activations are sought. filled
-    [neurons]: slots in use, moved on. least [neurons]: what a candidate's ordered bits must reach, raised by each cut.
-    The key is that of `ingest.summaries.topk.encode`.
+    bits [neurons, sentences]: the activations' float32 bits; positions likewise, kept in `slots` beside the keys, or
+    both null. lowest: whether low activations are sought. filled [neurons]: slots in use, moved on. least [neurons]:
+    what a candidate's ordered bits must reach, raised by each cut. `ingest.summaries.topk.decode` reads keys.
 
     Every value's key is written to the next slot, which only a candidate's moves on: no branch to be guessed wrong,
     2.4 times faster than with one. Slots not in use may so hold keys that no candidate had.
@@ -48,7 +45,7 @@ def append(
         at, start = np.uint64(filled[neuron]), 0
         while start < n:
             if at == size:
-                _keep(row, k)
+                _keep(row, None if slots is None else slots[neuron], k)
                 at, reach = np.uint64(k), np.int32(row[:k].min() >> np.int64(32))
             end = min(n, start + np.int64(size - at))
             for sentence in range(np.uint64(start), np.uint64(end)):
@@ -56,23 +53,35 @@ def append(
                 value = np.int32(0) if value == -2147483648 else value  # -0 counts as 0
                 ordered = value ^ ((value >> np.int32(31)) & np.int32(0x7FFFFFFF)) ^ flip
                 row[at] = (np.int64(ordered) << np.int64(32)) | below[sentence]
+                if slots is not None and positions is not None:
+                    slots[neuron, at] = positions[neuron, sentence]
                 at += np.uint64(ordered >= reach)
             start = end
         filled[neuron], least[neuron] = at, reach
 
 
 @numba.njit(cache=True, nogil=True)
-def keep_largest(keys: NDArray[np.int64], filled: NDArray[np.int64], k: int) -> None:
-    """Move the k largest of each neuron's keys to the front of its row, in no order."""
+def keep_largest(
+    keys: NDArray[np.int64],
+    slots: NDArray[np.int16] | None,
+    filled: NDArray[np.int64],
+    least: NDArray[np.int32],
+    k: int,
+) -> None:
+    """Move the k largest of each neuron's keys to the front of its row, in no order; arguments as of `append`."""
     for neuron in range(keys.shape[0]):
         if filled[neuron] > k:
-            _keep(keys[neuron, : filled[neuron]], k)
-            filled[neuron] = k
+            row = keys[neuron, : filled[neuron]]
+            _keep(row, None if slots is None else slots[neuron], k)
+            filled[neuron], least[neuron] = k, row[:k].min() >> np.int64(32)
 
 
 @numba.njit(cache=True, nogil=True)
-def _keep(row: NDArray[np.int64], k: int) -> None:
-    """Hoare's selection by Lomuto's partition, without branches; the keys of a row are all different."""
+def _keep(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, k: int) -> None:
+    """Hoare's selection by Lomuto's partition, without branches; `tokens` move with the keys, which all differ.
+
+    Empty ones, which are least, may be there several times.
+    """
     low, high = np.int64(0), np.int64(row.size - 1)
     drawn = np.uint64(k)
     while low < high:
@@ -89,22 +98,27 @@ def _keep(row: NDArray[np.int64], k: int) -> None:
         elif row[pivot_at] > row[other]:
             pivot_at = other
         pivot = row[pivot_at]
-        row[pivot_at] = row[high]
+        _swap(row, tokens, pivot_at, high)
         to = np.uint64(low)
         for at in range(np.uint64(low), np.uint64(high)):
             key = row[at]
-            row[at] = row[to]
-            row[to] = key
+            _swap(row, tokens, at, to)
             to += np.uint64(key > pivot)
         middle = np.int64(to)
-        row[high] = row[middle]
-        row[middle] = pivot
-        if middle in (k - 1, k):
+        _swap(row, tokens, high, middle)
+        if middle in (k - 1, k) or (middle < k and pivot == EMPTY):
             break
         if middle > k:
             high = middle - 1
         else:
             low = middle + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _swap(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, one: Any, other: Any) -> None:
+    row[one], row[other] = row[other], row[one]
+    if tokens is not None:
+        tokens[one], tokens[other] = tokens[other], tokens[one]
 
 
 @numba.njit(cache=True, nogil=True)

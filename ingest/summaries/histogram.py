@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import count, serves
+from ingest.summaries.compiled import count
 
 BINS = 64
 LEVELS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -23,22 +23,18 @@ class Histogram:
     The bin [b 2**e, (b + 1) 2**e) is counted in slot b mod 2048, so that nothing moves while e stays.
     """
 
-    def __init__(self, n_neurons: int, device: torch.device | str = "cpu") -> None:
+    def __init__(self, n_neurons: int) -> None:
         """Start empty."""
-        self.counts = torch.zeros((n_neurons, _FINE), dtype=torch.int32, device=device)
-        self.min = torch.full((n_neurons,), torch.inf, device=device)
-        self.max = torch.full((n_neurons,), -torch.inf, device=device)
-        self.exponent = torch.full((n_neurons,), -120, dtype=torch.int64, device=device)
+        self.counts = torch.zeros((n_neurons, _FINE), dtype=torch.int32)
+        self.min = torch.full((n_neurons,), torch.inf)
+        self.max = torch.full((n_neurons,), -torch.inf)
+        self.exponent = torch.full((n_neurons,), -120, dtype=torch.int64)
 
     def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
         """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         self._cover(low, high)
         scale = torch.ldexp(torch.ones_like(low), -self.exponent)
-        if serves(values):
-            count(values.numpy(), scale.numpy(), self.counts.numpy())
-            return
-        slots = (values * scale[:, None]).floor_().to(torch.int64).bitwise_and_(_FINE - 1)
-        self.counts.scatter_add_(1, slots, torch.ones((), dtype=torch.int32, device=slots.device).expand_as(slots))
+        count(values.numpy(), scale.numpy(), self.counts.numpy())
 
     def merge(self, other: Histogram) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -63,7 +59,7 @@ class Histogram:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
         cumulative = self._cumulative()
         n = cumulative[:, -1:].double()
-        ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1).long()
+        ranks = (torch.tensor(levels, dtype=torch.float64) * n).ceil().clamp(min=1).long()
         bins = torch.searchsorted(cumulative, ranks) + _first(self.min, self.exponent)
         middles = torch.ldexp(bins.double() + 0.5, self.exponent[:, None])
         return middles.clamp(self.min[:, None].double(), self.max[:, None].double()).float()
@@ -74,7 +70,7 @@ class Histogram:
         A fine bin counts where its middle lies.
         """
         low, high = self.min[:, None].double(), self.max[:, None].double()
-        inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
+        inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)
         edges = low + (high - low) * inner
         places = torch.ldexp(edges, -self.exponent[:, None]) - _first(self.min, self.exponent)
         below = (places - 0.5).ceil().long().clamp(0, _FINE)  # fine bins with their middle below the edge
@@ -94,7 +90,7 @@ class Histogram:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
         for name, tensor in state.items():
-            setattr(self, name, tensor.to(self.counts.device))
+            setattr(self, name, tensor)
 
 
 def _first(low: Tensor, exponent: Tensor) -> Tensor:
@@ -104,7 +100,7 @@ def _first(low: Tensor, exponent: Tensor) -> Tensor:
 
 def _bins(low: Tensor, exponent: Tensor) -> Tensor:
     """Return the numbers of the 2,048 bins from that of `low` on, [neurons, 2048]."""
-    return _first(low, exponent) + torch.arange(_FINE, device=low.device)
+    return _first(low, exponent) + torch.arange(_FINE)
 
 
 def _coarsened(counts: Tensor, low: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import extremes, serves
+from ingest.summaries.compiled import extremes
 from ingest.summaries.histogram import Histogram
 from ingest.summaries.moments import Moments
 from ingest.summaries.topk import TopK
@@ -21,23 +21,23 @@ class NotFiniteError(ValueError):
 
 
 class LayerSummary:
-    """The mergeable summaries of the neurons of one layer at one site."""
+    """The mergeable summaries of the neurons of one layer at one site, in main memory wherever the model runs."""
 
-    def __init__(self, n_neurons: int, k: int, sample: Tensor, device: torch.device | str, positions: bool) -> None:
+    def __init__(self, n_neurons: int, k: int, sample: Tensor, positions: bool) -> None:
         """Start empty; `sample` [sentences] int64, sorted, are the ordinals whose activations are kept whole."""
-        self.top = TopK(n_neurons, k, "top", device, positions)
-        self.bottom = TopK(n_neurons, k, "bottom", device, positions)
-        self.moments = Moments(n_neurons, device)
-        self.histogram = Histogram(n_neurons, device)
-        self.sample = sample.to(device)
-        self.sampled = torch.full((len(sample), n_neurons), torch.nan, device=device)
+        self.top = TopK(n_neurons, k, "top", positions)
+        self.bottom = TopK(n_neurons, k, "bottom", positions)
+        self.moments = Moments(n_neurons)
+        self.histogram = Histogram(n_neurons)
+        self.sample = sample
+        self.sampled = torch.full((len(sample), n_neurons), torch.nan)
 
     def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
         """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64.
 
         Raises NotFiniteError where a value is NaN or infinite; the summary is then as it was.
         """
-        low, high = _extremes(values)
+        low, high = torch.from_numpy(extremes(values.numpy().view("int32"))).view(torch.float32) + 0.0  # 0 for -0
         if not bool((torch.isfinite(low) & torch.isfinite(high)).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
@@ -70,16 +70,7 @@ class LayerSummary:
             prefix = f"{name}."
             part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
             getattr(self, name).restore(part)
-        self.sampled = state["sampled"].to(self.sampled.device)
-
-
-def _extremes(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lowest and highest value of each row, NaN or infinite where one of the row is; 0 for -0."""
-    if serves(values):
-        low, high = torch.from_numpy(extremes(values.numpy().view("int32"))).view(torch.float32)
-    else:
-        low, high = values.aminmax(dim=1)
-    return low + 0.0, high + 0.0
+        self.sampled = state["sampled"]
 
 
 _PARTS = ("top", "bottom", "moments", "histogram")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import central_sums, serves
+from ingest.summaries.compiled import central_sums
 
 
 class Moments:
@@ -15,19 +15,19 @@ class Moments:
     One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical Moments", eq. 3.1).
     """
 
-    def __init__(self, n_neurons: int, device: torch.device | str = "cpu") -> None:
+    def __init__(self, n_neurons: int) -> None:
         """Start empty."""
         self.n = 0
-        self.mean, self.m2, self.m3, self.m4 = torch.zeros(4, n_neurons, dtype=torch.float64, device=device)
-        self.min = torch.full((n_neurons,), torch.inf, device=device)
-        self.max = torch.full((n_neurons,), -torch.inf, device=device)
-        self.positive = torch.zeros(n_neurons, dtype=torch.int64, device=device)
+        self.mean, self.m2, self.m3, self.m4 = torch.zeros(4, n_neurons, dtype=torch.float64)
+        self.min = torch.full((n_neurons,), torch.inf)
+        self.max = torch.full((n_neurons,), -torch.inf)
+        self.positive = torch.zeros(n_neurons, dtype=torch.int64)
 
     def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
         """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         chunk = Moments.__new__(Moments)
         chunk.n = n = values.shape[1]
-        centre, s1, s2, s3, s4, positive = self._central_sums(values)
+        centre, s1, s2, s3, s4, positive = torch.from_numpy(central_sums(values.numpy()))
         s1, s2, s3, s4 = s1 / n, s2 / n, s3 / n, s4 / n  # `centre` is the mean but for rounding; s1 is the rest
         chunk.mean = centre + s1
         chunk.m2 = n * (s2 - s1**2)
@@ -36,17 +36,6 @@ class Moments:
         chunk.min, chunk.max = low, high
         chunk.positive = positive.long()
         self.merge(chunk)
-
-    @staticmethod
-    def _central_sums(values: Tensor) -> Tensor:
-        """Return centre, sums of four powers of the distance from it, number of positives: [6, neurons] float64."""
-        if serves(values):
-            return torch.from_numpy(central_sums(values.numpy()))
-        centre = values.mean(1, keepdim=True)
-        d1 = values - centre
-        d2 = d1 * d1
-        sums = [d.sum(1, dtype=torch.float64) for d in (d1, d2, d2 * d1, d2 * d2)]
-        return torch.stack([centre[:, 0].double(), *sums, (values > 0).sum(1).double()])
 
     def merge(self, other: Moments) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -99,4 +88,4 @@ class Moments:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
         for name, tensor in state.items():
-            setattr(self, name, int(tensor) if name == "n" else tensor.to(self.mean.device))
+            setattr(self, name, int(tensor) if name == "n" else tensor)

@@ -91,13 +91,13 @@ def test_histogram_does_not_depend_on_order_or_split(values):
 def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
     sample = torch.tensor([3, 100, 4999])
     ordinals = torch.arange(5000)
-    whole, first = (LayerSummary(6, 50, sample, "cpu", positions=False) for _ in range(2))
+    whole, first = (LayerSummary(6, 50, sample, positions=False) for _ in range(2))
     for start in range(0, 5000, 1000):
         chunk = torch.from_numpy(values[:, start : start + 1000].copy()), ordinals[start : start + 1000]
         whole.update(*chunk)
         first.update(*chunk)
         state = {name: tensor.clone() for name, tensor in first.state().items()}
-        first = LayerSummary(6, 50, sample, "cpu", positions=False)
+        first = LayerSummary(6, 50, sample, positions=False)
         first.restore(state)
     for name, tensor in whole.state().items():
         if not name.endswith("keys"):
@@ -111,4 +111,4 @@ def test_nan_is_refused_naming_the_neuron_and_sentence(values):
     broken = torch.from_numpy(values[:, :10].copy())
     broken[2, 7] = torch.nan
     with pytest.raises(NotFiniteError, match="neuron 2 is nan for the sentence of ordinal 107"):
-        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), "cpu", False).update(broken, torch.arange(100, 110))
+        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False).update(broken, torch.arange(100, 110))
