@@ -8,45 +8,23 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from warehouse.errors import StorageError, UsageError
+from warehouse.questions import Question, questions
 from warehouse.schema import RELATIONS, Column, Relation
 from warehouse.tables import Snapshot, first_line
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+    pass
 
-_CREATE = re.compile(r"^create\s+(?:or\s+replace\s+)?(view|macro)\s+(\w+)", re.IGNORECASE | re.MULTILINE)
 _TABLE = re.compile(r"\A[^;]*?\)\s+as\s+table\b", re.IGNORECASE)
-_HEADER = re.compile(r"\A(?:--[^\n]*\n)+")
 _WRONG = "partitioned_execution"
 """An optimizer of DuckDB 2.0.0 under which windows over large sorted files repeat some rows and lose others."""
-_FIELD = re.compile(r"^(\w+): (.*)$")
-
-
-@dataclass(frozen=True)
-class Question:
-    """One file of `sql/`: a view or macro with the comments of its header.
-
-    Header lines: `-- what it is`, then `-- grain: …`, `-- name: description` for each column (views) or for
-    each argument and column (macros); an indented line continues the one above.
-    """
-
-    name: str
-    kind: str
-    room: str
-    description: str
-    grain: str
-    columns: tuple[tuple[str, str], ...]
-    sql: str
 
 
 def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -218,66 +196,6 @@ def relation_view(relation: Relation, uris: list[str], lacking: Mapping[Column, 
     paths = ", ".join(_quoted(uri) for uri in uris)
     hive = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * some
     return f"create or replace view {relation.name} as select {columns} from read_parquet([{paths}], {hive})"
-
-
-@cache
-def questions() -> tuple[Question, ...]:
-    """Return the files of `sql/` in reading order: by folder, then by name, dependencies first."""
-    found = [question(room.name, file.read_text()) for room, file in _sql_files()]
-    return tuple(_dependencies_first(found))
-
-
-def question(room: str, text: str) -> Question:
-    """Read one SQL file; ValueError where it makes no view or macro or its header is incomplete."""
-    create, header = _CREATE.search(text), _HEADER.match(text)
-    if not create or not header:
-        raise ValueError(f"an SQL file in {room} must have a header comment and make a view or macro")
-    description, fields = _read_header(header[0])
-    if "grain" not in fields:
-        raise ValueError(f"sql/{room}: the header of {create[2]} states no grain")
-    grain = fields.pop("grain")
-    sql = text[header.end() :].strip().rstrip(";")
-    return Question(create[2], create[1].lower(), room, description, grain, tuple(fields.items()), sql)
-
-
-def _read_header(header: str) -> tuple[str, dict[str, str]]:
-    description: list[str] = []
-    fields: dict[str, str] = {}
-    for line in (line.removeprefix("--").removeprefix(" ") for line in header.splitlines()):
-        if field := _FIELD.match(line):
-            fields[field[1]] = field[2].strip()
-        elif line.startswith(" ") and fields:
-            last = next(reversed(fields))
-            fields[last] += " " + line.strip()
-        else:
-            description.append(line.strip())
-    return " ".join(part for part in description if part), fields
-
-
-def _sql_files() -> Iterator[tuple[Traversable, Traversable]]:
-    for room in sorted((entry for entry in files("sql").iterdir() if entry.is_dir()), key=lambda e: e.name):
-        for file in sorted(room.iterdir(), key=lambda entry: entry.name):
-            if file.name.endswith(".sql"):
-                yield room, file
-
-
-def _dependencies_first(found: list[Question]) -> list[Question]:
-    """Order questions so that each comes after those it names; otherwise as they are."""
-    names = {question.name for question in found}
-    ordered: dict[str, Question] = {}
-    by_name = {question.name: question for question in found}
-
-    def place(question: Question, above: tuple[str, ...]) -> None:
-        if question.name in above:
-            raise ValueError(f"sql: {' -> '.join((*above, question.name))} is a circle")
-        for word in re.findall(r"\w+", question.sql):
-            if word in names and word != question.name and word not in ordered:
-                place(by_name[word], (*above, question.name))
-        ordered.setdefault(question.name, question)
-
-    for question in found:
-        place(question, ())
-    return list(ordered.values())
 
 
 def _relation_comments(relation: Relation) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from warehouse.catalog import Question, questions
+from warehouse.questions import Question, questions
 from warehouse.schema import RELATIONS, Relation
 
 

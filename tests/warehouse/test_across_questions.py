@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from warehouse import Warehouse
-from warehouse.catalog import questions
+from warehouse.questions import questions
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N = {"a": 60, "b": 9}

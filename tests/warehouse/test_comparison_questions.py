@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from warehouse import Warehouse
-from warehouse.catalog import questions
+from warehouse.questions import questions
 
 PAIR = {"model_before": "base", "checkpoint_before": "main", "model_after": "tuned", "checkpoint_after": "main"}
 LAYERS, WIDTH = 2, 10

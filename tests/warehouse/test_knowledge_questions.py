@@ -11,7 +11,7 @@ import scipy.stats
 
 from tests.warehouse.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows
 from warehouse import Warehouse
-from warehouse.catalog import questions
+from warehouse.questions import questions
 
 VIEWS = [question for question in questions() if question.room == "5_knowledge"]
 

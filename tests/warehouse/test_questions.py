@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from warehouse import Warehouse
-from warehouse.catalog import questions
+from warehouse.questions import questions
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N, K, LAYERS, WIDTH = 120, 30, 3, 20

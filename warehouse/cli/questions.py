@@ -57,12 +57,13 @@ def export(
 
     Example: nwh export neuron_metadata metadata.parquet
     """
-    from warehouse import catalog, output
+    from warehouse import output
+    from warehouse.questions import questions
     from warehouse.schema import RELATIONS
 
     format = output.format_of(file)
     warehouse = state_of(context).open()
-    views = [question.name for question in catalog.questions() if question.kind == "view"]
+    views = [question.name for question in questions() if question.kind == "view"]
     if relation not in (known := [*RELATIONS, *views]):
         raise UsageError(f"no relation or view {relation!r}; there are {', '.join(known)}")
     part = file.with_name(file.name + ".part")
