@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ingest.sources import FORMATS, Row, find_files
+from ingest.formats.lines import Row
+from ingest.sources import FORMATS, find_files
 from warehouse.errors import SourceError, UsageError
 from warehouse.names import split_list
 

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ingest.formats.lines import File
 from ingest.sources import FORMATS as TEXT_FORMATS
-from ingest.sources import File
 from warehouse.errors import SourceError, UsageError
 
 MASK = "[MASK]"

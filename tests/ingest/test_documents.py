@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ingest.documents
-from ingest import sources
 from ingest.documents import Document, parse_metadata_option, read_documents
+from ingest.formats import lines, tables
 from warehouse.errors import SourceError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -275,7 +275,8 @@ def test_a_repeated_id_is_found(tmp_path, monkeypatch, newest):
 
 
 def test_too_long_for_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "LONGEST", 100)
+    for module in (lines, tables):
+        monkeypatch.setattr(module, "LONGEST", 100)
     (tmp_path / "x.txt").write_text("word " * 30)
     with pytest.raises(SourceError, match=r"too long for one document .* use --format lines"):
         read_documents(str(tmp_path / "x.txt"))
