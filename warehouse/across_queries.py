@@ -6,25 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from warehouse import figures as figures_of
+from warehouse.at_hand import METADATA, NEURON_METADATA, metadata_of
+from warehouse.kept import table
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
 FIGURES = (*figures_of.OF_ACTIVATIONS, *figures_of.OF_LENGTH)
 """Figures that every neuron has: of its activations, and the length of its top sentences."""
-WORD_FIGURES = (
-    "nouns",
-    "verbs",
-    "adjectives",
-    "adverbs",
-    "pronouns",
-    "determiners",
-    "prepositions",
-    "conjunctions",
-    "numbers",
-    "modals",
-    "others",
-)
+WORD_FIGURES = figures_of.OF_WORDS
 """Words of a class per top sentence, over corpora with annotations."""
+PROFILE_ROWS, MOVED_ROWS = 40, 50
+"""What pages ask of `cluster_profile` and `moved_neurons`."""
 _MOST_SHARES = 50
 _OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
 _OF_MAP = f"{_OF_SITE} and scope = $scope"
@@ -112,12 +104,15 @@ def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, co
     """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
     place = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus, "figure": figure}
     columns = "layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value"
+    values = figures_of.values(warehouse, *place.values())
     found = ask(
         warehouse,
-        f"select {columns} from dimension_consistency_against('figures') order by layer_a, layer_b",
+        # the unit, the same in all rows, as numbers: two million of its names would take longer to group than all else
+        "with numbered as (select * replace (0 as model, 0 as checkpoint, 0 as site, 0 as corpus) from figures) "
+        f"select {columns} from dimension_consistency_against('numbered') order by layer_a, layer_b",
         None,
         (),
-        {"figures": figures_of.values(warehouse, *place.values())},
+        {"figures": values},
     )
     stored = f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus"
     return found.given_by(f"select {columns} {stored} order by layer_a, layer_b", place)
@@ -199,18 +194,33 @@ def neuron_map_by(
 def cluster_profile(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int, cluster: int, limit: int
 ) -> Answer:
-    """Return the patterns and metadata values that tell a cluster's neurons most from the layer's others."""
-    return ask(
+    """Return the patterns and metadata values that tell a cluster's neurons most from the layer's others.
+
+    The first question about a layer takes a while, its other clusters are then at hand.
+    """
+    columns = "rank, kind, pattern, n_with, share, others_share, g2"
+    place = {"model": model, "checkpoint": checkpoint, "site": site, "scope": scope, "layer": layer}
+    unit = {"model": model, "checkpoint": checkpoint, "site": site}
+    of_layer = (
+        f"with metadata as (from {NEURON_METADATA}) "
+        f"select cluster, {columns} from cluster_profile_at(0.05, 1, values_of := 'metadata') "
+        f"where {_OF_MAP} and layer = $layer and rank <= $limit order by cluster, rank"
+    )
+    read = (*METADATA, "neuron_clusters", "neuron_patterns")
+    metadata = metadata_of(warehouse, *({**unit, "corpus": corpus} for corpus in scope.split("+")))
+    clusters_of_layer = table(warehouse, of_layer, {**place, "limit": limit}, read, unit, metadata)
+    found = ask(
         warehouse,
-        "select rank, kind, pattern, n_with, share, others_share, g2 from cluster_profile "
-        f"where {_OF_MAP} and layer = $layer and cluster = $cluster order by rank limit $limit",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        scope=scope,
-        layer=layer,
+        f"select {columns} from clusters_of_layer where cluster = $cluster order by rank",
+        None,
+        (),
+        {"clusters_of_layer": clusters_of_layer},
         cluster=cluster,
-        limit=limit,
+    )
+    return found.given_by(
+        f"select {columns} from cluster_profile where {_OF_MAP} and layer = $layer and cluster = $cluster "
+        "order by rank limit $limit",
+        {**place, "cluster": cluster, "limit": limit},
     )
 
 
@@ -248,17 +258,18 @@ def layer_distances(warehouse: Warehouse, pair: Pair) -> Answer:
 
 
 def moved_neurons(warehouse: Warehouse, pair: Pair, corpus: str, split: str, k: int) -> Answer:
-    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after."""
-    return ask(
-        warehouse,
-        "select rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after "
-        "from moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k) "
-        "where split = $split order by rank",
-        **pair.params,
-        corpus=corpus,
-        split=split,
-        k=k,
-    )
+    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after.
+
+    The first question about a corpus takes a while, its other sets of sentences are then at hand.
+    """
+    columns = "rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after"
+    macro = "moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k)"
+    place = {**pair.params, "corpus": corpus, "k": k}
+    read = ("neuron_distances", "neuron_patterns")
+    moved = table(warehouse, f"select split, {columns} from {macro}", place, read, {"site": "hidden"})
+    query = "select {} from {} where split = $split order by rank"
+    found = ask(warehouse, query.format(columns, "moved"), None, (), {"moved": moved}, split=split)
+    return found.given_by(query.format(columns, macro), {**place, "split": split})
 
 
 def match_sets(warehouse: Warehouse, pair: Pair) -> Answer:

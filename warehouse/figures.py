@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warehouse.kept import MOST_BYTES, files, kept, table
+from warehouse.kept import files, kept, table
+from warehouse.statements import literal
+from warehouse.top import Top, top_sentences
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 OF_ACTIVATIONS = ("mean", "std", "skewness", "kurtosis", "share_positive")
 OF_LENGTH = {
@@ -19,39 +18,21 @@ OF_LENGTH = {
     "$model and checkpoint = $checkpoint",
     "mean_words": "select sentence_id, n_words as amount from sentences where corpus = $corpus",
 }
+OF_WORDS = (
+    "nouns",
+    "verbs",
+    "adjectives",
+    "adverbs",
+    "pronouns",
+    "determiners",
+    "prepositions",
+    "conjunctions",
+    "numbers",
+    "modals",
+    "others",
+)
 _UNIT = "model = $model and checkpoint = $checkpoint and site = $site and corpus = $corpus"
 _READ = ("neuron_topk", "neuron_stats", "sentence_tokens", "sentences", "sentence_metadata", "annotations")
-
-
-@dataclass(frozen=True)
-class _Top:
-    """The top sentences of N neurons, K of each.
-
-    layers, neurons, differ: [N]; `differ` is whether the activations do. places: [N, K], sentence_id - first.
-    """
-
-    layers: NDArray[np.int16]
-    neurons: NDArray[np.int32]
-    differ: NDArray[np.bool_]
-    places: NDArray[np.int32]
-    first: int
-    n_places: int
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes."""
-        return self.places.nbytes + self.layers.nbytes + self.neurons.nbytes + self.differ.nbytes
-
-    def mean(self, sentence_ids: NDArray[np.int64], amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean amount of each neuron's sentences, [N]; sentences that are not named add 0."""
-        import numpy as np
-
-        inside = (sentence_ids >= self.first) & (sentence_ids < self.first + self.n_places)
-        dense = np.zeros(self.n_places)
-        dense[sentence_ids[inside] - self.first] = amounts[inside]
-        step = max(1, 1_000_000 // self.places.shape[1])
-        parts = [dense[self.places[at : at + step]].mean(axis=1) for at in range(0, len(self.places), step)]
-        return np.concatenate(parts)
 
 
 def values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> pa.Table:
@@ -61,7 +42,7 @@ def values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus:
     once and kept.
     """
     unit = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus}
-    top = None if figure in OF_ACTIVATIONS else _top(warehouse, unit)
+    top = None if figure in OF_ACTIVATIONS else top_sentences(warehouse, unit)
     if top is None:
         query = f"select * from neuron_figures_of($figure) where {_UNIT}"
         return table(warehouse, query, {**unit, "figure": figure}, _READ, unit)
@@ -69,19 +50,11 @@ def values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus:
     return kept(("figure", *unit.values(), figure, *read), lambda: _means(warehouse, unit, figure, top))
 
 
-def _means(warehouse: Warehouse, unit: dict[str, str], figure: str, top: _Top) -> pa.Table:
+def _means(warehouse: Warehouse, unit: dict[str, str], figure: str, top: Top) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
-    params = {"corpus": unit["corpus"]}
-    if figure in OF_LENGTH:
-        query = OF_LENGTH[figure]
-        params |= {name: unit[name] for name in ("model", "checkpoint") if f"${name}" in query}
-    else:
-        query = "select sentence_id, amount from sentence_amounts($figure) where corpus = $corpus"
-        params["figure"] = figure
-    with warehouse.cursor() as cursor:
-        rows = cursor.sql(query, params=params).to_arrow_table()
+    rows = amounts(warehouse, unit, figure)
     # a corpus without the figure has none of it; a pole whose sentences all tie has a length, but no share
     live = np.full(len(top.layers), rows.num_rows > 0) & (top.differ | (figure in OF_LENGTH))
     means = top.mean(rows["sentence_id"].to_numpy(), rows["amount"].to_numpy().astype(np.float64))
@@ -91,37 +64,29 @@ def _means(warehouse: Warehouse, unit: dict[str, str], figure: str, top: _Top) -
     return pa.table({**columns, "figure": pa.repeat(pa.scalar(figure), n), "value": pa.array(means[live])})
 
 
-def _top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | None:
-    """Return the top sentences of a unit; null where there are none or they are too many to keep."""
-    key = ("top", *unit.values(), *files(warehouse, "neuron_topk", unit))
-    return kept(key, lambda: _read_top(warehouse, unit))
+def amounts(warehouse: Warehouse, unit: dict[str, str], figure: str) -> pa.Table:
+    """Return what sentences add to a figure: sentence_id, amount."""
+    import pyarrow.compute as pc
 
-
-def _read_top(warehouse: Warehouse, unit: dict[str, str]) -> _Top | None:
-    import numpy as np
-
+    if figure in OF_WORDS:
+        counted = words_of_classes(warehouse, unit["corpus"])
+        return counted.filter(pc.equal(counted["figure"], figure))
+    params = {"corpus": unit["corpus"]}
+    if figure in OF_LENGTH:
+        query = OF_LENGTH[figure]
+        params |= {name: unit[name] for name in ("model", "checkpoint") if f"${name}" in query}
+    else:
+        query = "select sentence_id, amount from sentence_amounts($figure) where corpus = $corpus"
+        params["figure"] = figure
     with warehouse.cursor() as cursor:
-        found = cursor.execute(
-            f"select min(sentence_id), max(sentence_id), count(*) from neuron_topk where {_UNIT} and pole = 'top'",
-            unit,
-        ).fetchall()
-        first, last, n_rows = found[0]
-        if not 0 < n_rows * 4 <= MOST_BYTES // 4 or last - first >= n_rows + 10_000_000:
-            return None
-        query = (
-            "select layer, neuron, (sentence_id - $first)::integer as place, activation from neuron_topk "
-            f"where {_UNIT} and pole = 'top'"
-        )
-        rows = cursor.sql(query, params={**unit, "first": first}).to_arrow_table()
-    layer, neuron, place, activation = (rows[name].to_numpy() for name in rows.column_names)
-    key = layer.astype(np.int64) << 32 | neuron
-    if (key[1:] < key[:-1]).any():
-        order = np.argsort(key, kind="stable")
-        key, layer, neuron, place, activation = (each[order] for each in (key, layer, neuron, place, activation))
-    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
-    k = n_rows // len(starts)
-    if (np.diff(starts) != k).any() or n_rows != k * len(starts):
-        return None  # neurons with different numbers of sentences are left to SQL
-    of_neurons = activation.reshape(-1, k)
-    differ = of_neurons.max(axis=1) > of_neurons.min(axis=1)
-    return _Top(layer[starts], neuron[starts], differ, place.reshape(-1, k), first, last - first + 1)
+        return cursor.sql(query, params=params).to_arrow_table()
+
+
+def words_of_classes(warehouse: Warehouse, corpus: str) -> pa.Table:
+    """Return how many words of each class the sentences of a corpus have: sentence_id, figure, amount."""
+    names = ", ".join(map(literal, OF_WORDS))
+    query = (
+        f"select sentence_id, figure::enum({names}) as figure, amount::usmallint as amount from sentence_amounts(null) "
+        f"where corpus = $corpus and figure in ({names})"
+    )
+    return table(warehouse, query, {"corpus": corpus}, ("annotations",), {"corpus": corpus})

@@ -55,10 +55,20 @@ def kept(key: tuple[Any, ...], make: Callable[[], T]) -> T:
     return made
 
 
+def n_bytes() -> int:
+    """Return how much is kept."""
+    with _lock:
+        return sum(_sizes().values())
+
+
+def _sizes() -> dict[tuple[Any, ...], int]:
+    made = {key: future.result() for key, future in _kept.items() if _is_made(future)}
+    return {key: 0 if each is None else each.nbytes for key, each in made.items()}
+
+
 def _make_room() -> None:
     with _lock:
-        made = {key: future.result() for key, future in _kept.items() if _is_made(future)}
-        sizes = {key: 0 if each is None else each.nbytes for key, each in made.items()}
+        sizes = _sizes()
         total = sum(sizes.values())
         for key in list(sizes)[:-1]:
             if total <= MOST_BYTES:

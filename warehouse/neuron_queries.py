@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from warehouse import output
+from warehouse.at_hand import corpus_metadata
 from warehouse.errors import UsageError
 from warehouse.statements import literal, written_out
 from warehouse.warehouse import Warehouse
@@ -210,11 +211,13 @@ def metadata(
     """
     return ask(
         warehouse,
-        "select corpus, key, value, support, share, corpus_share, lift, g2, q_value from neuron_metadata "
+        "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
+        "from neuron_metadata_against('metadata_supports', 'counted_metadata') "
         f"where {_PLACE} and pole = 'top' and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit",
         neuron,
         corpora,
+        {"counted_metadata": corpus_metadata(warehouse, neuron.model, neuron.checkpoint, corpora)},
         limit=limit,
         min_lift=min_lift,
         max_q=max_q,

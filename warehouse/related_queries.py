@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse import prepared
+from warehouse import at_hand
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from warehouse.at_hand import Sample
     from warehouse.neurons import Neuron
-    from warehouse.prepared import Sample
 
 
 _COLUMNS = ["layer", "neuron", "cosine", "n_sentences"]
@@ -29,7 +29,7 @@ def similar(warehouse: Warehouse, neuron: Neuron, k: int) -> Answer:
         "order by cosine desc, layer, neuron"
     )
     params = neuron.params | {"k": k}
-    sample = prepared.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
+    sample = at_hand.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
     if sample is not None:
         return _most_alike(sample, neuron, k).given_by(stored, params)
     return ask(warehouse, stored, **params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warehouse import prepared
+from warehouse import at_hand
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -51,9 +51,9 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "lows": [low for low, _ in bounds],
         "highs": [high for _, high in bounds],
     }
-    sample = prepared.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
+    sample = at_hand.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
     stored, place = f"with own as ({_OWN}), {_DRAWN}", params | neuron.params
     if sample is None:
         return ask(warehouse, stored, **place)
-    at_hand = f"with own as (from sampled where list_contains($corpora, corpus)), {_DRAWN}"
-    return ask(warehouse, at_hand, None, (), {"sampled": sample.of(neuron)}, **params).given_by(stored, place)
+    query = f"with own as (from sampled where list_contains($corpora, corpus)), {_DRAWN}"
+    return ask(warehouse, query, None, (), {"sampled": sample.of(neuron)}, **params).given_by(stored, place)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from warehouse import output, prepared
+from warehouse import at_hand, output
 from warehouse.errors import UsageError
 from warehouse.kept import partitions
 from warehouse.neuron_queries import Answer, Extent, ask
@@ -56,9 +56,12 @@ class Filters:
         if self.layers:
             conditions.append("layer between $first_layer and $last_layer")
             params |= dict(zip(("first_layer", "last_layer"), self.layers, strict=True))
-        if tested:
-            conditions.append("lift >= $min_lift and q_value <= $max_q")
-            params |= {"min_lift": self.min_lift, "max_q": self.max_q}
+        if tested and self.min_lift > 0:
+            conditions.append("lift >= $min_lift")
+            params["min_lift"] = self.min_lift
+        if tested and self.max_q < 1:
+            conditions.append("q_value <= $max_q")
+            params["max_q"] = self.max_q
         return "".join(f" and {condition}" for condition in conditions), params
 
 
@@ -106,7 +109,7 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
 def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
     """Return the neurons most of whose sentences have a metadata value (more than any other of its key).
 
-    The first search reads all top sentences of the filters' models, sites and corpora, see `prepared`.
+    The first search reads all top sentences of the filters' models, sites and corpora, see `at_hand`.
     """
     where, params = filters.where("corpus", tested=True)
     return ask(
@@ -115,7 +118,7 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
         f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
         None,
         (),
-        {"class_neurons": prepared.class_neurons(warehouse, filters.units("corpus"))},
+        {"class_neurons": at_hand.class_neurons(warehouse, filters.units("corpus"))},
         key=key,
         value=value,
         limit=limit,
@@ -141,7 +144,7 @@ def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filter
 def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> Answer:
     """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first.
 
-    The first search for a class reads much, see `prepared`.
+    The first search for a class reads much, see `at_hand`.
     """
     where, params = filters.where("scope")
     return ask(
@@ -150,7 +153,7 @@ def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> A
         f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit",
         None,
         (),
-        {"neuron_classes": prepared.neuron_classes(warehouse, name, filters.units("scope"))},
+        {"neuron_classes": at_hand.neuron_classes(warehouse, name, filters.units("scope"))},
         limit=limit,
         **{"class": name, **params},
     )

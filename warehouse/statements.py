@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Counts of whole corpora are kept in memory while many neurons are asked about; these views count by themselves.
+# Counts and words of whole corpora are kept in memory while many neurons are asked about; these views read them.
 _VIEWS = {
-    "neuron_words_against('counted_words')": "neuron_words",
-    "neuron_tag_distribution_against('counted_tags')": "neuron_tag_distribution",
+    "neuron_metadata_against('metadata_supports', 'counted_metadata')": "neuron_metadata",
+    "neuron_words_against('counted_words', 'annotated')": "neuron_words",
+    "neuron_tag_distribution_against('counted_tags', 'annotated')": "neuron_tag_distribution",
 }
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from warehouse.at_hand import annotations_of, counted
 from warehouse.neuron_queries import Answer, ask
-from warehouse.prepared import counted
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -85,13 +85,16 @@ def typical_words(
     return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from neuron_words_against('counted_words') where {_OF_CORPORA} and pole = $pole "
+        f"lift, q_value from neuron_words_against('counted_words', 'annotated') where {_OF_CORPORA} and pole = $pole "
         "and annotator = $annotator and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
         neuron,
         corpora,
-        {"counted_words": counted(warehouse, "corpus_words", neuron, corpora, annotator)},
+        {
+            "counted_words": counted(warehouse, "corpus_words", neuron, corpora, annotator),
+            "annotated": annotations_of(warehouse, neuron, corpora, pole, annotator),
+        },
         annotator=annotator,
         pole=pole,
         min_support=min_support,
@@ -141,12 +144,15 @@ def tag_distribution(
     return ask(
         warehouse,
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
-        "sum(share) / sum(corpus_share) as lift from neuron_tag_distribution_against('counted_tags') "
+        "sum(share) / sum(corpus_share) as lift from neuron_tag_distribution_against('counted_tags', 'annotated') "
         f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
         "group by corpus, class order by corpus, share desc, class",
         neuron,
         corpora,
-        {"counted_tags": counted(warehouse, "corpus_tags", neuron, corpora, annotator)},
+        {
+            "counted_tags": counted(warehouse, "corpus_tags", neuron, corpora, annotator),
+            "annotated": annotations_of(warehouse, neuron, corpora, pole, annotator),
+        },
         annotator=annotator,
         pole=pole,
     )

@@ -31,8 +31,4 @@ select
     lift,
     g2,
     q_value
-from neuron_metadata
-qualify row_number() over (
-    partition by model, checkpoint, site, corpus, layer, neuron, pole, key
-    order by share desc, value asc
-) = 1;
+from class_neurons_against('neuron_metadata');

@@ -22,60 +22,6 @@
 -- p_value: of g2, two-sided, chi-square with one degree of freedom
 -- q_value: Benjamini-Hochberg over the neuron's values of all keys, per pole
 create view neuron_metadata as
-with supports as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        metadata.key,
-        metadata.value,
-        count(*) as support
-    from neuron_topk as topk
-    inner join sentence_metadata as metadata
-        on topk.sentence_id = metadata.sentence_id and topk.corpus = metadata.corpus
-    group by
-        topk.model, topk.checkpoint, topk.site, topk.corpus, topk.layer, topk.neuron, topk.pole,
-        metadata.key, metadata.value
-),
-
-tests as (
-    select
-        supports.*,
-        poles.k,
-        whole.corpus_support,
-        whole.n_sentences,
-        support / k as share,
-        corpus_support / n_sentences as corpus_share,
-        (support / k) / (corpus_support / n_sentences) as lift,
-        log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
-    from supports
-    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
-    inner join corpus_metadata as whole using (model, checkpoint, corpus, key, value)
-),
-
-valued as (
-    select
-        tests.*,
-        chi_square_p(g2) as p_value
-    from tests
-),
-
-ranked as (
-    select
-        valued.*,
-        count(*) over (partition by model, checkpoint, site, corpus, layer, neuron, pole) as tested,
-        count(*) over (
-            partition by model, checkpoint, site, corpus, layer, neuron, pole
-            order by p_value
-            range between unbounded preceding and current row
-        ) as last_place
-    from valued
-)
-
 select
     model,
     checkpoint,
@@ -95,9 +41,5 @@ select
     lift,
     g2,
     p_value,
-    least(1, min(p_value * tested / last_place) over (
-        partition by model, checkpoint, site, corpus, layer, neuron, pole
-        order by p_value desc
-        range between unbounded preceding and current row
-    )) as q_value
-from ranked;
+    q_value
+from neuron_metadata_against('metadata_supports', 'corpus_metadata');

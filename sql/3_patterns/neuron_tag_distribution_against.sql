@@ -2,6 +2,7 @@
 -- counts them once. The neuron's own sentences are found first, and only their words are looked at.
 -- grain: neuron x pole x tag of the corpus, per model, checkpoint, site, corpus and annotator
 -- counts: name of a table or view with the columns of corpus_tags
+-- annotated: name of a table or view with the columns of annotations, at least of the neuron's sentences
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -17,7 +18,7 @@
 -- corpus_share: corpus_words / all words of these
 -- class: noun, verb, adjective, adverb … (macro tag_class)
 -- lift: share / corpus_share
-create macro neuron_tag_distribution_against(counts) as table
+create macro neuron_tag_distribution_against(counts, annotated) as table
 with found as (
     select
         topk.model,
@@ -31,7 +32,7 @@ with found as (
         unnest(annotations.words) as word,
         unnest(annotations.tags) as tag
     from neuron_topk as topk
-    inner join annotations
+    inner join query_table(annotated) as annotations
         on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
 ),
 

@@ -2,6 +2,7 @@
 -- them once. The neuron's own sentences are found first, and only their words are looked at.
 -- grain: neuron x pole x class x word found among its sentences, per model, checkpoint, site, corpus and annotator
 -- counts: name of a table or view with the columns of corpus_words
+-- annotated: name of a table or view with the columns of annotations, at least of the neuron's sentences
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -20,7 +21,7 @@
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
 -- p_value: of g2, two-sided, chi-square with one degree of freedom
 -- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
-create macro neuron_words_against(counts) as table
+create macro neuron_words_against(counts, annotated) as table
 with found as (
     select
         topk.model,
@@ -35,7 +36,7 @@ with found as (
         unnest(annotations.words) as word,
         unnest(annotations.tags) as tag
     from neuron_topk as topk
-    inner join annotations
+    inner join query_table(annotated) as annotations
         on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
 ),
 

@@ -1,12 +1,13 @@
 """Milliseconds of every question that pages ask, on a warehouse as large as you have.
 
-    python -m tests.benchmarks.bench_pages --warehouse DIR [--repeats 5] [--only search] [--seed 0]
+    python -m tests.benchmarks.bench_pages --warehouse DIR [--repeats 5] [--only search] [--seed 0] [--prepared]
 
 Asks each question `--repeats` times in one process, each time of another neuron, pattern, value or cluster, drawn with
 a seed: `first` is the first call, `warm` the median and `max` the longest of the others, so a warm call is one of
 something new after another was asked about; `processor` is the median time that all threads together spent in it.
 Questions without an argument to vary are repeated as they are. The order is that of pages: home, neuron, search,
-layers, map, comparison, knowledge. What a warehouse lacks is left out.
+layers, map, comparison, knowledge. What a warehouse lacks is left out. `--prepared`: as pages find it some time after
+their server started, when what many answers start from is at hand.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from warehouse import (
     Warehouse,
     across_queries,
     home_queries,
+    kept,
     knowledge_queries,
     neuron_queries,
+    prepared,
     related_queries,
     sample_queries,
     search_queries,
@@ -201,7 +204,7 @@ def of_pairs(drawn: Drawn) -> Iterator[Calls]:
             yield f"comparison: {question.__name__}", question, [(pair,)] * drawn.repeats
         sets = [row[:2] for row in across_queries.distances(drawn.warehouse, pair).rows]
         if sets:
-            calls = [(pair, *drawn.random.choice(sets), 50 - i) for i in range(drawn.repeats)]
+            calls = [(pair, *drawn.random.choice(sets), 50) for _ in range(drawn.repeats)]
             yield "comparison: moved_neurons", across_queries.moved_neurons, calls
         for site, scope in across_queries.match_sets(drawn.warehouse, pair).rows[:1]:
             for question in (across_queries.match_histogram, across_queries.matches_by_layer):
@@ -282,11 +285,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="", help="questions whose name has this in it")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--prepared", action="store_true", help="make what pages start from before asking")
     options = parser.parse_args()
     began = perf_counter()
     warehouse = Warehouse.open(options.warehouse)
     _ = warehouse.connection
     print(f"opened in {1000 * (perf_counter() - began):,.0f} ms\n")
+    if options.prepared:
+        began = perf_counter()
+        prepared.prepare(warehouse)
+        print(f"prepared in {perf_counter() - began:,.1f} s, {kept.n_bytes() / 2**20:,.0f} MB kept\n")
     print("| question | first, ms | warm, ms | max, ms | processor, ms |\n|---|---:|---:|---:|---:|")
     drawn = Drawn(warehouse, options.repeats, options.seed)
     for name, (first, *warm) in timed(warehouse, (each for each in questions(drawn) if options.only in each[0])):

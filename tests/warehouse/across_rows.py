@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sin
 from pathlib import Path
 from random import Random
 
@@ -164,6 +165,30 @@ class Rows:
         place = dict(zip(("model", "checkpoint", "other_model", "other_checkpoint"), PAIR, strict=True))
         names = ("layer", "neuron", "other_layer", "other_neuron", "correlation", "rotated_correlation", "n_sentences")
         run.write("neuron_matches", {**place, "site": "hidden", "scope": "news"}, columns(names, self.matches))
+
+
+def write_with_sample(folder: Path) -> Warehouse:
+    """Write all rows, two more patterns that detectors fire on, and sampled activations of base@main/hidden."""
+    place = dict(zip(("model", "checkpoint", "site"), (*PAIR[:2], "hidden"), strict=True))
+    made = Rows().write(folder)
+    unit = {**place, "scope": "news+tweets", "kind": "word", "pole": "top"}
+    with made.run("more", unit, {}) as run:  # a word and a sequence that detectors fire on
+        rows = made.sql("select * from neuron_patterns").pl().head(2)
+        columns = rows.drop(*unit).to_dict(as_series=False)
+        columns |= {"length": [1, 2], "support": [7, 8], "pattern": [["it"], ["it", "is"]]}
+        run.write("neuron_patterns", unit, {**columns, "pattern_text": ["it", "it is"]})
+    for corpus, tokens in Rows().tokens.items():
+        unit = {**place, "corpus": corpus}
+        ids = sorted(tokens)
+        with made.run("sample", unit, {}) as run:
+            values = [
+                [tokens[i] + layer * (i % 3), 0.0, *(sin(i * neuron + layer) for neuron in range(2, 12))]
+                for layer in range(3)
+                for i in ids
+            ]
+            rows = {"layer": [layer for layer in range(3) for _ in ids], "sentence_id": ids * 3, "activations": values}
+            run.write("activation_sample", unit, rows)
+    return made
 
 
 def _places(site):

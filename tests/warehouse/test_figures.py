@@ -7,7 +7,7 @@ from collections import OrderedDict
 import pytest
 
 from tests.warehouse.across_rows import Rows
-from warehouse import Warehouse, figures, kept
+from warehouse import Warehouse, figures, kept, top
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def by_neuron(table):
 @pytest.mark.parametrize("place", [("base", "main", "hidden", "news"), ("tuned", "step9", "ffn", "tweets")])
 def test_values_are_those_of_the_view(warehouse, monkeypatch, size, place):
     if size == "too many":
-        monkeypatch.setattr(figures, "MOST_BYTES", 4)
+        monkeypatch.setattr(top, "MOST_BYTES", 4)
     model, checkpoint, site, corpus = place
     unit = f"model = '{model}' and checkpoint = '{checkpoint}' and site = '{site}' and corpus = '{corpus}'"
     there = {name for (name,) in warehouse.sql(f"select distinct figure from neuron_figures where {unit}").fetchall()}
@@ -54,13 +54,13 @@ def test_neurons_of_unlike_numbers_of_sentences_and_any_order(tmp_path):
         run.write("sentence_tokens", {**place, "corpus": "a"}, {"sentence_id": range(9), "n_tokens": range(3, 12)})
         text = {"doc_id": ["d"] * 9, "position": range(9), "text": ["x"] * 9, "n_words": range(9)}
         run.write("sentences", {"corpus": "a"}, {"sentence_id": range(9), **text})
-        for site, neurons in (("hidden", [2, 2, 0, 0]), ("ffn", [0, 0, 0, 1])):
-            columns = {"layer": [1] * 4, "neuron": neurons, "pole": ["top"] * 4, "rank": [1, 2, 1, 2]}
+        for site, neurons in (("hidden", [2, 0, 2, 0]), ("ffn", [0, 0, 0, 1])):
+            columns = {"layer": [1] * 4, "neuron": neurons, "pole": ["top"] * 4, "rank": [1, 1, 2, 2]}
             if site == "ffn":
                 columns["rank"] = [1, 2, 3, 1]
-            columns |= {"sentence_id": [8, 1, 5, 0], "activation": [2.0, 1.0, 2.0, 1.0], "token_position": [None] * 4}
+            columns |= {"sentence_id": [8, 1, 5, 0], "activation": [2.0, 2.0, 1.0, 1.0], "token_position": [None] * 4}
             run.write("neuron_topk", {**place, "site": site, "corpus": "a"}, columns)
     found = by_neuron(figures.values(made, "m", "main", "hidden", "a", "mean_tokens"))
-    assert found == {(1, 2): 3 + 4.5, (1, 0): 3 + 2.5}
+    assert found == {(1, 2): 3 + 6.5, (1, 0): 3 + 0.5}
     found = by_neuron(figures.values(made, "m", "main", "ffn", "a", "mean_words"))
     assert found == pytest.approx({(1, 0): 14 / 3, (1, 1): 0})

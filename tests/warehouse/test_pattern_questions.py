@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, OrderedDict
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import scipy.stats
@@ -14,7 +16,7 @@ from ingest.pattern_rows import Rules
 from ingest.patterns import ingest_patterns
 from ingest.tree_files import ingest_trees
 from tests.ingest.trees import write_trees
-from warehouse import Warehouse, output, table2
+from warehouse import Warehouse, at_hand, kept, output, table2
 from warehouse.neurons import Neuron, describe
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
@@ -69,6 +71,21 @@ def test_neuron_words(warehouse, sentences):
     for _, rows in found.group_by("class"):
         wanted_q = scipy.stats.false_discovery_control(rows["p_value"].to_list())
         assert rows["q_value"].to_list() == pytest.approx(wanted_q.tolist())
+
+
+@pytest.mark.parametrize("size", ["kept", "too many"])
+def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, size):
+    monkeypatch.setattr(kept, "_kept", OrderedDict())
+    monkeypatch.setattr(at_hand, "_MOST_SENTENCES", 100 if size == "too many" else 1000)  # more than corpus two has
+    for neuron in (NEURON, replace(NEURON, neuron=5)):
+        annotator = table2.annotator_of(warehouse, neuron, ["one", "two"])
+        for pole in ("top", "bottom"):
+            words = partial(table2.typical_words, min_support=0, max_q=1)
+            for question, rest in ((words, [99]), (table2.tag_distribution, [])):
+                found = question(warehouse, neuron, ["one", "two"], annotator, *rest, pole=pole)
+                rows = [pytest.approx(row) for row in warehouse.sql(found.sql).fetchall()]
+                assert found.rows == rows
+                assert {row[found.columns.index("corpus")] for row in found.rows} == {"one", "two"}
 
 
 def test_a_dead_neuron_has_no_typical_words(warehouse):

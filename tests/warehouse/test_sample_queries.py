@@ -43,7 +43,7 @@ def sample(warehouse):
 def size(request, monkeypatch):
     monkeypatch.setattr("warehouse.kept._kept", OrderedDict())
     if request.param != "kept":
-        monkeypatch.setattr("warehouse.prepared.MOST_BYTES", 1)
+        monkeypatch.setattr("warehouse.at_hand.MOST_BYTES", 1)
 
 
 @pytest.mark.usefixtures("size")

@@ -1,0 +1,231 @@
+"""Tables that pages start from and that take seconds to make, since they read millions of rows: made once, then kept.
+
+They depend on the stored files alone. `prepared` makes them before anybody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from warehouse.kept import MOST_BYTES, files, kept, partitions, table
+from warehouse.top import metadata_supports
+from warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from warehouse.neuron_queries import Extent
+    from warehouse.neurons import Neuron
+
+METADATA = ("neuron_topk", "sentence_metadata", "sentence_tokens")
+NEURON_METADATA = "neuron_metadata_against('supports_at_hand', 'counts_at_hand')"
+"""The rows of `neuron_metadata` of tables at hand."""
+_ANNOTATIONS = "select sentence_id, words, tags from annotations where corpus = $corpus and annotator = $annotator"
+_MOST_SENTENCES = 1_000_000
+"""Of a corpus whose words are kept; those of as many take about 200 MB."""
+CLASSES = {
+    "dead": ("neuron_stats", ("neuron_stats",)),
+    "token detector": ("neuron_patterns", ("neuron_patterns",)),
+    "n-gram detector": ("neuron_patterns", ("neuron_patterns",)),
+    "positional": ("activation_sample", ("activation_sample", "sentence_tokens")),
+    "class-selective": ("neuron_topk", METADATA),
+}
+"""Class of neurons -> the relation whose partitions have neurons of it, and all that are read."""
+
+
+# -- words and tags of corpora -----------------------------------------------------------------------------
+
+
+def counted(warehouse: Warehouse, view: str, of: Neuron | Extent, corpora: Sequence[str], annotator: str) -> pa.Table:
+    """Return the rows of `corpus_words` or `corpus_tags` of a checkpoint over these corpora."""
+    import pyarrow as pa
+
+    query = (
+        f"select * from {view} where model = $model and checkpoint = $checkpoint and corpus = $corpus "
+        "and annotator = $annotator"
+    )
+    place = {"model": of.model, "checkpoint": of.checkpoint, "annotator": annotator}
+    units = [{**place, "corpus": corpus} for corpus in corpora]
+    return pa.concat_tables([table(warehouse, query, unit, ("annotations", "sentence_tokens"), unit) for unit in units])
+
+
+def annotations_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, annotator: str) -> pa.Table:
+    """Return the rows of `annotations` of a neuron's sentences: sentence_id, corpus, annotator, words, tags."""
+    import numpy as np
+    import pyarrow as pa
+
+    query = (
+        "select corpus, sentence_id from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "and site = $site and layer = $layer and neuron = $neuron and pole = $pole and list_contains($corpora, corpus)"
+    )
+    with warehouse.cursor() as cursor:
+        topk = cursor.execute(query, {**neuron.params, "pole": pole, "corpora": list(corpora)}).fetchnumpy()
+    found = []
+    for corpus in corpora:
+        unit, own = {"corpus": corpus, "annotator": annotator}, topk["sentence_id"][topk["corpus"] == corpus]
+        rows = words_and_tags(warehouse, corpus, annotator)
+        if rows is None:
+            with warehouse.cursor() as cursor:
+                query = f"{_ANNOTATIONS} and sentence_id in (select unnest($own::bigint[]))"
+                rows = _encoded(cursor.sql(query, params={**unit, "own": own.tolist()}).to_arrow_table())
+        else:
+            rows = rows.take(pa.array(np.flatnonzero(np.isin(rows["sentence_id"].to_numpy(), own))))
+        for name, value in unit.items():
+            rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+        found.append(rows)
+    return pa.concat_tables(found)
+
+
+def words_and_tags(warehouse: Warehouse, corpus: str, annotator: str) -> pa.Table | None:
+    """Return the words and tags of a corpus by sentence_id; null where there are too many sentences to keep."""
+    unit = {"corpus": corpus, "annotator": annotator}
+    key = ("words and tags", *unit.values(), *files(warehouse, "annotations", unit))
+    return kept(key, lambda: _words_and_tags(warehouse, unit))
+
+
+def _words_and_tags(warehouse: Warehouse, unit: dict[str, str]) -> pa.Table | None:
+    with warehouse.cursor() as cursor:
+        if cursor.execute(f"select count(*) from ({_ANNOTATIONS})", unit).fetchall()[0][0] > _MOST_SENTENCES:
+            return None
+        return _encoded(cursor.sql(f"{_ANNOTATIONS} order by sentence_id", params=unit).to_arrow_table())
+
+
+def _encoded(rows: pa.Table) -> pa.Table:
+    """Return sentences with each word and tag as a number and a dictionary: a third of the memory."""
+    import pyarrow as pa
+
+    for place, name in ((1, "words"), (2, "tags")):
+        lists = rows[name].combine_chunks()
+        rows = rows.set_column(place, name, pa.ListArray.from_arrays(lists.offsets, lists.values.dictionary_encode()))
+    return rows
+
+
+def corpus_metadata(warehouse: Warehouse, model: str, checkpoint: str, corpora: Sequence[str]) -> pa.Table:
+    """Return the rows of `corpus_metadata` of a checkpoint over these corpora."""
+    import pyarrow as pa
+
+    query = "select * from corpus_metadata where model = $model and checkpoint = $checkpoint and corpus = $corpus"
+    units = [{"model": model, "checkpoint": checkpoint, "corpus": corpus} for corpus in corpora]
+    read = ("sentence_metadata", "sentence_tokens")
+    return pa.concat_tables([table(warehouse, query, unit, read, unit) for unit in units])
+
+
+def metadata_of(warehouse: Warehouse, *units: dict[str, str]) -> dict[str, Callable[[], pa.Table]]:
+    """Return the tables that NEURON_METADATA names: of units (model, checkpoint, site, corpus) of one checkpoint."""
+    import pyarrow as pa
+
+    corpora = [unit["corpus"] for unit in units]
+    counts = partial(corpus_metadata, warehouse, units[0]["model"], units[0]["checkpoint"], corpora)
+
+    def supports() -> pa.Table:
+        return pa.concat_tables([metadata_supports(warehouse, unit) for unit in units])
+
+    return {"supports_at_hand": supports, "counts_at_hand": counts}
+
+
+# -- classes of neurons ------------------------------------------------------------------------------------
+
+
+def class_neurons(warehouse: Warehouse, wanted: Mapping[str, str]) -> pa.Table:
+    """Return the rows of `class_neurons` of the models, checkpoints, sites and corpora wanted; all where none is."""
+    import pyarrow as pa
+
+    names = ("model", "checkpoint", "site", "corpus")
+    query = (
+        f"with metadata as materialized (from {NEURON_METADATA}) select * from class_neurons_against('metadata') where "
+        + " and ".join(f"{name} = ${name}" for name in names)
+    )
+    units = partitions(warehouse, "neuron_topk", wanted)
+    made = [table(warehouse, query, unit, METADATA, unit, metadata_of(warehouse, unit)) for unit in units]
+    return pa.concat_tables(made or [table(warehouse, "from class_neurons limit 0", {}, (), {})])
+
+
+def neuron_classes(warehouse: Warehouse, name: str, wanted: Mapping[str, str]) -> pa.Table:
+    """Return the rows of `neuron_classes` of one class; wanted: values of model, checkpoint, site and scope."""
+    import pyarrow as pa
+
+    of, relations = CLASSES[name]
+    columns = {"corpus": wanted["scope"]} if "scope" in wanted else {}
+    units = partitions(warehouse, of, {**wanted, **columns, "kind": "word", "pole": "top"})
+    at_hand = name == "class-selective"
+    source = "neuron_classes_at(classes := 'class_neurons_at_hand')" if at_hand else "neuron_classes"
+    query = (
+        f"select * from {source} where class = $class and model = $model and checkpoint = $checkpoint "
+        "and site = $site and scope = $scope"
+    )
+    found = []
+    for unit in units or [{}]:
+        place = {key: unit.get(key, "") for key in ("model", "checkpoint", "site")}
+        params = {"class": name, **place, "scope": unit.get("scope", unit.get("corpus", ""))}
+        classes = partial(class_neurons, warehouse, {**place, "corpus": params["scope"]})
+        tables = {"class_neurons_at_hand": classes} if at_hand else {}
+        found.append(table(warehouse, query, params, relations, unit, tables))
+    return pa.concat_tables(found)
+
+
+# -- sampled activations -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sampled activations of a checkpoint at a site.
+
+    sentences: corpus and sentence_id of each. activations: an array [sentences, neurons] of each layer. lengths: the
+    Euclidean length of each neuron's column, [neurons] of each layer.
+    """
+
+    sentences: pa.Table
+    activations: tuple[NDArray[np.float32], ...]
+    lengths: tuple[NDArray[np.float64], ...]
+
+    def of(self, neuron: Neuron) -> pa.Table:
+        """Return one neuron's rows: corpus, sentence_id, activation."""
+        import pyarrow as pa
+
+        values = pa.array(self.activations[neuron.layer][:, neuron.neuron])
+        return self.sentences.append_column("activation", values)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        of_layers = zip(self.activations, self.lengths, strict=True)
+        return int(self.sentences.nbytes) + sum(values.nbytes + lengths.nbytes for values, lengths in of_layers)
+
+
+def sample(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Sample | None:
+    """Return the sampled activations of all corpora; null where none are stored or they are too many to keep."""
+    unit = {"model": model, "checkpoint": checkpoint, "site": site}
+    key = ("sample", *unit.values(), *files(warehouse, "activation_sample", unit))
+    return kept(key, lambda: _read_sample(warehouse, unit))
+
+
+def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    where = " and ".join(f"{name} = ${name}" for name in unit)
+    with warehouse.cursor() as cursor:
+        size = cursor.execute(
+            "select coalesce(any_value(if(site = 'ffn', d_ffn, d_model)), 0) * count(*) * 4 from activation_sample "
+            f"inner join checkpoints using (model, checkpoint) where {where}",
+            unit,
+        ).fetchall()[0][0]
+        if not 0 < size <= MOST_BYTES // 2:
+            return None
+        query = f"select layer, corpus, sentence_id, activations from activation_sample where {where}"
+        rows = cursor.sql(query, params=unit).to_arrow_table()
+    layers, ids = rows["layer"].to_numpy(), rows["sentence_id"].to_numpy()
+    values = pc.list_flatten(rows["activations"]).to_numpy().reshape(rows.num_rows, -1)
+    of_layers = [np.flatnonzero(layers == layer) for layer in range(int(layers.max()) + 1)]
+    orders = [places[np.argsort(ids[places], kind="stable")] for places in of_layers]
+    if any(not np.array_equal(ids[order], ids[orders[0]]) for order in orders):
+        return None  # layers that were not sampled alike are left to `similar_neurons`
+    activations = tuple(values[order] for order in orders)
+    lengths = tuple(np.sqrt(np.einsum("ij,ij->j", of, of, dtype=np.float64)) for of in activations)
+    return Sample(rows.select(["corpus", "sentence_id"]).take(pa.array(orders[0])), activations, lengths)
