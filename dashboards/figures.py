@@ -11,7 +11,7 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboards import sql_choice
+from dashboards import plain_table, sql_choice
 from dashboards.downloads import written
 from dashboards.report import drawing
 from warehouse.neuron_queries import Answer
@@ -41,17 +41,38 @@ def table(
     if picture is not None:
         st.altair_chart(picture, alt=about)
     shown = answer.records if rows is None else rows
-    st.dataframe(shown, hide_index=True, column_order=order, column_config=dict(columns))
+    if 0 < len(shown) <= plain_table.MOST_ROWS:
+        st.html(plain_table.draw(shown, columns, order))
+        source(answer, about, picture)
+    else:
+        grid(answer, about, columns, shown, order, picture)
+
+
+def grid(
+    answer: Answer,
+    about: str,
+    columns: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    order: Sequence[str] | None = None,
+    picture: Picture | None = None,
+) -> None:
+    """Show rows as a table to be sorted and searched, which browsers take longer to draw."""
+    st.dataframe(rows, hide_index=True, column_order=order, column_config=dict(columns))
     source(answer, about, picture)
 
 
+@st.fragment
 def source(answer: Answer, about: str, picture: Picture | None = None) -> None:
     """Offer an answer's statement, its rows as CSV and the picture of them as SVG; Streamlit's own toolbar saves PNG.
 
-    about: tells this figure from the others of its page.
+    about: tells this figure from the others of its page. What is offered is made when it is opened, so that a page of
+    many figures need not wait for what draws statements in colours.
     """
     name = "SQL · CSV" if picture is None else "SQL · CSV · SVG"
-    with st.popover(name, type="tertiary", key=f"source-{about}"):
+    offered = st.popover(name, type="tertiary", key=f"source-{about}", on_change="rerun")
+    if not offered.open:
+        return
+    with offered:
         if answer.sql:
             st.code(answer.sql, language="sql", wrap_lines=True)
         else:

@@ -1,14 +1,16 @@
-"""Activations on texts: the model runs when a page asks, once per text."""
+"""Activations on texts: the model runs when a page asks, once for the same texts."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboards import choice
 from dashboards.markup import TokenValue
-from warehouse import Warehouse
+from warehouse import Warehouse, neuron_queries
 from warehouse.cli import live
 from warehouse.neuron_queries import Extent
 from warehouse.neurons import Neuron
@@ -18,13 +20,33 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_ran: set[tuple[str, str, str]] = set()
+"""Warehouse, model and checkpoint of models that have run."""
+
 
 def token_values(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]) -> list[list[TokenValue]]:
     """Return a neuron's activation at every token of each text, special tokens left out.
 
     Raises what loading the model raises: NwhError, or any error of torch.
     """
-    return [_of_text(warehouse, warehouse.storage.uri, neuron, text) for text in texts]
+    values = _of_texts(warehouse, warehouse.storage.uri, neuron, tuple(texts))
+    if not has_run(warehouse, neuron):
+        _ran.add((warehouse.storage.uri, neuron.model, neuron.checkpoint))
+        # Streamlit looks for garbage after every run of a page: among what torch and transformers have made, which
+        # stays, that takes a third of a second, in which no page is served.
+        gc.freeze()
+    return values
+
+
+def load(warehouse: Warehouse) -> None:
+    """Run the model that the neuron page begins with, which is slow the first time. Raises as `token_values` does."""
+    if known := neuron_queries.extents(warehouse):
+        token_values(warehouse, choice.read({}, known)[0].neuron, ["The first words are slow."])
+
+
+def has_run(warehouse: Warehouse, neuron: Neuron) -> bool:
+    """Return whether a neuron's model has run before, so that it is likely to be loaded still."""
+    return (warehouse.storage.uri, neuron.model, neuron.checkpoint) in _ran
 
 
 def text_values(warehouse: Warehouse, extent: Extent, text: str, how: Aggregation) -> NDArray[np.float32]:
@@ -35,13 +57,15 @@ def text_values(warehouse: Warehouse, extent: Extent, text: str, how: Aggregatio
     return _of_whole_text(warehouse, warehouse.storage.uri, extent, text, how)
 
 
-@st.cache_data(max_entries=10_000, show_spinner=False)
-def _of_text(_warehouse: Warehouse, uri: str, neuron: Neuron, text: str) -> list[TokenValue]:
-    found = live.token_activations(_warehouse, neuron, [text])[0]
+@st.cache_data(max_entries=500, show_spinner=False)
+def _of_texts(_warehouse: Warehouse, uri: str, neuron: Neuron, texts: tuple[str, ...]) -> list[list[TokenValue]]:
     return [
-        (start, end, value)
-        for (start, end), special, value in zip(found.spans, found.special, found.activations, strict=True)
-        if end > start and not special
+        [
+            (start, end, value)
+            for (start, end), special, value in zip(found.spans, found.special, found.activations, strict=True)
+            if end > start and not special
+        ]
+        for found in live.token_activations(_warehouse, neuron, texts)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import figures, notices, opened
+from dashboards import figures, notices, opened, plain_table
 from warehouse import Warehouse, home_queries
 from warehouse.neuron_queries import Answer
 from warehouse.status import status
@@ -121,8 +121,16 @@ def _begin(warehouse: Warehouse) -> None:
         st.info("This warehouse is empty. These commands fill it; `nwh demo` makes a small one to look around in.")
         _commands(warehouse, steps)
         return
-    with st.expander("Commands for what is missing"):
-        _commands(warehouse, steps)
+    _missing(warehouse, steps)
+
+
+@st.fragment
+def _missing(warehouse: Warehouse, steps: Sequence[str]) -> None:
+    """Offer commands; they are drawn when they are asked for, because colouring them takes a browser a while."""
+    offered = st.expander("Commands for what is missing", key="missing", on_change="rerun")
+    if offered.open:
+        with offered:
+            _commands(warehouse, steps)
 
 
 def _commands(warehouse: Warehouse, steps: Sequence[str]) -> None:
@@ -197,15 +205,13 @@ def _jobs(warehouse: Warehouse) -> None:
     shown = completed[: -_JOBS - 1 : -1]
     of = f"; {_JOBS} of {len(completed):,}" if len(completed) > _JOBS else ""
     st.caption(f"The last completed run of each job and unit, newest first{of}.")
-    st.dataframe(
-        [{name: job[name] for name in ("job", "unit", "rows", "seconds", "finished_at")} for job in shown],
-        hide_index=True,
-        column_config={
-            "rows": _number("rows stored"),
-            "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
-            "finished_at": st.column_config.DatetimeColumn("finished (UTC)", format="YYYY-MM-DD HH:mm"),
-        },
-    )
+    shown_of_each = ("job", "unit", "rows", "seconds", "finished_at")
+    columns = {
+        "rows": _number("rows stored"),
+        "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
+        "finished_at": st.column_config.DatetimeColumn("finished (UTC)"),
+    }
+    st.html(plain_table.draw(shown, columns, shown_of_each))
 
 
 def _under_way(job: Mapping[str, Any]) -> str:

@@ -32,7 +32,11 @@ ol.nwh-sentences.nwh-sentences li { margin: 0; padding: 0.45rem 0; border-top: 1
     border-top: 1px solid rgba(128, 128, 128, 0.25); }
 .nwh-table th:first-child { text-align: left; }
 .nwh-table thead th { border-top: none; opacity: 0.75; }
+.nwh-table .nwh-left { text-align: left; min-width: 5.5rem; max-width: 26rem; overflow-wrap: anywhere; }
 .nwh-wide { overflow-x: auto; }
+.nwh-long { max-height: 25rem; overflow-y: auto; }
+.nwh-long .nwh-table th:first-child:not(.nwh-left) { text-align: right; }
+.nwh-long .nwh-table td, .nwh-long .nwh-table th { padding-right: 1rem; vertical-align: top; }
 .nwh-context { margin: 0; font-size: 0.8rem; opacity: 0.75; overflow-wrap: anywhere; white-space: pre-wrap; }
 .nwh-same { font-size: 0.8rem; }
 .nwh-same summary { cursor: pointer; opacity: 0.75; }

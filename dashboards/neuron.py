@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Any
 
 import streamlit as st
@@ -56,12 +57,15 @@ def page() -> None:
 
 
 def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
-    """Show the neuron: places first, then what is quick, then what takes longer, last what runs the model."""
+    """Show the neuron: sentences first, then what is quick, then what takes longer, last a model that is not loaded."""
     neuron, corpora = chosen.neuron, chosen.corpora or extent.corpora
     legend = st.empty()
     left, right = st.columns([3, 2], gap="large")
+    loaded = heat.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
+        if chosen.tokens and loaded:
+            _heat_maps(warehouse, neuron, legend, lists)
         downloads.sentences(warehouse, neuron, corpora)
         sampled, own, output = st.container(), st.container(), st.container()
     with right:
@@ -73,7 +77,7 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
         own_text.box(_changed, (known, chosen))
         answer = st.container()
     with sampled:
-        lists += sentences.by_quantile(warehouse, chosen, corpora)
+        drawn = sentences.by_quantile(warehouse, chosen, corpora)
     with contributes:
         related.concepts(warehouse, neuron)
     with shared:
@@ -85,7 +89,7 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
     if chosen.tokens:
-        _heat_maps(warehouse, neuron, legend, lists)
+        _heat_maps(warehouse, neuron, legend, lists, drawn)
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
@@ -167,21 +171,22 @@ def _go(chosen: Choice) -> None:
 # -- showing -----------------------------------------------------------------------------------------------
 
 
-def _heat_maps(warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequence[Shown]) -> None:
-    """Replace the sentences by their heat maps: last, because the model may have to be loaded."""
+def _heat_maps(
+    warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
+) -> None:
+    """Replace sentences by their heat maps; the strongest token of `lists` sets the colours, of `drawn` too."""
+    texts = [[sentence["text"] for shown in some for sentence in shown.sentences] for some in (lists, drawn)]
     try:
         with legend, st.spinner("Running the model over these sentences"):
-            values = [
-                heat.token_values(warehouse, neuron, [sentence["text"] for sentence in shown.sentences])
-                for shown in lists
-            ]
+            values = [heat.token_values(warehouse, neuron, of) for of in texts]
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
         legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
         return
-    every = (abs(value) for texts in values for tokens in texts for _, _, value in tokens)
-    scale = max(every, default=0.0)
+    scale = max((abs(value) for tokens in values[0] for _, _, value in tokens), default=0.0)
     legend.html(markup.colour_scale(scale))
-    for shown, of_texts in zip(lists, values, strict=True):
+    rest = chain(*values)
+    for shown in (*lists, *drawn):
+        of_texts = list(islice(rest, len(shown.sentences)))
         shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale))
 
 

@@ -1,14 +1,17 @@
 """The warehouse that pages read: opened once, and again when a run has stored something since."""
 
+import gc
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import Any, TypeVar
 
 import streamlit as st
 
+from dashboards import heat
 from dashboards.markup import literal
 from warehouse import Warehouse, limited_sql, prepared
 from warehouse.storage import Storage
@@ -22,7 +25,10 @@ _TIMES = "query_times"
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     st.session_state[_TIMES] = []
-    return _opened(*_place())
+    found = _opened(*_place())
+    if reading := prepared.under_way(found):
+        st.caption(f"Being prepared since the start: {literal(reading)}. Until then first answers take seconds.")
+    return found
 
 
 def limited() -> Warehouse:
@@ -73,8 +79,15 @@ def _opened(uri: str, version: int) -> Warehouse:
     _ = found.connection  # made here, where one session at a time is let in
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
-    Thread(target=prepared.prepare, args=(found,), daemon=True).start()
+    gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
+    for ahead in (prepared.prepare, _load):
+        Thread(target=ahead, args=(found,), daemon=True).start()
     return found
+
+
+def _load(warehouse: Warehouse) -> None:
+    with suppress(Exception):  # whatever torch, transformers or a hub says: the page that needs the model says it
+        heat.load(warehouse)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

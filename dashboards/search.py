@@ -258,7 +258,7 @@ def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
     st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
-    figures.table(shown, "Neurons found", _CONFIG, rows)
+    figures.grid(shown, "Neurons found", _CONFIG, rows)
     if places:
         across.open_one(places)
 

@@ -86,25 +86,31 @@ def batches(
     tally.too_short += len(ids) - len(long_enough)
     tally.truncated += sum(bool(encoded.encodings[i].overflowing) for i in long_enough)
     order = sorted(long_enough, key=lambda i: (len(ids[i]), i))
-    pad = model.tokenizer.pad_token_id
-    for group in _groups([len(ids[i]) for i in order], token_budget):
+    for group in groups([len(ids[i]) for i in order], token_budget):
         members = [order[place] for place in group]
         longest = len(ids[members[-1]])
-        rows = [ids[i] + [pad] * (longest - len(ids[i])) for i in members]
+        rows, mask = padded(model, [ids[i] for i in members])
         skipped = [
             (special[i] if not special_tokens else [0] * len(ids[i])) + [1] * (longest - len(ids[i])) for i in members
         ]
-        ends = torch.tensor([len(ids[i]) for i in members])
-        mask = (torch.arange(longest) < ends[:, None]).long() if int(ends[0]) < longest else None
         yield Batch(
-            torch.tensor(rows).to(model.device),
-            None if mask is None else mask.to(model.device),
+            rows,
+            mask,
             (torch.tensor(skipped) == 0).to(model.device),
             torch.tensor([ordinals[i] for i in members], device=model.device),
         )
 
 
-def _groups(lengths: Sequence[int], token_budget: int) -> Iterator[range]:
+def padded(model: LoadedModel, ids: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
+    """Return token ids, shortest text first, and attention mask (null where nothing is padded), [batch, tokens]."""
+    longest, pad = len(ids[-1]), model.tokenizer.pad_token_id
+    rows = torch.tensor([of_text + [pad] * (longest - len(of_text)) for of_text in ids])
+    ends = torch.tensor([len(of_text) for of_text in ids])
+    mask = (torch.arange(longest) < ends[:, None]).long() if int(ends[0]) < longest else None
+    return rows.to(model.device), None if mask is None else mask.to(model.device)
+
+
+def groups(lengths: Sequence[int], token_budget: int) -> Iterator[range]:
     """Cut ascending lengths into ranges whose size times longest length stays within the budget."""
     start = 0
     for end, length in enumerate(lengths):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ingest.aggregates import aggregate_named
-from ingest.batches import MIN_TOKENS, Tally, batches
+from ingest.batches import MIN_TOKENS, Tally, batches, groups, padded
 from ingest.models import LoadedModel, capture, forward
 from warehouse.errors import UsageError
 from warehouse.neurons import Neuron
+
+_TOKENS = 2048
+"""Tokens that the model reads at once, padding included."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,12 @@ class TokenActivations:
     activations: list[float]
 
 
+class _Read(Exception):
+    """Ends a forward pass at the layer that was wanted: what comes after it would be computed for nothing."""
+
+
 def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
-    """Run the model over each text by itself; UsageError for a layer or neuron that it does not have."""
+    """Run the model over texts, each as if by itself; UsageError for a layer or neuron that it does not have."""
     row = model.checkpoint
     width = row.d_ffn if neuron.site == "ffn" else row.d_model
     if neuron.layer >= row.n_layers or neuron.neuron >= width:
@@ -40,33 +48,41 @@ def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[st
             f"no neuron {neuron}: {row.model} has layers 0 to {row.n_layers - 1} with neurons 0 to {width - 1} "
             f"at {neuron.site}"
         )
-    found: list[TokenActivations] = []
-    for text in texts:
-        encoded = model.tokenizer(
-            text,
-            truncation=True,
-            max_length=model.window,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-        )
-        ids = encoded["input_ids"]
-        values: list[float] = []
+    if not texts:
+        return []
+    encoded = model.tokenizer(
+        list(texts),
+        truncation=True,
+        max_length=model.window,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+    )
+    ids: list[list[int]] = encoded["input_ids"]
+    values: list[list[float]] = [[] for _ in texts]
+    order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
+    for group in groups([len(ids[i]) for i in order], _TOKENS):
+        members = [order[place] for place in group]
 
-        def take(site: str, layer: int, activations: Tensor, values: list[float] = values) -> None:
-            values += activations[0, :, neuron.neuron].float().tolist()
+        def take(site: str, layer: int, activations: Tensor, members: list[int] = members) -> None:
+            of_neuron = activations[:, :, neuron.neuron].float().tolist()  # [batch, tokens]
+            for i, of_text in zip(members, of_neuron, strict=True):
+                values[i] = of_text[: len(ids[i])]
+            raise _Read
 
-        if ids:
-            with capture(model, [neuron.site], take, layers=[neuron.layer]):
-                forward(model, torch.tensor([ids], device=model.device))
-        found.append(
-            TokenActivations(
-                model.tokenizer.convert_ids_to_tokens(ids),
-                [tuple(span) for span in encoded["offset_mapping"]],
-                [bool(flag) for flag in encoded["special_tokens_mask"]],
-                values,
-            )
+        with suppress(_Read), capture(model, [neuron.site], take, layers=[neuron.layer]):
+            forward(model, *padded(model, [ids[i] for i in members]))
+    return [
+        TokenActivations(
+            model.tokenizer.convert_ids_to_tokens(of_text),
+            [tuple(span) for span in spans],
+            [bool(flag) for flag in special],
+            of_tokens,
         )
-    return found
+        for of_text, spans, special, of_tokens in zip(
+            ids, encoded["offset_mapping"], encoded["special_tokens_mask"], values, strict=True
+        )
+    ]
 
 
 def activations_of_text(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def served(uri: str, log: Path) -> Iterator[str]:
     with open(log, "wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
         try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
@@ -96,7 +97,7 @@ def served(uri: str, log: Path) -> Iterator[str]:
         assert again.connect_ex(("127.0.0.1", port)) != 0, "the server must end with `nwh dashboard`"
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(600):
         try:
             with urllib.request.urlopen(address, timeout=2):
@@ -120,36 +121,48 @@ def address(serve, warehouse, tmp_path_factory):
         yield base
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """Return a function that starts headless Chromium of a width, or skip where it is not installed."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium and chromedriver are not installed")
+@contextmanager
+def chromium(profile: Path) -> Iterator[Any]:
+    """Run headless Chromium with a new profile."""
     from selenium import webdriver
 
-    started = []
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in (*FLAGS, f"user-data-dir={profile}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver"))) as chrome:
+        yield chrome
 
-    def start(width: int, height: int = 1000, dark: bool = False):
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in FLAGS:
-            options.add_argument(f"--{flag}")
-        options.add_argument(f"--user-data-dir={tmp_path / f'profile-{len(started)}'}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
-        started.append(chrome)
-        # Headless windows have a least width; this sets the page's own, as a phone has it.
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        if dark:
-            feature = {"name": "prefers-color-scheme", "value": "dark"}
-            chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        return chrome
 
-    yield start
-    for chrome in started:
-        chrome.quit()
+def resize(chrome: Any, width: int, height: int = 1000, dark: bool = False) -> None:
+    """Set the page's own size, as a phone has it (headless windows have a least width), and its colours."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+
+@pytest.fixture(scope="session")
+def one_browser(tmp_path_factory):
+    """Return headless Chromium for all tests, since it takes seconds to start, or skip where it is not installed."""
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromedriver are not installed")
+    with chromium(tmp_path_factory.mktemp("chromium") / "profile") as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def browser(one_browser):
+    """Return a function that makes the browser's window of a size, on an empty page and with nothing said before."""
+
+    def window(width: int, height: int = 1000, dark: bool = False):
+        one_browser.get("about:blank")
+        one_browser.get_log("browser")  # what earlier tests left there
+        resize(one_browser, width, height, dark)
+        return one_browser
+
+    return window
 
 
 @pytest.fixture

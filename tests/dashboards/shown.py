@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -25,6 +26,29 @@ def statements(app):
 def files(app):
     """Return the labels of what a page offers to download."""
     return [button.proto.label for button in app.get("download_button")]
+
+
+def tables(app):
+    """Return the tables of few rows: of each its rows, title -> text, or the address of a link."""
+    found = []
+    for element in app.get("html"):
+        if "nwh-long" in element.value:
+            head, *rows = [[*map(_cell, row)] for row in fromstring(element.value).iter("tr")]
+            found.append([dict(zip(head, row, strict=True)) for row in rows])
+    return found
+
+
+def _cell(cell):
+    link = cell.find("a")
+    return "".join(cell.itertext()) if link is None else link.get("href")
+
+
+def open_sources(app, made):
+    """Open what is offered beside each figure of a page, and run it again; made: as `made_of`."""
+    for each in made:
+        app.session_state[f"source-{each.about}"] = True
+    made.clear()
+    return app.run()
 
 
 @dataclass

@@ -65,7 +65,7 @@ def test_the_layers_page_draws_every_neuron(open_page, warehouse, rows):
     ]
     assert same(drawn, there, "layer", "neuron", "value")
     assert set(drawn[0]) == {"layer", "neuron", "value"}
-    assert len(shown["Correlation over dimensions"]) == len(frame(app, "p_value")) == LAYERS * (LAYERS - 1) / 2
+    assert len(shown["Correlation over dimensions"]) == len(frame(app, "p")) == LAYERS * (LAYERS - 1) / 2
     names = ("layer", "k", "sse", "n_vectors")
     there = [dict(zip(names, row, strict=True)) for row in rows.curves["ffn", "news+tweets"]]
     assert same(shown["What clusters leave unexplained, by layer"], there, "layer", "k", "sse")
@@ -102,7 +102,7 @@ def test_the_map_draws_clusters_and_what_sets_one_apart(open_page, warehouse, ro
     there = [dict(zip(names, row, strict=True)) for row in rows.clusters["hidden", "news"] if row[0] == 0]
     for column in ("cluster", "x", "y"):
         assert same(charts(app)[title], there, "neuron", column)
-    assert frame(app, "others_share")[0]["pattern"] == f"{HOSTILE} it"
+    assert frame(app, "of the others")[0]["pattern"] == f"{HOSTILE} it"
     app = open_page("neuron_map", warehouse, **MAP_AT | {"colour": "share:topic=money"})
     drawn = charts(app)[title]
     assert [row["neuron"] for row in drawn if row["value"] is None] == [0]
@@ -116,18 +116,19 @@ def test_the_map_draws_clusters_and_what_sets_one_apart(open_page, warehouse, ro
 def test_the_comparison_page_shows_distances_moved_neurons_and_matches(open_page, warehouse, rows):
     app = open_page("comparison", warehouse, **PAIR_AT)
     shown = charts(app)
-    table = frame(app, "manhattan")
-    assert {(row["corpus"], row["split"]): row["n_sentences"] for row in table} == SETS
+    table = frame(app, "Manhattan distance")
+    assert {(row["corpus"], row["split"]): int(row["sentences"]) for row in table} == SETS
     for column, measure in ((1, "manhattan"), (2, "euclidean")):
         drawn = shown[f"Mean {measure.capitalize()} distance by layer"]
         there = {("/".join(of), row[0]): row[column] for of, found in rows.by_layer.items() for row in found}
         assert {(row["set_name"], row["layer"]): row[measure] for row in drawn} == pytest.approx(there)
-    moved = frame(app, "standardised_change")
+    change = "absolute change / std before"
+    moved = frame(app, change)
     assert len(moved) == LAYERS * WIDTHS["hidden"]
-    assert moved[0]["standardised_change"] == max(row["standardised_change"] for row in moved)
+    assert float(moved[0][change]) == max(float(row[change]) for row in moved)
     for when, model in (("before", "base@main"), ("after", "tuned@step9")):
-        address = urlsplit(moved[0][f"page_{when}"])
-        place = {"model": model, "site": "hidden", "layer": str(moved[0]["layer"]), "neuron": str(moved[0]["neuron"])}
+        address = urlsplit(moved[0][f"page {when}"])
+        place = {"model": model, "site": "hidden", "layer": moved[0]["layer"], "neuron": moved[0]["neuron"]}
         assert (address.path, {k: v[0] for k, v in parse_qs(address.query).items()}) == ("neuron", place)
     assert {row["basis"] for row in shown["Neurons by their highest correlation"]} == {"best partner", "rotated basis"}
     assert len(shown["Neurons whose partner exceeds the rotated basis"]) == LAYERS

@@ -29,6 +29,10 @@ class Page:
     def open(self, address):
         self.chrome.get(f"{self.base}/{address}")
 
+    def leave(self):
+        """Close the page, whose connection a server that ends would wait for."""
+        self.chrome.get("about:blank")
+
     def all(self, selector):
         return self.chrome.find_elements("css selector", selector)
 
@@ -165,6 +169,7 @@ def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path
                 )
             page.picture(f"{name or 'home'}-empty")
             page.no_complaint()
+        page.leave()
 
 
 def test_every_page_opens_and_leads_on(address, browser):
@@ -198,3 +203,4 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
         page.chrome.refresh()
         page.until(lambda: page.all("input[aria-label*=Concept][value=c12]") or "c12" in page.text(), "concept c12")
         page.no_complaint()
+        page.leave()

@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards import figures, sql_choice
-from tests.dashboards.shown import assert_given_again, files, statements
+from tests.dashboards.shown import assert_given_again, files, open_sources, statements, tables
 from tests.dashboards.test_across_pages import LAYERS_AT, MAP_AT, PAIR_AT
 from tests.dashboards.test_knowledge_pages import CHOSEN
 from tests.warehouse import across_rows, knowledge_rows
@@ -66,6 +66,8 @@ def open_page(monkeypatch, warehouses, made_of):
         app = AppTest.from_function(script, args=(page,), default_timeout=120)
         app.query_params.update(address)
         app.run()
+        assert not statements(app)  # none is drawn, in colours at that, before it is asked for
+        open_sources(app, made_of)
         assert not app.exception
         assert not app.error
         return app, made_of
@@ -78,8 +80,8 @@ def test_the_statement_beside_a_figure_gives_its_rows(open_page, warehouses, pag
     app, made = open_page(page, over, **address)
     assert any(re.match(r"\d+ quer(y|ies) in", caption.value) for caption in app.caption)
     assert sum(each.picture is not None for each in made) == len(app.get("vega_lite_chart"))
-    tables = [each for each in app.dataframe if "finished_at" not in each.value]  # jobs are those of `nwh status`
-    assert len(made) >= max(1, len(tables))
+    listed = [rows for rows in tables(app) if "unit" not in rows[0]]  # jobs are those of `nwh status`
+    assert len(made) >= max(1, len(app.dataframe) + len(listed))
     assert sorted(statements(app)) == sorted(each.answer.sql for each in made if each.answer.sql)
     limited = limited_sql.open_limited(warehouses[over].storage.uri)
     for each in made:
@@ -135,7 +137,9 @@ def test_many_rows_are_all_shown_where_they_are_opened():
 
         figures.source(Answer(["a"], [(i,) for i in range(2500)], "select 1"), "many")
 
-    (button,) = AppTest.from_function(part).run().get("link_button")
+    app = AppTest.from_function(part)
+    app.session_state["source-many"] = True
+    (button,) = app.run().get("link_button")
     assert button.proto.url == "sql?query=select+1&rows=2500"
 
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboards
 from tests.dashboards.conftest import HOSTILE
-from tests.dashboards.shown import commands
+from tests.dashboards.shown import commands, tables
 from warehouse import Warehouse
 
 APP = Path(dashboards.__file__).with_name("app.py")
@@ -142,8 +142,7 @@ def test_text_from_corpora_stays_text(open_page, warehouse, tokens):
     for listing in lists(app):
         assert {text for _, text in texts(listing)} == set(HOSTILE)
         assert set(re.findall(r"<(\w+)", listing)) <= {"ol", "li", "div", "b", "p", "span", "details", "summary"}
-    shown = app.dataframe[0].value
-    assert set(shown["name"]) == {"author = <b>eve</b>", "topic = **x**"}
+    assert {row["metadata"] for row in tables(app)[0]} == {"author = <b>eve</b>", "topic = **x**"}
     written = " ".join(element.value for element in [*app.markdown, *app.caption])
     assert not any(part in written for part in ("eve<", "**x**", "script", "$x", "__The"))
 
@@ -162,18 +161,18 @@ def test_statistics_and_metadata(open_page, warehouse):
     app = open_page(warehouse, **NEURON, corpora="plain", tokens="off")
     table = next(element.value for element in app.get("html") if 'class="nwh-table"' in element.value)
     assert '<th scope="row">n</th><td>60</td>' in table
-    shown = app.dataframe[0].value
-    for _, row in shown.iterrows():
-        author = row["name"].removeprefix("author = ")
+    for row in tables(app)[0]:
+        author = row["metadata"].removeprefix("author = ")
         (support,) = warehouse.sql(
             "select count(*) from neuron_topk join sentence_metadata using (sentence_id) where value = $1 and "
             "pole = 'top' and site = 'ffn' and layer = 1 and neuron = 5 and neuron_topk.corpus = 'plain'",
             [author],
         ).fetchall()[0]
-        assert row["support"] == support
-        assert row["share"] == support / 20
-        assert row["lift"] == pytest.approx(row["share"] / row["corpus_share"])
-    assert shown["share"].sum() == 1
+        assert int(row["sentences"]) == support
+        share, of_corpus = (float(row[name].removesuffix("%")) for name in ("in top", "in corpus"))
+        assert share == 100 * support / 20
+        assert float(row["lift"]) == pytest.approx(share / of_corpus, abs=0.01)
+    assert sum(float(row["in top"].removesuffix("%")) for row in tables(app)[0]) == 100
 
 
 def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_page, tmp_path, add_corpus, tiny_bert):
@@ -227,12 +226,13 @@ def test_what_the_top_sentences_share(open_page, warehouse):
         "Nouns", "Verbs", "Adjectives", "Word sequences (plain)", "Tag sequences (plain)", "Subtrees (plain)",
         "Parts of speech",
     ]  # fmt: skip
-    shown = app.tabs[-1].dataframe[0].value
+    (shown,) = tables(app.tabs[-1])
     want = warehouse.sql(
         "select class, sum(share) from neuron_tag_distribution where site = 'ffn' and layer = 1 and neuron = 5 "
         "and corpus = 'plain' and pole = 'top' group by class order by 2 desc, 1"
     ).fetchall()
-    assert dict(zip(shown["name"], shown["share"], strict=True)) == pytest.approx(dict(want))
+    shares = {row["Parts of speech"]: float(row["in top"].removesuffix("%")) / 100 for row in shown}
+    assert shares == pytest.approx(dict(want), abs=1e-4)
     assert want[0][0] == "noun"
     ((k, length),) = warehouse.sql(
         "select any_value(k), avg(len(words)) from annotations join neuron_length using (corpus) join neuron_sentences "

@@ -15,10 +15,10 @@ from dashboards import search_choice, sql_page
 from dashboards.dictionary import dictionary
 from dashboards.search_choice import Search
 from tests.dashboards.conftest import HOSTILE
-from tests.dashboards.shown import commands, files
+from tests.dashboards.shown import commands, files, tables
 from tests.warehouse.knowledge_rows import CONCEPTS, Rows
 from warehouse import Warehouse, limited_sql
-from warehouse.catalog import questions
+from warehouse.questions import questions
 from warehouse.schema import RELATIONS
 
 
@@ -75,19 +75,22 @@ def charts(app):
 
 def test_home_says_what_there_is_and_where_to_begin(open_page, warehouse):
     app = open_page("home", warehouse)
-    models, corpora, jobs = (table.value.to_dict("records") for table in app.dataframe)
+    models, corpora, jobs = tables(app)
     (model,) = models
-    assert (model["model"], model["n_layers"], model["d_model"], model["d_ffn"]) == ("tiny", 3, 16, 24)
-    assert (list(model["sites"]), list(model["corpora"])) == (["hidden", "ffn"], ["hostile", "plain"])
-    assert [(row["corpus"], row["n_sentences"], list(row["metadata"])) for row in corpora] == [
-        ("hostile", 6, ["author", "topic"]),
-        ("plain", 60, ["author"]),
+    assert (model["model"], model["layers"], model["hidden"], model["ffn"]) == ("tiny", "3", "16", "24")
+    assert (model["sites"], model["run over"]) == ("hidden, ffn", "hostile, plain")
+    assert [(row["corpus"], row["sentences"], row["metadata"]) for row in corpora] == [
+        ("hostile", "6", "author, topic"),
+        ("plain", "60", "author"),
     ]
-    assert [len(row["annotators"]) for row in corpora] == [0, 1]
+    assert [bool(row["annotated by"]) for row in corpora] == [False, True]
     stored = warehouse.sql("select job, unit from runs").fetchall()
     assert sorted((row["job"], row["unit"]) for row in jobs) == sorted(set(stored))
     links = re.findall(r'<a href="(\w+)">', app.get("html")[0].value)
     assert links == ["neuron", "search", "layers", "sql"]
+    assert not commands(app)
+    app.session_state["missing"] = True
+    run(app)
     assert "ingest attributions --model MODEL --dataset NAME" in commands(app)[0]
     assert "ingest corpus" not in commands(app)[0]
     assert "queries in" in app.caption[-1].value
@@ -95,15 +98,16 @@ def test_home_says_what_there_is_and_where_to_begin(open_page, warehouse):
 
 def test_home_of_prompts_alone(open_page, knowledge):
     app = open_page("home", knowledge)
-    models, datasets, _ = (table.value.to_dict("records") for table in app.dataframe)
+    models, datasets, _ = tables(app)
     bert = next(row for row in models if row["model"] == "bert")
-    assert list(bert["checkpoints"]) == ["step0", "step9", "step20", "step100", "main"]
-    assert bert["n_checkpoints"] == 5
+    assert bert["which"] == "step0, step9, step20, step100, main"
+    assert bert["checkpoints"] == "5"
     a, b = datasets
-    assert (a["dataset"], a["n_concepts"], list(a["models"])) == ("a", 26, ["bert", "solo", "untrained"])
-    assert list(b["models"]) == ["bert", "untrained"]
+    assert (a["data set"], a["concepts"], a["run on"]) == ("a", "26", "bert, solo, untrained")
+    assert b["run on"] == "bert, untrained"
     assert {"search", "concept", "formation"} < set(re.findall(r'<a href="(\w+)">', app.get("html")[0].value))
-    assert "ingest corpus FILE" in commands(app)[0]
+    app.session_state["missing"] = True
+    assert "ingest corpus FILE" in commands(run(app))[0]
 
 
 def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
