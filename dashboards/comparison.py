@@ -10,12 +10,11 @@ from dashboards import across, across_charts, figures, notices, opened
 from dashboards.across import Choices
 from dashboards.choice import Choice
 from dashboards.markup import literal
-from warehouse import Warehouse, across_queries, neuron_queries
-from warehouse.across_queries import Pair
+from warehouse import Warehouse, neuron_queries, pair_queries
 from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
+from warehouse.pair_queries import Pair
 
-_MOVED_ROWS = 50
 _FILL = (
     "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
     "ingest distances --before MODEL --after TUNED",
@@ -33,17 +32,17 @@ def page() -> None:
         "the address."
     )
     warehouse = opened.warehouse()
-    known = opened.ask(warehouse, across_queries.pairs)
+    known = opened.ask(warehouse, pair_queries.pairs)
     if not known:
         notices.empty(warehouse, "no comparison of checkpoints", *_FILL, first=["sentence_metadata"])
         return
     choices = Choices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = _pair(choices, known)
-        found = opened.ask(warehouse, across_queries.distances, pair)
+        found = opened.ask(warehouse, pair_queries.distances, pair)
         sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found.records}
         of_set = choices.one_of("set", "Sentences of moved neurons", list(sets), width=230) if sets else ""
-        there = opened.ask(warehouse, across_queries.match_sets, pair).records
+        there = opened.ask(warehouse, pair_queries.match_sets, pair).records
         matched = {f"{row['site']}/{row['scope']}": row for row in there}
         of_match = choices.one_of("matches", "Matched neurons", list(matched), width=230) if matched else ""
     if not choices.fit():
@@ -90,7 +89,7 @@ def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
             "euclidean": columns.NumberColumn("Euclidean distance", format="%.2f"),
         },
     )
-    by_layer = opened.ask(warehouse, across_queries.layer_distances, pair)
+    by_layer = opened.ask(warehouse, pair_queries.layer_distances, pair)
     if not by_layer.rows:
         return
     for place, measure in zip(st.columns(2, gap="large"), ("manhattan", "euclidean"), strict=True):
@@ -102,7 +101,7 @@ def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
 def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
     st.markdown("#### Neurons that moved most")
     with st.spinner("Ranking neurons"):
-        found = opened.ask(warehouse, across_queries.moved_neurons, pair, corpus, split, _MOVED_ROWS)
+        found = opened.ask(warehouse, pair_queries.moved_neurons, pair, corpus, split, pair_queries.MOVED_ROWS)
     if not found.rows:
         st.caption("Distances by neuron are not stored of this pair.")
         return
@@ -154,13 +153,13 @@ def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[d
 
 def _matches(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
     place = (pair, site, scope)
-    by_layer = opened.ask(warehouse, across_queries.matches_by_layer, *place)
+    by_layer = opened.ask(warehouse, pair_queries.matches_by_layer, *place)
     st.caption(
         f"The best partner of each {site} neuron of {literal(pair.before)} among all of {literal(pair.after)}, by "
         f"Pearson correlation over the sampled sentences of {literal(scope)}. The baseline is the highest correlation "
         "with the same activations in a random rotated basis: what no neuron in particular gives."
     )
-    bins = opened.ask(warehouse, across_queries.match_histogram, *place)
+    bins = opened.ask(warehouse, pair_queries.match_histogram, *place)
     if not bins.rows:
         st.info("No neuron varies over these sentences, so none has a partner.")
         return

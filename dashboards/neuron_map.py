@@ -12,7 +12,6 @@ from warehouse.across_queries import NeuronMap
 from warehouse.neurons import Neuron
 
 _BY_CLUSTER = "cluster"
-_PROFILE_ROWS = 40
 
 
 def page() -> None:
@@ -87,7 +86,7 @@ def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, 
     st.markdown(f"#### What sets cluster {cluster} apart")
     place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer, cluster)
     with st.spinner("Comparing the cluster with the layer's other neurons"):
-        found = opened.ask(warehouse, across_queries.cluster_profile, *place, _PROFILE_ROWS)
+        found = opened.ask(warehouse, across_queries.cluster_profile, *place, across_queries.PROFILE_ROWS)
     if not found.rows:
         st.caption(
             f"Nothing stored is commoner among its {n_neurons:,} neurons than among the layer's others. Patterns come "

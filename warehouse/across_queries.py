@@ -1,9 +1,8 @@
-"""What pages ask about layers, maps of neurons and pairs of checkpoints."""
+"""What pages ask about layers and maps of neurons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from warehouse import figures as figures_of
 from warehouse.at_hand import METADATA, NEURON_METADATA, metadata_of
@@ -15,22 +14,13 @@ FIGURES = (*figures_of.OF_ACTIVATIONS, *figures_of.OF_LENGTH)
 """Figures that every neuron has: of its activations, and the length of its top sentences."""
 WORD_FIGURES = figures_of.OF_WORDS
 """Words of a class per top sentence, over corpora with annotations."""
-PROFILE_ROWS, MOVED_ROWS = 40, 50
-"""What pages ask of `cluster_profile` and `moved_neurons`."""
+PROFILE_ROWS = 40
+"""What pages ask of `cluster_profile`."""
 _MOST_SHARES = 50
 _OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
 _OF_MAP = f"{_OF_SITE} and scope = $scope"
 _FIGURES = f"figures as (from neuron_figures_of($figure) where {_OF_SITE} and corpus = $corpus)"
 _LIMITS = "select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high"
-_OF_PAIR = (
-    "model_before = $model_before and checkpoint_before = $checkpoint_before "
-    "and model_after = $model_after and checkpoint_after = $checkpoint_after"
-)
-_OF_PARTNERS = (
-    "model = $model_before and checkpoint = $checkpoint_before "
-    "and other_model = $model_after and other_checkpoint = $checkpoint_after"
-)
-_MATCHED = f"{_OF_PARTNERS} and site = $site and scope = $scope"
 
 
 @dataclass(frozen=True)
@@ -42,31 +32,6 @@ class NeuronMap:
     site: str
     scope: str
     layers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two checkpoints that were compared."""
-
-    model_before: str
-    checkpoint_before: str
-    model_after: str
-    checkpoint_after: str
-
-    @property
-    def before(self) -> str:
-        """MODEL@CHECKPOINT of the first."""
-        return f"{self.model_before}@{self.checkpoint_before}"
-
-    @property
-    def after(self) -> str:
-        """MODEL@CHECKPOINT of the second."""
-        return f"{self.model_after}@{self.checkpoint_after}"
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The pair as named SQL parameters."""
-        return dict(vars(self))
 
 
 # -- layers ------------------------------------------------------------------------------------------------
@@ -221,95 +186,4 @@ def cluster_profile(
         f"select {columns} from cluster_profile where {_OF_MAP} and layer = $layer and cluster = $cluster "
         "order by rank limit $limit",
         {**place, "cluster": cluster, "limit": limit},
-    )
-
-
-# -- pairs of checkpoints ----------------------------------------------------------------------------------
-
-
-def pairs(warehouse: Warehouse) -> list[Pair]:
-    """Return the pairs of checkpoints that distances or matches are stored of."""
-    found = ask(
-        warehouse,
-        "select model_before, checkpoint_before, model_after, checkpoint_after from checkpoint_distances "
-        "union select model, checkpoint, other_model, other_checkpoint from neuron_matches order by all",
-    )
-    return [Pair(*row) for row in found.rows]
-
-
-def distances(warehouse: Warehouse, pair: Pair) -> Answer:
-    """Return the mean distances between the vectors of each set of sentences before and after, the largest first."""
-    return ask(
-        warehouse,
-        "select corpus, split, n_sentences, manhattan, euclidean from checkpoint_distances "
-        f"where {_OF_PAIR} order by manhattan desc, corpus, split",
-        **pair.params,
-    )
-
-
-def layer_distances(warehouse: Warehouse, pair: Pair) -> Answer:
-    """Return the same distances of each layer alone; set_name is corpus/split."""
-    return ask(
-        warehouse,
-        "select corpus || '/' || split as set_name, layer, manhattan, euclidean from layer_distances "
-        f"where {_OF_PAIR} order by set_name, layer",
-        **pair.params,
-    )
-
-
-def moved_neurons(warehouse: Warehouse, pair: Pair, corpus: str, split: str, k: int) -> Answer:
-    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after.
-
-    The first question about a corpus takes a while, its other sets of sentences are then at hand.
-    """
-    columns = "rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after"
-    macro = "moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k)"
-    place = {**pair.params, "corpus": corpus, "k": k}
-    read = ("neuron_distances", "neuron_patterns")
-    moved = table(warehouse, f"select split, {columns} from {macro}", place, read, {"site": "hidden"})
-    query = "select {} from {} where split = $split order by rank"
-    found = ask(warehouse, query.format(columns, "moved"), None, (), {"moved": moved}, split=split)
-    return found.given_by(query.format(columns, macro), {**place, "split": split})
-
-
-def match_sets(warehouse: Warehouse, pair: Pair) -> Answer:
-    """Return the sites and scopes that neurons of a pair were matched at."""
-    return ask(
-        warehouse,
-        f"select distinct site, scope from neuron_matches where {_OF_PARTNERS} order by site desc, scope",
-        **pair.params,
-    )
-
-
-def match_histogram(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> Answer:
-    """Return the share of neurons by correlation, in bins of 0.02: with the best partner, and with a rotated basis."""
-    return ask(
-        warehouse,
-        f"with matched as (from neuron_matches where {_MATCHED}), "
-        "correlations as (select 'best partner' as basis, correlation as value from matched "
-        "union all select 'rotated basis', rotated_correlation from matched), "
-        # a correlation of 1 belongs to the last bin
-        "binned as (select basis, least(49, floor(value::double * 50))::integer as bin from correlations "
-        "where value is not null) "
-        "select basis, bin / 50 as low, (bin + 1) / 50 as high, count(*) as n_neurons, "
-        "count(*) / sum(count(*)) over (partition by basis) as share "
-        "from binned group by basis, bin order by basis, bin",
-        **pair.params,
-        site=site,
-        scope=scope,
-    )
-
-
-def matches_by_layer(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> Answer:
-    """Return how well the neurons of each layer are matched; share_above: of those with a partner, above baseline."""
-    return ask(
-        warehouse,
-        "select layer, count(correlation) as n_neurons, count(*) - count(correlation) as n_constant, "
-        "count(*) filter (where correlation > rotated_correlation) / nullif(count(correlation), 0) as share_above, "
-        "count(*) filter (where other_layer = layer) / nullif(count(correlation), 0) as share_same_layer, "
-        "median(correlation) as median_correlation, median(rotated_correlation) as median_rotated "
-        f"from neuron_matches where {_MATCHED} group by layer order by layer",
-        **pair.params,
-        site=site,
-        scope=scope,
     )

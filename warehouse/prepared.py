@@ -8,7 +8,7 @@ from functools import partial
 
 import duckdb
 
-from warehouse import across_queries
+from warehouse import across_queries, pair_queries
 from warehouse.at_hand import (
     CLASSES,
     class_neurons,
@@ -95,10 +95,10 @@ def _of_maps(warehouse: Warehouse, chosen: list[Extent]) -> Iterator[Step]:
 
 
 def _of_pairs(warehouse: Warehouse, chosen: Extent) -> Iterator[Step]:
-    for pair in across_queries.pairs(warehouse):
+    for pair in pair_queries.pairs(warehouse):
         if (pair.model_before, pair.checkpoint_before) == (chosen.model, chosen.checkpoint):
-            for corpus in dict.fromkeys(row[0] for row in across_queries.distances(warehouse, pair).rows):
-                make = partial(across_queries.moved_neurons, warehouse, pair, corpus, "", across_queries.MOVED_ROWS)
+            for corpus in dict.fromkeys(row[0] for row in pair_queries.distances(warehouse, pair).rows):
+                make = partial(pair_queries.moved_neurons, warehouse, pair, corpus, "", pair_queries.MOVED_ROWS)
                 yield f"neurons that moved over corpus {corpus}", make
 
 

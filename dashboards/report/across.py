@@ -6,7 +6,7 @@ from itertools import groupby
 
 from dashboards import across_charts
 from dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from warehouse import across_queries, report_queries
+from warehouse import across_queries, pair_queries, report_queries
 
 _LENGTH = "mean_tokens"
 _PROFILE_ROWS = 3
@@ -114,8 +114,8 @@ def neuron_maps(subject: Subject) -> Section:
 def distances(subject: Subject) -> Section:
     """Return how far sentences moved between the checkpoints of each pair that the model is in."""
     content: list[Exhibit | Missing] = []
-    for pair in across_queries.pairs(subject.warehouse):
-        found = subject.warehouse.ask(across_queries.distances, pair)
+    for pair in pair_queries.pairs(subject.warehouse):
+        found = subject.warehouse.ask(pair_queries.distances, pair)
         if subject.model not in (pair.model_before, pair.model_after) or not found.rows:
             continue
         name, between = f"{pair.before}-{pair.after}", f"{pair.before} and {pair.after}"
@@ -128,7 +128,7 @@ def distances(subject: Subject) -> Section:
                 found,
             )
         )
-        by_layer = subject.warehouse.ask(across_queries.layer_distances, pair)
+        by_layer = subject.warehouse.ask(pair_queries.layer_distances, pair)
         if by_layer.rows:
             content.append(
                 Exhibit(

@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.dashboards.conftest import chromium, resize, served, wait_for
-from warehouse import Warehouse, across_queries, knowledge_queries, neuron_queries
+from warehouse import Warehouse, across_queries, knowledge_queries, neuron_queries, pair_queries
 from warehouse.neuron_queries import ask
 from warehouse.search_queries import Filters, by_metadata
 
@@ -158,7 +158,7 @@ def visits(warehouse: Warehouse, n: int, seed: int) -> Iterator[Visit]:
     yield Visit("layers", some("layers", figures), CHART)
     for of in across_queries.maps(warehouse)[:1]:
         yield Visit("map", some("map", [{"layer": layer} for layer in of.layers]), CHART)
-    if across_queries.pairs(warehouse):
+    if pair_queries.pairs(warehouse):
         yield Visit("comparison", ["comparison"] * n, TABLE)
     for series in knowledge_queries.all_series(warehouse)[:1]:
         options = [

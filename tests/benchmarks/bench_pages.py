@@ -28,6 +28,7 @@ from warehouse import (
     kept,
     knowledge_queries,
     neuron_queries,
+    pair_queries,
     prepared,
     related_queries,
     sample_queries,
@@ -198,16 +199,16 @@ def of_maps(drawn: Drawn) -> Iterator[Calls]:
 
 def of_pairs(drawn: Drawn) -> Iterator[Calls]:
     """Yield what the comparison of two checkpoints asks."""
-    yield "comparison: pairs", across_queries.pairs, [()] * drawn.repeats
-    for pair in across_queries.pairs(drawn.warehouse)[:1]:
-        for question in (across_queries.distances, across_queries.layer_distances, across_queries.match_sets):
+    yield "comparison: pairs", pair_queries.pairs, [()] * drawn.repeats
+    for pair in pair_queries.pairs(drawn.warehouse)[:1]:
+        for question in (pair_queries.distances, pair_queries.layer_distances, pair_queries.match_sets):
             yield f"comparison: {question.__name__}", question, [(pair,)] * drawn.repeats
-        sets = [row[:2] for row in across_queries.distances(drawn.warehouse, pair).rows]
+        sets = [row[:2] for row in pair_queries.distances(drawn.warehouse, pair).rows]
         if sets:
             calls = [(pair, *drawn.random.choice(sets), 50) for _ in range(drawn.repeats)]
-            yield "comparison: moved_neurons", across_queries.moved_neurons, calls
-        for site, scope in across_queries.match_sets(drawn.warehouse, pair).rows[:1]:
-            for question in (across_queries.match_histogram, across_queries.matches_by_layer):
+            yield "comparison: moved_neurons", pair_queries.moved_neurons, calls
+        for site, scope in pair_queries.match_sets(drawn.warehouse, pair).rows[:1]:
+            for question in (pair_queries.match_histogram, pair_queries.matches_by_layer):
                 yield f"comparison: {question.__name__}", question, [(pair, site, scope)] * drawn.repeats
 
 

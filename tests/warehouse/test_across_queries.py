@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, PAIR, SCOPES, SETS, WIDTHS, Rows
-from warehouse import Warehouse, across_queries, kept
-from warehouse.across_queries import FIGURES, WORD_FIGURES, NeuronMap, Pair
+from warehouse import Warehouse, across_queries, kept, pair_queries
+from warehouse.across_queries import FIGURES, WORD_FIGURES, NeuronMap
+from warehouse.pair_queries import Pair
 
 BASE = ("base", "main", "hidden")
 
@@ -115,7 +116,7 @@ def test_other_clusters_of_a_layer_are_at_hand(warehouse, monkeypatch):
 def test_a_pair_s_other_sets_of_sentences_are_at_hand(warehouse, monkeypatch):
     monkeypatch.setattr(kept, "_kept", OrderedDict())
     for corpus, split in SETS:
-        found = across_queries.moved_neurons(warehouse, Pair(*PAIR), corpus, split, 3)
+        found = pair_queries.moved_neurons(warehouse, Pair(*PAIR), corpus, split, 3)
         assert len(found.rows) == 3
         assert found.rows == warehouse.sql(found.sql).fetchall()
     assert len(kept._kept) == len({corpus for corpus, _ in SETS}) < len(SETS)
@@ -123,16 +124,16 @@ def test_a_pair_s_other_sets_of_sentences_are_at_hand(warehouse, monkeypatch):
 
 def test_distances_of_a_pair(warehouse, rows):
     pair = Pair(*PAIR)
-    assert across_queries.pairs(warehouse) == [pair]
+    assert pair_queries.pairs(warehouse) == [pair]
     assert (pair.before, pair.after) == ("base@main", "tuned@step9")
     there = [(*of_set, *row) for of_set, row in rows.distances.items()]
-    assert across_queries.distances(warehouse, pair).rows == sorted(there, key=lambda row: -row[3])
+    assert pair_queries.distances(warehouse, pair).rows == sorted(there, key=lambda row: -row[3])
     there = [("/".join(of_set), *row) for of_set in sorted(SETS) for row in rows.by_layer[of_set]]
-    assert across_queries.layer_distances(warehouse, pair).rows == there
+    assert pair_queries.layer_distances(warehouse, pair).rows == there
     other = Pair(*PAIR[2:], *PAIR[:2])
-    assert not across_queries.distances(warehouse, other).rows
+    assert not pair_queries.distances(warehouse, other).rows
     for (corpus, split), moved in rows.moved.items():
-        found = across_queries.moved_neurons(warehouse, pair, corpus, split, 4).records
+        found = pair_queries.moved_neurons(warehouse, pair, corpus, split, 4).records
         best = sorted(moved, key=lambda row: -row[3] / row[4])[:4]
         assert [(row["layer"], row["neuron"]) for row in found] == [row[:2] for row in best]
         assert [row["standardised_change"] for row in found] == pytest.approx([row[3] / row[4] for row in best])
@@ -140,8 +141,8 @@ def test_distances_of_a_pair(warehouse, rows):
 
 def test_matches_of_a_pair(warehouse, rows):
     pair = Pair(*PAIR)
-    assert across_queries.match_sets(warehouse, pair).rows == [("hidden", "news")]
-    found = across_queries.match_histogram(warehouse, pair, "hidden", "news").records
+    assert pair_queries.match_sets(warehouse, pair).rows == [("hidden", "news")]
+    found = pair_queries.match_histogram(warehouse, pair, "hidden", "news").records
     partnered = [row for row in rows.matches if row[4] is not None]
     edges = np.arange(-50, 51) / 50
     for basis, column in (("best partner", 4), ("rotated basis", 5)):
@@ -151,7 +152,7 @@ def test_matches_of_a_pair(warehouse, rows):
         assert {round(row["low"] * 50): row["n_neurons"] for row in of_basis} == there
         assert sum(row["share"] for row in of_basis) == pytest.approx(1)
     assert max(row["high"] for row in found) == 1
-    for row in across_queries.matches_by_layer(warehouse, pair, "hidden", "news").records:
+    for row in pair_queries.matches_by_layer(warehouse, pair, "hidden", "news").records:
         of_layer = [match for match in partnered if match[0] == row["layer"]]
         assert (row["n_neurons"], row["n_constant"]) == (len(of_layer), WIDTHS["hidden"] - len(of_layer))
         assert row["share_above"] == pytest.approx(mean(match[4] > match[5] for match in of_layer))
@@ -162,4 +163,4 @@ def test_matches_of_a_pair(warehouse, rows):
 
 def test_an_empty_warehouse_has_nothing(tmp_path):
     made = Warehouse.create(tmp_path / "empty")
-    assert across_queries.maps(made) == across_queries.pairs(made) == []
+    assert across_queries.maps(made) == pair_queries.pairs(made) == []

@@ -13,15 +13,16 @@ from warehouse import (
     at_hand,
     kept,
     neuron_queries,
+    pair_queries,
     prepared,
     related_queries,
     search_queries,
     table2,
 )
-from warehouse.across_queries import Pair
 from warehouse.errors import StorageError
 from warehouse.figures import words_of_classes
 from warehouse.neurons import Neuron
+from warehouse.pair_queries import Pair
 from warehouse.search_queries import Filters
 from warehouse.top import top_sentences
 
@@ -54,7 +55,7 @@ def test_after_preparing_nothing_is_made_any_more(warehouse):
     for scope in SCOPES:
         across_queries.cluster_profile(warehouse, *PLACE.values(), scope, 1, 2, across_queries.PROFILE_ROWS)
     for corpus, split in SETS:
-        across_queries.moved_neurons(warehouse, Pair(*PAIR), corpus, split, across_queries.MOVED_ROWS)
+        pair_queries.moved_neurons(warehouse, Pair(*PAIR), corpus, split, pair_queries.MOVED_ROWS)
     for corpus in ("news", "tweets"):
         words_of_classes(warehouse, corpus)
         top_sentences(warehouse, {**PLACE, "corpus": corpus})
