@@ -59,9 +59,10 @@ def prepare(warehouse: Warehouse) -> None:
 
 def steps(warehouse: Warehouse) -> Iterator[Step]:
     """Yield what to make, the first model's first, in the order that pages ask for it."""
-    last = {of.model: of.checkpoint for of in extents(warehouse)}
+    known = extents(warehouse)
+    last = {of.model: of.checkpoint for of in known}
     for model, checkpoint in last.items():
-        chosen = [of for of in extents(warehouse) if (of.model, of.checkpoint) == (model, checkpoint)]
+        chosen = [of for of in known if (of.model, of.checkpoint) == (model, checkpoint)]
         yield from _of_neurons(warehouse, chosen)
         yield from _of_maps(warehouse, chosen)
         yield from _of_pairs(warehouse, chosen[0])

@@ -16,6 +16,12 @@ _ORDINAL = np.int64(2**32 - 1)
 
 
 @numba.njit(cache=True, nogil=True)
+def _in_order(bits: np.int32) -> np.int32:
+    """Return a float32's bits mapped so that integers order like floats; of these, the bits."""
+    return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
+
+
+@numba.njit(cache=True, nogil=True)
 def append(
     bits: NDArray[np.int32],
     ordinals: NDArray[np.int64],
@@ -34,8 +40,8 @@ def append(
     what a candidate's ordered bits must reach, raised by each cut. `ingest.summaries.topk.decode` reads keys.
 
     Every value's key is written to the next slot, which only a candidate's moves on: no branch to be guessed wrong,
-    2.4 times faster than with one. Slots not in use may so hold keys that no candidate had.
-    Unsigned places spare the test for negative ones.
+    2.4 times faster than with one. So a slot not in use may hold the key of a value that is no candidate. Unsigned
+    places spare the test for negative ones.
     """
     flip = np.int32(-1) if lowest else np.int32(0)
     below = _ORDINAL - ordinals
@@ -51,7 +57,7 @@ def append(
             for sentence in range(np.uint64(start), np.uint64(end)):
                 value = line[sentence]
                 value = np.int32(0) if value == -2147483648 else value  # -0 counts as 0
-                ordered = value ^ ((value >> np.int32(31)) & np.int32(0x7FFFFFFF)) ^ flip
+                ordered = _in_order(value) ^ flip
                 row[at] = (np.int64(ordered) << np.int64(32)) | below[sentence]
                 if slots is not None and positions is not None:
                     slots[neuron, at] = positions[neuron, sentence]
@@ -144,10 +150,10 @@ def extremes(bits: NDArray[np.int32]) -> NDArray[np.int32]:
     for neuron in range(bits.shape[0]):
         low, high = np.int32(0x7FFFFFFF), np.int32(-0x80000000)
         for value in bits[neuron]:
-            ordered = value ^ ((value >> np.int32(31)) & np.int32(0x7FFFFFFF))
+            ordered = _in_order(value)
             low, high = min(low, ordered), max(high, ordered)
-        found[0, neuron] = low ^ ((low >> np.int32(31)) & np.int32(0x7FFFFFFF))
-        found[1, neuron] = high ^ ((high >> np.int32(31)) & np.int32(0x7FFFFFFF))
+        found[0, neuron] = _in_order(low)
+        found[1, neuron] = _in_order(high)
     return found
 
 
