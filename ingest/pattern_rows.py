@@ -18,7 +18,7 @@ from ingest.mining.patterns import Mined, Supports
 from ingest.mining.sequences import count_sequences, mine_sequences
 from ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
 
-_ROWS = 250_000  # of neuron_patterns built, and sorted by pattern, at a time
+_ROWS = 1_000_000  # of neuron_patterns built, and sorted by pattern, at a time
 
 COLUMNS = {"word": ("words",), "tag": ("words", "tags"), "tree": ("tree",)}  # of annotations, by kind
 

@@ -156,5 +156,5 @@ NEURON_PATTERNS = Relation(
     ("layer", "block of neurons", "pattern_text", "neuron"),
     (("model", "checkpoints.model"),),
     ("lift", "g2", "p_value", "q_value"),
-    rows_per_group=16_384,
+    rows_per_group=32_768,
 )
