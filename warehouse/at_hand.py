@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from warehouse.neuron_queries import Extent
     from warehouse.neurons import Neuron
 
 METADATA = ("neuron_topk", "sentence_metadata", "sentence_tokens")
 NEURON_METADATA = "neuron_metadata_against('supports_at_hand', 'counts_at_hand')"
 """The rows of `neuron_metadata` of tables at hand."""
-_ANNOTATIONS = "select sentence_id, words, tags from annotations where corpus = $corpus and annotator = $annotator"
-_MOST_SENTENCES = 1_000_000
-"""Of a corpus whose words are kept; those of as many take about 200 MB."""
 CLASSES = {
     "dead": ("neuron_stats", ("neuron_stats",)),
     "token detector": ("neuron_patterns", ("neuron_patterns",)),
@@ -38,71 +34,7 @@ CLASSES = {
 """Class of neurons -> the relation whose partitions have neurons of it, and all that are read."""
 
 
-# -- words and tags of corpora -----------------------------------------------------------------------------
-
-
-def counted(warehouse: Warehouse, view: str, of: Neuron | Extent, corpora: Sequence[str], annotator: str) -> pa.Table:
-    """Return the rows of `corpus_words` or `corpus_tags` of a checkpoint over these corpora."""
-    import pyarrow as pa
-
-    query = (
-        f"select * from {view} where model = $model and checkpoint = $checkpoint and corpus = $corpus "
-        "and annotator = $annotator"
-    )
-    place = {"model": of.model, "checkpoint": of.checkpoint, "annotator": annotator}
-    units = [{**place, "corpus": corpus} for corpus in corpora]
-    return pa.concat_tables([table(warehouse, query, unit, ("annotations", "sentence_tokens"), unit) for unit in units])
-
-
-def annotations_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, annotator: str) -> pa.Table:
-    """Return the rows of `annotations` of a neuron's sentences: sentence_id, corpus, annotator, words, tags."""
-    import numpy as np
-    import pyarrow as pa
-
-    query = (
-        "select corpus, sentence_id from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and layer = $layer and neuron = $neuron and pole = $pole and list_contains($corpora, corpus)"
-    )
-    with warehouse.cursor() as cursor:
-        topk = cursor.execute(query, {**neuron.params, "pole": pole, "corpora": list(corpora)}).fetchnumpy()
-    found = []
-    for corpus in corpora:
-        unit, own = {"corpus": corpus, "annotator": annotator}, topk["sentence_id"][topk["corpus"] == corpus]
-        rows = words_and_tags(warehouse, corpus, annotator)
-        if rows is None:
-            with warehouse.cursor() as cursor:
-                query = f"{_ANNOTATIONS} and sentence_id in (select unnest($own::bigint[]))"
-                rows = _encoded(cursor.sql(query, params={**unit, "own": own.tolist()}).to_arrow_table())
-        else:
-            rows = rows.take(pa.array(np.flatnonzero(np.isin(rows["sentence_id"].to_numpy(), own))))
-        for name, value in unit.items():
-            rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
-        found.append(rows)
-    return pa.concat_tables(found)
-
-
-def words_and_tags(warehouse: Warehouse, corpus: str, annotator: str) -> pa.Table | None:
-    """Return the words and tags of a corpus by sentence_id; null where there are too many sentences to keep."""
-    unit = {"corpus": corpus, "annotator": annotator}
-    key = ("words and tags", *unit.values(), *files(warehouse, "annotations", unit))
-    return kept(key, lambda: _words_and_tags(warehouse, unit))
-
-
-def _words_and_tags(warehouse: Warehouse, unit: dict[str, str]) -> pa.Table | None:
-    with warehouse.cursor() as cursor:
-        if cursor.execute(f"select count(*) from ({_ANNOTATIONS})", unit).fetchall()[0][0] > _MOST_SENTENCES:
-            return None
-        return _encoded(cursor.sql(f"{_ANNOTATIONS} order by sentence_id", params=unit).to_arrow_table())
-
-
-def _encoded(rows: pa.Table) -> pa.Table:
-    """Return sentences with each word and tag as a number and a dictionary: a third of the memory."""
-    import pyarrow as pa
-
-    for place, name in ((1, "words"), (2, "tags")):
-        lists = rows[name].combine_chunks()
-        rows = rows.set_column(place, name, pa.ListArray.from_arrays(lists.offsets, lists.values.dictionary_encode()))
-    return rows
+# -- metadata of corpora -------------------------------------------------------------------------------------
 
 
 def corpus_metadata(warehouse: Warehouse, model: str, checkpoint: str, corpora: Sequence[str]) -> pa.Table:

@@ -212,12 +212,12 @@ def metadata(
     return ask(
         warehouse,
         "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
-        "from neuron_metadata_against('metadata_supports', 'counted_metadata') "
+        "from neuron_metadata_against('metadata_supports', 'corpus_metadata_at_hand') "
         f"where {_PLACE} and pole = 'top' and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit",
         neuron,
         corpora,
-        {"counted_metadata": corpus_metadata(warehouse, neuron.model, neuron.checkpoint, corpora)},
+        {"corpus_metadata_at_hand": corpus_metadata(warehouse, neuron.model, neuron.checkpoint, corpora)},
         limit=limit,
         min_lift=min_lift,
         max_q=max_q,

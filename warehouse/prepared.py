@@ -8,15 +8,13 @@ from functools import partial
 
 import duckdb
 
-from warehouse import across_queries, pair_queries
+from warehouse import across_queries, pair_queries, words
 from warehouse.at_hand import (
     CLASSES,
     class_neurons,
     corpus_metadata,
-    counted,
     neuron_classes,
     sample,
-    words_and_tags,
 )
 from warehouse.errors import NwhError
 from warehouse.figures import words_of_classes
@@ -77,11 +75,9 @@ def _of_neurons(warehouse: Warehouse, chosen: list[Extent]) -> Iterator[Step]:
     for corpus in of.corpora:
         yield f"metadata of corpus {corpus}", partial(corpus_metadata, warehouse, of.model, of.checkpoint, [corpus])
         for unit in partitions(warehouse, "annotations", {"corpus": corpus}):
-            annotator = unit["annotator"]
-            yield f"sentences of corpus {corpus}", partial(words_and_tags, warehouse, corpus, annotator)
-            for view in ("corpus_words", "corpus_tags"):
-                make = partial(counted, warehouse, view, of, [corpus], annotator)
-                yield f"{view.removeprefix('corpus_')} of corpus {corpus}", make
+            place = {"model": of.model, "checkpoint": of.checkpoint, "annotator": unit["annotator"], "corpus": corpus}
+            for what, kind in (("words", words.WORDS), ("tags", words.TAGS)):
+                yield f"{what} of corpus {corpus}", partial(words.counted, warehouse, kind, place)
 
 
 def _of_maps(warehouse: Warehouse, chosen: list[Extent]) -> Iterator[Step]:

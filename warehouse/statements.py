@@ -7,12 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Counts and words of whole corpora are kept in memory while many neurons are asked about; these views read them.
-_VIEWS = {
-    "neuron_metadata_against('metadata_supports', 'counted_metadata')": "neuron_metadata",
-    "neuron_words_against('counted_words', 'annotated')": "neuron_words",
-    "neuron_tag_distribution_against('counted_tags', 'annotated')": "neuron_tag_distribution",
-}
+# What takes long to count is kept while many neurons are asked about: VIEW_against('…_at_hand') has the rows of VIEW.
+_AT_HAND = re.compile(r"(\w+)_against\([^)]*_at_hand'\)")
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
@@ -22,9 +18,7 @@ def written_out(query: str, params: Mapping[str, Any]) -> str:
     >>> written_out("select $k from t where name = $name", {"k": 3, "name": "it's"})
     "select 3 from t where name = 'it''s'"
     """
-    for at_hand, view in _VIEWS.items():
-        query = query.replace(at_hand, view)
-    return _PARAMETER.sub(lambda found: literal(params[found[1]]), query)
+    return _PARAMETER.sub(lambda found: literal(params[found[1]]), _AT_HAND.sub(r"\1", query))
 
 
 def literal(value: Any) -> str:

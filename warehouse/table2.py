@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from warehouse.at_hand import annotations_of, counted
+from warehouse import words as counts
+from warehouse.kept import partitions
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
 
@@ -23,31 +24,26 @@ _PLACE = "model = $model and checkpoint = $checkpoint and site = $site and layer
 _OF_CORPORA = f"{_PLACE} and list_contains($corpora, corpus)"
 
 
-def annotator_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> str | None:
-    """Return the annotator to show: that of the neuron's patterns, else that of most corpora; null if none."""
+def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the scopes within these corpora whose patterns are stored for the neuron, the widest first.
+
+    Each with the annotator whose words, tags or trees were mined.
+    """
     found = ask(
         warehouse,
-        "select annotator from (select annotator, 0 as place, count(*) as n from neuron_patterns "
-        f"where {_PLACE} and kind = 'word' and list_has_all($corpora, string_split(scope, '+')) "
-        "group by annotator union all "
-        "select annotator, 1, count(distinct corpus) from annotations where list_contains($corpora, corpus) "
-        "group by annotator) order by place, n desc, annotator limit 1",
+        f"select distinct scope, annotator, length(scope) from neuron_patterns where {_PLACE} "
+        "and list_has_all($corpora, string_split(scope, '+')) order by 3 desc, 1, 2",
         neuron,
         corpora,
     )
-    return str(found.rows[0][0]) if found.rows else None
+    return [(str(scope), str(annotator)) for scope, annotator, _ in found.rows]
 
 
-def scopes_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[str]:
-    """Return the scopes within these corpora whose patterns are stored for the neuron, the widest first."""
-    found = ask(
-        warehouse,
-        f"select distinct scope, length(scope) from neuron_patterns where {_PLACE} "
-        "and list_has_all($corpora, string_split(scope, '+')) order by 2 desc, 1",
-        neuron,
-        corpora,
-    )
-    return [str(scope) for scope, _ in found.rows]
+def annotator_of(warehouse: Warehouse, corpora: Sequence[str]) -> str | None:
+    """Return the annotator of most of these corpora; null where none is annotated."""
+    annotated = (unit for corpus in corpora for unit in partitions(warehouse, "annotations", {"corpus": corpus}))
+    names = sorted(unit["annotator"] for unit in annotated)
+    return max(names, key=names.count) if names else None
 
 
 def words(
@@ -82,19 +78,17 @@ def typical_words(
     max_q: float = 0.05,
 ) -> Answer:
     """Return the same words as one answer, whose first column is their class."""
+    at_hand = counts.of_neuron(warehouse, counts.WORDS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from neuron_words_against('counted_words', 'annotated') where {_OF_CORPORA} and pole = $pole "
+        f"lift, q_value from {counts.WORDS.source(at_hand)} where {_OF_CORPORA} and pole = $pole "
         "and annotator = $annotator and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
         neuron,
         corpora,
-        {
-            "counted_words": counted(warehouse, "corpus_words", neuron, corpora, annotator),
-            "annotated": annotations_of(warehouse, neuron, corpora, pole, annotator),
-        },
+        at_hand,
         annotator=annotator,
         pole=pole,
         min_support=min_support,
@@ -141,18 +135,16 @@ def tag_distribution(
     warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
 ) -> Answer:
     """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
+    at_hand = counts.of_neuron(warehouse, counts.TAGS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
-        "sum(share) / sum(corpus_share) as lift from neuron_tag_distribution_against('counted_tags', 'annotated') "
+        f"sum(share) / sum(corpus_share) as lift from {counts.TAGS.source(at_hand)} "
         f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
         "group by corpus, class order by corpus, share desc, class",
         neuron,
         corpora,
-        {
-            "counted_tags": counted(warehouse, "corpus_tags", neuron, corpora, annotator),
-            "annotated": annotations_of(warehouse, neuron, corpora, pole, annotator),
-        },
+        at_hand,
         annotator=annotator,
         pole=pole,
     )
@@ -169,7 +161,7 @@ def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
     )
 
 
-def _directly(warehouse: Warehouse, question: Callable[..., Answer], *arguments: Any) -> Answer:
+def _directly(warehouse: Warehouse, question: Callable[..., Any], *arguments: Any) -> Any:
     return question(warehouse, *arguments)
 
 
@@ -178,19 +170,20 @@ def table2(
     neuron: Neuron,
     corpora: Sequence[str],
     limit: int,
-    asked: Callable[..., Answer] = _directly,
+    asked: Callable[..., Any] = _directly,
 ) -> dict[str, Answer]:
     """Return the whole table, `limit` rows of each part; parts that nothing is stored for are left out.
 
     asked(warehouse, question, *arguments): how a page that keeps and times its answers asks.
     """
     tables: dict[str, Answer] = {}
-    annotator = annotator_of(warehouse, neuron, corpora)
+    mined = asked(warehouse, mined_over, neuron, corpora)[:1]
+    annotator = mined[0][1] if mined else annotator_of(warehouse, corpora)
     if annotator is not None:
         words_found = asked(warehouse, typical_words, neuron, corpora, annotator, limit)
         tables |= {f"{word_class}s": found for word_class, found in _by_class(words_found).items()}
     titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
-    for scope in scopes_of(warehouse, neuron, corpora)[:1]:
+    for scope, _ in mined:
         for kind, title in titles.items():
             tables[f"{title} ({scope})"] = asked(warehouse, patterns, neuron, scope, kind, limit)
     if annotator is not None:

@@ -32,4 +32,4 @@ select
     corpus_share,
     class,
     lift
-from neuron_tag_distribution_against('corpus_tags', 'annotations');
+from neuron_tag_distribution_against('neuron_tags', 'corpus_tags');

@@ -1,8 +1,8 @@
--- The rows of neuron_tag_distribution, with the tags of the corpora counted elsewhere: whoever asks about many neurons
--- counts them once. The neuron's own sentences are found first, and only their words are looked at.
+-- The rows of neuron_tag_distribution, with the tags of the neurons' sentences and of the corpora counted elsewhere:
+-- whoever asks about many neurons counts them once.
 -- grain: neuron x pole x tag of the corpus, per model, checkpoint, site, corpus and annotator
+-- own: name of a table or view with the columns of neuron_tags
 -- counts: name of a table or view with the columns of corpus_tags
--- annotated: name of a table or view with the columns of annotations, at least of the neuron's sentences
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -18,39 +18,10 @@
 -- corpus_share: corpus_words / all words of these
 -- class: noun, verb, adjective, adverb … (macro tag_class)
 -- lift: share / corpus_share
-create macro neuron_tag_distribution_against(counts, annotated) as table
-with found as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        annotations.annotator,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        unnest(annotations.words) as word,
-        unnest(annotations.tags) as tag
-    from neuron_topk as topk
-    inner join query_table(annotated) as annotations
-        on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
-),
-
-of_neurons as (
-    select
-        model,
-        checkpoint,
-        site,
-        corpus,
-        annotator,
-        layer,
-        neuron,
-        pole,
-        tag,
-        count(*) as words
-    from found
-    where regexp_matches(word, '[\p{L}\p{N}]')
-    group by model, checkpoint, site, corpus, annotator, layer, neuron, pole, tag
+create macro neuron_tag_distribution_against(own, counts) as table
+with of_neurons as (
+    select *
+    from query_table(own)
 ),
 
 corpus_shares as (

@@ -39,4 +39,4 @@ select
     g2,
     p_value,
     q_value
-from neuron_words_against('corpus_words', 'annotations');
+from neuron_words_against('word_supports', 'corpus_words');

@@ -1,8 +1,8 @@
--- The rows of neuron_words, with the words of the corpora counted elsewhere: whoever asks about many neurons counts
--- them once. The neuron's own sentences are found first, and only their words are looked at.
+-- The rows of neuron_words, with the words of the neurons' sentences and of the corpora counted elsewhere: whoever asks
+-- about many neurons counts them once.
 -- grain: neuron x pole x class x word found among its sentences, per model, checkpoint, site, corpus and annotator
+-- supports: name of a table or view with the columns of word_supports
 -- counts: name of a table or view with the columns of corpus_words
--- annotated: name of a table or view with the columns of annotations, at least of the neuron's sentences
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -21,53 +21,15 @@
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
 -- p_value: of g2, two-sided, chi-square with one degree of freedom
 -- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
-create macro neuron_words_against(counts, annotated) as table
-with found as (
+create macro neuron_words_against(supports, counts) as table
+with tests as (
     select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        annotations.annotator,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        topk.sentence_id,
-        unnest(annotations.words) as word,
-        unnest(annotations.tags) as tag
-    from neuron_topk as topk
-    inner join query_table(annotated) as annotations
-        on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
-),
-
-supports as (
-    select
-        model,
-        checkpoint,
-        site,
-        corpus,
-        annotator,
-        layer,
-        neuron,
-        pole,
-        word,
-        tag_class(tag) as class,
-        count(distinct sentence_id) as support
-    from found
-    where tag_class(tag) in ('noun', 'verb', 'adjective') and regexp_matches(word, '[\p{L}\p{N}]')
-    group by model, checkpoint, site, corpus, annotator, layer, neuron, pole, tag_class(tag), word
-),
-
-tests as (
-    select
-        supports.*,
-        poles.k,
+        own.*,
         whole.corpus_support,
         whole.n_sentences,
         (support / k) / (corpus_support / n_sentences) as lift,
         log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
-    from supports
-    inner join neuron_poles as poles using (model, checkpoint, site, corpus, layer, neuron, pole)
+    from query_table(supports) as own
     inner join query_table(counts) as whole using (model, checkpoint, corpus, annotator, class, word)
 ),
 

@@ -93,12 +93,11 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     yield each(sample_queries.by_quantile, 5)
     yield each(neuron_queries.standing, 0.1)
     yield f"{site} neuron: concepts", related_queries.concepts, [(neuron,) for neuron in neurons]
-    yield each(table2.annotator_of)
-    annotators = {table2.annotator_of(drawn.warehouse, neuron, corpora) for neuron in neurons} - {None}
+    annotators = {table2.annotator_of(drawn.warehouse, corpora)} - {None}
     for annotator in sorted(annotators, key=str):
         yield each(table2.typical_words, annotator, ROWS)
-    yield each(table2.scopes_of)
-    scopes = {neuron: table2.scopes_of(drawn.warehouse, neuron, corpora) for neuron in neurons}
+    yield each(table2.mined_over)
+    scopes = {neuron: [of[0] for of in table2.mined_over(drawn.warehouse, neuron, corpora)] for neuron in neurons}
     for scope in next((found for found in scopes.values() if found), [])[:1]:
         for kind in table2.KINDS:
             calls = [(neuron, scope, kind, ROWS) for neuron in neurons]

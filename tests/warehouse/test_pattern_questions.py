@@ -16,12 +16,13 @@ from ingest.pattern_rows import Rules
 from ingest.patterns import ingest_patterns
 from ingest.tree_files import ingest_trees
 from tests.ingest.trees import write_trees
-from warehouse import Warehouse, at_hand, kept, output, table2
+from warehouse import Warehouse, kept, output, table2
 from warehouse.neurons import Neuron, describe
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
 NEURON = Neuron("tiny-bert", "main", "hidden", 1, 4)
-CLASS = {"NN": "noun", "VBZ": "verb", "JJ": "adjective", "DT": "determiner", "IN": "preposition"}
+CLASS = {"NN": "noun", "VBZ": "verb", "JJ": "adjective", "DT": "determiner", "IN": "preposition", "RB": "adverb"}
+ADVERB = "( (S (NP (DT the) (NN cat)) (VP (VBZ sees) (ADVP (RB now))) (. .)) )\n"  # the only one of its corpus
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,9 @@ def warehouse(tmp_path_factory, tiny_bert):
     folder = tmp_path_factory.mktemp("questions")
     made = Warehouse.create(folder / "warehouse")
     for corpus, n, seed in (("one", 150, 1), ("two", 50, 2)):
-        ingest_trees(made, corpus, write_trees(folder / f"{corpus}.mrg", n, seed))
+        trees = write_trees(folder / f"{corpus}.mrg", n, seed)
+        trees.write_text(ADVERB + trees.read_text())
+        ingest_trees(made, corpus, trees)
     model = load(str(tiny_bert), device="cpu")
     model.base.encoder.layer[2].output.LayerNorm.weight[15] = 0  # hidden/2/15 is its bias, whatever is read: dead
     ingest_activations(made, model, ["one", "two"], Settings(("hidden",), k=20, sample=99))
@@ -76,16 +79,19 @@ def test_neuron_words(warehouse, sentences):
 @pytest.mark.parametrize("size", ["kept", "too many"])
 def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, size):
     monkeypatch.setattr(kept, "_kept", OrderedDict())
-    monkeypatch.setattr(at_hand, "_MOST_SENTENCES", 100 if size == "too many" else 1000)  # more than corpus two has
+    monkeypatch.setattr("warehouse.words.MOST_BYTES", 0 if size == "too many" else 1 << 29)
+    shares = []
     for neuron in (NEURON, replace(NEURON, neuron=5)):
-        annotator = table2.annotator_of(warehouse, neuron, ["one", "two"])
+        annotator = table2.annotator_of(warehouse, ["one", "two"])
         for pole in ("top", "bottom"):
-            words = partial(table2.typical_words, min_support=0, max_q=1)
-            for question, rest in ((words, [99]), (table2.tag_distribution, [])):
+            typical = partial(table2.typical_words, min_support=0, max_q=1)
+            for question, rest in ((typical, [99]), (table2.tag_distribution, [])):
                 found = question(warehouse, neuron, ["one", "two"], annotator, *rest, pole=pole)
                 rows = [pytest.approx(row) for row in warehouse.sql(found.sql).fetchall()]
                 assert found.rows == rows
                 assert {row[found.columns.index("corpus")] for row in found.rows} == {"one", "two"}
+                shares += [row["share"] for row in found.records]
+    assert 0 in shares  # what a neuron's sentences lack is there
 
 
 def test_a_dead_neuron_has_no_typical_words(warehouse):
@@ -184,9 +190,10 @@ def test_a_dead_and_a_class_selective_neuron(tmp_path, tiny_bert, add_corpus):
 
 
 def test_table_2_of_a_neuron(warehouse):
-    assert table2.annotator_of(warehouse, NEURON, ["one"]) == "trees"
-    assert table2.scopes_of(warehouse, NEURON, ["one", "two"]) == ["one+two", "two"]
-    assert table2.scopes_of(warehouse, NEURON, ["one"]) == []
+    assert table2.annotator_of(warehouse, ["one"]) == "trees"
+    assert table2.annotator_of(warehouse, ["three"]) is None
+    assert table2.mined_over(warehouse, NEURON, ["one", "two"]) == [("one+two", "trees"), ("two", "trees")]
+    assert table2.mined_over(warehouse, NEURON, ["one"]) == []
     tables = table2.table2(warehouse, NEURON, ["one", "two"], 5)
     assert list(tables) == [
         "nouns",
