@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from statistics import median
+
 import altair as alt
 
 from dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
@@ -10,6 +13,8 @@ PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""
 _ON_CANVAS = {"embedOptions": {"renderer": "canvas"}}
 """For pictures of thousands of marks: browsers draw these several times faster than elements of SVG."""
+MOST_CELLS = 4_000
+"""Of a heat map that a page draws: more are narrower than the pixels they have, and take a browser half a second."""
 _DEPTH = alt.Scale(range=[LOW, HIGH])
 # Colours that people with any colour vision tell apart on light and on dark (Okabe and Ito 2008); then tones of them.
 _GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98", "#b8ab1c", "#7f5fc7", "#a0522d"]
@@ -47,10 +52,24 @@ def _colours(figure: str, low: float, high: float) -> alt.Color:
     return alt.Color("value:Q", title=figure_title(figure), scale=scale, legend=legend)
 
 
-def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int) -> alt.Chart:
+def merged(rows: Rows, n_layers: int, n_neurons: int) -> tuple[Rows, int]:
+    """Return rows few enough for a browser, and how many neighbouring neurons each stands for.
+
+    rows: layer, neuron, value, …, in order of layer and neuron; of neighbours that one stays whose value is farthest
+    from the median of all rows.
+    """
+    step = 1
+    while n_layers * -(-n_neurons // step) > MOST_CELLS:
+        step *= 2
+    centre = median(row["value"] for row in rows)
+    cells = groupby(rows, lambda row: (row["layer"], row["neuron"] // step))
+    return [max(cell, key=lambda row: abs(row["value"] - centre)) for _, cell in cells], step
+
+
+def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int = 1) -> alt.Chart:
     """Return a figure of every neuron as layer x dimension, the last layer at the top.
 
-    rows: layer, neuron, value, and low and high, where the colours end.
+    rows: layer, neuron, value, and low and high, where the colours end. step: as `merged` returns it.
     """
     places = [{name: row[name] for name in ("layer", "neuron", "value")} for row in rows]
     name = figure_title(figure)
@@ -58,11 +77,13 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int) -> alt.Char
     chart: alt.Chart = (
         titled(places, title, 190 + 24 * n_layers)
         # each mark reaches under its right neighbour: no seam shows between them
-        .transform_calculate(right=f"min(datum.neuron + 1.5, {n_neurons})")
-        .mark_rect()
+        .transform_calculate(
+            left=f"floor(datum.neuron / {step}) * {step}", right=f"min(datum.left + {1.5 * step}, {n_neurons})"
+        )
+        .mark_rect(aria=False)
         .encode(
             x=alt.X(
-                "neuron:Q",
+                "left:Q",
                 title="dimension (neuron)",
                 scale=alt.Scale(domain=(0, n_neurons), nice=False),
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),

@@ -121,16 +121,8 @@ def _begin(warehouse: Warehouse) -> None:
         st.info("This warehouse is empty. These commands fill it; `nwh demo` makes a small one to look around in.")
         _commands(warehouse, steps)
         return
-    _missing(warehouse, steps)
-
-
-@st.fragment
-def _missing(warehouse: Warehouse, steps: Sequence[str]) -> None:
-    """Offer commands; they are drawn when they are asked for, because colouring them takes a browser a while."""
-    offered = st.expander("Commands for what is missing", key="missing", on_change="rerun")
-    if offered.open:
-        with offered:
-            _commands(warehouse, steps)
+    with st.expander("Commands for what is missing"):
+        _commands(warehouse, steps)
 
 
 def _commands(warehouse: Warehouse, steps: Sequence[str]) -> None:

@@ -57,11 +57,13 @@ def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) ->
         st.info(f"No neuron has the figure {literal(figure)} over {literal(corpus)}.")
         return
     missing = extent.n_layers * extent.n_neurons - len(rows)
+    shown, step = across_charts.merged(rows, extent.n_layers, extent.n_neurons)
     st.caption(
         f"{len(rows):,} neurons; colours end at the 1st and 99th percentile."
         + (f" {missing:,} neurons do not have the figure and are left blank." if missing else "")
+        + (f" Each mark shows that one of {step} neighbours which is farthest from the median." if step > 1 else "")
     )
-    picture = across_charts.heat_map(rows, figure, extent.n_layers, extent.n_neurons)
+    picture = across_charts.heat_map(shown, figure, extent.n_layers, extent.n_neurons, step)
     about = f"{figure} of every neuron, by layer and dimension"
     across.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
     if picked := across.pick(rows):

@@ -41,6 +41,8 @@ ol.nwh-sentences.nwh-sentences li { margin: 0; padding: 0.45rem 0; border-top: 1
 .nwh-same { font-size: 0.8rem; }
 .nwh-same summary { cursor: pointer; opacity: 0.75; }
 .nwh-same div { padding: 0.2rem 0 0.2rem 1rem; overflow-wrap: anywhere; white-space: pre-wrap; }
+pre.nwh-commands.nwh-commands { margin: 0; padding: 0.8rem 1rem; border-radius: 0.5rem; user-select: all;
+    white-space: pre-wrap; overflow-wrap: anywhere; background: rgba(128, 128, 128, 0.12); }
 .nwh-trees { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; }
 .nwh-trees figure { margin: 0; max-width: 100%; overflow-x: auto; }
 .nwh-trees figcaption { font-size: 0.8rem; opacity: 0.75; text-align: center; font-variant-numeric: tabular-nums; }
@@ -85,6 +87,12 @@ def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], link
         body += f'<tr><th scope="row">{shown}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
     whole = f'<table class="nwh-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="nwh-wide">{whole}</div>'
+
+
+def commands(lines: Iterable[str]) -> str:
+    """Return commands as HTML: Streamlit's boxes of code take a browser 0.2 s, for what colours them."""
+    text = "\n".join(map(escape, lines))
+    return f'<pre class="nwh-commands" tabindex="0"><code>{text}</code></pre>'
 
 
 def sentence_list(

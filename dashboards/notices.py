@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards import markup
 from dashboards.markup import literal
 from warehouse import NwhError, Warehouse
 
@@ -38,9 +39,9 @@ def empty(warehouse: Warehouse, what: str, *steps: str, first: Sequence[str] = (
 
 
 def commands(warehouse: Warehouse, *steps: str) -> None:
-    """Show commands, given as what comes after the warehouse."""
+    """Show commands, given as what comes after the warehouse; a click selects all of them."""
     nwh = f"nwh --warehouse {shlex.quote(warehouse.storage.uri)}"
-    st.code("\n".join(f"{nwh} {step}" for step in steps), language="bash", wrap_lines=True)
+    st.html(markup.commands(f"{nwh} {step}" for step in steps))
 
 
 def reason(error: Exception) -> str:

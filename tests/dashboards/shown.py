@@ -15,7 +15,8 @@ from warehouse.neuron_queries import Answer
 
 def commands(app):
     """Return the commands that a page names, a text per box."""
-    return [box.value for box in app.code if box.language == "bash"]
+    boxes = (fromstring(element.value) for element in app.get("html") if "nwh-commands" in element.value)
+    return ["".join(box.itertext()) for box in boxes]
 
 
 def statements(app):

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards import across_charts
 from tests.dashboards.shown import commands
 from tests.dashboards.test_knowledge_pages import charts, frame, run, same
 from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
@@ -70,6 +71,18 @@ def test_the_layers_page_draws_every_neuron(open_page, warehouse, rows):
     there = [dict(zip(names, row, strict=True)) for row in rows.curves["ffn", "news+tweets"]]
     assert same(shown["What clusters leave unexplained, by layer"], there, "layer", "k", "sse")
     assert not app.get("page_link")
+
+
+def test_neurons_too_many_to_draw_are_merged_to_the_farthest_of_neighbours(monkeypatch):
+    monkeypatch.setattr("dashboards.across_charts.MOST_CELLS", 10)
+    values = {(0, 0): 5, (0, 1): 1, (0, 4): 3, (0, 7): -9, (0, 8): 2, (1, 3): 4, (1, 4): 4.5, (1, 8): 2.5}
+    rows = [{"layer": layer, "neuron": neuron, "value": value} for (layer, neuron), value in values.items()]
+    shown, step = across_charts.merged(rows, n_layers=2, n_neurons=9)
+    assert step == 2  # 2 x 5 cells
+    assert [(row["layer"], row["neuron"]) for row in shown] == [(0, 0), (0, 4), (0, 7), (0, 8), (1, 3), (1, 4), (1, 8)]
+    shown, step = across_charts.merged(rows, n_layers=2, n_neurons=25)
+    assert step == 8  # the median is 2.75
+    assert [(row["layer"], row["neuron"]) for row in shown] == [(0, 7), (0, 8), (1, 4), (1, 8)]
 
 
 def test_a_picked_neuron_is_linked_to(open_page, warehouse):
