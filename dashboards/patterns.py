@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboards import charts, figures, markup, opened, tree_drawing
-from warehouse import Warehouse
+from warehouse import Warehouse, table2
 from warehouse.neuron_queries import Answer
 from warehouse.neurons import Neuron
-from warehouse.table2 import table2
 
 _ROWS, _BARS, _TREES = 50, 12, 12
 _SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")
@@ -20,8 +19,8 @@ _SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
     st.markdown("#### What the top sentences share")
-    parts = table2(warehouse, neuron, tuple(corpora), _ROWS, opened.ask)
-    lengths = parts.pop("mean length")
+    parts = table2.parts(warehouse, neuron, tuple(corpora), _ROWS, opened.ask)
+    lengths = opened.ask(warehouse, table2.mean_length, neuron, tuple(corpora))
     for row in lengths.records:
         if row["pole"] == "top":
             corpus = markup.literal(row["corpus"])
@@ -39,9 +38,17 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         "the log-likelihood ratio test; the held-out AUROC says how well the pattern predicts, in sentences it was "
         "not mined from, which are in the top (0.5: not at all)."
     )
-    for tab, (title, answer) in zip(st.tabs([title.capitalize() for title in parts]), parts.items(), strict=True):
-        with tab:
-            _part(title, answer, len(corpora) > 1)
+    _tabs(parts, len(corpora) > 1)
+
+
+@st.fragment
+def _tabs(parts: dict[str, Callable[[], Answer]], several: bool) -> None:
+    """Show one part, the others when they are opened."""
+    tabs = st.tabs([title.capitalize() for title in parts], key="parts", on_change="rerun")
+    for tab, (title, ask_for) in zip(tabs, parts.items(), strict=True):
+        if tab.open:
+            with tab:
+                _part(title, ask_for(), several)
 
 
 def _part(title: str, answer: Answer, several: bool) -> None:

@@ -7,7 +7,8 @@ corpus, sequences and subtrees per scope, as they are stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 from warehouse import words as counts
 from warehouse.kept import partitions
@@ -165,28 +166,40 @@ def _directly(warehouse: Warehouse, question: Callable[..., Any], *arguments: An
     return question(warehouse, *arguments)
 
 
-def table2(
+def parts(
     warehouse: Warehouse,
     neuron: Neuron,
     corpora: Sequence[str],
     limit: int,
     asked: Callable[..., Any] = _directly,
-) -> dict[str, Answer]:
-    """Return the whole table, `limit` rows of each part; parts that nothing is stored for are left out.
+) -> dict[str, Callable[[], Answer]]:
+    """Return how to ask for each part of the table, `limit` rows of it; parts that nothing is stored for are left out.
 
     asked(warehouse, question, *arguments): how a page that keeps and times its answers asks.
     """
-    tables: dict[str, Answer] = {}
     mined = asked(warehouse, mined_over, neuron, corpora)[:1]
     annotator = mined[0][1] if mined else annotator_of(warehouse, corpora)
+    found: dict[str, Callable[[], Answer]] = {}
+
+    @cache
+    def words_found() -> Answer:
+        return cast(Answer, asked(warehouse, typical_words, neuron, corpora, annotator, limit))
+
+    def of_class(name: str) -> Answer:
+        return words_found().part("class", name)
+
     if annotator is not None:
-        words_found = asked(warehouse, typical_words, neuron, corpora, annotator, limit)
-        tables |= {f"{word_class}s": found for word_class, found in _by_class(words_found).items()}
+        found |= {f"{name}s": partial(of_class, name) for name in CLASSES}
     titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
     for scope, _ in mined:
         for kind, title in titles.items():
-            tables[f"{title} ({scope})"] = asked(warehouse, patterns, neuron, scope, kind, limit)
+            found[f"{title} ({scope})"] = partial(asked, warehouse, patterns, neuron, scope, kind, limit)
     if annotator is not None:
-        tables["parts of speech"] = asked(warehouse, tag_distribution, neuron, corpora, annotator)
-    tables["mean length"] = asked(warehouse, mean_length, neuron, corpora)
-    return tables
+        found["parts of speech"] = partial(asked, warehouse, tag_distribution, neuron, corpora, annotator)
+    return found
+
+
+def table2(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int) -> dict[str, Answer]:
+    """Return the whole table, `limit` rows of each part, the mean length last."""
+    found = {title: ask_for() for title, ask_for in parts(warehouse, neuron, corpora, limit).items()}
+    return {**found, "mean length": mean_length(warehouse, neuron, corpora)}

@@ -101,11 +101,11 @@ def _read(warehouse: Warehouse, kind: Kind, unit: dict[str, str]) -> Counted | N
             f"select * from {kind.corpus_view} where {where} order by {key}", params=unit
         ).to_arrow_table()
         cursor.register("coded", rows.select(kind.key).append_column("code", pa.array(np.arange(rows.num_rows))))
-        found = cursor.execute(
+        found = cursor.sql(
             f"select sentence_id, code::integer as code, {kind.of_sentence}::usmallint as amount "
             f"from {kind.sentence_view} inner join coded using ({key}) "
             "where corpus = $corpus and annotator = $annotator order by sentence_id",
-            of_corpus,
+            params=of_corpus,
         ).fetchnumpy()
     sentence_ids, starts = np.unique(found["sentence_id"], return_index=True)
     counts = Counted(rows, sentence_ids, np.append(starts, len(found["code"])), found["code"], found["amount"])
@@ -127,7 +127,8 @@ def of_neuron(
         "and site = $site and layer = $layer and neuron = $neuron and pole = $pole and list_contains($corpora, corpus)"
     )
     with warehouse.cursor() as cursor:
-        topk = cursor.execute(query, {**neuron.params, "pole": pole, "corpora": list(corpora)}).fetchnumpy()
+        params = {**neuron.params, "pole": pole, "corpora": list(corpora)}
+        topk = cursor.sql(query, params=params).fetchnumpy()
     found = []
     for corpus in corpora:
         counts = counted(warehouse, kind, {**place, "corpus": corpus})

@@ -80,6 +80,7 @@ def test_neurons_too_many_to_draw_are_merged_to_the_farthest_of_neighbours(monke
     shown, step = across_charts.merged(rows, n_layers=2, n_neurons=9)
     assert step == 2  # 2 x 5 cells
     assert [(row["layer"], row["neuron"]) for row in shown] == [(0, 0), (0, 4), (0, 7), (0, 8), (1, 3), (1, 4), (1, 8)]
+    assert across_charts.merged(rows, n_layers=2, n_neurons=11)[1] == 4  # not 2: a narrower cell is one too
     shown, step = across_charts.merged(rows, n_layers=2, n_neurons=25)
     assert step == 8  # the median is 2.75
     assert [(row["layer"], row["neuron"]) for row in shown] == [(0, 7), (0, 8), (1, 4), (1, 8)]
