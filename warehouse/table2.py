@@ -47,26 +47,6 @@ def annotator_of(warehouse: Warehouse, corpora: Sequence[str]) -> str | None:
     return max(names, key=names.count) if names else None
 
 
-def words(
-    warehouse: Warehouse,
-    neuron: Neuron,
-    corpora: Sequence[str],
-    annotator: str,
-    limit: int,
-    *,
-    pole: str = "top",
-    min_support: float = 0.01,
-    max_q: float = 0.05,
-) -> dict[str, Answer]:
-    """Return a neuron's typical words by class (CLASSES), `limit` of each, those of highest lift first.
-
-    Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
-    than elsewhere, with a q-value of at most `max_q`.
-    """
-    found = typical_words(warehouse, neuron, corpora, annotator, limit, pole=pole, min_support=min_support, max_q=max_q)
-    return _by_class(found)
-
-
 def typical_words(
     warehouse: Warehouse,
     neuron: Neuron,
@@ -78,7 +58,11 @@ def typical_words(
     min_support: float = 0.01,
     max_q: float = 0.05,
 ) -> Answer:
-    """Return the same words as one answer, whose first column is their class."""
+    """Return a neuron's typical words, `limit` of each class (CLASSES), those of highest lift first.
+
+    Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
+    than elsewhere, with a q-value of at most `max_q`.
+    """
     at_hand = counts.of_neuron(warehouse, counts.WORDS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
@@ -96,10 +80,6 @@ def typical_words(
         max_q=max_q,
         limit=limit,
     )
-
-
-def _by_class(found: Answer) -> dict[str, Answer]:
-    return {word_class: found.part("class", word_class) for word_class in CLASSES}
 
 
 def patterns(

@@ -212,7 +212,8 @@ def test_table_2_of_a_neuron(warehouse):
     g2 = [row["g2"] for row in lenient.records]
     assert len(g2) == n
     assert g2 == sorted(g2, reverse=True)
-    words = table2.words(warehouse, NEURON, ["one"], "trees", 9, min_support=0, max_q=1)["noun"].records
+    typical = table2.typical_words(warehouse, NEURON, ["one"], "trees", 9, min_support=0, max_q=1)
+    words = typical.part("class", "noun").records
     assert words
     assert all(row["lift"] > 1 and row["support"] >= 2 for row in words)
     shares = tables["parts of speech"].records
