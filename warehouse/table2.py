@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from warehouse import words as counts
+from warehouse import words
 from warehouse.kept import partitions
 from warehouse.neuron_queries import Answer, ask
 from warehouse.warehouse import Warehouse
@@ -63,11 +63,11 @@ def typical_words(
     Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
     than elsewhere, with a q-value of at most `max_q`.
     """
-    at_hand = counts.of_neuron(warehouse, counts.WORDS, neuron, corpora, annotator, pole)
+    at_hand = words.of_neuron(warehouse, words.WORDS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from {counts.WORDS.source(at_hand)} where {_OF_CORPORA} and pole = $pole "
+        f"lift, q_value from {words.WORDS.source(at_hand)} where {_OF_CORPORA} and pole = $pole "
         "and annotator = $annotator and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
@@ -116,11 +116,11 @@ def tag_distribution(
     warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
 ) -> Answer:
     """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
-    at_hand = counts.of_neuron(warehouse, counts.TAGS, neuron, corpora, annotator, pole)
+    at_hand = words.of_neuron(warehouse, words.TAGS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
-        f"sum(share) / sum(corpus_share) as lift from {counts.TAGS.source(at_hand)} "
+        f"sum(share) / sum(corpus_share) as lift from {words.TAGS.source(at_hand)} "
         f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
         "group by corpus, class order by corpus, share desc, class",
         neuron,

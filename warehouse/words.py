@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from warehouse.kept import MOST_BYTES, files, kept
+from warehouse.kept import files, kept
 from warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from warehouse.neurons import Neuron
+
+_OF_CORPUS = "corpus = $corpus and annotator = $annotator"
+_MOST_SENTENCES = 1_000_000
+"""Of a corpus whose words are kept; those of as many take about 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Counted:
     sentence_ids: NDArray[np.int64]
     starts: NDArray[np.int64]
     codes: NDArray[np.int32]
-    amounts: NDArray[np.uint16]
+    amounts: NDArray[np.int32]
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +85,7 @@ class Counted:
 
 
 def counted(warehouse: Warehouse, kind: Kind, unit: dict[str, str]) -> Counted | None:
-    """Return what a corpus's sentences have; null where it is too much to keep.
+    """Return what a corpus's sentences have; null where these are too many to keep.
 
     unit: model, checkpoint (whose sentences count), corpus and annotator.
     """
@@ -97,19 +101,21 @@ def _read(warehouse: Warehouse, kind: Kind, unit: dict[str, str]) -> Counted | N
     key = ", ".join(kind.key)
     of_corpus = {name: unit[name] for name in ("corpus", "annotator")}
     with warehouse.cursor() as cursor:
+        n = cursor.sql(f"select count(*) from annotations where {_OF_CORPUS}", params=of_corpus).fetchall()[0][0]
+        if n > _MOST_SENTENCES:
+            return None
         rows = cursor.sql(
             f"select * from {kind.corpus_view} where {where} order by {key}", params=unit
         ).to_arrow_table()
         cursor.register("coded", rows.select(kind.key).append_column("code", pa.array(np.arange(rows.num_rows))))
         found = cursor.sql(
-            f"select sentence_id, code::integer as code, {kind.of_sentence}::usmallint as amount "
+            f"select sentence_id, code::integer as code, {kind.of_sentence}::integer as amount "
             f"from {kind.sentence_view} inner join coded using ({key}) "
-            "where corpus = $corpus and annotator = $annotator order by sentence_id",
+            f"where {_OF_CORPUS} order by sentence_id",
             params=of_corpus,
         ).fetchnumpy()
     sentence_ids, starts = np.unique(found["sentence_id"], return_index=True)
-    counts = Counted(rows, sentence_ids, np.append(starts, len(found["code"])), found["code"], found["amount"])
-    return counts if counts.nbytes <= MOST_BYTES // 4 else None
+    return Counted(rows, sentence_ids, np.append(starts, len(found["code"])), found["code"], found["amount"])
 
 
 def of_neuron(
@@ -117,7 +123,7 @@ def of_neuron(
 ) -> dict[str, pa.Table]:
     """Return a neuron's rows of `kind.neuron_view` and the rows of `kind.corpus_view` to compare them with.
 
-    By the names of these views and `_at_hand`; empty where a corpus has too much to keep, so that the views are left.
+    By the names of these views and `_at_hand`; empty where a corpus has too many sentences, so that the views are left.
     """
     import pyarrow as pa
 

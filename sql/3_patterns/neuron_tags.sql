@@ -11,24 +11,6 @@
 -- tag: Penn part-of-speech tag
 -- words: words of the pole's sentences with the tag
 create view neuron_tags as
--- the neuron's own sentences are found first, and only their words are looked at
-with found as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        annotations.annotator,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        unnest(annotations.words) as word,
-        unnest(annotations.tags) as tag
-    from neuron_topk as topk
-    inner join annotations
-        on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
-)
-
 select
     model,
     checkpoint,
@@ -40,6 +22,5 @@ select
     pole,
     tag,
     count(*) as words
-from found
-where regexp_matches(word, '[\p{L}\p{N}]')
+from neuron_annotated_words
 group by model, checkpoint, site, corpus, annotator, layer, neuron, pole, tag;

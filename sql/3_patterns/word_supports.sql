@@ -14,26 +14,7 @@
 -- support: sentences of the pole with the word in this class
 -- k: sentences of the pole
 create view word_supports as
--- the neuron's own sentences are found first, and only their words are looked at
-with found as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        annotations.annotator,
-        topk.layer,
-        topk.neuron,
-        topk.pole,
-        topk.sentence_id,
-        unnest(annotations.words) as word,
-        unnest(annotations.tags) as tag
-    from neuron_topk as topk
-    inner join annotations
-        on topk.sentence_id = annotations.sentence_id and topk.corpus = annotations.corpus
-),
-
-supports as (
+with supports as (
     select
         model,
         checkpoint,
@@ -46,8 +27,8 @@ supports as (
         word,
         tag_class(tag) as class,
         count(distinct sentence_id) as support
-    from found
-    where tag_class(tag) in ('noun', 'verb', 'adjective') and regexp_matches(word, '[\p{L}\p{N}]')
+    from neuron_annotated_words
+    where tag_class(tag) in ('noun', 'verb', 'adjective')
     group by model, checkpoint, site, corpus, annotator, layer, neuron, pole, tag_class(tag), word
 )
 

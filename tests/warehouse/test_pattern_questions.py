@@ -18,6 +18,7 @@ from ingest.tree_files import ingest_trees
 from tests.ingest.trees import write_trees
 from warehouse import Warehouse, kept, output, table2
 from warehouse.neurons import Neuron, describe
+from warehouse.words import TAGS, of_neuron
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
 NEURON = Neuron("tiny-bert", "main", "hidden", 1, 4)
@@ -79,7 +80,7 @@ def test_neuron_words(warehouse, sentences):
 @pytest.mark.parametrize("size", ["kept", "too many"])
 def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, size):
     monkeypatch.setattr(kept, "_kept", OrderedDict())
-    monkeypatch.setattr("warehouse.words.MOST_BYTES", 0 if size == "too many" else 1 << 29)
+    monkeypatch.setattr("warehouse.words._MOST_SENTENCES", 100 if size == "too many" else 1000)  # two has fewer
     shares = []
     for neuron in (NEURON, replace(NEURON, neuron=5)):
         annotator = table2.annotator_of(warehouse, ["one", "two"])
@@ -92,6 +93,7 @@ def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, s
                 assert {row[found.columns.index("corpus")] for row in found.rows} == {"one", "two"}
                 shares += [row["share"] for row in found.records]
     assert 0 in shares  # what a neuron's sentences lack is there
+    assert bool(of_neuron(warehouse, TAGS, NEURON, ["one", "two"], annotator, "top")) == (size == "kept")
 
 
 def test_a_dead_neuron_has_no_typical_words(warehouse):
