@@ -8,11 +8,11 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboards import choice, figures, neuron, notices
-from dashboards.across_charts import PICKED
-from dashboards.markup import literal
-from warehouse.neuron_queries import Answer
-from warehouse.neurons import Neuron
+from nwh.dashboards import choice, figures, neuron, notices
+from nwh.dashboards.across_charts import PICKED
+from nwh.dashboards.markup import literal
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.neurons import Neuron
 
 _MOVED = "choices moved"
 _NAMED = 20

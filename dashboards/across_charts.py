@@ -7,7 +7,7 @@ from statistics import median
 
 import altair as alt
 
-from dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
+from nwh.dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
 
 PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""

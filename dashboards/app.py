@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboards import (
+from nwh.dashboards import (
     comparison,
     concepts,
     formation,
@@ -14,7 +14,7 @@ from dashboards import (
     search,
     sql_page,
 )
-from warehouse import NwhError
+from nwh.warehouse import NwhError
 
 st.set_page_config(page_title="nwh: the neuron warehouse", layout="wide")
 st.html(markup.STYLE)

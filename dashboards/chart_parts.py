@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from dashboards import markup
+from nwh.dashboards import markup
 
 Rows = Sequence[dict[str, Any]]
 HIGH, LOW, GREY = f"rgb({markup.HIGH})", f"rgb({markup.LOW})", "#8a8f98"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
+from nwh.dashboards.chart_parts import GREY, HIGH, LOW, Rows, titled
 
 # Neither of the colours of activations, and visible on light and dark pages.
 _MARK = "#009e73"

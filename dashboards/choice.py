@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from dashboards.markup import literal
-from warehouse.errors import UsageError
-from warehouse.names import split_list
-from warehouse.neuron_queries import Extent
-from warehouse.neurons import Neuron, parse_neuron
+from nwh.dashboards.markup import literal
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.neurons import Neuron, parse_neuron
 
 MAX_SENTENCES = 100
 MAX_TEXT = 2000

@@ -6,14 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import across, across_charts, figures, notices, opened
-from dashboards.across import Choices
-from dashboards.choice import Choice
-from dashboards.markup import literal
-from warehouse import Warehouse, neuron_queries, pair_queries
-from warehouse.neuron_queries import Answer
-from warehouse.neurons import Neuron
-from warehouse.pair_queries import Pair
+from nwh.dashboards import across, across_charts, figures, notices, opened
+from nwh.dashboards.across import Choices
+from nwh.dashboards.choice import Choice
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, neuron_queries, pair_queries
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.pair_queries import Pair
 
 _FILL = (
     "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from dashboards.chart_parts import ARMS, GREY, HIGH, Rows, over_training, titled
+from nwh.dashboards.chart_parts import ARMS, GREY, HIGH, Rows, over_training, titled
 
 
 def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> alt.Chart:

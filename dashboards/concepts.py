@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import concept_charts, figures, knowledge, notices, opened
-from dashboards.knowledge import Choice
-from dashboards.markup import literal
-from warehouse import Warehouse, knowledge_queries
-from warehouse.knowledge_queries import Series
+from nwh.dashboards import concept_charts, figures, knowledge, notices, opened
+from nwh.dashboards.knowledge import Choice
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, knowledge_queries
+from nwh.warehouse.knowledge_queries import Series
 
 
 def page() -> None:

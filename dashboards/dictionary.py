@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from warehouse.questions import questions
-from warehouse.schema import RELATIONS
+from nwh.warehouse.questions import questions
+from nwh.warehouse.schema import RELATIONS
 
 STYLE = """<style>
 .nwh-dictionary { max-height: 34rem; overflow-y: auto; font-size: 0.875rem; }

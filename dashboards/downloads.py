@@ -8,10 +8,10 @@ from io import BytesIO
 
 import streamlit as st
 
-from warehouse import Warehouse, neuron_queries
-from warehouse.neuron_queries import Answer
-from warehouse.neurons import Neuron
-from warehouse.output import Format, write_rows
+from nwh.warehouse import Warehouse, neuron_queries
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.output import Format, write_rows
 
 FORMATS = {
     Format.csv: ("CSV", "text/csv"),

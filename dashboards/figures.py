@@ -11,11 +11,11 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboards import plain_table, sql_choice
-from dashboards.downloads import written
-from dashboards.report import drawing
-from warehouse.neuron_queries import Answer
-from warehouse.output import Format
+from nwh.dashboards import plain_table, sql_choice
+from nwh.dashboards.downloads import written
+from nwh.dashboards.report import drawing
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.output import Format
 
 Picture = alt.Chart | alt.LayerChart | alt.FacetChart
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import figures, formation_charts, knowledge, notices, opened
-from dashboards.knowledge import Choice
-from dashboards.markup import literal
-from warehouse import Warehouse, knowledge_queries
-from warehouse.knowledge_queries import Series
-from warehouse.neuron_queries import Answer
+from nwh.dashboards import figures, formation_charts, knowledge, notices, opened
+from nwh.dashboards.knowledge import Choice
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, knowledge_queries
+from nwh.warehouse.knowledge_queries import Series
+from nwh.warehouse.neuron_queries import Answer
 
 _SHARED_NEURONS = 50
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from dashboards.chart_parts import ARMS, GREY, HIGH, LOW, Rows, over_training, titled
+from nwh.dashboards.chart_parts import ARMS, GREY, HIGH, LOW, Rows, over_training, titled
 
 _ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
 _EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])

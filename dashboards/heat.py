@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboards import choice
-from dashboards.markup import TokenValue
-from warehouse import Warehouse, neuron_queries
-from warehouse.cli import live
-from warehouse.neuron_queries import Extent
-from warehouse.neurons import Neuron
-from warehouse.search_queries import Aggregation
+from nwh.dashboards import choice
+from nwh.dashboards.markup import TokenValue
+from nwh.ingest import live
+from nwh.warehouse import Warehouse, neuron_queries
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.search_queries import Aggregation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import figures, notices, opened, plain_table
-from warehouse import Warehouse, home_queries
-from warehouse.neuron_queries import Answer
-from warehouse.status import status
+from nwh.dashboards import figures, notices, opened, plain_table
+from nwh.warehouse import Warehouse, home_queries
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.status import status
 
 _JOBS = 200
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboards import notices, opened
-from dashboards.markup import literal
-from warehouse import Warehouse, knowledge_queries
-from warehouse.knowledge_queries import Series
+from nwh.dashboards import notices, opened
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, knowledge_queries
+from nwh.warehouse.knowledge_queries import Series
 
 MIN_T = 0.05
 _FILL = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import across, across_charts, figures, notices, opened
-from dashboards.across import Choices
-from dashboards.choice import extent_of, label
-from dashboards.markup import literal
-from warehouse import Warehouse, across_queries, neuron_queries
-from warehouse.neuron_queries import Answer, Extent
-from warehouse.neurons import Neuron
+from nwh.dashboards import across, across_charts, figures, notices, opened
+from nwh.dashboards.across import Choices
+from nwh.dashboards.choice import extent_of, label
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, across_queries, neuron_queries
+from nwh.warehouse.neuron_queries import Answer, Extent
+from nwh.warehouse.neurons import Neuron
 
 
 def page() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import (
+from nwh.dashboards import (
     charts,
     choice,
     downloads,
@@ -23,12 +23,12 @@ from dashboards import (
     related,
     sentences,
 )
-from dashboards.choice import Choice
-from dashboards.sentences import Shown
-from warehouse import Warehouse, neuron_queries
-from warehouse.errors import UsageError
-from warehouse.neuron_queries import Extent
-from warehouse.neurons import Neuron
+from nwh.dashboards.choice import Choice
+from nwh.dashboards.sentences import Shown
+from nwh.warehouse import Warehouse, neuron_queries
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.neurons import Neuron
 
 _METADATA_ROWS, _METADATA_BARS = 100, 10
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import across, across_charts, figures, notices, opened
-from dashboards.across import Choices
-from dashboards.markup import literal
-from warehouse import Warehouse, across_queries
-from warehouse.across_queries import NeuronMap
-from warehouse.neurons import Neuron
+from nwh.dashboards import across, across_charts, figures, notices, opened
+from nwh.dashboards.across import Choices
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, across_queries
+from nwh.warehouse.across_queries import NeuronMap
+from nwh.warehouse.neurons import Neuron
 
 _BY_CLUSTER = "cluster"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import markup
-from dashboards.markup import literal
-from warehouse import NwhError, Warehouse
+from nwh.dashboards import markup
+from nwh.dashboards.markup import literal
+from nwh.warehouse import NwhError, Warehouse
 
 RELOAD = "The page shows what a command has stored when you load it again."
 _FILL = {

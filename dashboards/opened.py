@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from dashboards import heat
-from dashboards.markup import literal
-from warehouse import Warehouse, limited_sql, prepared
-from warehouse.storage import Storage
-from warehouse.tables import Tables
+from nwh.dashboards import heat
+from nwh.dashboards.markup import literal
+from nwh.warehouse import Warehouse, limited_sql, prepared
+from nwh.warehouse.storage import Storage
+from nwh.warehouse.tables import Tables
 
 T = TypeVar("T")
 _TIMES = "query_times"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import figures, markup, notices
-from warehouse import Warehouse
-from warehouse.cli import live
-from warehouse.neuron_queries import Answer
-from warehouse.neurons import Neuron
+from nwh.dashboards import figures, markup, notices
+from nwh.ingest import live
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.neurons import Neuron
 
 _TOKENS = 10
 _Tokens = list[tuple[str, float]]

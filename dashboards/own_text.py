@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dashboards import charts, figures, heat, markup, notices, opened
-from dashboards.choice import MAX_TEXT
-from warehouse import Warehouse, neuron_queries, search_queries
-from warehouse.neuron_queries import Extent
-from warehouse.neurons import Neuron
+from nwh.dashboards import charts, figures, heat, markup, notices, opened
+from nwh.dashboards.choice import MAX_TEXT
+from nwh.warehouse import Warehouse, neuron_queries, search_queries
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.neurons import Neuron
 
 
 def box(on_change: Callable[..., None], args: tuple[object, ...]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, figures, markup, opened, tree_drawing
-from warehouse import Warehouse, table2
-from warehouse.neuron_queries import Answer
-from warehouse.neurons import Neuron
+from nwh.dashboards import charts, figures, markup, opened, tree_drawing
+from nwh.warehouse import Warehouse, table2
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.neurons import Neuron
 
 _ROWS, _BARS, _TREES = 50, 12, 12
 _SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from dashboards import markup
+from nwh.dashboards import markup
 
 MOST_ROWS = 100
 """Tables of more are grids, which draw what is in sight alone and sort by any column."""

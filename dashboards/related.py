@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import charts, figures, knowledge, markup, opened
-from dashboards.choice import Choice
-from warehouse import Warehouse, related_queries
-from warehouse.neurons import Neuron
+from nwh.dashboards import charts, figures, knowledge, markup, opened
+from nwh.dashboards.choice import Choice
+from nwh.warehouse import Warehouse, related_queries
+from nwh.warehouse.neurons import Neuron
 
 _NEURONS, _CONCEPTS = 10, 20
 

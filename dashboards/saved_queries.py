@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse import Warehouse
+from nwh.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import across, choice, figures, heat, notices, opened
-from dashboards.markup import literal
-from dashboards.search_choice import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
-from warehouse import Warehouse, knowledge_queries, neuron_queries, search_queries
-from warehouse.neuron_queries import Answer, Extent
-from warehouse.neurons import Neuron
+from nwh.dashboards import across, choice, figures, heat, notices, opened
+from nwh.dashboards.markup import literal
+from nwh.dashboards.search_choice import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
+from nwh.warehouse import Warehouse, knowledge_queries, neuron_queries, search_queries
+from nwh.warehouse.neuron_queries import Answer, Extent
+from nwh.warehouse.neurons import Neuron
 
 _ANY, _VALUES = "any", 1000
 _EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from dashboards.markup import literal
-from warehouse.names import split_checkpoint
-from warehouse.search_queries import Filters
+from nwh.dashboards.markup import literal
+from nwh.warehouse.names import split_checkpoint
+from nwh.warehouse.search_queries import Filters
 
 MAX_ROWS = 1000
 CLASSES = ("token detector", "n-gram detector", "class-selective", "positional", "dead")

@@ -10,9 +10,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards import figures, markup, opened
-from dashboards.choice import Choice
-from warehouse import Warehouse, neuron_queries, sample_queries
+from nwh.dashboards import figures, markup, opened
+from nwh.dashboards.choice import Choice
+from nwh.warehouse import Warehouse, neuron_queries, sample_queries
 
 POLES = {"top": "highest", "bottom": "lowest"}
 _LOOKED_AT = 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlencode
 
-from dashboards.markup import literal
+from nwh.dashboards.markup import literal
 
 MAX_ROWS, MAX_SECONDS = 10_000, 60
 SHOWN_AS = ("table", "bar", "line", "scatter")

@@ -9,15 +9,15 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from dashboards import downloads, figures, notices, opened, saved_queries
-from dashboards.chart_parts import HIGH
-from dashboards.dictionary import STYLE, dictionary
-from dashboards.markup import literal
-from dashboards.sql_choice import MAX_ROWS, MAX_SECONDS, SHOWN_AS, Choice, read
-from warehouse import Warehouse, limited_sql
-from warehouse.cli.examples import examples
-from warehouse.errors import UsageError
-from warehouse.limited_sql import Result
+from nwh.dashboards import downloads, figures, notices, opened, saved_queries
+from nwh.dashboards.chart_parts import HIGH
+from nwh.dashboards.dictionary import STYLE, dictionary
+from nwh.dashboards.markup import literal
+from nwh.dashboards.sql_choice import MAX_ROWS, MAX_SECONDS, SHOWN_AS, Choice, read
+from nwh.ingest.demo_findings import FINDINGS
+from nwh.warehouse import Warehouse, limited_sql
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.limited_sql import Result
 
 _STYLE = """<style>
 .st-key-sql_query textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; tab-size: 4; }
@@ -65,8 +65,8 @@ def _editor(warehouse: Warehouse, chosen: Choice) -> None:
             st.number_input("Seconds at most", 1, MAX_SECONDS, key="sql_seconds", width=150)
             st.form_submit_button("Run", type="primary", help="Ctrl+Enter in the statement", on_click=_submitted)
     with st.expander("Examples"):
-        for i, (title, query) in enumerate(examples()):
-            _take(title, f"sql_example_{i}", query, chosen)
+        for i, finding in enumerate(FINDINGS):
+            _take(finding.title, f"sql_example_{i}", finding.sql, chosen)
     with st.expander("Saved queries"):
         _saved(warehouse, chosen)
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ingest.batches import Tally
-from ingest.summaries.layer import LayerSummary
-from warehouse import partial
-from warehouse.runs import Run
+from nwh.ingest.batches import Tally
+from nwh.ingest.summaries.layer import LayerSummary
+from nwh.warehouse import partial
+from nwh.warehouse.runs import Run
 
 Summaries = Mapping[tuple[str, int], LayerSummary]
 """By site and layer."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ingest.summaries.histogram import LEVELS
-from ingest.summaries.layer import LayerSummary
+from nwh.ingest.summaries.histogram import LEVELS
+from nwh.ingest.summaries.layer import LayerSummary
 
 _ROWS = 2_000_000  # built at a time
 _THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once

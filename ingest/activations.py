@@ -16,20 +16,20 @@ from typing import Any
 
 import torch
 
-from ingest.activation_partial import resume, save
-from ingest.activation_rows import prefetched, sample_rows, stats_rows, topk_rows
-from ingest.aggregates import Aggregate, aggregate_named
-from ingest.batches import Tally, batches
-from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from ingest.chunks import Chunk
-from ingest.corpus import corpus_text, drawn_sentences
-from ingest.models import SITES, LoadedModel, capture, forward
-from ingest.sentences import corpus_base
-from ingest.summaries.layer import LayerSummary
-from warehouse import Warehouse
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run, Unit, unit_name
+from nwh.ingest.activation_partial import resume, save
+from nwh.ingest.activation_rows import prefetched, sample_rows, stats_rows, topk_rows
+from nwh.ingest.aggregates import Aggregate, aggregate_named
+from nwh.ingest.batches import Tally, batches
+from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.chunks import Chunk
+from nwh.ingest.corpus import corpus_text, drawn_sentences
+from nwh.ingest.models import SITES, LoadedModel, capture, forward
+from nwh.ingest.sentences import corpus_base
+from nwh.ingest.summaries.layer import LayerSummary
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run, Unit, unit_name
 
 BLOCK = 4096  # sentences between two points where a run can be resumed
 TOKEN_BUDGET = {

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 
 class Aggregate(Protocol):

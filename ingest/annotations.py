@@ -19,14 +19,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.annotators import Annotate, Annotation, Annotator
-from ingest.corpus import corpus_text
-from ingest.sentences import corpus_base
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import NwhError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.annotators import Annotate, Annotation, Annotator
+from nwh.ingest.corpus import corpus_text
+from nwh.ingest.sentences import corpus_base
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import NwhError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 BLOCK = 1000  # sentences between two points where a run can be resumed
 

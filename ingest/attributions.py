@@ -15,18 +15,18 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from ingest.knowledge.attribution import Attributed, attribute
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.known import known_prompts
-from ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
-from ingest.knowledge.rules import rule_named
-from ingest.models import LoadedModel
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.knowledge.attribution import Attributed, attribute
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.known import known_prompts
+from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
+from nwh.ingest.knowledge.rules import rule_named
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 BLOCK = 128  # prompts between two points where a run can be resumed
 FLOOR = 0.05  # of the prompt's highest attribution: lower ones are not stored

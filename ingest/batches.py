@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ingest.models import LoadedModel
-from warehouse.runs import Run
+from nwh.ingest.models import LoadedModel
+from nwh.warehouse.runs import Run
 
 MIN_TOKENS = 3
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ingest.models import LoadedModel
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.names import check_name
-from warehouse.runs import Run
+from nwh.ingest.models import LoadedModel
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import check_name
+from nwh.warehouse.runs import Run
 
 
 def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ingest.aggregates import Aggregate
-from ingest.batches import Batch
-from ingest.summaries.compiled import turned
-from ingest.summaries.layer import LayerSummary, NotFiniteError
-from warehouse.errors import ModelError
+from nwh.ingest.aggregates import Aggregate
+from nwh.ingest.batches import Batch
+from nwh.ingest.summaries.compiled import turned
+from nwh.ingest.summaries.layer import LayerSummary, NotFiniteError
+from nwh.warehouse.errors import ModelError
 
 SIZE = 1024  # sentences; a layer's buffer then fits a core's cache
 

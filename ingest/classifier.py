@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ingest import sentence_vectors
-from ingest.aggregates import AGGREGATES
-from ingest.models import LoadedModel
-from ingest.models.saving import save_model
-from warehouse.errors import ModelError
+from nwh.ingest import sentence_vectors
+from nwh.ingest.aggregates import AGGREGATES
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.saving import save_model
+from nwh.warehouse.errors import ModelError
 
 RECORD = "classifier.json"
 _WEIGHTS = "classifier.safetensors"

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
-from warehouse import Warehouse
-from warehouse.errors import ModelError, UsageError
-from warehouse.names import scope_of
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run, Unit
+from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.names import scope_of
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run, Unit
 
 _HERE = (
     "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "

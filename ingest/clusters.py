@@ -19,9 +19,9 @@ import sklearn
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ingest.activation_rows import lists
-from ingest.checkpoint_rows import check_checkpoint, model_versions
-from ingest.cluster_scope import (
+from nwh.ingest.activation_rows import lists
+from nwh.ingest.checkpoint_rows import check_checkpoint, model_versions
+from nwh.ingest.cluster_scope import (
     ClusterScope,
     check_kept,
     draw_sentences,
@@ -31,15 +31,15 @@ from ingest.cluster_scope import (
     read_texts,
     strongest_sentences,
 )
-from ingest.grouping import by_size, k_means, picture
-from ingest.models import LoadedModel, load
-from ingest.models.loading import pick_device
-from ingest.sentence_vectors import sentence_vectors
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.grouping import by_size, k_means, picture
+from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.loading import pick_device
+from nwh.ingest.sentence_vectors import sentence_vectors
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 BLOCK = 1024  # sentences between two points where a run can be resumed
 

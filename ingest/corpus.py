@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
 
-from ingest.documents import Document
-from ingest.sentences import MAX_SENTENCES, check_base, corpus_base, punkt_splitter
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.names import check_name
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.documents import Document
+from nwh.ingest.sentences import MAX_SENTENCES, check_base, corpus_base, punkt_splitter
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.names import check_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 _ROWS = 20_000  # sentences written at a time
 

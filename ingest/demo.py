@@ -5,29 +5,29 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ingest.activations import Settings, ingest_activations
-from ingest.annotations import ingest_annotations
-from ingest.annotators import choose
-from ingest.attributions import AttributionSettings, ingest_attributions
-from ingest.clusters import ClusterSettings, ingest_clusters
-from ingest.corpus import ingest_corpus
-from ingest.demo_facts import fact_answers, fact_sentences, fact_words, write_prompts
-from ingest.demo_findings import report
-from ingest.demo_text import demo_documents
-from ingest.distances import DistanceSettings, ingest_distances
-from ingest.fine_tune import FineTuneSettings, fine_tune
-from ingest.interventions import InterventionSettings, ingest_interventions
-from ingest.matches import ingest_matches
-from ingest.models import LoadedModel, load
-from ingest.models.saving import model_folder
-from ingest.models.series import for_each_checkpoint
-from ingest.pattern_rows import Rules
-from ingest.patterns import ingest_patterns
-from ingest.prompts import ingest_prompts
-from ingest.tiny_models import Recipe, train_tiny
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.progress import Progress
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.annotations import ingest_annotations
+from nwh.ingest.annotators import choose
+from nwh.ingest.attributions import AttributionSettings, ingest_attributions
+from nwh.ingest.clusters import ClusterSettings, ingest_clusters
+from nwh.ingest.corpus import ingest_corpus
+from nwh.ingest.demo_facts import fact_answers, fact_sentences, fact_words, write_prompts
+from nwh.ingest.demo_findings import report
+from nwh.ingest.demo_text import demo_documents
+from nwh.ingest.distances import DistanceSettings, ingest_distances
+from nwh.ingest.fine_tune import FineTuneSettings, fine_tune
+from nwh.ingest.interventions import InterventionSettings, ingest_interventions
+from nwh.ingest.matches import ingest_matches
+from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.saving import model_folder
+from nwh.ingest.models.series import for_each_checkpoint
+from nwh.ingest.pattern_rows import Rules
+from nwh.ingest.patterns import ingest_patterns
+from nwh.ingest.prompts import ingest_prompts
+from nwh.ingest.tiny_models import Recipe, train_tiny
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import Progress
 
 CORPUS = "documentation"
 K = 100  # of 3,000 sentences

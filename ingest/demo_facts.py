@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 FREQUENCIES = (1, 2, 4, 8, 16, 32, 64)
 """Training sentences that state a fact; the concepts take turns."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from warehouse import Warehouse, output
+from nwh.warehouse import Warehouse, output
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
 
-from ingest.documents import Document
+from nwh.ingest.documents import Document
 
 # Python itself, dependencies of this project, and what these depend on: many subjects, much prose.
 _PACKAGES = (

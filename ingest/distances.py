@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ingest.activations import TOKEN_BUDGET
-from ingest.aggregates import mean
-from ingest.batches import Batch, Tally, batches
-from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from ingest.corpus import corpus_text, drawn_sentences
-from ingest.distance_sums import DistanceSums
-from ingest.models import LoadedModel, capture, forward
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import SILENT, Bar, Progress
-from warehouse.runs import Run
+from nwh.ingest.activations import TOKEN_BUDGET
+from nwh.ingest.aggregates import mean
+from nwh.ingest.batches import Batch, Tally, batches
+from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.corpus import corpus_text, drawn_sentences
+from nwh.ingest.distance_sums import DistanceSums
+from nwh.ingest.models import LoadedModel, capture, forward
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Bar, Progress
+from nwh.warehouse.runs import Run
 
 BLOCK = 1024  # sentences between two points where a run can be resumed
 WHOLE = "all"  # the split of a corpus that is not split

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from warehouse import Warehouse
-from warehouse.errors import UsageError
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 
 _TRAIN_SHARE = 0.8
 _PARTS = {"train": "train", "training": "train", "test": "test"}

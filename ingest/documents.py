@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ingest.formats.lines import Row
-from ingest.sources import FORMATS, find_files
-from warehouse.errors import SourceError, UsageError
-from warehouse.names import split_list
+from nwh.ingest.formats.lines import Row
+from nwh.ingest.sources import FORMATS, find_files
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.names import split_list
 
 _TEXT_TYPES = ("", "string", "large_string", "string_view")
 _ID_COLUMNS = ("doc_id", "id")

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from ingest.checkpoint_rows import model_versions, write_checkpoint
-from ingest.classifier import (
+from nwh.ingest.checkpoint_rows import model_versions, write_checkpoint
+from nwh.ingest.classifier import (
     RECORD,
     Classifier,
     Labelled,
@@ -30,15 +30,15 @@ from ingest.classifier import (
     predict,
     save_classifier,
 )
-from ingest.corpus import corpus_text
-from ingest.document_classes import DocumentClasses, read_classes
-from ingest.models import LoadedModel, load
-from ingest.models.saving import model_folder
-from warehouse import Warehouse, partial
-from warehouse.errors import StorageError, UsageError
-from warehouse.names import check_name, short_name
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.corpus import corpus_text
+from nwh.ingest.document_classes import DocumentClasses, read_classes
+from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.saving import model_folder
+from nwh.warehouse import Warehouse, partial
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.names import check_name, short_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 SAVE_EVERY = 200  # steps between two points where a run can be resumed; the end of an epoch is one too
 _READ = 1024  # documents tokenised at a time

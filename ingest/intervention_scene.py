@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.knowledge.attribution import answer_activations, answer_scores
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.known import known_prompts
-from ingest.knowledge.reading import PromptRow, read_prompts, stored_prompts, unrelated_prompt
-from ingest.models import LoadedModel
-from warehouse import Warehouse
-from warehouse.errors import UsageError
+from nwh.ingest.knowledge.attribution import answer_activations, answer_scores
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.known import known_prompts
+from nwh.ingest.knowledge.reading import PromptRow, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.models import LoadedModel
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 
 Neurons = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Layers and neurons of a set, ascending."""

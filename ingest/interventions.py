@@ -15,16 +15,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.attributions import FLOOR
-from ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from ingest.intervention_scene import Choice, Scene
-from ingest.knowledge.intervention import Edit, intervene
-from ingest.models import LoadedModel
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.attributions import FLOOR
+from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.intervention_scene import Choice, Scene
+from nwh.ingest.knowledge.intervention import Edit, intervene
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 OPERATIONS = ("zero", "replace", "double")
 FACTOR = {"zero": 0.0, "replace": 0.0, "double": 2.0}

@@ -1,108 +1,86 @@
-"""Activations of one neuron at every token of a few texts, and of all neurons of a site on one text."""
+"""Live activations: the model runs over a few texts, for the command line and for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.warehouse import Warehouse
 
-from ingest.aggregates import aggregate_named
-from ingest.batches import MIN_TOKENS, Tally, batches, groups, padded
-from ingest.models import LoadedModel, capture, forward
-from warehouse.errors import UsageError
-from warehouse.neurons import Neuron
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_TOKENS = 2048
-"""Tokens that the model reads at once, padding included."""
+    from nwh.ingest.models import LoadedModel
+    from nwh.ingest.output_tokens import OutputTokens
+    from nwh.ingest.text_activations import TokenActivations
 
 
-@dataclass(frozen=True)
-class TokenActivations:
-    """A text's tokens as the model sees them, special ones included, and the neuron's activation at each.
+# Sessions of a dashboard share the loaded model, and reading a neuron hooks into it.
+_ONE_AT_A_TIME = Lock()
 
-    spans: (start, end) of each token in the text's characters; empty for special tokens.
-    special: whether the tokenizer added the token.
+
+def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
+    """Return a neuron's activation at every token of each text; the model stays loaded for the next call.
+
+    UsageError for a checkpoint that the warehouse does not know; ModelError where it can no longer be loaded.
     """
+    from nwh.ingest.text_activations import activations_at_tokens
 
-    tokens: list[str]
-    spans: list[tuple[int, int]]
-    special: list[bool]
-    activations: list[float]
-
-
-class _Read(Exception):
-    """Ends a forward pass at the layer that was wanted: what comes after it would be computed for nothing."""
+    source, _ = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
+    with _ONE_AT_A_TIME:
+        return activations_at_tokens(_load(source, neuron.checkpoint, neuron.model), neuron, texts)
 
 
-def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
-    """Run the model over texts, each as if by itself; UsageError for a layer or neuron that it does not have."""
-    row = model.checkpoint
-    width = row.d_ffn if neuron.site == "ffn" else row.d_model
-    if neuron.layer >= row.n_layers or neuron.neuron >= width:
-        raise UsageError(
-            f"no neuron {neuron}: {row.model} has layers 0 to {row.n_layers - 1} with neurons 0 to {width - 1} "
-            f"at {neuron.site}"
-        )
-    if not texts:
-        return []
-    encoded = model.tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=model.window,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-    )
-    ids: list[list[int]] = encoded["input_ids"]
-    values: list[list[float]] = [[] for _ in texts]
-    order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
-    for group in groups([len(ids[i]) for i in order], _TOKENS):
-        members = [order[place] for place in group]
-
-        def take(site: str, layer: int, activations: Tensor, members: list[int] = members) -> None:
-            of_neuron = activations[:, :, neuron.neuron].float().tolist()  # [batch, tokens]
-            for i, of_text in zip(members, of_neuron, strict=True):
-                values[i] = of_text[: len(ids[i])]
-            raise _Read
-
-        with suppress(_Read), capture(model, [neuron.site], take, layers=[neuron.layer]):
-            forward(model, *padded(model, [ids[i] for i in members]))
-    return [
-        TokenActivations(
-            model.tokenizer.convert_ids_to_tokens(of_text),
-            [tuple(span) for span in spans],
-            [bool(flag) for flag in special],
-            of_tokens,
-        )
-        for of_text, spans, special, of_tokens in zip(
-            ids, encoded["offset_mapping"], encoded["special_tokens_mask"], values, strict=True
-        )
-    ]
-
-
-def activations_of_text(
-    model: LoadedModel, site: str, text: str, aggregate: str = "mean", special_tokens: bool = False
+def text_activations(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, text: str, aggregate: str, special_tokens: bool
 ) -> NDArray[np.float32]:
-    """Return what job `activations` would store of a text taken as one sentence: [layers, neurons of the site].
+    """Return every neuron's activation on a text taken as one sentence, [layers, neurons]; the model stays loaded.
 
-    aggregate, special_tokens: as in the job's settings. A text longer than the model's window is truncated.
-    UsageError for one of fewer than 3 tokens, which the job leaves out.
+    aggregate, special_tokens: as in the settings of job `activations`. UsageError for a checkpoint that the warehouse
+    does not know and for a text of fewer than 3 tokens; ModelError where the checkpoint can no longer be loaded.
     """
-    values: list[Tensor] = []
-    over_tokens = aggregate_named(aggregate, model.tokenizer.cls_token_id is not None)
-    for batch in batches(model, [0], [text], 1, special_tokens, Tally(1)):
+    from nwh.ingest.text_activations import activations_of_text
 
-        def take(site: str, layer: int, activations: Tensor, counted: Tensor = batch.counted) -> None:
-            values.append(over_tokens(activations, counted)[0][0].cpu())
+    source, _ = _checkpoint(warehouse, model, checkpoint)
+    with _ONE_AT_A_TIME:
+        return activations_of_text(_load(source, checkpoint, model), site, text, aggregate, special_tokens)
 
-        with capture(model, [site], take):
-            forward(model, batch.input_ids, batch.attention_mask)
-    if not values:
-        raise UsageError(f"a text of fewer than {MIN_TOKENS} tokens counts nowhere in a warehouse: write a longer one")
-    found: NDArray[np.float32] = torch.stack(values).numpy()
-    return found
+
+def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
+    """Return the k tokens that a neuron's output weights raise most, and lower most; the model stays loaded.
+
+    UsageError for site `hidden`, and for a checkpoint that the warehouse does not know or that has no head over a
+    vocabulary; ModelError where it can no longer be loaded.
+    """
+    if neuron.site != "ffn":
+        raise UsageError(f"{neuron} has no output weights of its own: neurons of site ffn have")
+    source, objective = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
+    if objective == "encoder":
+        raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
+    from nwh.ingest.output_tokens import output_tokens as tokens_of
+
+    with _ONE_AT_A_TIME:
+        return tokens_of(_load(source, neuron.checkpoint, neuron.model, head=True), neuron.layer, neuron.neuron, k)
+
+
+def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> tuple[str, str]:
+    """Return source and objective of a checkpoint."""
+    with warehouse.cursor() as cursor:
+        query = "select source, objective from checkpoints where model = $1 and checkpoint = $2"
+        found = cursor.execute(query, [model, checkpoint]).fetchall()
+    if not found:
+        raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}")
+    source, objective = found[0]
+    return str(source), str(objective)
+
+
+@lru_cache(maxsize=2)
+def _load(source: str, checkpoint: str, name: str, head: bool = False) -> LoadedModel:
+    from nwh.ingest.models import load
+
+    return load(source, None if checkpoint == "main" else checkpoint, name=name, head=head)

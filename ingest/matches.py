@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ingest.cluster_scope import ClusterScope, note_unlike_activations, read_activations, read_cluster_scopes
-from ingest.correlation import BestPartners, Matrix, Partners, partners_by_layer
-from ingest.staged_blocks import StagedBlocks
-from ingest.stored import stored_reference
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.names import scope_of
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.cluster_scope import ClusterScope, note_unlike_activations, read_activations, read_cluster_scopes
+from nwh.ingest.correlation import BestPartners, Matrix, Partners, partners_by_layer
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.ingest.stored import stored_reference
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import scope_of
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 _FEWEST = 3  # over two sentences every correlation is 1 or -1
 

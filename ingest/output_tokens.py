@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ingest.models import LoadedModel
-from warehouse.errors import UsageError
+from nwh.ingest.models import LoadedModel
+from nwh.warehouse.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ingest.synonyms import GROUPS
+from nwh.ingest.synonyms import GROUPS
 
 SHARE = 0.2  # of the words
 LEAD_INS = ("tell me", "please say", "i wonder", "let us see", "can you say", "the question is")

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ingest.mining import condensed, statistics
-from ingest.mining.encoding import EncodedSentences, encode
-from ingest.mining.forest import Forest, encode_trees
-from ingest.mining.patterns import Mined, Supports
-from ingest.mining.sequences import count_sequences, mine_sequences
-from ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
+from nwh.ingest.mining import condensed, statistics
+from nwh.ingest.mining.encoding import EncodedSentences, encode
+from nwh.ingest.mining.forest import Forest, encode_trees
+from nwh.ingest.mining.patterns import Mined, Supports
+from nwh.ingest.mining.sequences import count_sequences, mine_sequences
+from nwh.ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
 
 _ROWS = 1_000_000  # of neuron_patterns built, and sorted by pattern, at a time
 

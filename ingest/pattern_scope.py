@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.names import scope_of
-from warehouse.progress import SILENT, Progress
+from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import scope_of
+from nwh.warehouse.progress import SILENT, Progress
 
 KINDS = ("word", "tag", "tree")
 

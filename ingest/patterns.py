@@ -15,15 +15,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ingest.mining import condensed
-from ingest.mining.patterns import minimum_count
-from ingest.pattern_rows import COLUMNS, Miner, Rules, blocks, by_text
-from ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
-from ingest.staged_blocks import StagedBlocks
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.mining import condensed
+from nwh.ingest.mining.patterns import minimum_count
+from nwh.ingest.pattern_rows import COLUMNS, Miner, Rules, blocks, by_text
+from nwh.ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.staged_blocks import StagedBlocks
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 BLOCK = 384  # neurons mined together: their distinct patterns are counted in the corpus once
 _TOP_ROWS = 6_000_000  # of neuron_topk read at a time, at most
@@ -229,7 +229,7 @@ class _Job:
 
     def _stored(self, layer: int) -> pa.Table:
         """Return the rows of a layer that stay."""
-        from warehouse.schema.neurons import NEURON_PATTERNS
+        from nwh.warehouse.schema.neurons import NEURON_PATTERNS
 
         where = " and ".join(f"{name} = ${name}" for name in self.unit)
         columns = ", ".join(NEURON_PATTERNS.file_schema.names)

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingest.formats.lines import File
-from ingest.sources import FORMATS as TEXT_FORMATS
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.formats.lines import File
+from nwh.ingest.sources import FORMATS as TEXT_FORMATS
+from nwh.warehouse.errors import SourceError, UsageError
 
 MASK = "[MASK]"
 _SHORTEST = 3  # letters of a term that is taken for the beginning of an inflected word

@@ -12,14 +12,14 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-from ingest.paraphrases import Paraphraser, paraphraser
-from ingest.prompt_sources import Prompt, PromptFile, Reading, read_prompt_file
-from ingest.sentences import check_base, corpus_base
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.names import check_name
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.paraphrases import Paraphraser, paraphraser
+from nwh.ingest.prompt_sources import Prompt, PromptFile, Reading, read_prompt_file
+from nwh.ingest.sentences import check_base, corpus_base
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import check_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.names import check_name, short_name
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.names import check_name, short_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 _SHAPE = "the file is one object, identifier -> list of [layer, neuron]"
 

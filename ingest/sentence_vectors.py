@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ingest.activations import TOKEN_BUDGET
-from ingest.aggregates import AGGREGATES
-from ingest.batches import Tally, batches
-from ingest.models import LoadedModel, capture, forward
-from warehouse.errors import ModelError
+from nwh.ingest.activations import TOKEN_BUDGET
+from nwh.ingest.aggregates import AGGREGATES
+from nwh.ingest.batches import Tally, batches
+from nwh.ingest.models import LoadedModel, capture, forward
+from nwh.warehouse.errors import ModelError
 
 
 def pooling_of(model: LoadedModel) -> str:

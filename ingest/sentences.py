@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from ingest.documents import Document
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.documents import Document
+from nwh.warehouse.errors import SourceError, UsageError
 
 if TYPE_CHECKING:  # NLTK takes seconds to import
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer

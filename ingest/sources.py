@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from ingest.formats.hugging_face import hf_columns, hf_rows
-from ingest.formats.lines import File, Row, line_columns, line_rows, text_columns, text_rows
-from ingest.formats.tables import csv_columns, csv_rows, jsonl_columns, jsonl_rows, parquet_columns, parquet_rows
-from warehouse.errors import UsageError
+from nwh.ingest.formats.hugging_face import hf_columns, hf_rows
+from nwh.ingest.formats.lines import File, Row, line_columns, line_rows, text_columns, text_rows
+from nwh.ingest.formats.tables import csv_columns, csv_rows, jsonl_columns, jsonl_rows, parquet_columns, parquet_rows
+from nwh.warehouse.errors import UsageError
 
 _TABLES = ("parquet", "csv", "jsonl")  # a folder of nothing else is read as one table
 

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
-from warehouse import partial
-from warehouse.runs import Run
-from warehouse.storage import Storage
+from nwh.warehouse import partial
+from nwh.warehouse.runs import Run
+from nwh.warehouse.storage import Storage
 
 
 class StagedBlocks:

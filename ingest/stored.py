@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.names import short_name, split_checkpoint
-from warehouse.runs import Unit, unit_name
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import short_name, split_checkpoint
+from nwh.warehouse.runs import Unit, unit_name
 
 
 def stored_model(warehouse: Warehouse, reference: str) -> str:

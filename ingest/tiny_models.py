@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from ingest.models.saving import save_model
-from ingest.tiny_batches import IGNORED, batches, encode, masking, next_tokens
-from ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
-from warehouse.errors import StorageError, UsageError
-from warehouse.progress import SILENT, Progress
+from nwh.ingest.models.saving import save_model
+from nwh.ingest.tiny_batches import IGNORED, batches, encode, masking, next_tokens
+from nwh.ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
 
 RECORD = "training.json"
 _WARM_UP = 0.05  # of the steps

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 
 def train_wordpiece(texts: Sequence[str], vocab_size: int, words: Sequence[str], window: int) -> Any:

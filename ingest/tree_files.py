@@ -15,14 +15,14 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from ingest.corpus import stored_corpora
-from ingest.mining.trees import Tree, clean, read_trees
-from ingest.sentences import check_base, corpus_base, normalize
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.names import check_name
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run
+from nwh.ingest.corpus import stored_corpora
+from nwh.ingest.mining.trees import Tree, clean, read_trees
+from nwh.ingest.sentences import check_base, corpus_base, normalize
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.names import check_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run
 
 ANNOTATOR = "trees"
 _ROWS = 5000  # written at a time

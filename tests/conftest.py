@@ -13,7 +13,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from warehouse import Warehouse
+    from nwh.warehouse import Warehouse
 
 torch.set_num_threads(1)
 
@@ -88,7 +88,7 @@ def made_up_documents(n: int, seed: int = 0) -> list[dict[str, object]]:
 
 def copied(stored: str | os.PathLike[str], to: Path) -> Warehouse:
     """Return a copy of a warehouse, to be changed."""
-    from warehouse import Warehouse
+    from nwh.warehouse import Warehouse
 
     made = Warehouse.open(shutil.copytree(stored, to))
     made.publish_catalog()  # of its own paths: without one, each connection makes all views anew
@@ -100,8 +100,8 @@ def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
     """Return a function that ingests made-up documents into a warehouse, from a JSON Lines file."""
     import json
 
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import read_documents
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import read_documents
 
     folder = tmp_path_factory.mktemp("made-up")
 

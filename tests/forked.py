@@ -19,13 +19,13 @@ forked = get_context("forkserver")
 # Only to save time: a process imports what is missing here by itself.
 forked.set_forkserver_preload(
     [
-        "warehouse.cli",
+        "nwh.cli",
         "deltalake.transaction",
         "rich.progress",
         "rich.table",
-        "ingest.activations",
-        "ingest.corpus",
-        "ingest.live",
+        "nwh.ingest.activations",
+        "nwh.ingest.corpus",
+        "nwh.ingest.text_activations",
         "transformers.models.auto.modeling_auto",
         "transformers.models.auto.tokenization_auto",
         "transformers.models.bert.modeling_bert",
@@ -55,6 +55,6 @@ def _nwh(arguments: Sequence[str], folder: str, environment: Mapping[str, str], 
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["nwh", *arguments]
-    from warehouse.cli import main
+    from nwh.cli import main
 
     main()

@@ -9,12 +9,12 @@ import time
 import pytest
 import torch
 
-from ingest import activations as job
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
+from nwh.ingest import activations as job
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse
+from nwh.warehouse.verify import verify
 from tests.forked import forked
-from warehouse import Warehouse
-from warehouse.verify import verify
 
 TABLES = ["neuron_topk", "neuron_stats", "activation_sample", "sentence_tokens", "sentences", "checkpoints"]
 BLOCK = 64

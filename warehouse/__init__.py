@@ -1,6 +1,6 @@
-"""Storage, schema, catalog, queries and command line of the neuron warehouse."""
+"""Storage, schema, catalog and queries of the neuron warehouse."""
 
-from warehouse.errors import NwhError
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.errors import NwhError
+from nwh.warehouse.warehouse import Warehouse
 
 __all__ = ["NwhError", "Warehouse"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warehouse import figures as figures_of
-from warehouse.at_hand import METADATA, NEURON_METADATA, metadata_of
-from warehouse.kept import table
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import figures as figures_of
+from nwh.warehouse.at_hand import METADATA, NEURON_METADATA, metadata_of
+from nwh.warehouse.kept import table
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 FIGURES = (*figures_of.OF_ACTIVATIONS, *figures_of.OF_LENGTH)
 """Figures that every neuron has: of its activations, and the length of its top sentences."""

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from warehouse.kept import MOST_BYTES, files, kept, partitions, table
-from warehouse.top import metadata_supports
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.kept import MOST_BYTES, files, kept, partitions, table
+from nwh.warehouse.top import metadata_supports
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.neurons import Neuron
 
 METADATA = ("neuron_topk", "sentence_metadata", "sentence_tokens")
 NEURON_METADATA = "neuron_metadata_against('supports_at_hand', 'counts_at_hand')"

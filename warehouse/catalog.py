@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.errors import StorageError, UsageError
-from warehouse.questions import Question, questions
-from warehouse.schema import RELATIONS, Column, Relation
-from warehouse.tables import Snapshot, first_line
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.questions import Question, questions
+from nwh.warehouse.schema import RELATIONS, Column, Relation
+from nwh.warehouse.tables import Snapshot, first_line
 
 if TYPE_CHECKING:
     pass

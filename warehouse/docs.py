@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from warehouse.questions import Question, questions
-from warehouse.schema import RELATIONS, Relation
+from nwh.warehouse.questions import Question, questions
+from nwh.warehouse.schema import RELATIONS, Relation
 
 
 def data_dictionary() -> str:

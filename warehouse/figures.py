@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse.kept import files, kept, table
-from warehouse.statements import literal
-from warehouse.top import Top, top_sentences
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.kept import files, kept, table
+from nwh.warehouse.statements import literal
+from nwh.warehouse.top import Top, top_sentences
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 
 def models(warehouse: Warehouse) -> Answer:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 _SERIES = "model = $model and dataset = $dataset"
 _BY_STEP = "step nulls last, checkpoint"

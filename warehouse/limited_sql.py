@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from warehouse import catalog, output
-from warehouse.errors import UsageError
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import catalog, output
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa

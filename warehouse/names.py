@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _STEP = re.compile(r"(?:^|step|[^0-9a-z])[_-]?(\d+)(k|m)?(?![0-9a-z])", re.IGNORECASE)

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from warehouse import output
-from warehouse.at_hand import corpus_metadata
-from warehouse.errors import UsageError
-from warehouse.statements import literal, written_out
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import output
+from nwh.warehouse.at_hand import corpus_metadata
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.statements import literal, written_out
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.neurons import Neuron
 
 _ALL_STORED = 2**31 - 1
 _PLACE = (

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from warehouse import neuron_queries, output
-from warehouse.errors import UsageError
-from warehouse.names import short_name
-from warehouse.neuron_queries import Answer
-from warehouse.table2 import table2
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import neuron_queries, output
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import short_name
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.table2 import table2
+from nwh.warehouse.warehouse import Warehouse
 
 _NAME = re.compile(r"(?P<model>.+?)(?:@(?P<checkpoint>[^/@]+))?/(?P<site>hidden|ffn)/(?P<layer>\d+)/(?P<neuron>\d+)")
 

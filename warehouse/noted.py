@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from warehouse.neuron_queries import Answer
-from warehouse.statements import written_out
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.statements import written_out
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

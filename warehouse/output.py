@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from warehouse.storage import Storage
+from nwh.warehouse.storage import Storage
 
 if TYPE_CHECKING:
     import numpy as np

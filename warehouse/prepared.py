@@ -8,20 +8,20 @@ from functools import partial
 
 import duckdb
 
-from warehouse import across_queries, pair_queries, words
-from warehouse.at_hand import (
+from nwh.warehouse import across_queries, pair_queries, words
+from nwh.warehouse.at_hand import (
     CLASSES,
     class_neurons,
     corpus_metadata,
     neuron_classes,
     sample,
 )
-from warehouse.errors import NwhError
-from warehouse.figures import words_of_classes
-from warehouse.kept import MOST_BYTES, n_bytes, partitions
-from warehouse.neuron_queries import Extent, extents
-from warehouse.top import top_sentences
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.errors import NwhError
+from nwh.warehouse.figures import words_of_classes
+from nwh.warehouse.kept import MOST_BYTES, n_bytes, partitions
+from nwh.warehouse.neuron_queries import Extent, extents
+from nwh.warehouse.top import top_sentences
+from nwh.warehouse.warehouse import Warehouse
 
 Step = tuple[str, Callable[[], object]]
 """What is read, in words, and the function that reads it."""

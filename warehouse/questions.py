@@ -69,7 +69,7 @@ def _read_header(header: str) -> tuple[str, dict[str, str]]:
 
 
 def _sql_files() -> Iterator[tuple[Traversable, Traversable]]:
-    for room in sorted((entry for entry in files("sql").iterdir() if entry.is_dir()), key=lambda e: e.name):
+    for room in sorted((entry for entry in files("nwh.sql").iterdir() if entry.is_dir()), key=lambda e: e.name):
         for file in sorted(room.iterdir(), key=lambda entry: entry.name):
             if file.name.endswith(".sql"):
                 yield room, file

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warehouse import at_hand
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import at_hand
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from warehouse.at_hand import Sample
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.at_hand import Sample
+    from nwh.warehouse.neurons import Neuron
 
 
 _COLUMNS = ["layer", "neuron", "cosine", "n_sentences"]

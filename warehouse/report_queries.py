@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 _OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
 _SELECTIVE = f"{_OF_SITE} and pole = 'top' and lift > 1 and q_value <= 0.05"

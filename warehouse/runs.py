@@ -15,13 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warehouse.progress import SILENT, Progress
-from warehouse.schema import RELATIONS, RUNS
-from warehouse.storage import Storage
-from warehouse.tables import DataFile
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.storage import Storage
+from nwh.warehouse.tables import DataFile
 
 if TYPE_CHECKING:
-    from warehouse.writer import RelationWriter
+    from nwh.warehouse.writer import RelationWriter
 
 Unit = dict[str, str]
 """What is replaced as a whole: partition columns and their values."""
@@ -76,7 +76,7 @@ class Run:
     @contextmanager
     def writer(self, relation: str, partition: Unit) -> Iterator[RelationWriter]:
         """Stream the rows of one partition of a relation; they replace it when the run ends."""
-        from warehouse.writer import RelationWriter
+        from nwh.warehouse.writer import RelationWriter
 
         name = f"{self.run_id}-{len(self._files.get(relation, []))}.parquet"
         with RelationWriter(self.storage, RELATIONS[relation], partition, name) as writer:
@@ -91,7 +91,7 @@ class Run:
 
     def complete(self) -> tuple[dict[str, list[Unit]], dict[str, list[DataFile]]]:
         """Write the row of `runs`; return what the run replaces and with which files."""
-        from warehouse.writer import RelationWriter
+        from nwh.warehouse.writer import RelationWriter
 
         row = {
             "run_id": self.run_id,
@@ -122,7 +122,7 @@ class Run:
 @cache
 def _versions() -> dict[str, str | None]:
     """Return what produced the rows: nwh, Python, system, and the git revision of a source checkout."""
-    source = Path(__file__).parent.parent
+    source = Path(__file__).parents[2]
     revision = None
     if (source / ".git").exists():
         done = subprocess.run(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from warehouse import at_hand
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import at_hand
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.neurons import Neuron
 
 INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
 """Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from warehouse import at_hand, output
-from warehouse.errors import UsageError
-from warehouse.kept import partitions
-from warehouse.neuron_queries import Answer, Extent, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import at_hand, output
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.kept import partitions
+from nwh.warehouse.neuron_queries import Answer, Extent, ask
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from warehouse import partial
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import partial
+from nwh.warehouse.warehouse import Warehouse
 
 COLUMNS = ["state", "job", "unit", "run_id", "done", "total", "rows", "seconds", "finished_at"]
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warehouse.errors import BusyError
-from warehouse.schema import Relation
+from nwh.warehouse.errors import BusyError
+from nwh.warehouse.schema import Relation
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from warehouse import words
-from warehouse.kept import partitions
-from warehouse.neuron_queries import Answer, ask
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import words
+from nwh.warehouse.kept import partitions
+from nwh.warehouse.neuron_queries import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.neurons import Neuron
 
 CLASSES = ("noun", "verb", "adjective")
 KINDS = ("word", "tag", "tree")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from warehouse.errors import StorageError
-from warehouse.schema import RELATIONS, RUNS
-from warehouse.storage import Storage
+from nwh.warehouse.errors import StorageError
+from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.storage import Storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from warehouse.kept import MOST_BYTES, files, kept
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.kept import MOST_BYTES, files, kept
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np

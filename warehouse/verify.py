@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from duckdb import DuckDBPyConnection
 from duckdb import Error as DuckDBError
 
-from warehouse import catalog
-from warehouse.progress import SILENT, Progress
-from warehouse.schema import RELATIONS, Relation
-from warehouse.schema.neurons import NEURON_TOPK
-from warehouse.tables import first_line
-from warehouse.warehouse import Warehouse
+from nwh.warehouse import catalog
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.schema import RELATIONS, Relation
+from nwh.warehouse.schema.neurons import NEURON_TOPK
+from nwh.warehouse.tables import first_line
+from nwh.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from warehouse import catalog
-from warehouse.errors import BusyError, StorageError, UsageError
-from warehouse.progress import SILENT, Progress
-from warehouse.runs import Run, Unit, unit_name
-from warehouse.schema import RELATIONS
-from warehouse.storage import Storage
-from warehouse.tables import Snapshot, Tables, first_line
+from nwh.warehouse import catalog
+from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run, Unit, unit_name
+from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage import Storage
+from nwh.warehouse.tables import Snapshot, Tables, first_line
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from warehouse.kept import files, kept
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.kept import files, kept
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from warehouse.neurons import Neuron
+    from nwh.warehouse.neurons import Neuron
 
 _OF_CORPUS = "corpus = $corpus and annotator = $annotator"
 _MOST_SENTENCES = 1_000_000

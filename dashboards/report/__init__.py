@@ -1,5 +1,5 @@
 """The tables and figures of a warehouse as one page without a server, for a paper's appendix."""
 
-from dashboards.report.writing import write_report
+from nwh.dashboards.report.writing import write_report
 
 __all__ = ["write_report"]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import altair as alt
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 WIDE, NARROW = 760, 430
 _MOST_MARKS = 5000

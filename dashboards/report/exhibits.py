@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from warehouse.knowledge_queries import Series
-from warehouse.neuron_queries import Answer, Extent
-from warehouse.neurons import Neuron
-from warehouse.noted import Noted, NotingWarehouse
+from nwh.warehouse.knowledge_queries import Series
+from nwh.warehouse.neuron_queries import Answer, Extent
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.noted import Noted, NotingWarehouse
 
 SHOWN_ROWS = 30
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
-from warehouse import report_queries
+from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
+from nwh.warehouse import report_queries
 
 _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device", "nwh", "torch", "transformers")
 

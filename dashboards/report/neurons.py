@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from warehouse import neuron_queries, report_queries
-from warehouse.neuron_queries import Answer, Extent
-from warehouse.neurons import Neuron
-from warehouse.noted import Noted
-from warehouse.table2 import table2
+from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from nwh.warehouse import neuron_queries, report_queries
+from nwh.warehouse.neuron_queries import Answer, Extent
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.noted import Noted
+from nwh.warehouse.table2 import table2
 
 _NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
 _COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]

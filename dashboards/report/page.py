@@ -7,9 +7,9 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from dashboards.markup import number
-from dashboards.report.drawing import Picture
-from dashboards.report.exhibits import SHOWN_ROWS, Exhibit, Missing
+from nwh.dashboards.markup import number
+from nwh.dashboards.report.drawing import Picture
+from nwh.dashboards.report.exhibits import SHOWN_ROWS, Exhibit, Missing
 
 MARK = '<meta name="generator" content="nwh report">'
 """By this a page is known to be a report."""

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from dashboards.report import across, drawing, knowledge, material, neurons, page
-from dashboards.report.exhibits import Exhibit, Section, Subject
-from warehouse import Warehouse, knowledge_queries, neuron_queries, report_queries
-from warehouse.errors import UsageError
-from warehouse.names import short_name, split_checkpoint
-from warehouse.neurons import parse_neuron
-from warehouse.noted import NotingWarehouse
-from warehouse.output import Format, write_rows
-from warehouse.progress import SILENT, Progress
+from nwh.dashboards.report import across, drawing, knowledge, material, neurons, page
+from nwh.dashboards.report.exhibits import Exhibit, Section, Subject
+from nwh.warehouse import Warehouse, knowledge_queries, neuron_queries, report_queries
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import short_name, split_checkpoint
+from nwh.warehouse.neurons import parse_neuron
+from nwh.warehouse.noted import NotingWarehouse
+from nwh.warehouse.output import Format, write_rows
+from nwh.warehouse.progress import SILENT, Progress
 
 SECTIONS = (
     material.what_was_run,

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 TAGGERS = ("auto", "spacy", "nltk")
 PARSERS = ("spacy", "link-grammar", "corenlp")
@@ -62,7 +62,7 @@ def choose(tagger: str | None = None, parser: str | None = None, url: str | None
     Raises UsageError for unknown names and for what is not installed, saying how to get it; `corenlp` tags by
     itself and takes no tagger.
     """
-    from ingest.annotators import corenlp, link_grammar, nltk_tagger, spacy_pipeline
+    from nwh.ingest.annotators import corenlp, link_grammar, nltk_tagger, spacy_pipeline
 
     if tagger is not None and tagger not in TAGGERS:
         raise UsageError(f"tagger {tagger!r} is not known: use {', '.join(TAGGERS)}")
@@ -91,7 +91,7 @@ def choose(tagger: str | None = None, parser: str | None = None, url: str | None
 
 
 def _installed_tagger() -> str:
-    from ingest.annotators import nltk_tagger, spacy_pipeline
+    from nwh.ingest.annotators import nltk_tagger, spacy_pipeline
 
     try:
         spacy_pipeline.settings()
@@ -112,7 +112,7 @@ class _Opened:
     """A tagger and a parser at work as one."""
 
     def __init__(self, annotator: Annotator) -> None:
-        from ingest.annotators import corenlp, link_grammar, nltk_tagger, spacy_pipeline
+        from nwh.ingest.annotators import corenlp, link_grammar, nltk_tagger, spacy_pipeline
 
         self._stack = ExitStack()
         self._trees_too = annotator.tagger == annotator.parser or annotator.parser == "corenlp"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.annotators import Annotation
-from ingest.mining.trees import clean, parse_tree
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.annotators import Annotation
+from nwh.ingest.mining.trees import clean, parse_tree
+from nwh.warehouse.errors import SourceError, UsageError
 
 _TOGETHER = 32  # sentences in one request
 

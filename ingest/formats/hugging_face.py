@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ingest.formats.lines import File, Row
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.formats.lines import File, Row
+from nwh.warehouse.errors import SourceError, UsageError
 
 
 def _open_hf(file: File) -> Any:

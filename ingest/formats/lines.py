@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from warehouse.errors import SourceError
+from nwh.warehouse.errors import SourceError
 
 LONGEST = 64 * 2**20
 """Bytes of a line, a CSV field or a text file, at most."""

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.formats.lines import LONGEST, File, Row, lines
-from warehouse.errors import SourceError
+from nwh.ingest.formats.lines import LONGEST, File, Row, lines
+from nwh.warehouse.errors import SourceError
 
 _BATCH_BYTES = 4 * 2**20
 _PEEK_CHARACTERS = 2**20

@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ingest.knowledge import passes
-from ingest.knowledge.gradients import integrate, whole_gradients
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.passes import Group
-from ingest.knowledge.recording import Recording, record
-from ingest.knowledge.rules import Rule, clenshaw_curtis, fixed_points
-from ingest.models.capture import capture
-from ingest.models.loading import LoadedModel
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.gradients import integrate, whole_gradients
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.passes import Group
+from nwh.ingest.knowledge.recording import Recording, record
+from nwh.ingest.knowledge.rules import Rule, clenshaw_curtis, fixed_points
+from nwh.ingest.models.capture import capture
+from nwh.ingest.models.loading import LoadedModel
 
 _FLOATS = 128 << 20  # of gradients kept while a layer is refined: half a GiB
 

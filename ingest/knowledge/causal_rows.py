@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ingest.knowledge.recording import softmax
-from ingest.knowledge.rows import Rows
+from nwh.ingest.knowledge.recording import softmax
+from nwh.ingest.knowledge.rows import Rows
 
 
 class CausalRows(Rows):

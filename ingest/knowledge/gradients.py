@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.knowledge import passes
-from ingest.knowledge.recording import Recording
-from ingest.knowledge.staircase import batches, run_rows
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.recording import Recording
+from nwh.ingest.knowledge.staircase import batches, run_rows
 
 
 def integrate(

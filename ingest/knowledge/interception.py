@@ -11,8 +11,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ingest.knowledge.passes import family_of_answers, is_masked
-from ingest.models.loading import LoadedModel
+from nwh.ingest.knowledge.passes import family_of_answers, is_masked
+from nwh.ingest.models.loading import LoadedModel
 
 _NAME = "nwh"  # of our attention among those of transformers
 _CURRENT: ContextVar[Interception] = ContextVar("interception")

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ingest.knowledge import passes
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.recording import Recording, record
-from ingest.knowledge.staircase import batches, run_rows
-from ingest.models.loading import LoadedModel
-from warehouse.errors import UsageError
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.recording import Recording, record
+from nwh.ingest.knowledge.staircase import batches, run_rows
+from nwh.ingest.models.loading import LoadedModel
+from nwh.warehouse.errors import UsageError
 
 
 @dataclass(frozen=True)

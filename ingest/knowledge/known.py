@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ingest.knowledge.attribution import answer_scores
-from ingest.knowledge.reading import PromptRow, Readable
-from warehouse.progress import SILENT, Progress
+from nwh.ingest.knowledge.attribution import answer_scores
+from nwh.ingest.knowledge.reading import PromptRow, Readable
+from nwh.warehouse.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ingest.models import LoadedModel
+    from nwh.ingest.models import LoadedModel
 
 _CHUNK = 256  # prompts between two steps of the progress bar
 

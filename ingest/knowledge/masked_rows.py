@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ingest.knowledge.recording import Recording, attention
-from ingest.knowledge.rows import Change, Rows, put
+from nwh.ingest.knowledge.recording import Recording, attention
+from nwh.ingest.knowledge.rows import Change, Rows, put
 
 
 class _KeysKnown(Exception):

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ingest.knowledge.inputs import PromptInput
-from ingest.models.families import T5, T5_DECODER, Family
-from ingest.models.loading import LoadedModel
-from warehouse.errors import ModelError, UsageError
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.models.families import T5, T5_DECODER, Family
+from nwh.ingest.models.loading import LoadedModel
+from nwh.warehouse.errors import ModelError, UsageError
 
 _MOST_PROMPTS = 64
 _TOKENS = 1024

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingest.knowledge.inputs import PromptInput
-from warehouse import Warehouse
-from warehouse.errors import ModelError, UsageError
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from ingest.models import LoadedModel
+    from nwh.ingest.models import LoadedModel
 
 MASK = "[MASK]"
 SENTINEL = "<extra_id_0>"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from ingest.knowledge import passes
-from ingest.knowledge.interception import Interception
-from ingest.knowledge.passes import Group
-from ingest.models.loading import LoadedModel
-from warehouse.errors import ModelError
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.interception import Interception
+from nwh.ingest.knowledge.passes import Group
+from nwh.ingest.models.loading import LoadedModel
+from nwh.warehouse.errors import ModelError
 
 
 @dataclass

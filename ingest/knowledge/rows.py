@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ingest.knowledge.interception import Interception
-from ingest.knowledge.recording import Recording
+from nwh.ingest.knowledge.interception import Interception
+from nwh.ingest.knowledge.recording import Recording
 
 # Gives the new values of rows, [rows, d_ffn], or null to leave them; arguments: layer, rows, current values.
 Change = Callable[[int, Tensor, Tensor], Tensor | None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 RULES = ("adaptive", "riemann", "linspace")
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ingest.knowledge import passes
-from ingest.knowledge.causal_rows import CausalRows
-from ingest.knowledge.masked_rows import MaskedRows
-from ingest.knowledge.recording import Recording
-from ingest.knowledge.rows import Change
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.causal_rows import CausalRows
+from nwh.ingest.knowledge.masked_rows import MaskedRows
+from nwh.ingest.knowledge.recording import Recording
+from nwh.ingest.knowledge.rows import Change
 
 _FLOATS = 128 << 20  # kept by the rows of one batch: half a GiB in float32
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.mining.encoding import EncodedSentences
-from ingest.mining.patterns import Mined, minimum_count
-from warehouse.errors import UsageError
+from nwh.ingest.mining.encoding import EncodedSentences
+from nwh.ingest.mining.patterns import Mined, minimum_count
+from nwh.warehouse.errors import UsageError
 
 CONDENSED = ("closed", "generator")
 

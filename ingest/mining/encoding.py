@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from warehouse.errors import SourceError
+from nwh.warehouse.errors import SourceError
 
 Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
 

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ingest.mining.trees import parse_tree
+from nwh.ingest.mining.trees import parse_tree
 
 
 @dataclass(frozen=True)

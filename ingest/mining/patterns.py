@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 HALF = 32  # a packed support holds the support in the first half above this bit, the whole support below
 WHOLE = (1 << HALF) - 1

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.mining.encoding import EncodedSentences
-from ingest.mining.patterns import (
+from nwh.ingest.mining.encoding import EncodedSentences
+from nwh.ingest.mining.patterns import (
     Mined,
     Patterns,
     Rows,
@@ -23,8 +23,8 @@ from ingest.mining.patterns import (
     pack_weights,
     unpack,
 )
-from ingest.mining.sequence_kernels import count_patterns, mine_set, restrict
-from warehouse.errors import UsageError
+from nwh.ingest.mining.sequence_kernels import count_patterns, mine_set, restrict
+from nwh.warehouse.errors import UsageError
 
 CHUNK = 16_384  # sentences counted at a time: bounds the memory of a projection
 

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc, rel_entr
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ingest.mining.patterns import WHOLE, Rows, grown
+from nwh.ingest.mining.patterns import WHOLE, Rows, grown
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.mining.forest import Forest
-from ingest.mining.patterns import (
+from nwh.ingest.mining.forest import Forest
+from nwh.ingest.mining.patterns import (
     Mined,
     Patterns,
     Rows,
@@ -22,9 +22,9 @@ from ingest.mining.patterns import (
     pack_weights,
     unpack,
 )
-from ingest.mining.sequences import chunks
-from ingest.mining.subtree_kernels import count_patterns, gather, mine_set
-from warehouse.errors import UsageError
+from nwh.ingest.mining.sequences import chunks
+from nwh.ingest.mining.subtree_kernels import count_patterns, gather, mine_set
+from nwh.warehouse.errors import UsageError
 
 
 def mine_subtrees(

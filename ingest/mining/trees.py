@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from warehouse.errors import SourceError
+from nwh.warehouse.errors import SourceError
 
 EMPTY = "-NONE-"  # Penn's label of an empty element (a trace), which is no word of the sentence
 ROOT = "ROOT"  # stands for a root without label that has several children

@@ -1,9 +1,9 @@
 """Language models: find, load and describe a checkpoint, and read its activations while it runs."""
 
-from ingest.models.capture import SITES, capture, forward
-from ingest.models.families import FAMILIES, Family, family_of
-from ingest.models.loading import Checkpoint, LoadedModel, load
-from ingest.models.references import Source, list_checkpoints, resolve
+from nwh.ingest.models.capture import SITES, capture, forward
+from nwh.ingest.models.families import FAMILIES, Family, family_of
+from nwh.ingest.models.loading import Checkpoint, LoadedModel, load
+from nwh.ingest.models.references import Source, list_checkpoints, resolve
 
 __all__ = [
     "FAMILIES",

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ingest.models.loading import LoadedModel
-from warehouse.errors import UsageError
+from nwh.ingest.models.loading import LoadedModel
+from nwh.warehouse.errors import UsageError
 
 SITES = ("hidden", "ffn")
 

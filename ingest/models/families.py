@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import nn
 
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 _LM_HEADS: dict[str, tuple[str, ...]] = {
     "mlm": ("ForMaskedLM", "ForPreTraining"),

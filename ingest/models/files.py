@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from ingest.models import hub
-from ingest.models.references import PLACEHOLDER, Source, missing_checkpoint
-from warehouse.errors import ModelError
+from nwh.ingest.models import hub
+from nwh.ingest.models.references import PLACEHOLDER, Source, missing_checkpoint
+from nwh.warehouse.errors import ModelError
 
 _SAFE = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")

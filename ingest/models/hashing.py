@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from warehouse.errors import ModelError
+from nwh.warehouse.errors import ModelError
 
 _CHUNK = 1 << 24
 # The names safetensors gives to dtypes, so that a pickle hashes like the safetensors file made from it.

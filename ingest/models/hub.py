@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from warehouse.errors import ModelError
+from nwh.warehouse.errors import ModelError
 
 
 class RevisionMissing(ModelError):

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ingest.models.families import Family, family_of, objective_of
-from ingest.models.files import commit_of, weight_files
-from ingest.models.hashing import weights_sha256
-from ingest.models.references import Source, resolve
-from warehouse.errors import ModelError, UsageError
+from nwh.ingest.models.families import Family, family_of, objective_of
+from nwh.ingest.models.files import commit_of, weight_files
+from nwh.ingest.models.hashing import weights_sha256
+from nwh.ingest.models.references import Source, resolve
+from nwh.warehouse.errors import ModelError, UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")

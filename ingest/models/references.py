@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from ingest.models import hub
-from warehouse.errors import ModelError, UsageError
-from warehouse.names import check_name, short_name, step_of
+from nwh.ingest.models import hub
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.names import check_name, short_name, step_of
 
 PLACEHOLDER = "{checkpoint}"
 PACKAGE = "package:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from warehouse import Warehouse
+from nwh.warehouse import Warehouse
 
 
 def model_folder(warehouse: Warehouse, name: str) -> Path:

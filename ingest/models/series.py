@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ingest.models.loading import LoadedModel, load
-from ingest.models.references import list_checkpoints
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import SILENT, Progress
+from nwh.ingest.models.loading import LoadedModel, load
+from nwh.ingest.models.references import list_checkpoints
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
 
 
 def for_each_checkpoint(

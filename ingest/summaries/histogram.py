@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import count
+from nwh.ingest.summaries.compiled import count
 
 BINS = 64
 LEVELS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)

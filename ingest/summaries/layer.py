@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import extremes
-from ingest.summaries.histogram import Histogram
-from ingest.summaries.moments import Moments
-from ingest.summaries.topk import TopK
+from nwh.ingest.summaries.compiled import extremes
+from nwh.ingest.summaries.histogram import Histogram
+from nwh.ingest.summaries.moments import Moments
+from nwh.ingest.summaries.topk import TopK
 
 
 class NotFiniteError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import central_sums
+from nwh.ingest.summaries.compiled import central_sums
 
 
 class Moments:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ingest.summaries.compiled import EMPTY, append, keep_largest
+from nwh.ingest.summaries.compiled import EMPTY, append, keep_largest
 
 _ORDINAL = 2**32 - 1
 

@@ -21,11 +21,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ingest.knowledge.attribution import Attributed, attribute
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.rules import Rule, rule_named
-from ingest.models import load
-from ingest.models.loading import LoadedModel
+from nwh.ingest.knowledge.attribution import Attributed, attribute
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.rules import Rule, rule_named
+from nwh.ingest.models import load
+from nwh.ingest.models.loading import LoadedModel
 from tests.benchmarks.corpora import data
 from tests.benchmarks.prompts import CAUSAL, MASKED, random_model, random_prompts
 

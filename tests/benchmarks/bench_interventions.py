@@ -17,9 +17,9 @@ import statistics
 import numpy as np
 import torch
 
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.intervention import Edit, intervene
-from ingest.models.loading import LoadedModel
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.intervention import Edit, intervene
+from nwh.ingest.models.loading import LoadedModel
 from tests.benchmarks.bench_attribution import timed
 from tests.benchmarks.prompts import CAUSAL, MASKED, random_model, random_prompts
 

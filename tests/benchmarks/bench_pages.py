@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from warehouse import (
+from nwh.warehouse import (
     Warehouse,
     across_queries,
     home_queries,
@@ -35,9 +35,9 @@ from warehouse import (
     search_queries,
     table2,
 )
-from warehouse.neuron_queries import Extent, ask
-from warehouse.neurons import Neuron
-from warehouse.search_queries import Filters
+from nwh.warehouse.neuron_queries import Extent, ask
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.search_queries import Filters
 
 LIMIT, ROWS, SENTENCES = 51, 50, 80  # as pages ask
 CLASSES = ("dead", "token detector", "n-gram detector", "positional", "class-selective")

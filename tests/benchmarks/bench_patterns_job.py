@@ -20,13 +20,13 @@ from time import perf_counter
 import numpy as np
 from prefixspan import PrefixSpan
 
-from ingest.mining.patterns import minimum_count
-from ingest.mining.subtrees import mine_subtrees
-from ingest.pattern_rows import COLUMNS, Miner, Rules
-from ingest.pattern_scope import Scope, read_scopes, read_sentences, read_sets
-from ingest.stored import stored_model
-from warehouse import Warehouse
-from warehouse.names import split_list
+from nwh.ingest.mining.patterns import minimum_count
+from nwh.ingest.mining.subtrees import mine_subtrees
+from nwh.ingest.pattern_rows import COLUMNS, Miner, Rules
+from nwh.ingest.pattern_scope import Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.stored import stored_model
+from nwh.warehouse import Warehouse
+from nwh.warehouse.names import split_list
 
 
 def compare(warehouse: Warehouse, scope: Scope, kind: str, n: int) -> None:

@@ -20,9 +20,9 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from ingest.sentences import corpus_base
+from nwh.ingest.sentences import corpus_base
+from nwh.warehouse import Warehouse
 from tests.benchmarks.corpora import brown_sentences, store_sentences
-from warehouse import Warehouse
 
 SENTENCES = 200_000
 UNIT = {"model": "generated", "checkpoint": "main", "site": "hidden", "corpus": "brown"}
@@ -82,7 +82,7 @@ def main() -> None:
             ).fetchall()
             taken.append(time.perf_counter() - began)
             assert len(found) == options.k
-        nwh = [sys.executable, "-m", "warehouse.cli", "--warehouse", folder]
+        nwh = [sys.executable, "-m", "nwh", "--warehouse", folder]
         print("| what | figure |\n|---|---:|")
         print(f"| rows | {rows:,} |")
         print(f"| bytes per top-K row on disk | {os.path.getsize(uri) / rows:.2f} |")

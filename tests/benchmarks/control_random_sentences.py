@@ -17,11 +17,11 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.pattern_rows import COLUMNS, Miner, Rules
-from ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
-from ingest.stored import stored_model
-from warehouse import Warehouse
-from warehouse.names import split_list
+from nwh.ingest.pattern_rows import COLUMNS, Miner, Rules
+from nwh.ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.stored import stored_model
+from nwh.warehouse import Warehouse
+from nwh.warehouse.names import split_list
 
 Sets = list[NDArray[np.int64]]
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ingest.documents import read_documents
-from ingest.sentences import corpus_base, punkt_splitter
-from warehouse import Warehouse
+from nwh.ingest.documents import read_documents
+from nwh.ingest.sentences import corpus_base, punkt_splitter
+from nwh.warehouse import Warehouse
 
 
 def data() -> Path:

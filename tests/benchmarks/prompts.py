@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ingest.knowledge.inputs import PromptInput
-from ingest.models import load
-from ingest.models.loading import LoadedModel
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.models import load
+from nwh.ingest.models.loading import LoadedModel
 
 CAUSAL = {"model_type": "gpt_neox", "vocab_size": 50_304, "max_position_embeddings": 128, "rotary_pct": 0.25}
 MASKED = {"model_type": "bert", "vocab_size": 30_522, "max_position_embeddings": 128}

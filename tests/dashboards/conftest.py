@@ -40,14 +40,14 @@ def warehouse(tmp_path_factory, tiny_bert):
 
     `plain` has (flat) trees, and the patterns of layer 1's ffn neurons are mined.
     """
-    from ingest.activations import Settings, ingest_activations
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
-    from ingest.models import load
-    from ingest.pattern_rows import Rules
-    from ingest.patterns import ingest_patterns
-    from ingest.tree_files import ingest_trees
-    from warehouse import Warehouse
+    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
+    from nwh.ingest.models import load
+    from nwh.ingest.pattern_rows import Rules
+    from nwh.ingest.patterns import ingest_patterns
+    from nwh.ingest.tree_files import ingest_trees
+    from nwh.warehouse import Warehouse
 
     random = Random(7)
     plain = [
@@ -83,7 +83,7 @@ def served(uri: str, log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from warehouse.cli import main; main()"]
+    command = [sys.executable, "-c", "from nwh.cli import main; main()"]
     command += ["--warehouse", uri, "dashboard", "--port", str(port)]
     with open(log, "wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -168,7 +168,7 @@ def browser(one_browser):
 @pytest.fixture
 def made_of(monkeypatch):
     """Return a list of what the figures of pages are made of, filled as pages are run."""
-    from dashboards import figures
+    from nwh.dashboards import figures
     from tests.dashboards.shown import Figure
 
     made, offer = [], figures.source

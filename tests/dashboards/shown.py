@@ -9,8 +9,8 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from warehouse import limited_sql
-from warehouse.neuron_queries import Answer
+from nwh.warehouse import limited_sql
+from nwh.warehouse.neuron_queries import Answer
 
 
 def commands(app):

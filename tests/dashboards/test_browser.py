@@ -156,7 +156,7 @@ def test_a_bad_address_has_a_way_out(address, browser):
 
 
 def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path):
-    from warehouse import Warehouse
+    from nwh.warehouse import Warehouse
 
     with serve(Warehouse.create(tmp_path / "empty").storage.uri, tmp_path / "log") as base:
         page = Page(browser(1280), base)

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from nwh.warehouse import Warehouse
 from tests.dashboards.shown import commands, tables
 from tests.warehouse.knowledge_rows import CONCEPTS, STEPS, Rows
-from warehouse import Warehouse
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}

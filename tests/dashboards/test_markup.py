@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards import markup
+from nwh.dashboards import markup
 
 
 class Read(HTMLParser):

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import dashboards
+import nwh.dashboards
+from nwh.warehouse import Warehouse
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, tables
-from warehouse import Warehouse
 
-APP = Path(dashboards.__file__).with_name("app.py")
+APP = Path(nwh.dashboards.__file__).with_name("app.py")
 NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
 
 
 def script():
-    from dashboards import neuron
+    from nwh.dashboards import neuron
 
     neuron.page()
 
@@ -176,8 +176,8 @@ def test_statistics_and_metadata(open_page, warehouse):
 
 
 def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_page, tmp_path, add_corpus, tiny_bert):
-    from ingest.activations import Settings, ingest_activations
-    from ingest.models import load
+    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.models import load
 
     made = Warehouse.create(tmp_path / "empty")
     app = open_page(made)
@@ -200,8 +200,8 @@ def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_p
 
 
 def test_a_model_that_is_gone_is_named_and_the_sentences_are_shown(open_page, tmp_path, add_corpus, tiny_bert):
-    from ingest.activations import Settings, ingest_activations
-    from ingest.models import load
+    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.models import load
 
     folder = shutil.copytree(tiny_bert, tmp_path / "tiny")
     made = Warehouse.create(tmp_path / "warehouse")

@@ -11,14 +11,14 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import downloads, sentences, tree_drawing
+from nwh.dashboards import downloads, sentences, tree_drawing
+from nwh.warehouse import Warehouse, limited_sql, neuron_queries, output
+from nwh.warehouse.neurons import Neuron
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import assert_given_again, files
 from tests.dashboards.test_markup import Read
 from tests.dashboards.test_neuron import lists, run, texts
 from tests.ingest.tiny_language_models import WORDS, save_masked
-from warehouse import Warehouse, limited_sql, neuron_queries, output
-from warehouse.neurons import Neuron
 
 NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
 PLACE = Neuron("tiny", "main", "ffn", 1, 5)
@@ -30,10 +30,10 @@ def warehouse(tmp_path_factory):
     """Return a warehouse with one corpus run through a tiny masked model, all sentences kept and sampled."""
     from random import Random
 
-    from ingest.activations import Settings, ingest_activations
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
-    from ingest.models import load
+    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
+    from nwh.ingest.models import load
 
     random = Random(2)
     own = [f"{' '.join(random.choices(WORDS, k=random.randint(3, 9))).capitalize()}." for _ in range(60)]
@@ -47,7 +47,7 @@ def warehouse(tmp_path_factory):
 
 
 def script():
-    from dashboards import neuron
+    from nwh.dashboards import neuron
 
     neuron.page()
 
@@ -186,8 +186,8 @@ def test_concepts_lead_to_their_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("NWH_WAREHOUSE", Rows().write(tmp_path / "warehouse").storage.uri)
 
     def part():
-        from dashboards import opened, related
-        from warehouse.neurons import Neuron
+        from nwh.dashboards import opened, related
+        from nwh.warehouse.neurons import Neuron
 
         related.concepts(opened.warehouse(), Neuron("bert", "main", "ffn", 2, 3))
 

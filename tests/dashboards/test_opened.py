@@ -8,13 +8,13 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import heat, opened
-from warehouse import prepared
-from warehouse.neurons import Neuron
+from nwh.dashboards import heat, opened
+from nwh.warehouse import prepared
+from nwh.warehouse.neurons import Neuron
 
 
 def script():
-    from dashboards import home
+    from nwh.dashboards import home
 
     home.page()
 

@@ -16,19 +16,19 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.limited_sql import open_limited
 from tests.dashboards.conftest import HOSTILE
 from tests.warehouse.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, described
-from warehouse.errors import UsageError
-from warehouse.limited_sql import open_limited
 
 pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-convert-python: pip install 'nwh[report]'")
 
-from dashboards.report import drawing, neurons, page, write_report
-from dashboards.report.exhibits import Exhibit, Missing
-from dashboards.report.writing import subject_of
-from warehouse.neuron_queries import Extent
-from warehouse.noted import Noted
-from warehouse.statements import written_out
+from nwh.dashboards.report import drawing, neurons, page, write_report
+from nwh.dashboards.report.exhibits import Exhibit, Missing
+from nwh.dashboards.report.writing import subject_of
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.noted import Noted
+from nwh.warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}
 NEURONS, SHAPES = 40, [(0, 3), (2, 4)]
@@ -150,7 +150,7 @@ def across(tmp_path_factory):
 @pytest.fixture(scope="module")
 def knowledge(across, tmp_path_factory):
     """Return the folder of the report on these, as the command writes it."""
-    from warehouse.cli.report import add_to
+    from nwh.cli.report import add_to
 
     app = typer.Typer()
     app.callback()(lambda: None)

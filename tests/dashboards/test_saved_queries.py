@@ -7,9 +7,9 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import saved_queries
+from nwh.dashboards import saved_queries
+from nwh.warehouse import Warehouse
 from tests.dashboards.shown import files
-from warehouse import Warehouse
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** :red[x]"
 
@@ -24,7 +24,7 @@ def made(tmp_path, monkeypatch):
 
 def open_page(**address):
     def script():
-        from dashboards import sql_page
+        from nwh.dashboards import sql_page
 
         sql_page.page()
 

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import search_choice, sql_page
-from dashboards.dictionary import dictionary
-from dashboards.search_choice import Search
+from nwh.dashboards import search_choice, sql_page
+from nwh.dashboards.dictionary import dictionary
+from nwh.dashboards.search_choice import Search
+from nwh.warehouse import Warehouse, limited_sql
+from nwh.warehouse.questions import questions
+from nwh.warehouse.schema import RELATIONS
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, files, tables
 from tests.warehouse.knowledge_rows import CONCEPTS, Rows
-from warehouse import Warehouse, limited_sql
-from warehouse.questions import questions
-from warehouse.schema import RELATIONS
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
 
 
 def test_home_shows_what_runs_and_what_was_interrupted(open_page, tmp_path):
-    from warehouse import partial
+    from nwh.warehouse import partial
 
     made = Warehouse.create(tmp_path / "warehouse")
     unit = {"model": "m", "checkpoint": "main", "corpus": "a"}

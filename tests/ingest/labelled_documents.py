@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from ingest.corpus import ingest_corpus
-from ingest.documents import Document
+from nwh.ingest.corpus import ingest_corpus
+from nwh.ingest.documents import Document
+from nwh.warehouse import Warehouse
 from tests.conftest import WORDS
-from warehouse import Warehouse
 
 TOPICS = {"animals": ["cat", "dog", "bird"], "places": ["tree", "river"], "people": ["king"]}
 

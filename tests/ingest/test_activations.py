@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import torch
 
-from ingest import activations as job
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
+from nwh.ingest import activations as job
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import BusyError, ModelError, UsageError
 from tests.conftest import copied
-from warehouse import Warehouse
-from warehouse.errors import BusyError, ModelError, UsageError
 
 KEY = ["site", "layer", "neuron", "pole", "rank"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ingest import annotations as job
-from ingest.annotations import ingest_annotations
-from ingest.annotators import Annotator, choose, nltk_tagger
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.verify import verify
+from nwh.ingest import annotations as job
+from nwh.ingest.annotations import ingest_annotations
+from nwh.ingest.annotators import Annotator, choose, nltk_tagger
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.verify import verify
 
 
 @pytest.fixture(autouse=True)

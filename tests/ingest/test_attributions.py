@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from ingest import attributions as job
-from ingest.attributions import AttributionSettings, ingest_attributions
-from ingest.knowledge.reading import read_prompts, stored_prompts
-from ingest.models import load
-from ingest.prompts import PromptSettings, ingest_prompts
+from nwh.ingest import attributions as job
+from nwh.ingest.attributions import AttributionSettings, ingest_attributions
+from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
+from nwh.ingest.models import load
+from nwh.ingest.prompts import PromptSettings, ingest_prompts
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import BusyError, ModelError, UsageError
+from nwh.warehouse.progress import Progress
+from nwh.warehouse.verify import verify
 from tests.ingest.knowledge.by_hand import path, score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked, save_t5
-from warehouse import Warehouse
-from warehouse.errors import BusyError, ModelError, UsageError
-from warehouse.progress import Progress
-from warehouse.verify import verify
 
 TABLES = ["prompt_scores", "attributions", "attribution_quality"]
 MASKED = [

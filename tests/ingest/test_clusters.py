@@ -14,20 +14,20 @@ from sklearn.cluster import KMeans
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
 
-from ingest import clusters as job
-from ingest.activation_rows import lists
-from ingest.activations import Settings, ingest_activations
-from ingest.clusters import ClusterSettings, ingest_clusters
-from ingest.models import load
-from ingest.sentence_vectors import sentence_vectors
+from nwh.cli.across import add_to
+from nwh.cli.state import State
+from nwh.ingest import clusters as job
+from nwh.ingest.activation_rows import lists
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.clusters import ClusterSettings, ingest_clusters
+from nwh.ingest.models import load
+from nwh.ingest.sentence_vectors import sentence_vectors
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import Progress
+from nwh.warehouse.verify import verify
 from tests.conftest import copied, made_up_documents
 from tests.ingest.tiny_language_models import save_causal
-from warehouse import Warehouse
-from warehouse.cli.across import add_to
-from warehouse.cli.state import State
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import Progress
-from warehouse.verify import verify
 
 MODEL = ("tiny-bert", "main")
 SETTINGS = ClusterSettings(k=(1, 3, 8), per_neuron=2, sentences=50, groups=4)
@@ -53,8 +53,8 @@ def small_blocks():
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory, tiny_bert):
     """Return a warehouse with activations of `one` and `two`, and of `bare` without a sample; hidden/2/15 is dead."""
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
 
     folder = tmp_path_factory.mktemp("clusters")
     warehouse = Warehouse.create(folder / "warehouse")
@@ -299,8 +299,8 @@ def test_settings_that_cannot_be(wrong):
 
 
 def test_activations_of_an_earlier_text_are_refused(warehouse):
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
 
     ingest_corpus(warehouse, "two", "made up", lambda: [Document("d", "The cat sees the dog.")])
     with pytest.raises(UsageError, match="activations of corpus 'two' are of an earlier text"):

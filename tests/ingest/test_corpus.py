@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from ingest import corpus as job
-from ingest.corpus import ingest_corpus
-from ingest.documents import Document, read_documents
-from ingest.sentences import corpus_base
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest import corpus as job
+from nwh.ingest.corpus import ingest_corpus
+from nwh.ingest.documents import Document, read_documents
+from nwh.ingest.sentences import corpus_base
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
 
 DOCUMENTS = [
     Document("d1", "One cat sat. Two dogs ran!!! Three...", (("author", "ann"), ("tag", "x"), ("tag", "y"))),
@@ -78,7 +78,7 @@ def test_what_is_refused(warehouse, monkeypatch):
     with pytest.raises(SourceError, match="no sentence|no text"):
         ingest_corpus(warehouse, "empty", "here", lambda: iter([Document("d", " ")]))
     ingest_corpus(warehouse, "made", "here", lambda: iter(DOCUMENTS))
-    monkeypatch.setattr("ingest.sentences.corpus_base", lambda name: 7)
+    monkeypatch.setattr("nwh.ingest.sentences.corpus_base", lambda name: 7)
     with pytest.raises(UsageError, match="share its sentence ids with 'made'"):
         ingest_corpus(warehouse, "other", "here", lambda: iter(DOCUMENTS))
 

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import pytest
 
-from ingest.demo_facts import (
+from nwh.ingest.demo_facts import (
     FACTS,
     FREQUENCIES,
     RELATIONS,
@@ -15,7 +15,7 @@ from ingest.demo_facts import (
     fact_words,
     write_prompts,
 )
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 
 def words_of(text):

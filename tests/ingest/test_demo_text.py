@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest import demo_text
-from ingest.demo_text import demo_documents, prose
+from nwh.ingest import demo_text
+from nwh.ingest.demo_text import demo_documents, prose
 
 ROOT = Path(__file__).parents[2]
 RUN = """
 import json, sys
-from ingest.demo_text import demo_documents
+from nwh.ingest.demo_text import demo_documents
 before = set(sys.modules)
 documents = [(d.doc_id, d.text, d.metadata) for d in demo_documents(60_000)]
 imported = sorted(name for name in set(sys.modules) - before if "." not in name)

@@ -12,18 +12,18 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from ingest import distances as job
-from ingest.distance_sums import DistanceSums
-from ingest.distances import DistanceSettings, ingest_distances
-from ingest.models import load
+from nwh.cli import comparison
+from nwh.cli.state import State
+from nwh.ingest import distances as job
+from nwh.ingest.distance_sums import DistanceSums
+from nwh.ingest.distances import DistanceSettings, ingest_distances
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.names import split_checkpoint
+from nwh.warehouse.verify import verify
 from tests.conftest import copied, write_tiny_bert
 from tests.ingest.tiny_language_models import save_masked
-from warehouse import Warehouse
-from warehouse.cli import comparison
-from warehouse.cli.state import State
-from warehouse.errors import ModelError, UsageError
-from warehouse.names import split_checkpoint
-from warehouse.verify import verify
 
 TABLES = ["checkpoint_distances", "layer_distances", "neuron_distances"]
 
@@ -119,8 +119,8 @@ def test_distances_equal_two_plain_passes(warehouse, before, after, monkeypatch,
 
 
 def test_a_corpus_without_the_key_is_one_set(warehouse, before, after, add_corpus):
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
 
     ingest_corpus(warehouse, "bare", "here", lambda: [Document("d", "The old king sees a cat. No. A dog sees a bird.")])
     runs = ingest_distances(warehouse, before, after, ["one", "bare"], DistanceSettings("author"))

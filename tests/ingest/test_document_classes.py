@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.corpus import ingest_corpus
-from ingest.document_classes import read_classes
+from nwh.ingest.corpus import ingest_corpus
+from nwh.ingest.document_classes import read_classes
+from nwh.warehouse.errors import UsageError
 from tests.ingest.labelled_documents import TOPICS, documents, make
-from warehouse.errors import UsageError
 
 
 @pytest.fixture(scope="module")

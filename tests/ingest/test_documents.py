@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ingest.documents
-from ingest.documents import Document, parse_metadata_option, read_documents
-from ingest.formats import lines, tables
-from warehouse.errors import SourceError, UsageError
+import nwh.ingest.documents
+from nwh.ingest.documents import Document, parse_metadata_option, read_documents
+from nwh.ingest.formats import lines, tables
+from nwh.warehouse.errors import SourceError, UsageError
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("NWH_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -267,7 +267,7 @@ def test_parquet_that_is_not_text_or_cut_or_not_utf8(tmp_path):
 
 @pytest.mark.parametrize("newest", [1, 3, 2**16])
 def test_a_repeated_id_is_found(tmp_path, monkeypatch, newest):
-    monkeypatch.setattr(ingest.documents._SeenIds, "_NEWEST", newest)
+    monkeypatch.setattr(nwh.ingest.documents._SeenIds, "_NEWEST", newest)
     rows = [{"id": f"n{number}", "text": "t"} for number in range(10)]
     assert len(list(read_documents(write(tmp_path / "x.jsonl", rows)))) == 10
     with pytest.raises(SourceError, match="'n4' occurs twice"):
@@ -321,7 +321,7 @@ def test_hugging_face_data_set(tmp_path):
 PEAK = """
 import re, sys
 from pathlib import Path
-from ingest.documents import read_documents
+from nwh.ingest.documents import read_documents
 def peak():  # not ru_maxrss, which a child inherits from its parent
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = peak()

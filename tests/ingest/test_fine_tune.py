@@ -15,14 +15,14 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer, BertModel
 
-from ingest import fine_tune as job
-from ingest.classifier import Classifier, encode, epoch_batches, hits, pooling_of
-from ingest.fine_tune import FineTuneSettings, fine_tune
-from ingest.models import load
+from nwh.ingest import fine_tune as job
+from nwh.ingest.classifier import Classifier, encode, epoch_batches, hits, pooling_of
+from nwh.ingest.fine_tune import FineTuneSettings, fine_tune
+from nwh.ingest.models import load
+from nwh.warehouse.errors import ModelError, StorageError, UsageError
 from tests.conftest import copied
 from tests.ingest.labelled_documents import TOPICS, documents, make
 from tests.ingest.tiny_language_models import save_causal, save_t5
-from warehouse.errors import ModelError, StorageError, UsageError
 
 SETTINGS = FineTuneSettings("topic", "split", epochs=2, learning_rate=2e-3, batch_size=4, max_tokens=9, min_documents=5)
 
@@ -269,7 +269,7 @@ def test_names_and_folders_that_are_taken(warehouse, model, tmp_path):
     shutil.rmtree(f"{warehouse.storage.uri}/models/tuned")
     with pytest.raises(StorageError, match="is gone"):
         fine_tune(warehouse, model, "one", "tuned", replace(SETTINGS, epochs=1))
-    from ingest.activations import Settings, ingest_activations
+    from nwh.ingest.activations import Settings, ingest_activations
 
     ingest_activations(warehouse, model, ["one"], Settings(("hidden",), k=3, sample=3))
     with pytest.raises(UsageError, match="tiny-bert is stored already, from .*--as"):

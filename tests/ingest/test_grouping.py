@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from ingest.grouping import by_size, k_means, picture
+from nwh.ingest.grouping import by_size, k_means, picture
 
 
 def sse_of(vectors, labels):

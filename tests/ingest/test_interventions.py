@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ingest import interventions as job
-from ingest.attributions import AttributionSettings, ingest_attributions
-from ingest.interventions import InterventionSettings, ingest_interventions
-from ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
-from ingest.models import load
-from ingest.prompts import PromptSettings, ingest_prompts
+from nwh.ingest import interventions as job
+from nwh.ingest.attributions import AttributionSettings, ingest_attributions
+from nwh.ingest.interventions import InterventionSettings, ingest_interventions
+from nwh.ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.models import load
+from nwh.ingest.prompts import PromptSettings, ingest_prompts
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.verify import verify
 from tests.conftest import copied
 from tests.ingest.knowledge.by_hand import score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.verify import verify
 
 TEMPLATES = {
     "masked": ["[MASK] is the capital of {}", "the capital of {} is [MASK]", "we see [MASK] in {}", "old [MASK] in {}"],
@@ -198,7 +198,7 @@ def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, mode
 def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(empty, tmp_path, models, monkeypatch):
     add(empty, tmp_path, models["masked"], concepts=("rome",))
     monkeypatch.setattr(
-        "ingest.intervention_scene.Scene.sets",
+        "nwh.ingest.intervention_scene.Scene.sets",
         {"rome": (np.zeros(20, np.int64), np.arange(20))},
     )
     (run,) = ingest_interventions(empty, models["masked"], "cities", InterventionSettings(("zero",)))
@@ -245,7 +245,7 @@ def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, m
 
 
 def test_probability_0_before_is_stored_and_counted(warehouse, models, monkeypatch):
-    from ingest import intervention_scene
+    from nwh.ingest import intervention_scene
 
     real = intervention_scene.answer_scores
     monkeypatch.setattr(intervention_scene, "answer_scores", lambda *a: [(0.0, rank) for _, rank in real(*a)])

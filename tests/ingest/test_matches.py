@@ -10,16 +10,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ingest import correlation
-from ingest import matches as job
-from ingest.activations import Settings, ingest_activations
-from ingest.correlation import best_partners, centre, orthogonal, partners_by_layer, scale
-from ingest.matches import ingest_matches
-from ingest.models import load
+from nwh.cli import app
+from nwh.ingest import correlation
+from nwh.ingest import matches as job
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.correlation import best_partners, centre, orthogonal, partners_by_layer, scale
+from nwh.ingest.matches import ingest_matches
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 from tests.conftest import copied, made_up_documents, write_tiny_bert
-from warehouse import Warehouse
-from warehouse.cli import app
-from warehouse.errors import UsageError
 
 LAYERS, DEAD = 3, 15
 
@@ -30,8 +30,8 @@ def stored(tmp_path_factory, tiny_bert):
 
     hidden/2/15 of both is constant; layer 1 of the second model only repeats its layer 0.
     """
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
 
     folder = tmp_path_factory.mktemp("matches")
     warehouse = Warehouse.create(folder / "warehouse")

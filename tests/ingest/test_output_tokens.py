@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ingest.models import load
-from ingest.output_tokens import output_tokens
+from nwh.ingest.models import load
+from nwh.ingest.output_tokens import output_tokens
+from nwh.warehouse.errors import UsageError
 from tests.ingest.tiny_language_models import save_causal, save_masked, save_t5
-from warehouse.errors import UsageError
 
 SHAPE = {"vocab_size": 40, "max_position_embeddings": 32, "initializer_range": 0.5}
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from ingest.paraphrases import LEAD_INS, paraphraser, synonym_paraphrases
-from ingest.synonyms import GROUPS
+from nwh.ingest.paraphrases import LEAD_INS, paraphraser, synonym_paraphrases
+from nwh.ingest.synonyms import GROUPS
 
 MEMBERS = [[member.strip() for member in line.split(",")] for line in GROUPS.strip().splitlines()]
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.activations import Settings, ingest_activations
-from ingest.annotations import ingest_annotations
-from ingest.annotators import Annotator, nltk_tagger
-from ingest.models import load
-from ingest.pattern_rows import Rules
-from ingest.pattern_scope import read_scopes, read_sentences, read_sets
-from ingest.patterns import ingest_patterns
-from ingest.stored import stored_checkpoints, stored_model
-from ingest.tree_files import ingest_trees
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.annotations import ingest_annotations
+from nwh.ingest.annotators import Annotator, nltk_tagger
+from nwh.ingest.models import load
+from nwh.ingest.pattern_rows import Rules
+from nwh.ingest.pattern_scope import read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns import ingest_patterns
+from nwh.ingest.stored import stored_checkpoints, stored_model
+from nwh.ingest.tree_files import ingest_trees
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 from tests.conftest import copied
 from tests.ingest.trees import made_up_tree, write_trees
-from warehouse import Warehouse
-from warehouse.errors import UsageError
 
 MODEL = ("tiny-bert", "main")
 

@@ -11,19 +11,19 @@ import pytest
 import scipy.stats
 from prefixspan import PrefixSpan
 
-from ingest import patterns as job
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
-from ingest.pattern_rows import Rules
-from ingest.patterns import ingest_patterns
-from ingest.tree_files import ingest_trees
+from nwh.ingest import patterns as job
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.ingest.pattern_rows import Rules
+from nwh.ingest.patterns import ingest_patterns
+from nwh.ingest.tree_files import ingest_trees
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.schema.neurons import NEURON_PATTERNS
+from nwh.warehouse.verify import verify
 from tests.conftest import copied
 from tests.ingest.trees import write_trees
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.schema import RELATIONS
-from warehouse.schema.neurons import NEURON_PATTERNS
-from warehouse.verify import verify
 
 MODEL, RULES = ("tiny-bert", "main"), Rules(min_support=0.1, max_length=3)
 
@@ -234,7 +234,7 @@ def test_blocks_of_neurons_change_nothing(warehouse, monkeypatch):
     ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], kinds=["word"])
     before = rows_of(warehouse)
     monkeypatch.setattr(job, "BLOCK", 5)
-    monkeypatch.setattr("ingest.pattern_rows._ROWS", 30)
+    monkeypatch.setattr("nwh.ingest.pattern_rows._ROWS", 30)
     ingest_patterns(warehouse, *MODEL, RULES, corpora=["one"], kinds=["word"], again=True)
     assert rows_of(warehouse).equals(before)
 
@@ -252,7 +252,7 @@ def groups_of(warehouse):
 
 
 def test_rows_lie_by_text_within_blocks_of_neurons(warehouse, monkeypatch):
-    monkeypatch.setattr("ingest.pattern_rows._ROWS", 300)
+    monkeypatch.setattr("nwh.ingest.pattern_rows._ROWS", 300)
     monkeypatch.setitem(RELATIONS, "neuron_patterns", replace(NEURON_PATTERNS, rows_per_group=64))
     choice = {"corpora": ["one"], "sites": ["hidden"], "kinds": ["word"]}
     ingest_patterns(warehouse, *MODEL, RULES, **choice)

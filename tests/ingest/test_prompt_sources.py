@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from ingest.prompt_sources import Prompt, Reading, read_prompt_file
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.prompt_sources import Prompt, Reading, read_prompt_file
+from nwh.warehouse.errors import SourceError, UsageError
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from ingest.prompts import PromptSettings, ingest_prompts
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.verify import verify
+from nwh.ingest.prompts import PromptSettings, ingest_prompts
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.verify import verify
 
 
 @pytest.fixture
@@ -159,6 +159,6 @@ def test_names_and_numbers_that_cannot_be(warehouse, write, monkeypatch):
     with pytest.raises(UsageError, match="--min-prompts must be at least 1"):
         PromptSettings(min_prompts=0)
     ingest_prompts(warehouse, path, "own")
-    monkeypatch.setattr("ingest.sentences.corpus_base", lambda name: 0)
+    monkeypatch.setattr("nwh.ingest.sentences.corpus_base", lambda name: 0)
     with pytest.raises(UsageError, match="'two' would share its prompt ids with 'own'"):
         ingest_prompts(warehouse, path, "two")

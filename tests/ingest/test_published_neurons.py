@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from ingest.published_neurons import ingest_published_neurons
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.verify import verify
+from nwh.ingest.published_neurons import ingest_published_neurons
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.verify import verify
 
 
 @pytest.fixture

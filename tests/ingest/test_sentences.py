@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer, PunktTrainer
 
-from ingest import sentences
-from ingest.documents import Document
-from ingest.sentences import MAX_SENTENCES, corpus_base, normalize, punkt_splitter
-from warehouse.errors import SourceError
+from nwh.ingest import sentences
+from nwh.ingest.documents import Document
+from nwh.ingest.sentences import MAX_SENTENCES, corpus_base, normalize, punkt_splitter
+from nwh.warehouse.errors import SourceError
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("NWH_TEST_DATA") or ROOT.parent / "shared" / "data")

@@ -2,9 +2,9 @@ from collections import Counter
 
 import torch
 
-from ingest.demo_facts import fact_answers, fact_sentences, fact_words
-from ingest.tiny_batches import batches, encode, masking, next_tokens
-from ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
+from nwh.ingest.demo_facts import fact_answers, fact_sentences, fact_words
+from nwh.ingest.tiny_batches import batches, encode, masking, next_tokens
+from nwh.ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
 
 TEXTS = list(fact_sentences())[:300]
 

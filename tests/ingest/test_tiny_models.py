@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ingest import tiny_models
-from ingest.demo_facts import fact_answers, fact_sentences, fact_words
-from ingest.models import list_checkpoints, load
-from ingest.tiny_models import Recipe, train_tiny
-from warehouse.errors import StorageError, UsageError
-from warehouse.progress import Progress
+from nwh.ingest import tiny_models
+from nwh.ingest.demo_facts import fact_answers, fact_sentences, fact_words
+from nwh.ingest.models import list_checkpoints, load
+from nwh.ingest.tiny_models import Recipe, train_tiny
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.progress import Progress
 
 TEXTS = list(fact_sentences())[:300]
 SMALL = Recipe(vocab_size=300, n_layers=1, d_model=32, n_heads=2, max_tokens=16, steps=12, batch_size=8)

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from ingest.demo_facts import fact_sentences
-from ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
-from warehouse.errors import UsageError
+from nwh.ingest.demo_facts import fact_sentences
+from nwh.ingest.tiny_tokenizers import train_byte_pairs, train_wordpiece
+from nwh.warehouse.errors import UsageError
 
 TEXTS = list(fact_sentences())[:300]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import nltk
 import pytest
 
-from ingest.corpus import ingest_corpus
-from ingest.documents import read_documents
-from ingest.tree_files import ingest_trees
+from nwh.ingest.corpus import ingest_corpus
+from nwh.ingest.documents import read_documents
+from nwh.ingest.tree_files import ingest_trees
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.verify import verify
 from tests.ingest.trees import write_trees
-from warehouse import Warehouse
-from warehouse.errors import SourceError, UsageError
-from warehouse.verify import verify
 
 TWO = "( (S (NP-SBJ-1 (DT The) (NN cat)) (VP (VBD sat) (NP (-NONE- *-1))) (. .)) )\n(S (NP (PRP I))\n (VP (VBP run)))\n"
 

@@ -6,8 +6,8 @@ from math import sin
 from pathlib import Path
 from random import Random
 
+from nwh.warehouse import Warehouse
 from tests.warehouse.knowledge_rows import columns
-from warehouse import Warehouse
 
 LAYERS, WIDTHS = 3, {"hidden": 12, "ffn": 15}
 CORPORA = {"news": 40, "tweets": 30}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from random import Random
 
-from warehouse import Warehouse
+from nwh.warehouse import Warehouse
 
 LAYERS, WIDTH = 3, 5
 STEPS = {

@@ -8,10 +8,10 @@ from statistics import mean, median
 import numpy as np
 import pytest
 
+from nwh.warehouse import Warehouse, across_queries, kept, pair_queries
+from nwh.warehouse.across_queries import FIGURES, WORD_FIGURES, NeuronMap
+from nwh.warehouse.pair_queries import Pair
 from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, PAIR, SCOPES, SETS, WIDTHS, Rows
-from warehouse import Warehouse, across_queries, kept, pair_queries
-from warehouse.across_queries import FIGURES, WORD_FIGURES, NeuronMap
-from warehouse.pair_queries import Pair
 
 BASE = ("base", "main", "hidden")
 

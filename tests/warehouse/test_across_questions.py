@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from warehouse import Warehouse
-from warehouse.questions import questions
+from nwh.warehouse import Warehouse
+from nwh.warehouse.questions import questions
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N = {"a": 60, "b": 9}

@@ -6,10 +6,10 @@ from collections import OrderedDict
 
 import pytest
 
+from nwh.warehouse import at_hand, kept, related_queries, search_queries
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.search_queries import Filters
 from tests.warehouse.across_rows import write_with_sample
-from warehouse import at_hand, kept, related_queries, search_queries
-from warehouse.neurons import Neuron
-from warehouse.search_queries import Filters
 
 CLASSES = ("dead", "token detector", "n-gram detector", "positional", "class-selective")
 PLACE = {"model": "base", "checkpoint": "main", "site": "hidden"}

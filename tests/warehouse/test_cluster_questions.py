@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from warehouse import Warehouse
+from nwh.warehouse import Warehouse
 
 PLACE = {"model": "m", "checkpoint": "1000", "site": "ffn"}
 CLUSTERS = [0] * 6 + [1] * 4 + [2] * 2  # of the 12 neurons of both layers

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+from nwh.cli import app
+from nwh.warehouse.docs import data_dictionary
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import check_name, scope_of, short_name, split_list, step_of
 from tests import forked
-from warehouse.cli import app
-from warehouse.docs import data_dictionary
-from warehouse.errors import UsageError
-from warehouse.names import check_name, scope_of, short_name, split_list, step_of
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,11 @@ def test_every_command_has_help_with_an_example(nwh):
 def test_a_process_of_its_own_does_the_same(filled, place, environment, arguments, code):
     """Other tests fork a process that has imported already what commands import."""
     query = "select corpus, text from sentences order by all"
-    command = [sys.executable, "-m", "warehouse.cli", *arguments]
+    command = [sys.executable, "-m", "nwh", *arguments]
     alone = subprocess.run(command, input=query.encode(), capture_output=True, cwd=place, env=environment, check=False)
     also = filled(*arguments, stdin=query, binary=True, code=code)
     assert (alone.returncode, alone.stderr) == (code, also.stderr)
-    assert alone.stdout.replace(b"python -m warehouse.cli", b"nwh") == also.stdout
+    assert alone.stdout.replace(b"python -m nwh", b"nwh") == also.stdout
 
 
 def test_formats_keep_numbers_lists_and_nulls(filled):

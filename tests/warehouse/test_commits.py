@@ -11,9 +11,9 @@ from random import Random
 import pyarrow as pa
 import pytest
 
-from warehouse import Warehouse
-from warehouse.errors import BusyError, ModelError, StorageError
-from warehouse.tables import Tables
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import BusyError, ModelError, StorageError
+from nwh.warehouse.tables import Tables
 
 ROW = {"source": ["s"], "n_documents": [1], "settings": ["{}"]}
 
@@ -251,7 +251,7 @@ def test_a_stale_damaged_or_missing_catalog_file_is_never_believed(warehouse):
 def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):
     code = f"""
         import os, signal
-        from warehouse import Warehouse
+        from nwh.warehouse import Warehouse
         warehouse = Warehouse.open({warehouse.storage.uri!r})
         with warehouse.run("corpus", {{"corpus": "a"}}, {{}}) as run:
             print(run.run_id, flush=True)
@@ -267,8 +267,8 @@ def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):
 def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehouse):
     import numpy as np
 
-    from warehouse import partial
-    from warehouse.status import COLUMNS, status
+    from nwh.warehouse import partial
+    from nwh.warehouse.status import COLUMNS, status
 
     store(warehouse, "a", ["1"])
     description = {"run_id": "r1", "done": 3, "total": 9, "seconds": 1.5}

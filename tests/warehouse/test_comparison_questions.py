@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from warehouse import Warehouse
-from warehouse.questions import questions
+from nwh.warehouse import Warehouse
+from nwh.warehouse.questions import questions
 
 PAIR = {"model_before": "base", "checkpoint_before": "main", "model_after": "tuned", "checkpoint_after": "main"}
 LAYERS, WIDTH = 2, 10

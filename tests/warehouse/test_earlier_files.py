@@ -8,8 +8,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from nwh.warehouse import Warehouse
 from tests.warehouse.test_search_queries import PATTERNS, pattern_rows
-from warehouse import Warehouse
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
 
@@ -54,7 +54,7 @@ def test_a_column_that_some_files_lack_is_made_of_others(tmp_path, poles):
 
 
 def test_a_file_that_lacks_another_column_is_named(tmp_path):
-    from warehouse.errors import StorageError
+    from nwh.warehouse.errors import StorageError
 
     warehouse = Warehouse.create(tmp_path)
     write(warehouse)

@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 import pytest
 
+from nwh.warehouse import Warehouse, figures, kept, top
 from tests.warehouse.across_rows import Rows
-from warehouse import Warehouse, figures, kept, top
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from warehouse import Warehouse, kept
+from nwh.warehouse import Warehouse, kept
 
 
 @pytest.fixture(autouse=True)

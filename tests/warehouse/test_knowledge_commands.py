@@ -7,9 +7,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from ingest.demo_facts import fact_sentences, write_prompts
-from warehouse.cli import app
-from warehouse.errors import UsageError
+from nwh.cli import app
+from nwh.ingest.demo_facts import fact_sentences, write_prompts
+from nwh.warehouse.errors import UsageError
 
 
 @pytest.fixture(scope="module")

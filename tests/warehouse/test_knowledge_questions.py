@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from nwh.warehouse import Warehouse
+from nwh.warehouse.questions import questions
 from tests.warehouse.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows
-from warehouse import Warehouse
-from warehouse.questions import questions
 
 VIEWS = [question for question in questions() if question.room == "5_knowledge"]
 

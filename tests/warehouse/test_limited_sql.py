@@ -10,10 +10,10 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from warehouse import Warehouse
-from warehouse.errors import UsageError
-from warehouse.limited_sql import open_limited, run
-from warehouse.output import Format
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.limited_sql import open_limited, run
+from nwh.warehouse.output import Format
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
-from warehouse import Warehouse, neuron_queries
-from warehouse.errors import StorageError, UsageError
-from warehouse.names import step_of
-from warehouse.neuron_queries import Extent
-from warehouse.neurons import Neuron
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse, neuron_queries
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.names import step_of
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.neurons import Neuron
 
 NEURON = Neuron("tiny", "step200", "ffn", 2, 11)
 BOTH = ("one", "two")
@@ -24,8 +24,8 @@ BOTH = ("one", "two")
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory, tiny_bert):
     """Two corpora; checkpoints step200 (both corpora), step1000 and main of one model."""
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
     from tests.conftest import made_up_documents
 
     made = Warehouse.create(tmp_path_factory.mktemp("queries") / "warehouse")

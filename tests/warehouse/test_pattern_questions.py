@@ -10,15 +10,15 @@ from functools import partial
 import pytest
 import scipy.stats
 
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
-from ingest.pattern_rows import Rules
-from ingest.patterns import ingest_patterns
-from ingest.tree_files import ingest_trees
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.ingest.pattern_rows import Rules
+from nwh.ingest.patterns import ingest_patterns
+from nwh.ingest.tree_files import ingest_trees
+from nwh.warehouse import Warehouse, kept, output, table2
+from nwh.warehouse.neurons import Neuron, describe
+from nwh.warehouse.words import TAGS, of_neuron
 from tests.ingest.trees import write_trees
-from warehouse import Warehouse, kept, output, table2
-from warehouse.neurons import Neuron, describe
-from warehouse.words import TAGS, of_neuron
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
 NEURON = Neuron("tiny-bert", "main", "hidden", 1, 4)
@@ -80,7 +80,7 @@ def test_neuron_words(warehouse, sentences):
 @pytest.mark.parametrize("size", ["kept", "too many"])
 def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, size):
     monkeypatch.setattr(kept, "_kept", OrderedDict())
-    monkeypatch.setattr("warehouse.words._MOST_SENTENCES", 100 if size == "too many" else 1000)  # two has fewer
+    monkeypatch.setattr("nwh.warehouse.words._MOST_SENTENCES", 100 if size == "too many" else 1000)  # two has fewer
     shares = []
     for neuron in (NEURON, replace(NEURON, neuron=5)):
         annotator = table2.annotator_of(warehouse, ["one", "two"])

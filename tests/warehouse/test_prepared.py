@@ -6,8 +6,7 @@ from collections import OrderedDict
 
 import pytest
 
-from tests.warehouse.across_rows import PAIR, SCOPES, SETS, write_with_sample
-from warehouse import (
+from nwh.warehouse import (
     Warehouse,
     across_queries,
     at_hand,
@@ -19,12 +18,13 @@ from warehouse import (
     search_queries,
     table2,
 )
-from warehouse.errors import StorageError
-from warehouse.figures import words_of_classes
-from warehouse.neurons import Neuron
-from warehouse.pair_queries import Pair
-from warehouse.search_queries import Filters
-from warehouse.top import top_sentences
+from nwh.warehouse.errors import StorageError
+from nwh.warehouse.figures import words_of_classes
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.pair_queries import Pair
+from nwh.warehouse.search_queries import Filters
+from nwh.warehouse.top import top_sentences
+from tests.warehouse.across_rows import PAIR, SCOPES, SETS, write_with_sample
 
 PLACE = {"model": "base", "checkpoint": "main", "site": "hidden"}
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import scipy.stats
 
-from warehouse import Warehouse
-from warehouse.questions import questions
+from nwh.warehouse import Warehouse
+from nwh.warehouse.questions import questions
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N, K, LAYERS, WIDTH = 120, 30, 3, 20

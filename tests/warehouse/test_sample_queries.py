@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse, neuron_queries, related_queries, sample_queries
+from nwh.warehouse.neurons import Neuron
 from tests.warehouse.knowledge_rows import STEPS, Rows
-from warehouse import Warehouse, neuron_queries, related_queries, sample_queries
-from warehouse.neurons import Neuron
 
 NEURON = Neuron("tiny", "main", "ffn", 2, 11)
 BOTH = ("one", "two")
@@ -20,8 +20,8 @@ BOTH = ("one", "two")
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory, tiny_bert):
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import Document
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import Document
     from tests.conftest import made_up_documents
 
     made = Warehouse.create(tmp_path_factory.mktemp("samples") / "warehouse")
@@ -41,9 +41,9 @@ def sample(warehouse):
 
 @pytest.fixture(params=["kept", "too large to keep"])
 def size(request, monkeypatch):
-    monkeypatch.setattr("warehouse.kept._kept", OrderedDict())
+    monkeypatch.setattr("nwh.warehouse.kept._kept", OrderedDict())
     if request.param != "kept":
-        monkeypatch.setattr("warehouse.at_hand.MOST_BYTES", 1)
+        monkeypatch.setattr("nwh.warehouse.at_hand.MOST_BYTES", 1)
 
 
 @pytest.mark.usefixtures("size")

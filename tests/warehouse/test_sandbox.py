@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nwh.warehouse import Warehouse, catalog
+from nwh.warehouse.errors import UsageError
 from tests.conftest import copied
-from warehouse import Warehouse, catalog
-from warehouse.errors import UsageError
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from nwh.warehouse import Warehouse, search_queries
+from nwh.warehouse.neuron_queries import Extent
+from nwh.warehouse.search_queries import Aggregation, Filters
 from tests.warehouse.knowledge_rows import Rows, described
-from warehouse import Warehouse, search_queries
-from warehouse.neuron_queries import Extent
-from warehouse.search_queries import Aggregation, Filters
 
 LAYERS, WIDTH = 3, 5
 PATTERNS = {"word": [["the"], ["the", "king"]], "tag": [["DT", "NN"], ["DT"]], "tree": [["(NP (DT) (NN))"]]}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse import neuron_queries
-from warehouse.neuron_queries import Answer
-from warehouse.statements import literal, written_out
+from nwh.warehouse import neuron_queries
+from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.statements import literal, written_out
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT
@@ -55,7 +55,7 @@ def test_tables_at_hand_become_the_views_that_count_them():
 
 @pytest.fixture
 def asked(add_corpus, tmp_path):
-    from warehouse import Warehouse
+    from nwh.warehouse import Warehouse
 
     made = Warehouse.create(tmp_path / "warehouse")
     add_corpus(made, "it", 9)

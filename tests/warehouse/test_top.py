@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from warehouse import Warehouse, at_hand, kept, top
+from nwh.warehouse import Warehouse, at_hand, kept, top
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn"}
 FIRST, N, K, LAYERS, WIDTH = 5000, 60, 9, 2, 4

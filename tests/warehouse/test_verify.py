@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.activations import Settings, ingest_activations
-from ingest.models import load
+from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.models import load
+from nwh.warehouse import Warehouse
+from nwh.warehouse.verify import verify
 from tests.conftest import copied
-from warehouse import Warehouse
-from warehouse.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_two_checkpoints_with_the_same_weights(warehouse, tiny_bert):
 
 
 def test_leftovers_are_named_but_not_wrong(warehouse, monkeypatch, tiny_bert):
-    from ingest import activations as job
+    from nwh.ingest import activations as job
 
     monkeypatch.setattr(job, "BLOCK", 20)
     real = job._Job._block

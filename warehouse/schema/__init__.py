@@ -3,7 +3,7 @@
 `nwh docs` prints it. One module per subject.
 """
 
-from warehouse.schema.across import (
+from nwh.warehouse.schema.across import (
     CHECKPOINT_DISTANCES,
     LAYER_CLUSTERS,
     LAYER_DISTANCES,
@@ -11,7 +11,7 @@ from warehouse.schema.across import (
     NEURON_DISTANCES,
     NEURON_MATCHES,
 )
-from warehouse.schema.knowledge import (
+from nwh.warehouse.schema.knowledge import (
     ATTRIBUTION_QUALITY,
     ATTRIBUTIONS,
     CONCEPTS,
@@ -20,7 +20,7 @@ from warehouse.schema.knowledge import (
     PROMPTS,
     PUBLISHED_NEURONS,
 )
-from warehouse.schema.neurons import (
+from nwh.warehouse.schema.neurons import (
     ACTIVATION_SAMPLE,
     CHECKPOINTS,
     NEURON_PATTERNS,
@@ -28,9 +28,9 @@ from warehouse.schema.neurons import (
     NEURON_TOPK,
     SENTENCE_TOKENS,
 )
-from warehouse.schema.relation import Column, Relation
-from warehouse.schema.runs import RUNS
-from warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
+from nwh.warehouse.schema.relation import Column, Relation
+from nwh.warehouse.schema.runs import RUNS
+from nwh.warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
 
 __all__ = ["RELATIONS", "RUNS", "Column", "Relation"]
 

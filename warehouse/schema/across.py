@@ -1,6 +1,6 @@
 """What groups of neurons do together, and how two checkpoints differ."""
 
-from warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
+from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
 
 _SCOPE = Column("scope", "text", "corpora it was computed over: their sorted names joined by `+`")
 _PAIR = (

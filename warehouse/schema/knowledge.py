@@ -1,6 +1,6 @@
 """Prompts, what each feed-forward neuron contributes to an answer, and what changing neurons does."""
 
-from warehouse.schema.relation import (
+from nwh.warehouse.schema.relation import (
     ANSWER_LAYER,
     ANSWER_NEURON,
     CHECKPOINT,

@@ -1,6 +1,6 @@
 """Checkpoints, and what their neurons did on sentences."""
 
-from warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SENTENCE_ID, SITE, Column, Relation
+from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SENTENCE_ID, SITE, Column, Relation
 
 CHECKPOINTS = Relation(
     "checkpoints",

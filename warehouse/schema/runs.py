@@ -1,6 +1,6 @@
 """What ran."""
 
-from warehouse.schema.relation import Column, Relation
+from nwh.warehouse.schema.relation import Column, Relation
 
 RUNS = Relation(
     "runs",

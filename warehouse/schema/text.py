@@ -1,6 +1,6 @@
 """Corpora, their sentences, and what annotators say of these."""
 
-from warehouse.schema.relation import CORPUS, SENTENCE_ID, Column, Relation
+from nwh.warehouse.schema.relation import CORPUS, SENTENCE_ID, Column, Relation
 
 CORPORA = Relation(
     "corpora",

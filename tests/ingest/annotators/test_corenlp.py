@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ingest.annotators import choose
-from warehouse.errors import SourceError, UsageError
+from nwh.ingest.annotators import choose
+from nwh.warehouse.errors import SourceError, UsageError
 
 # the parts of a CoreNLP 4.5 answer that are read, and some that are not
 EXCHANGE = {

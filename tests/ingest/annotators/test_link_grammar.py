@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from ingest.annotators import choose, link_grammar
-from ingest.mining.trees import parse_tree
-from warehouse.errors import UsageError
+from nwh.ingest.annotators import choose, link_grammar
+from nwh.ingest.mining.trees import parse_tree
+from nwh.warehouse.errors import UsageError
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import nltk
 import pytest
 
-from ingest.annotators import choose, nltk_tagger
-from ingest.mining.trees import parse_tree
-from warehouse.errors import UsageError
+from nwh.ingest.annotators import choose, nltk_tagger
+from nwh.ingest.mining.trees import parse_tree
+from nwh.warehouse.errors import UsageError
 
 SENTENCES = [
     "The old king (Arthur) doesn't see 3.5 cats.",
@@ -92,7 +92,7 @@ def test_nltk_without_data_names_the_download(monkeypatch):
 
 @pytest.mark.usefixtures("needs_nltk_data")
 def test_auto_takes_nltk_where_spacy_has_no_pipeline(monkeypatch):
-    from ingest.annotators import spacy_pipeline
+    from nwh.ingest.annotators import spacy_pipeline
 
     monkeypatch.setattr(spacy_pipeline, "PIPELINES", ("no_such_pipeline",))
     annotator = choose("auto")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.passes import family_of_answers
-from ingest.models import load
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.passes import family_of_answers
+from nwh.ingest.models import load
 from tests.ingest.models.conftest import save_model, save_tokenizer
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from ingest.knowledge import staircase
-from ingest.knowledge.attribution import answer_activations, answer_scores, attribute
-from ingest.knowledge.inputs import PromptInput
-from ingest.knowledge.passes import family_of_answers, rank
-from ingest.knowledge.rules import Rule, clenshaw_curtis, rule_named
-from ingest.models import load
+from nwh.ingest.knowledge import staircase
+from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.passes import family_of_answers, rank
+from nwh.ingest.knowledge.rules import Rule, clenshaw_curtis, rule_named
+from nwh.ingest.models import load
+from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
-from warehouse.errors import ModelError, UsageError
 
 
 def attributed(model, prompts, rule):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from ingest.knowledge import staircase
-from ingest.knowledge.attribution import answer_activations, answer_scores
-from ingest.knowledge.intervention import Edit, intervene
-from ingest.knowledge.passes import family_of_answers
+from nwh.ingest.knowledge import staircase
+from nwh.ingest.knowledge.attribution import answer_activations, answer_scores
+from nwh.ingest.knowledge.intervention import Edit, intervene
+from nwh.ingest.knowledge.passes import family_of_answers
+from nwh.warehouse.errors import UsageError
 from tests.ingest.knowledge.by_hand import score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
-from warehouse.errors import UsageError
 
 
 def draw_edits(model, seed=0):

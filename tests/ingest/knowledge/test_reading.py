@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from ingest.knowledge.reading import PromptRow, read_prompts, unrelated_prompt
-from ingest.models import load
+from nwh.ingest.knowledge.reading import PromptRow, read_prompts, unrelated_prompt
+from nwh.ingest.models import load
+from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.tiny_language_models import save_causal, save_masked, save_t5
-from warehouse.errors import ModelError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_concepts_need_enough_prompts_that_the_model_can_read(masked):
 
 
 def test_many_prompts_at_once_are_read_as_one_by_one(masked, monkeypatch):
-    from ingest.knowledge import reading
+    from nwh.ingest.knowledge import reading
 
     rows = [
         mlm(

@@ -1,8 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from ingest.mining.encoding import encode
-from warehouse.errors import SourceError
+from nwh.ingest.mining.encoding import encode
+from nwh.warehouse.errors import SourceError
 
 
 def spelled(encoded):

@@ -1,8 +1,8 @@
 import nltk
 import pytest
 
-from ingest.mining.forest import encode_trees
-from warehouse.errors import SourceError
+from nwh.ingest.mining.forest import encode_trees
+from nwh.warehouse.errors import SourceError
 
 TEXT = "(S (NP (DT a) (JJ b) (NN c)) (VP (VB d) (NP (NN e)) (PP (IN f) (NP (NN g)))) (. h))"
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.mining.patterns import check_set, merge, minimum_count, pack_weights
-from warehouse.errors import UsageError
+from nwh.ingest.mining.patterns import check_set, merge, minimum_count, pack_weights
+from nwh.warehouse.errors import UsageError
 
 
 def rows_of(patterns):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mining import sequences
-from ingest.mining.encoding import EncodedSentences, encode
-from ingest.mining.sequences import count_sequences, mine_sequences
-from warehouse.errors import UsageError
+from nwh.ingest.mining import sequences
+from nwh.ingest.mining.encoding import EncodedSentences, encode
+from nwh.ingest.mining.sequences import count_sequences, mine_sequences
+from nwh.warehouse.errors import UsageError
 
 
 def corpus_of(sentences):
@@ -155,8 +155,8 @@ def test_memory_is_that_of_the_sets_in_work_not_of_the_block():
     script = """
 import resource, sys
 import numpy as np
-from ingest.mining.encoding import EncodedSentences
-from ingest.mining.sequences import count_sequences, mine_sequences
+from nwh.ingest.mining.encoding import EncodedSentences
+from nwh.ingest.mining.sequences import count_sequences, mine_sequences
 draw = np.random.default_rng(0)
 items = (draw.zipf(1.3, 30_000 * 25) % 20_000).astype(np.int32)
 corpus = EncodedSentences.of_ids([""] * 20_000, items, np.arange(0, len(items) + 1, 25))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, false_discovery_control
 from sklearn.metrics import roc_auc_score
 
-from ingest.mining.statistics import (
+from nwh.ingest.mining.statistics import (
     benjamini_hochberg,
     first_half,
     g2,
@@ -13,7 +13,7 @@ from ingest.mining.statistics import (
     lift,
     p_value,
 )
-from warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError
 
 cells = st.integers(0, 2000)
 

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mining import sequences
-from ingest.mining.forest import encode_trees
-from ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
-from ingest.mining.trees import clean, read_trees
-from warehouse.errors import UsageError
+from nwh.ingest.mining import sequences
+from nwh.ingest.mining.forest import encode_trees
+from nwh.ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
+from nwh.ingest.mining.trees import clean, read_trees
+from nwh.warehouse.errors import UsageError
 
 
 def write(tree):

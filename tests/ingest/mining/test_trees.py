@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mining.trees import clean, parse_tree, read_trees
-from warehouse.errors import SourceError
+from nwh.ingest.mining.trees import clean, parse_tree, read_trees
+from nwh.warehouse.errors import SourceError
 
 MRG = """( (S
     (NP-SBJ-1 (DT The) (NN jury))

@@ -5,7 +5,7 @@ import torch
 from safetensors.numpy import load_file
 from scipy.special import erf, softmax
 
-from ingest.models import capture, forward, load
+from nwh.ingest.models import capture, forward, load
 
 HEADS, WIDTH = 4, 6
 IDS = np.array([5, 9, 14, 7, 21, 9, 6])

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ingest.models import capture, forward, load
-from ingest.models.families import T5_DECODER
-from warehouse.errors import UsageError
+from nwh.ingest.models import capture, forward, load
+from nwh.ingest.models.families import T5_DECODER
+from nwh.warehouse.errors import UsageError
 
 LENGTHS = (9, 5, 2, 7)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ingest.models import FAMILIES, Family, capture, family_of, forward, load
-from ingest.models.families import ALBERT, BERT, ELECTRA, GPT2, LLAMA, T5, objective_of
-from warehouse.errors import UsageError
+from nwh.ingest.models import FAMILIES, Family, capture, family_of, forward, load
+from nwh.ingest.models.families import ALBERT, BERT, ELECTRA, GPT2, LLAMA, T5, objective_of
+from nwh.warehouse.errors import UsageError
 
 
 def test_every_model_type_belongs_to_one_family():

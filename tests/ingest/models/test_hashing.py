@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ingest.models.hashing import weights_sha256
-from warehouse.errors import ModelError
+from nwh.ingest.models.hashing import weights_sha256
+from nwh.warehouse.errors import ModelError
 
 
 def tensors(seed=0):

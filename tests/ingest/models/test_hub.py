@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ingest.models import load
+from nwh.ingest.models import load
 
 COMMITS = {"main": "a" * 40, "step1000": "b" * 40, "step20": "c" * 40}
 
@@ -86,8 +86,8 @@ def run(statements, home, **settings):
     """Run statements in a process of their own, for the hub's address is read at import; what each prints."""
     program = (
         "import contextlib, io, json, sys\n"
-        "from warehouse.errors import NwhError\n"
-        "from ingest.models import *\n"
+        "from nwh.warehouse.errors import NwhError\n"
+        "from nwh.ingest.models import *\n"
         "for statement in sys.argv[1:]:\n"
         "    with contextlib.redirect_stdout(io.StringIO()) as printed:\n"
         "        try:\n            exec(statement)\n"

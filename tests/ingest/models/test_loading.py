@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ingest.models import forward, load
-from ingest.models.hashing import weights_sha256
-from ingest.models.loading import pick_device
-from warehouse.errors import UsageError
-from warehouse.schema import RELATIONS
+from nwh.ingest.models import forward, load
+from nwh.ingest.models.hashing import weights_sha256
+from nwh.ingest.models.loading import pick_device
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.schema import RELATIONS
 
 
 def test_the_row_of_every_family(case, model_folder):
@@ -167,7 +167,7 @@ def test_loading_prints_nothing_and_restores_the_settings_of_transformers(tmp_pa
     code = (
         "import sys\n"
         "from transformers.utils import logging\n"
-        "from ingest.models import load\n"
+        "from nwh.ingest.models import load\n"
         "load(sys.argv[1], device='cpu')\n"
         "assert logging.get_verbosity() == logging.INFO\n"
         "assert logging.is_progress_bar_enabled()\n"

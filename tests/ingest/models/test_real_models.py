@@ -8,7 +8,7 @@ import torch
 from safetensors.numpy import load_file
 from scipy.special import erf
 
-from ingest.models import capture, forward, load, resolve
+from nwh.ingest.models import capture, forward, load, resolve
 
 
 def shipped(package, **options):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.models import list_checkpoints, resolve
-from ingest.models.references import model_name
-from warehouse.errors import ModelError, UsageError
+from nwh.ingest.models import list_checkpoints, resolve
+from nwh.ingest.models.references import model_name
+from nwh.warehouse.errors import ModelError, UsageError
 
 
 def model_at(folder: Path, weights: str = "model.safetensors") -> Path:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ingest.models import load
-from warehouse.errors import ModelError, UsageError
+from nwh.ingest.models import load
+from nwh.warehouse.errors import ModelError, UsageError
 
 
 def pickled(folder):

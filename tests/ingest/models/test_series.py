@@ -6,10 +6,10 @@ import weakref
 
 import pytest
 
-from ingest.models import load
-from ingest.models.series import for_each_checkpoint
-from warehouse.errors import ModelError, UsageError
-from warehouse.progress import Progress
+from nwh.ingest.models import load
+from nwh.ingest.models.series import for_each_checkpoint
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import Progress
 
 
 class Notes(Progress):
@@ -46,7 +46,7 @@ def test_one_is_in_memory_at_a_time(series, monkeypatch):
         alive.append(sum(model() is not None for model in loaded))
         return load(*arguments, **options)
 
-    monkeypatch.setattr("ingest.models.series.load", load_and_look)
+    monkeypatch.setattr("nwh.ingest.models.series.load", load_and_look)
     for_each_checkpoint(lambda model: loaded.append(weakref.ref(model.module)), str(series), ["all"], device="cpu")
     assert len(loaded) == 3
     assert alive == [0, 0, 0]

@@ -5,9 +5,9 @@ import pytest
 import scipy.stats
 import torch
 
-from ingest.summaries.histogram import LEVELS, Histogram
-from ingest.summaries.layer import LayerSummary, NotFiniteError
-from ingest.summaries.moments import Moments
+from nwh.ingest.summaries.histogram import LEVELS, Histogram
+from nwh.ingest.summaries.layer import LayerSummary, NotFiniteError
+from nwh.ingest.summaries.moments import Moments
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.summaries.topk import TopK
+from nwh.ingest.summaries.topk import TopK
 
 
 def full_sort(values: np.ndarray, ordinals: np.ndarray, k: int, pole: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import ingest, knowledge, questions, report, upkeep
-from warehouse.cli.state import State
-from warehouse.errors import NwhError
+from nwh.cli import ingest, knowledge, questions, report, upkeep
+from nwh.cli.state import State
+from nwh.warehouse.errors import NwhError
 
 app = typer.Typer(
     name="nwh",

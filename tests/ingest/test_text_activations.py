@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ingest import live
-from ingest.models import load
-from warehouse.neurons import Neuron
+from nwh.ingest import text_activations as live
+from nwh.ingest.models import load
+from nwh.warehouse.neurons import Neuron
 
 TEXTS = ["the cat sees the dog.", "", "the old king hates the river and the quick bird sees the bird.", "dog"]
 

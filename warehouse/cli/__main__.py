@@ -1,5 +1,0 @@
-"""`python -m warehouse.cli`: the same as `nwh`."""
-
-from warehouse.cli import main
-
-main()
