@@ -278,7 +278,7 @@ def test_too_long_for_memory(tmp_path, monkeypatch):
     for module in (lines, tables):
         monkeypatch.setattr(module, "LONGEST", 100)
     (tmp_path / "x.txt").write_text("word " * 30)
-    with pytest.raises(SourceError, match=r"too long for one document .* use --format lines"):
+    with pytest.raises(SourceError, match=r"too long for one document.* use --format lines"):
         read_documents(str(tmp_path / "x.txt"))
     with pytest.raises(SourceError, match="line 1: longer than"):
         read_documents(str(tmp_path / "x.txt"), format="lines")
