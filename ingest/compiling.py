@@ -18,9 +18,11 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
     """
 
     def compile(function: Function) -> Function:
+        made: Function
         try:
-            return njit(cache=True, **options)(function)
+            made = njit(cache=True, **options)(function)
         except RuntimeError:  # numba finds no folder: "cannot cache function … no locator available"
-            return njit(**options)(function)
+            made = njit(**options)(function)
+        return made
 
     return compile

@@ -40,7 +40,7 @@ def uncompressed(path: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO | lzma.LZMAFile | io.BufferedReader]:
     """Open a file to read its bytes, those of a compressed one decompressed.
 
     SourceError, naming the file, where it cannot be opened or read to its end.

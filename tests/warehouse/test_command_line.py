@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
+from nwh import cli
 from nwh.cli import app
 from nwh.warehouse.docs import data_dictionary
 from nwh.warehouse.errors import UsageError
@@ -234,3 +235,14 @@ def test_versions_and_device(nwh):
     assert list(lines) == ["nwh", "duckdb", "torch", "transformers", "device"]
     assert lines["duckdb"] == duckdb.__version__
     assert lines["device"].split(":")[0] in ("cpu", "cuda", "mps")
+
+
+def test_an_account_without_a_home_gets_one(monkeypatch):
+    def nowhere(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cli.Path, "home", classmethod(nowhere))
+    monkeypatch.setattr(cli, "app", lambda obj: None)
+    monkeypatch.setenv("HOME", "before")
+    cli.main()
+    assert os.environ["HOME"] == "/"
