@@ -153,8 +153,9 @@ def test_a_no_break_space_is_part_of_a_word(tmp_path):
     for items in lists:
         asked = " ".join(items)
         found = search_queries.by_pattern(made, "word", f" {asked} ", Filters("m", "main", "ffn", max_q=1.0), 9)
-        stored = made.sql("select layer, neuron from neuron_patterns where pattern = $1 order by all", [items])
-        assert {(row["layer"], row["neuron"]) for row in found.records} <= set(stored.fetchall())
+        stored = made.sql("select layer, neuron, support, lift from neuron_patterns where pattern = $1", [items])
+        shown = {tuple(row[name] for name in ("layer", "neuron", "support", "lift")) for row in found.records}
+        assert shown <= set(stored.fetchall())
         assert found.records
 
 
