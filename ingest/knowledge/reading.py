@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.passes import is_bidirectional
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -94,17 +95,18 @@ def read_prompts(
     answer: `first` takes prompts whose answer is one token (of a causal or T5 prompt with a concept of its own,
         which is not the answer, the first token); `all` takes longer ones, whose tokens are all scored.
     min_prompts: concepts with fewer prompts left are left out.
-    UsageError: `all` with a masked model, whose mask is one token; a model without a language-model head.
+    UsageError: `all` with a model whose tokens see later ones; a model without a language-model head.
     """
     objective = model.checkpoint.objective
     if answer not in ("first", "all"):
         raise UsageError(f"--answer {answer!r} is not known: use first or all")
-    if answer == "all" and objective == "mlm":
-        raise UsageError(
-            f"--answer all is for causal and T5 models: a mask of {model.checkpoint.model} is one token; use first"
-        )
     if objective not in ("mlm", "clm", "seq2seq"):
         raise UsageError(f"{model.checkpoint.model} has no language-model head: prompts need one that predicts words")
+    if answer == "all" and is_bidirectional(model):
+        raise UsageError(
+            f"--answer all is for causal and T5 models: tokens of {model.checkpoint.model} see later ones, so it "
+            "predicts one at a time; use first"
+        )
     inputs: list[PromptInput] = []
     left_out: dict[str, list[PromptRow]] = {}
     reader = _Reader(model, answer)

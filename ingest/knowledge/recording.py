@@ -36,12 +36,13 @@ class Recording:
     """What one untouched pass leaves.
 
     entry: per layer, block input at the tokens that a joining row computes, [prompts, tokens, d_model].
-    exit: per layer, block output at the tokens that a row carries on, [prompts, tokens, d_model]. Masked models:
-        entry is the answer position alone and exit all tokens; others: both are the answer positions.
+    exit: per layer, block output at the tokens that a row carries on, [prompts, tokens, d_model].
+        Bidirectional models: entry is the answer position alone and exit all tokens; others: both are the answer
+        positions.
     ffn: per layer, values at the answer position, [prompts, d_ffn].
     memories: per layer, its attentions (of a T5 decoder the second is over the encoder's tokens).
-    projections: per layer, what its linear layers before the attention gave, [prompts, tokens, width]; masked
-        models alone.
+    projections: per layer, what its linear layers before the attention gave, [prompts, tokens, width];
+        bidirectional models alone.
     returned: length of the tuple that a block returns, 0 for a bare tensor.
     probability: of the answer, [prompts]. rank: of its first token, [prompts].
     """
@@ -70,11 +71,6 @@ def record(model: LoadedModel, group: Group) -> Recording:
             f"the attention of {type(model.module).__name__} is not transformers' AttentionInterface in this version: "
             "upgrade transformers"
         )
-    if passes.is_masked(model) and any(memory.bias is not None for block in recording.memories for memory in block):
-        raise ModelError(
-            f"{type(model.module).__name__} hides tokens from each other or adds to attention scores, which nwh does "
-            "not follow in masked models: use one whose tokens all see each other"
-        )
     return recording
 
 
@@ -93,7 +89,7 @@ class _Recorder(Interception):
         recording.returned = len(output) if isinstance(output, tuple) else 0
         result = output[0] if recording.returned else output
         recording.entry.append(hidden[self.rows[:, None], positions])
-        recording.exit.append(result if self.masked else result[self.rows[:, None], positions])
+        recording.exit.append(result if self.bidirectional else result[self.rows[:, None], positions])
         return output
 
     def ffn(self, values: Tensor) -> Tensor:

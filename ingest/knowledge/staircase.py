@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.bidirectional_rows import BidirectionalRows
 from nwh.ingest.knowledge.causal_rows import CausalRows
-from nwh.ingest.knowledge.masked_rows import MaskedRows
 from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.rows import Change
 
@@ -43,6 +43,6 @@ def run_rows(recording: Recording, prompt: Tensor, layer: Tensor, change: Change
         prompt, then layer.
     change: gives the `ffn` values at the answer position, at the row's own layer and at each one above.
     """
-    kind = MaskedRows if passes.is_masked(recording.model) else CausalRows
+    kind = BidirectionalRows if passes.is_bidirectional(recording.model) else CausalRows
     with kind(recording, prompt, layer, change):
         return passes.answer_logits_of_rows(recording.model, recording.group)
