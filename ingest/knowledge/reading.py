@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import is_bidirectional
+from nwh.ingest.models.tokens import check_ids, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -278,8 +279,9 @@ class _Reader:
     def _encode(self, texts: Sequence[str], special: bool = True) -> list[_Encoded]:
         if not texts:
             return []
-        encoded: Any = self.tokenizer(
-            list(texts),
+        encoded: Any = encode(
+            self.model,
+            texts,
             add_special_tokens=special,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
@@ -294,6 +296,7 @@ class _Reader:
         found = None if token is None else self.tokenizer.convert_tokens_to_ids(token)
         if found is None or (found == self.tokenizer.unk_token_id and token != self.tokenizer.unk_token):
             raise ModelError(f"the tokenizer of {self.model.checkpoint.model} has no {what}: prompts cannot be asked")
+        check_ids(self.model, [int(found)], str(token))
         return int(found)
 
 

@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class LoadedModel:
     def base(self) -> nn.Module:
         """The model without its head."""
         return self.module.base_model  # type: ignore[no-any-return]
+
+    @cached_property
+    def without_row(self) -> dict[int, str]:
+        """Tokens that the tokenizer knows and the embedding has no row for, by id: none in most models."""
+        return {i: token for token, i in self.tokenizer.get_vocab().items() if i >= self.checkpoint.vocab_size}
 
 
 def load(
