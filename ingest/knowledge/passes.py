@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.models.families import T5, T5_DECODER, Family
+from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -45,11 +45,13 @@ class Group:
 
 def family_of_answers(model: LoadedModel) -> Family:
     """Return the family whose blocks lead to the answer: of a seq2seq model, its decoder's."""
-    return T5_DECODER if model.family == T5 else model.family
+    return model.family.of_answers()
 
 
 def _runner(model: LoadedModel) -> nn.Module:
     """Return the module that runs the blocks and whose output the head reads."""
+    if is_masked(model):
+        return model.base  # DeBERTa-v2 reads its encoder's list of hidden states, not the last one
     return model.base.get_submodule(family_of_answers(model).blocks.rpartition(".")[0])
 
 

@@ -159,8 +159,10 @@ def _config(source: Source, place: dict[str, Any], family: Family | None) -> tup
             values, _ = PreTrainedConfig.get_config_dict(**place)
             family = family or family_of(values.get("model_type", "(none in config.json)"))
             config = AutoConfig.from_pretrained(**place)
-    # Chunks would reach the down projection one after the other; all at once is the same computation.
+    # These would have the down projection run in parts (BLOOM: around its module), ModernBERT's compiled: hooks would
+    # not see it whole. All at once is the same computation.
     config.chunk_size_feed_forward = 0
+    config.slow_but_exact = config.reference_compile = False
     return config, family
 
 
@@ -175,6 +177,8 @@ def _module(
 ) -> Any:
     import transformers
 
+    if objective and family.objective == "encoder":
+        raise ModelError(f"of {config.model_type} the encoder alone is read: name a model whose head predicts words")
     if objective == "encoder":
         raise ModelError(f"{source} has no language-model head ({config.architectures}): name one that has")
     auto = getattr(transformers, _HEADS[objective] if objective else "AutoModel")
