@@ -31,9 +31,9 @@ def token_activations(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]
     """
     from nwh.ingest.text_activations import activations_at_tokens
 
-    source, _ = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
+    source, _, family = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     with _ONE_AT_A_TIME:
-        return activations_at_tokens(_load(source, neuron.checkpoint, neuron.model), neuron, texts)
+        return activations_at_tokens(_load(source, neuron.checkpoint, neuron.model, family), neuron, texts)
 
 
 def text_activations(
@@ -46,9 +46,9 @@ def text_activations(
     """
     from nwh.ingest.text_activations import activations_of_text
 
-    source, _ = _checkpoint(warehouse, model, checkpoint)
+    source, _, family = _checkpoint(warehouse, model, checkpoint)
     with _ONE_AT_A_TIME:
-        return activations_of_text(_load(source, checkpoint, model), site, text, aggregate, special_tokens)
+        return activations_of_text(_load(source, checkpoint, model, family), site, text, aggregate, special_tokens)
 
 
 def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
@@ -59,28 +59,30 @@ def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
     """
     if neuron.site != "ffn":
         raise UsageError(f"{neuron} has no output weights of its own: neurons of site ffn have")
-    source, objective = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
+    source, objective, family = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     if objective == "encoder":
         raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
     from nwh.ingest.output_tokens import output_tokens as tokens_of
 
     with _ONE_AT_A_TIME:
-        return tokens_of(_load(source, neuron.checkpoint, neuron.model, head=True), neuron.layer, neuron.neuron, k)
+        model = _load(source, neuron.checkpoint, neuron.model, family, head=True)
+        return tokens_of(model, neuron.layer, neuron.neuron, k)
 
 
-def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> tuple[str, str]:
-    """Return source and objective of a checkpoint."""
+def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> tuple[str, str, str | None]:
+    """Return source and objective of a checkpoint, and the description of a family that nwh does not know."""
     with warehouse.cursor() as cursor:
-        query = "select source, objective from checkpoints where model = $1 and checkpoint = $2"
+        query = "select source, objective, family_description from checkpoints where model = $1 and checkpoint = $2"
         found = cursor.execute(query, [model, checkpoint]).fetchall()
     if not found:
         raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}")
-    source, objective = found[0]
-    return str(source), str(objective)
+    source, objective, family = found[0]
+    return str(source), str(objective), family
 
 
 @lru_cache(maxsize=2)
-def _load(source: str, checkpoint: str, name: str, head: bool = False) -> LoadedModel:
+def _load(source: str, checkpoint: str, name: str, family: str | None, head: bool = False) -> LoadedModel:
     from nwh.ingest.models import load
+    from nwh.ingest.models.families import described
 
-    return load(source, None if checkpoint == "main" else checkpoint, name=name, head=head)
+    return load(source, None if checkpoint == "main" else checkpoint, name=name, head=head, family=described(family))

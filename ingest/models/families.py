@@ -3,13 +3,16 @@
 `ffn` is read at one place in every family: the input of the down projection. There it is post-activation, and
 for gated MLPs already `act(gate(x)) * up(x)`.
 
-A family that is not listed is described by its user and passed to `load`:
+A family that is not listed is described by its user and passed to `load`, or written into a TOML file for `--family`:
 
->>> BLOOM = Family("bloom", ("bloom",), blocks="h", down="mlp.dense_4h_to_h", objective="clm")
+>>> XGLM = Family("xglm", ("xglm",), blocks="layers", down="fc2", objective="clm")
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -57,6 +60,11 @@ class Family:
     pretraining_head: bool = True
     positions_after_padding: bool = False
     whole_rows: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an objective that there is not."""
+        if self.objective not in _LM_HEADS:
+            raise UsageError(f"objective {self.objective!r} of family {self.name} is not one of {', '.join(_LM_HEADS)}")
 
     def of_answers(self) -> "Family":
         """Return the family whose blocks lead to the answer: of a seq2seq family its decoder's."""
@@ -162,16 +170,74 @@ FAMILIES = (
 )
 
 
-def family_of(model_type: str, families: Iterable[Family] = FAMILIES) -> Family:
-    """Return the family that describes a `config.model_type`; UsageError names the known ones."""
-    for family in families:
+# What the configuration of a model says that is no dense transformer, and what that means.
+_OTHER_KINDS = (
+    (
+        ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts_per_tok"),
+        "it is a mixture of experts, whose tokens meet different feed-forward layers",
+    ),
+    (
+        ("state_size", "ssm_state_size", "mamba_d_state", "d_state", "ssm_cfg", "mamba_num_heads", "rnn_width"),
+        "it is a state-space model, whose blocks have no feed-forward layer",
+    ),
+)
+
+
+def family_of(model_type: str, config: Mapping[str, Any] | None = None) -> Family:
+    """Return the family that describes a `config.model_type`; UsageError says why there is none, and the known ones.
+
+    config: the values of `config.json`.
+    """
+    for family in FAMILIES:
         if model_type in family.model_types:
             return family
-    known = "; ".join(f"{family.name} ({', '.join(family.model_types)})" for family in families)
+    known = ", ".join(family.name for family in FAMILIES)
+    for keys, kind in _OTHER_KINDS:
+        if any((config or {}).get(key) for key in keys):
+            raise UsageError(f"model type {model_type!r} cannot be read: {kind}. nwh knows dense transformers: {known}")
     raise UsageError(
-        f"model type {model_type!r} is not one of the families nwh knows: {known}. "
-        "From Python, pass load(..., family=Family(...)) that says where its blocks are"
+        f"model type {model_type!r} is not of the families nwh knows: {known}. If it is a dense transformer, say where "
+        "its blocks are with --family FILE.toml, or load(..., family=Family(...)) from Python"
     )
+
+
+def family_from(path: Path) -> Family:
+    """Return the family that a TOML file describes, whose keys are the fields of `Family`.
+
+    UsageError: no such file, no TOML, keys that are missing, unknown, or of another type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the family file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the family file {path} is not TOML: {error}") from None
+    return family_of_values(values, f"the family file {path}")
+
+
+def family_of_values(values: Mapping[str, Any], where: str) -> Family:
+    """Return the family that values describe, as `asdict` or a TOML file gives them; UsageError begins with `where`."""
+    types = {field.name: type(field.default) for field in fields(Family)}
+    needed = [name for name, kind in types.items() if kind is type(MISSING) and name != "model_types"]
+    if unknown := sorted(values.keys() - types.keys()):
+        raise UsageError(f"{where} has a key {unknown[0]!r}: use {', '.join(types)}")
+    if missing := [name for name in needed if name not in values]:
+        raise UsageError(f"{where} lacks {missing[0]!r}: a family needs {', '.join(needed)}")
+    for name, value in values.items():
+        kind = list if name == "model_types" else bool if types[name] is bool else str
+        if not isinstance(value, kind) and not (kind is list and isinstance(value, tuple)):
+            raise UsageError(f"{where}: {name} = {value!r} is not a {kind.__name__}")
+    return Family(**{**values, "model_types": tuple(values.get("model_types", ()))})
+
+
+def description_of(family: Family) -> str | None:
+    """Return a family that its user described as JSON, null for those nwh knows: `checkpoints.family_description`."""
+    return None if family in FAMILIES else json.dumps(asdict(family))
+
+
+def described(description: str | None) -> Family | None:
+    """Return the family of a `checkpoints.family_description`; null, for `load` to find it, where nwh knows it."""
+    return None if description is None else family_of_values(json.loads(description), "the stored family")
 
 
 def objective_of(architectures: list[str] | None, family: Family) -> str:

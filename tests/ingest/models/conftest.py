@@ -252,7 +252,8 @@ CASES = [
     _modernbert("modernbert", local_attention=4),
     _modernbert("modernbert-decoder", local_attention=4),
     _causal(
-        "gpt_bigcode", "starcoder", "gelu_pytorch_tanh", "transformer.h.{}.", "mlp.c_fc", "mlp.c_proj", "transformer.ln_f",
+        "gpt_bigcode", "starcoder", "gelu_pytorch_tanh", "transformer.h.{}.", "mlp.c_fc", "mlp.c_proj",
+        "transformer.ln_f",
         model_type="gpt_bigcode", n_embd=24, n_layer=3, n_head=4, n_inner=40, n_positions=40,
     ),
     _gptj("gptj"),

@@ -48,6 +48,7 @@ def test_the_row_of_every_family(case, model_folder):
         "source": str(folder),
         "revision": None,
         "family": case.family,
+        "family_description": None,
         "objective": case.objective,
         "n_layers": case.n_layers,
         "d_model": 24,
