@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.models.families import T5, T5_DECODER, Family
+from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -47,11 +47,13 @@ class Group:
 
 def family_of_answers(model: LoadedModel) -> Family:
     """Return the family whose blocks lead to the answer: of a seq2seq model, its decoder's."""
-    return T5_DECODER if model.family == T5 else model.family
+    return model.family.of_answers()
 
 
 def _runner(model: LoadedModel) -> nn.Module:
     """Return the module that runs the blocks and whose output the head reads."""
+    if model.family.objective == "mlm":
+        return model.base  # DeBERTa-v2 reads its encoder's list of hidden states, not the last one
     return model.base.get_submodule(family_of_answers(model).blocks.rpartition(".")[0])
 
 
@@ -59,16 +61,11 @@ def is_bidirectional(model: LoadedModel) -> bool:
     """Return whether tokens see later ones, so that a change at the answer position changes those before it.
 
     Asked of the model itself, once: configurations turn decoders around in ways of their own (`is_causal`,
-    `use_bidirectional_attention`). ModelError: a sequence-to-sequence model whose decoder does.
+    `use_bidirectional_attention`).
     """
     found = _BIDIRECTIONAL.get(model.module)
     if found is None:
         _BIDIRECTIONAL[model.module] = found = _sees_ahead(model)
-    if found and model.family.objective == "seq2seq":
-        raise ModelError(
-            f"the decoder of {model.checkpoint.model} sees the tokens that it is to predict: use a model whose "
-            "decoder is causal"
-        )
     return found
 
 
