@@ -104,7 +104,18 @@ def _checkpoint(warehouse: Warehouse, model: str, checkpoint: str) -> _Stored:
             [f"{unit}/"],
         ).fetchone()
     how = json.loads(run[0]) if run else {}
-    return _Stored(model, checkpoint, *row, how.get("dtype", "float32"), how.get("pickled", False))
+    source, revision, family, objective, sha256 = row
+    return _Stored(
+        model,
+        checkpoint,
+        source,
+        revision,
+        family,
+        objective,
+        sha256,
+        how.get("dtype", "float32"),
+        how.get("pickled", False),
+    )
 
 
 @lru_cache(maxsize=2)

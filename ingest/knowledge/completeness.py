@@ -45,7 +45,7 @@ def completeness_error(model: LoadedModel, prompt: PromptInput, scores: Tensor, 
             f"{float(probability[0] - probability[1 + layer]):.4g}: nwh does not follow this model's attention, so "
             "nothing is stored. Use another version of transformers, or another model"
         )
-    return own.tolist()  # type: ignore[no-any-return]
+    return own.tolist()
 
 
 def zeroed_probabilities(model: LoadedModel, prompt: PromptInput) -> Tensor:
