@@ -72,7 +72,9 @@ def test_what_loads_the_model_later_finds_its_family(nwh, place):
     np.testing.assert_allclose(found.activations, expected.activations, rtol=1e-5)
     assert live.output_tokens(warehouse, neuron, 3)
     nwh("ingest", "clusters", "--model", "tiny", "--k", "2", "--groups", "2", "--sentences", "20")
-    assert json.loads(nwh("sql", "--format", "json", "select count(*) > 0 as found from clusters")) == [{"found": True}]
+    assert json.loads(nwh("sql", "--format", "json", "select count(*) > 0 as found from neuron_clusters")) == [
+        {"found": True}
+    ]
 
 
 def test_the_other_commands_take_the_file(nwh, place):
