@@ -90,8 +90,9 @@ def _llama_like(kind: str, act: str, **config: Any) -> Case:
         "tie_word_embeddings": kind.startswith("gemma"), **config,
     }  # fmt: skip
     act_name = "hidden_activation" if kind in ("gemma2", "gemma3_text", "gemma4_text") else "hidden_act"
+    family = "stablelm" if kind == "stablelm" else "llama"
     return _causal(
-        kind, "llama", act, "model.layers.{}.", "mlp.up_proj", "mlp.down_proj", "model.norm", "mlp.gate_proj",
+        kind, family, act, "model.layers.{}.", "mlp.up_proj", "mlp.down_proj", "model.norm", "mlp.gate_proj",
         **sizes, **{act_name: act},
     )  # fmt: skip
 
