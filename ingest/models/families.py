@@ -45,7 +45,8 @@ class Family:
     pretraining_head: whether the `ForPreTraining` class has a language-model head.
     positions_after_padding: whether position ids start at `pad_token_id + 1`, which shortens the window.
     whole_rows: whether attributions run the whole model for each row, since a block is given more of a token than its
-        hidden state (Gemma 4), or wants as many rows or tokens as the model was given.
+        hidden state (Gemma 4), wants as many rows or tokens as the model was given, or has, in some versions of
+        transformers, an attention or a mask of its own.
     """
 
     name: str
@@ -124,9 +125,9 @@ ALBERT = Family(
     shared="albert_layers",
     pooler=True,
 )
-MODERNBERT = Family("modernbert", ("modernbert",), "layers", "mlp.Wo", "mlm")
+MODERNBERT = Family("modernbert", ("modernbert",), "layers", "mlp.Wo", "mlm", whole_rows=True)
 MODERNBERT_DECODER = replace(
-    MODERNBERT, name="modernbert-decoder", model_types=("modernbert-decoder",), objective="clm"
+    MODERNBERT, name="modernbert-decoder", model_types=("modernbert-decoder",), objective="clm", whole_rows=False
 )
 GPT2 = Family("gpt-2", ("gpt2",), "h", "mlp.c_proj", "clm")
 STARCODER = replace(GPT2, name="starcoder", model_types=("gpt_bigcode",), whole_rows=True)
@@ -139,7 +140,7 @@ OPT = Family("opt", ("opt",), "decoder.layers", "fc2", "clm")
 LLAMA = Family(
     "llama",
     (
-        *("llama", "mistral", "ministral", "ministral3", "smollm3", "granite", "stablelm", "nemotron", "seed_oss"),
+        *("llama", "mistral", "ministral", "ministral3", "smollm3", "granite", "nemotron", "seed_oss"),
         *("qwen2", "qwen3", "qwen3_5_text", "gemma", "gemma2", "gemma3_text"),
         *("olmo", "olmo2", "olmo3", "phi3", "glm", "glm4", "cohere", "cohere2"),
     ),
@@ -147,6 +148,7 @@ LLAMA = Family(
     "mlp.down_proj",
     "clm",
 )
+STABLELM = replace(LLAMA, name="stablelm", model_types=("stablelm",), whole_rows=True)
 GEMMA4 = replace(LLAMA, name="gemma-4", model_types=("gemma4_text",), whole_rows=True)
 PHI = replace(LLAMA, name="phi", model_types=("phi",), down="mlp.fc2")
 STARCODER2 = replace(LLAMA, name="starcoder2", model_types=("starcoder2",), down="mlp.c_proj")
@@ -165,7 +167,21 @@ BART = Family("bart", ("bart", "mbart"), "encoder.layers", "fc2", "encoder", sta
 
 FAMILIES = (
     *(BERT, DISTILBERT, ROBERTA, MPNET, DEBERTA, ELECTRA, ALBERT, MODERNBERT),
-    *(GPT2, STARCODER, GPT_NEO, GPT_J, GPT_NEOX, BLOOM, OPT, LLAMA, GEMMA4, PHI, STARCODER2, MODERNBERT_DECODER),
+    *(
+        GPT2,
+        STARCODER,
+        GPT_NEO,
+        GPT_J,
+        GPT_NEOX,
+        BLOOM,
+        OPT,
+        LLAMA,
+        STABLELM,
+        GEMMA4,
+        PHI,
+        STARCODER2,
+        MODERNBERT_DECODER,
+    ),
     *(T5, UMT5, BART),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -101,7 +101,12 @@ def distances(
     warehouse = state.open()
     settings = DistanceSettings(split, sentences, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options = {"device": device, "dtype": dtype, "allow_pickle": allow_pickle, "family": family_option(family)}
+    options: dict[str, Any] = {
+        "device": device,
+        "dtype": dtype,
+        "allow_pickle": allow_pickle,
+        "family": family_option(family),
+    }
     first, second = (
         load(*split_checkpoint(reference), name=name, **options)
         for reference, name in ((before, before_as), (after, after_as))

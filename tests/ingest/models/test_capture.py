@@ -199,7 +199,7 @@ def test_the_head_changes_no_activation(case, model_folder):
     headed = load(str(model_folder(case)), head=True, device="cpu")
     found = {}
     with capture(headed, ["hidden", "ffn"], lambda site, layer, x: found.update({(site, layer): x.clone()})):
-        options = {"decoder_input_ids": ids[:, :1]} if case.family == "t5" else {}
+        options = {"decoder_input_ids": ids[:, :1]} if case.objective == "seq2seq" else {}
         with torch.inference_mode():
             logits = headed.module(input_ids=ids, attention_mask=mask, **options).logits
     assert logits.shape[-1] == headed.checkpoint.vocab_size

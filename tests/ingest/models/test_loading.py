@@ -57,7 +57,8 @@ def test_the_row_of_every_family(case, model_folder):
         "n_parameters": in_base,
         "weights_sha256": weights_sha256([folder / "model.safetensors"]),
     }
-    assert load(str(folder), device="cpu", head=True).checkpoint == loaded.checkpoint
+    if case.objective != "encoder":
+        assert load(str(folder), device="cpu", head=True).checkpoint == loaded.checkpoint
 
 
 def test_a_head_of_its_own_is_not_counted(tmp_path, model_folder):
