@@ -168,7 +168,7 @@ class _Job:
         saved, cost = time.monotonic(), 0.0
         chunk = Chunk(summaries, self.aggregate, self.first_id)
         bar = self.progress.bar(self.corpus, self.n_sentences, "sentences", done)
-        with bar as shown, capture(self.model, self.settings.sites, chunk.take):
+        with bar as shown, chunk, capture(self.model, self.settings.sites, chunk.take):
             for start in range(done, self.n_sentences, BLOCK):
                 ordinals, texts = self._block(start)
                 began = time.monotonic()
@@ -213,7 +213,7 @@ class _Job:
     # -- results --------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally) -> None:
-        run.versions = model_versions(self.model)
+        run.versions |= model_versions(self.model)
         tally.note(run, self.corpus, self.model.window)
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")

@@ -148,7 +148,7 @@ class _Job:
             for line in readable.listing():
                 self.progress.note(line)
         with self.warehouse.run("attributions", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.model)
+            run.versions |= model_versions(self.model)
             for note in readable.notes():
                 run.note(note)
             blocks = self._attribute(run, readable.inputs)

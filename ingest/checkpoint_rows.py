@@ -36,16 +36,8 @@ def write_checkpoint(run: Run, model: LoadedModel) -> None:
 
 
 def model_versions(model: LoadedModel) -> dict[str, Any]:
-    """Return what `runs.versions` says of a model's run: libraries, device, dtype."""
-    import torch
-    import transformers
-
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-    }
+    """Return what `runs.versions` says of a model's run beside the libraries: device, dtype."""
+    return {"device": str(model.device), "dtype": dtype_name(model)}
 
 
 def dtype_name(model: LoadedModel) -> str:

@@ -116,7 +116,7 @@ class _Job:
             self.progress.stored(self.unit)
             return None
         with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.scene.model)
+            run.versions |= model_versions(self.scene.model)
             for note in self.scene.notes():
                 run.note(note)
             self._write(run, self._intervene(run))
