@@ -25,9 +25,7 @@ def save(run: Run, settings: dict[str, Any], summaries: Summaries, tally: Tally,
         for name, tensor in summary.state().items()
     )
     arrays = chain([("n_tokens", tally.n_tokens)], states)
-    partial.save(
-        run, settings, done, n_sentences, arrays, too_short=tally.too_short, truncated=tally.truncated
-    )
+    partial.save(run, settings, done, n_sentences, arrays, too_short=tally.too_short, truncated=tally.truncated)
 
 
 def resume(run: Run, settings: dict[str, Any], summaries: Summaries, n_sentences: int) -> tuple[Tally, int]:

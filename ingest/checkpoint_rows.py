@@ -6,14 +6,18 @@ from dataclasses import asdict
 from typing import Any
 
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.runs import Run
 
 
-def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
-    """Raise UsageError for names that are not allowed, or that are stored and stand for other weights."""
+def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> bool:
+    """Return whether a checkpoint is stored, with these weights.
+
+    UsageError for names that are not allowed, or that are stored and stand for other weights.
+    """
     row = model.checkpoint
     check_name("model", row.model)
     check_name("checkpoint", row.checkpoint)
@@ -26,6 +30,7 @@ def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
             f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
             f"{row.source}: store these under another name with --as"
         )
+    return bool(stored)
 
 
 def write_checkpoint(run: Run, model: LoadedModel) -> None:
@@ -40,6 +45,6 @@ def model_versions(model: LoadedModel) -> dict[str, Any]:
     return {"device": str(model.device), "dtype": dtype_name(model)}
 
 
-def dtype_name(model: LoadedModel) -> str:
+def dtype_name(model: LoadedModel | KnownModel) -> str:
     """Return the dtype as options name it: `float32`."""
     return str(model.dtype).removeprefix("torch.")

@@ -188,8 +188,8 @@ class Storage:
     ) -> Iterator[None]:
         """Hold a lock; the system frees it when the process ends, however it ends.
 
-        `holder` describes who has it, for others to read. A `shared` lock can be held by several, who are not described,
-        but not beside one who holds it alone. Raises BusyError naming the holder unless `wait`.
+        `holder` describes who has it, for others to read. A `shared` lock can be held by several, who are not
+        described, but not beside one who holds it alone. Raises BusyError naming the holder unless `wait`.
         """
         if not self.local:
             yield

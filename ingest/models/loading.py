@@ -89,11 +89,10 @@ def load(
     family: how to read an architecture that nwh does not know.
     UsageError: no such reference, checkpoint, device, dtype or family. ModelError: files that cannot be used.
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    wanted = pick_dtype(dtype)
     target = pick_device(device)
     source = resolve(reference, checkpoint, name)
-    with _quiet(source):
+    with quiet(source):
         if source.gguf_file:
             _need_gguf(source)
         revision = commit_of(source)
@@ -101,7 +100,7 @@ def load(
         place = _place(source, revision)
         config, family = _config(source, place, family)
         objective = objective_of(config.architectures, family)
-        module = _module(source, place, config, family, objective if head else None, DTYPES[dtype], files)
+        module = _module(source, place, config, family, objective if head else None, wanted, files)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
     down = family.down_of(family.blocks_of(module.base_model)[0])
@@ -120,7 +119,14 @@ def load(
         n_parameters=_n_parameters(module),
         weights_sha256=weights_sha256(files),
     )
-    return LoadedModel(module, tokenizer, family, target, DTYPES[dtype], _window(config, family, tokenizer), row)
+    return LoadedModel(module, tokenizer, family, target, wanted, _window(config, family, tokenizer), row)
+
+
+def pick_dtype(dtype: str) -> torch.dtype:
+    """Return the torch dtype of a name; UsageError for one that models are not loaded in."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
 
 
 def pick_device(device: str) -> torch.device:
@@ -260,7 +266,7 @@ def _explained(source: Source, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet(source: Source) -> Iterator[None]:
+def quiet(source: Source) -> Iterator[None]:
     """Keep the progress bars and warnings of transformers off the terminal, and restore its settings."""
     from transformers.utils import logging
 

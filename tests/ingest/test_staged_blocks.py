@@ -72,8 +72,9 @@ def test_a_killed_run_loses_no_more_than_the_block_in_hand(tmp_path):
     def dies(*arguments):
         raise KeyboardInterrupt
 
-    real, storage.stage = storage.stage, lambda place, name, write: (
-        dies() if name.startswith("blocks") else real(place, name, write)
+    real, storage.stage = (
+        storage.stage,
+        lambda place, name, write: dies() if name.startswith("blocks") else real(place, name, write),
     )
     with pytest.raises(KeyboardInterrupt):
         blocks.save("1", table(1), 10)

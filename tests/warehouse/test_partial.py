@@ -94,7 +94,9 @@ def test_it_is_on_the_disk_before_it_has_its_name(storage, monkeypatch):
     def seen(descriptor):
         fsync(descriptor)
         path = os.readlink(f"/proc/self/fd/{descriptor}")
-        steps.append((path.rpartition("/")[2], os.path.getsize(path), storage.is_staged(start(storage).place, "partial")))
+        steps.append(
+            (path.rpartition("/")[2], os.path.getsize(path), storage.is_staged(start(storage).place, "partial"))
+        )
 
     monkeypatch.setattr(os, "fsync", seen)
     partial.save(start(storage), SETTINGS, 1, 2, [("a", np.arange(100))])
