@@ -24,6 +24,7 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.chunks import Chunk
 from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
+from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.summaries.layer import LayerSummary
@@ -78,8 +79,21 @@ def ingest_activations(
     """
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
-    jobs = [_Job(warehouse, model, corpus, settings, aggregate, progress, save_every) for corpus in corpora]
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    jobs = [_Job(warehouse, model, corpus, settings, progress) for corpus in corpora]
+    return [run for job in jobs if (run := job.run(model, aggregate, save_every, again)) is not None]
+
+
+def activations_are_stored(
+    warehouse: Warehouse, model: KnownModel, corpora: Sequence[str], settings: Settings, progress: Progress = SILENT
+) -> bool:
+    """Return whether `ingest_activations` would leave all corpora alone, and say so. Raises UsageError as it does."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    jobs = [_Job(warehouse, model, corpus, settings, progress) for corpus in corpora]
+    stored = all(job.is_stored() for job in jobs)
+    for job in jobs if stored else ():
+        progress.stored(job.unit)
+    return stored
 
 
 class _Job:
@@ -88,19 +102,14 @@ class _Job:
     def __init__(
         self,
         warehouse: Warehouse,
-        model: LoadedModel,
+        model: LoadedModel | KnownModel,
         corpus: str,
         settings: Settings,
-        aggregate: Aggregate,
         progress: Progress,
-        save_every: float,
     ) -> None:
         self.warehouse = warehouse
-        self.model = model
         self.settings = settings
-        self.aggregate = aggregate
         self.progress = progress
-        self.save_every = save_every
         self.corpus = corpus
         self.n_sentences, text_sha256 = corpus_text(warehouse, corpus)
         self.first_id = corpus_base(corpus)
@@ -120,9 +129,10 @@ class _Job:
             "weights_sha256": model.checkpoint.weights_sha256,
         }
 
-    def run(self, again: bool) -> Run | None:
+    def run(self, model: LoadedModel, aggregate: Aggregate, save_every: float, again: bool) -> Run | None:
         """Run, or skip what is stored already."""
-        if not again and self._is_stored():
+        self.model, self.aggregate, self.save_every = model, aggregate, save_every
+        if not again and self.is_stored():
             self.progress.stored(self.unit)
             return None
         check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))
@@ -132,7 +142,7 @@ class _Job:
             self._write(run, summaries, tally)
         return run
 
-    def _is_stored(self) -> bool:
+    def is_stored(self) -> bool:
         """Return whether the last run that wrote each site had these settings."""
         runs = self.warehouse.sql(
             "select settings from runs where job = 'activations' and unit = $1 order by started_at desc",
@@ -170,7 +180,7 @@ class _Job:
         saved, cost = time.monotonic(), 0.0
         chunk = Chunk(summaries, self.aggregate, self.first_id)
         bar = self.progress.bar(self.corpus, self.n_sentences, "sentences", done)
-        with bar as shown, capture(self.model, self.settings.sites, chunk.take):
+        with bar as shown, chunk, capture(self.model, self.settings.sites, chunk.take):
             for start in range(done, self.n_sentences, BLOCK):
                 ordinals, texts = self._block(start)
                 began = time.monotonic()
@@ -215,7 +225,7 @@ class _Job:
     # -- results --------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: Tally) -> None:
-        run.versions = model_versions(self.model)
+        run.versions |= model_versions(self.model)
         tally.note(run, self.corpus, self.model.window)
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")

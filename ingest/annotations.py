@@ -60,21 +60,21 @@ def ingest_annotations(
     with warehouse.run("annotations", unit, described, progress=progress) as run:
         run.note(annotator.note)
         blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
-        waiting = [i for i in range(len(starts)) if not blocks.has(str(i))]
-        done = sum(min(BLOCK, n_sentences - starts[i]) for i in range(len(starts)) if i not in set(waiting))
         read = _reader(warehouse, corpus)
-        with progress.bar(corpus, n_sentences, "sentences", done) as bar, _annotating(annotator, workers) as send:
-            under_way: deque[tuple[int, int, Callable[[], Columns]]] = deque()
+        bar_of = progress.bar(corpus, n_sentences, "sentences", blocks.done)
+        with bar_of as bar, _annotating(annotator, workers) as send:
+            under_way: deque[tuple[int, list[int], Callable[[], Columns]]] = deque()
 
             def finish() -> None:
-                i, size, result = under_way.popleft()
-                bar.advance(size)
-                blocks.save(str(i), _table(first_ids[i], result()), size)
+                i, ids, result = under_way.popleft()
+                blocks.save(str(i), _table(ids, result()), len(ids))
+                bar.advance(len(ids))
 
-            first_ids: dict[int, list[int]] = {}
-            for i in waiting:
-                first_ids[i], texts = read(starts[i])
-                under_way.append((i, len(texts), send(texts)))
+            for i in range(len(starts)):
+                if blocks.has(str(i)):
+                    continue
+                ids, texts = read(starts[i])
+                under_way.append((i, ids, send(texts)))
                 if len(under_way) >= 2 * workers:
                     finish()
             while under_way:

@@ -22,6 +22,7 @@ from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
 from nwh.ingest.knowledge.rules import rule_named
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
 from nwh.ingest.staged_blocks import StagedBlocks
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
@@ -94,8 +95,21 @@ def ingest_attributions(
     can read nothing, a model name taken by other weights, and where a run over some concepts would take the place
     of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
     """
+    check_checkpoint(warehouse, model)
     job = _Job(warehouse, model, dataset, settings or AttributionSettings(), progress)
-    return job.run(again, verbose)
+    return job.run(model, again, verbose)
+
+
+def attributions_are_stored(
+    warehouse: Warehouse, model: KnownModel, dataset: str, settings: AttributionSettings, progress: Progress = SILENT
+) -> bool:
+    """Return whether `ingest_attributions` would leave the data set alone, and say so. Raises UsageError as it does."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    job = _Job(warehouse, model, dataset, settings, progress)
+    if stored := job.is_stored():
+        progress.stored(job.unit)
+    return stored
 
 
 class _Job:
@@ -104,14 +118,12 @@ class _Job:
     def __init__(
         self,
         warehouse: Warehouse,
-        model: LoadedModel,
+        model: LoadedModel | KnownModel,
         dataset: str,
         settings: AttributionSettings,
         progress: Progress,
     ) -> None:
-        check_checkpoint(warehouse, model)
         self.warehouse = warehouse
-        self.model = model
         self.settings = settings
         self.progress = progress
         self.rows, prompts_sha256 = stored_prompts(warehouse, dataset)
@@ -138,9 +150,10 @@ class _Job:
             "weights_sha256": model.checkpoint.weights_sha256,
         }
 
-    def run(self, again: bool, verbose: bool) -> Run | None:
+    def run(self, model: LoadedModel, again: bool, verbose: bool) -> Run | None:
         """Run, or skip what is stored already."""
-        if not again and self._is_stored():
+        self.model = model
+        if not again and self.is_stored():
             self.progress.stored(self.unit)
             return None
         readable = self._read()
@@ -148,14 +161,14 @@ class _Job:
             for line in readable.listing():
                 self.progress.note(line)
         with self.warehouse.run("attributions", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.model)
+            run.versions |= model_versions(self.model)
             for note in readable.notes():
                 run.note(note)
             blocks = self._attribute(run, readable.inputs)
             self._write(run, blocks)
         return run
 
-    def _is_stored(self) -> bool:
+    def is_stored(self) -> bool:
         """Return whether what is wanted is stored; UsageError where it would take the place of other concepts."""
         stored = self.warehouse.latest_settings("attributions", self.unit)
         if stored is None:

@@ -6,14 +6,18 @@ from dataclasses import asdict
 from typing import Any
 
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.runs import Run
 
 
-def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
-    """Raise UsageError for names that are not allowed, or that are stored and stand for other weights or blocks."""
+def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> bool:
+    """Return whether a checkpoint is stored, with these weights.
+
+    UsageError for names that are not allowed, or that are stored and stand for other weights or blocks.
+    """
     row = model.checkpoint
     check_name("model", row.model)
     check_name("checkpoint", row.checkpoint)
@@ -31,6 +35,7 @@ def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
             f"{row.model}@{row.checkpoint} is stored already, and another family says where its blocks are: use the "
             "same one, or store it under another name with --as"
         )
+    return bool(stored)
 
 
 def write_checkpoint(run: Run, model: LoadedModel) -> None:
@@ -41,19 +46,10 @@ def write_checkpoint(run: Run, model: LoadedModel) -> None:
 
 
 def model_versions(model: LoadedModel) -> dict[str, Any]:
-    """Return what `runs.versions` says of a model's run: libraries, device, and what loads the model again."""
-    import torch
-    import transformers
-
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-        "pickled": model.pickled,
-    }
+    """Return what `runs.versions` says of a model's run beside the libraries: device, and what loads it again."""
+    return {"device": str(model.device), "dtype": dtype_name(model), "pickled": model.pickled}
 
 
-def dtype_name(model: LoadedModel) -> str:
+def dtype_name(model: LoadedModel | KnownModel) -> str:
     """Return the dtype as options name it: `float32`."""
     return str(model.dtype).removeprefix("torch.")

@@ -23,7 +23,8 @@ _Buffers = dict[tuple[str, int], Tensor]
 class Chunk:
     """Buffers [sentences, neurons] for every site and layer, handed to their summaries, turned, when full.
 
-    `take` is the callback for `capture`: it aggregates tokens while they are in cache and keeps the result.
+    `take` is the callback for `capture`: it aggregates tokens while they are in cache and keeps the result. A context
+    manager: its threads end with it.
     """
 
     def __init__(self, summaries: Mapping[tuple[str, int], LayerSummary], aggregate: Aggregate, first_id: int) -> None:
@@ -38,6 +39,14 @@ class Chunk:
         self._positions: _Buffers = {}
         # layers are summarised side by side: the compiled loops hold no lock
         self._threads = ThreadPoolExecutor(torch.get_num_threads())
+
+    def __enter__(self) -> Chunk:
+        """Start."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the threads."""
+        self._threads.shutdown()
 
     @contextmanager
     def taking(self, batch: Batch) -> Iterator[None]:

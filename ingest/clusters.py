@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import sklearn
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -170,7 +169,6 @@ class _Job:
             return None
         drawn = self._draw()
         with self.warehouse.run("clusters", self.unit, self.described, progress=self.progress) as run:
-            run.versions = {"scikit-learn": sklearn.__version__}
             note_unlike_activations(self.warehouse, run, self.scope)
             layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
             self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))

@@ -182,7 +182,7 @@ class _Job:
             self.progress.stored(self.unit)
             return None
         with self.warehouse.run("distances", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.before)
+            run.versions |= model_versions(self.before)
             self._write(run, self._compare(run))
         return run
 

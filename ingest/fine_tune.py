@@ -149,7 +149,7 @@ class _Job:
             self.warehouse, self.corpus, wanted.label, wanted.split, wanted.min_documents, wanted.seed
         )
         with self.warehouse.run("fine-tune", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.model)
+            run.versions |= model_versions(self.model)
             for note in classes.notes:
                 run.note(note)
             # It is there already when an earlier run died between its appearance and the commit.
@@ -262,29 +262,15 @@ class _Job:
         return [value / len(lengths) for value in sums]
 
     def _save(self, run: Run, training: Training, sums: list[float], done: int, total: int) -> None:
-        description = {
-            "run_id": run.run_id,
-            "done": done,
-            "total": total,
-            "seconds": run.seconds,
-            "model_seconds": run.model_seconds,
-            "losses": sums,
-            "settings": self.described,
-        }
-        partial.save(run.storage, run.place, description, training.state())
+        partial.save(run, self.described, done, total, training.state(), losses=sums)
 
     def _resume(self, run: Run, training: Training, sums: list[float], total: int) -> int:
         """Take over what an interrupted run has staged; return the number of steps done."""
-        found = partial.describe(run.storage, run.place)
+        found = partial.resume(run, self.described)
         if found is None:
-            return 0
-        if found["settings"] != self.described:
-            run.note("a partial result of an earlier run with other settings was discarded")
-            run.storage.discard_staged(run.place)
             return 0
         training.restore(partial.load(run.storage, run.place))
         sums[:] = found["losses"]
-        run.seconds_before, run.model_seconds = found["seconds"], found["model_seconds"]
         run.note(f"resumed run {found['run_id']} at step {found['done']:,} of {total:,}")
         return int(found["done"])
 

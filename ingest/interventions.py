@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.intervention_scene import Choice, Scene
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
 from nwh.ingest.staged_blocks import StagedBlocks
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -85,11 +86,35 @@ def ingest_interventions(
     run goes on from its last block of concepts. Prompts are read as for the attributions. Raises UsageError,
     before any work, where this checkpoint has no attributions of the data set, or has them of other prompts.
     """
-    settings = settings or InterventionSettings()
     check_checkpoint(warehouse, model)
-    scene = Scene(warehouse, model, dataset, Choice(settings.t, settings.p, settings.negatives, settings.seed))
-    jobs = [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
+    jobs = _jobs(warehouse, model, dataset, settings or InterventionSettings(), progress)
     return [run for job in jobs if (run := job.run(again)) is not None]
+
+
+def interventions_are_stored(
+    warehouse: Warehouse, model: KnownModel, dataset: str, settings: InterventionSettings, progress: Progress = SILENT
+) -> bool:
+    """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    jobs = _jobs(warehouse, model, dataset, settings, progress)
+    stored = all(job.is_stored() for job in jobs)
+    for job in jobs if stored else ():
+        progress.stored(job.unit)
+    return stored
+
+
+def _jobs(
+    warehouse: Warehouse,
+    model: LoadedModel | KnownModel,
+    dataset: str,
+    settings: InterventionSettings,
+    progress: Progress,
+) -> list[_Job]:
+    choice = Choice(settings.t, settings.p, settings.negatives, settings.seed)
+    # of a model that is not loaded nothing is asked but what it is
+    scene = Scene(warehouse, cast(LoadedModel, model), dataset, choice)
+    return [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
 
 
 class _Job:
@@ -112,15 +137,19 @@ class _Job:
     def run(self, again: bool) -> Run | None:
         """Run, or skip what is stored already."""
         warehouse = self.scene.warehouse
-        if not again and warehouse.latest_settings("interventions", self.unit) == self.described:
+        if not again and self.is_stored():
             self.progress.stored(self.unit)
             return None
         with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
-            run.versions = model_versions(self.scene.model)
+            run.versions |= model_versions(self.scene.model)
             for note in self.scene.notes():
                 run.note(note)
             self._write(run, self._intervene(run))
         return run
+
+    def is_stored(self) -> bool:
+        """Return whether the last run had these settings and attributions."""
+        return self.scene.warehouse.latest_settings("interventions", self.unit) == self.described
 
     def _intervene(self, run: Run) -> StagedBlocks:
         scene = self.scene

@@ -77,16 +77,16 @@ def train_tiny(
     `tiny_batches.masking`.
 
     The same texts, recipe, versions and number of threads give the same weights. `out` appears when the training
-    is complete, with its settings and losses in `training.json`; the same training is not repeated. UsageError
-    for settings that cannot be, no text, or an `out` that holds something else.
+    is complete, with its settings and losses in `training.json`; the same training is not repeated, by whichever
+    versions it was done. UsageError for settings that cannot be, no text, or an `out` that holds something else.
     """
     texts, answers = list(texts), list(dict.fromkeys(answers))
     words = list(dict.fromkeys([*answers, *words]))
     _check(recipe, texts)
     settings = _settings(recipe, texts, words, answers)
     if out.exists():
-        _check_same(out, settings)
-        progress.note(f"{out} is trained with these settings already")
+        by = _check_same(out, settings)
+        progress.note(f"{out} is trained with these settings already{by}")
         return [out / f"step{step}" for step in recipe.kept_steps]
     unfinished = out.parent / f".{out.name}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -141,19 +141,25 @@ def _settings(recipe: Recipe, texts: Sequence[str], words: list[str], answers: l
     }
 
 
-def _check_same(out: Path, settings: dict[str, Any]) -> None:
-    """Raise UsageError unless `out` holds the training that the settings describe, with all its folders."""
+def _check_same(out: Path, settings: dict[str, Any]) -> str:
+    """Return which other versions trained `out`, as text; none where they are the same.
+
+    UsageError unless `out` holds the training that the settings describe; StorageError where a folder is missing.
+    """
     try:
         record = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UsageError(f"{out} is there and is no training of nwh's: name another folder") from None
-    if differ := [name for name in settings if record.get(name) != settings[name]]:
+    before, now = record.get("versions") or {}, settings["versions"]
+    if differ := [name for name in settings if name != "versions" and record.get(name) != settings[name]]:
         raise UsageError(
             f"{out} holds another training (other {', '.join(differ)}): name another folder, or remove this one"
         )
     folders = [out / f"step{step}" for step in settings["checkpoints"]]
     if missing := [folder for folder in folders if not (folder / "model.safetensors").is_file()]:
         raise StorageError(f"{missing[0]} is missing or cut: remove {out} and train again")
+    others = ", ".join(f"{name} {before.get(name)}" for name in now if before.get(name) != now[name])
+    return f", by {others}: what is installed now may give other weights" if others else ""
 
 
 @dataclass(frozen=True)

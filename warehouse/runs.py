@@ -7,11 +7,11 @@ import platform
 import secrets
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,23 @@ Unit = dict[str, str]
 """What is replaced as a whole: partition columns and their values."""
 
 
+LIBRARIES = (
+    "nwh",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "duckdb",
+    "pyarrow",
+    "nltk",
+    "spacy",
+)
+"""Distributions that compute what is stored: another version of one may give other rows."""
+
+
 def unit_name(unit: Mapping[str, str]) -> str:
     """Return a unit as text: `model=…/checkpoint=…`."""
     return "/".join(f"{column}={value}" for column, value in unit.items())
@@ -39,19 +56,26 @@ class Run:
     """
 
     def __init__(
-        self, storage: Storage, job: str, unit: Unit, settings: Mapping[str, Any], progress: Progress = SILENT
+        self,
+        storage: Storage,
+        job: str,
+        unit: Unit,
+        settings: Mapping[str, Any],
+        locks: Sequence[Unit] = (),
+        progress: Progress = SILENT,
     ) -> None:
-        """Start the clock."""
+        """Start the clock; `locks` as in `Warehouse.run`."""
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self.job = job
         self.unit = unit
         self.settings = dict(settings)
-        self.versions: dict[str, Any] = {}
+        self.versions: dict[str, Any] = {**library_versions()}
         self.notes: list[str] = []
         self.seconds_before = 0.0
         self.model_seconds: float | None = None
         self.storage = storage
+        self.locks = [*locks] or [unit]
         self._progress = progress
         self._clock = time.monotonic()
         self._files: dict[str, list[DataFile]] = {}
@@ -59,8 +83,13 @@ class Run:
 
     @property
     def place(self) -> str:
-        """Folder of the staging area for this run's unit: the same for the run that resumes it."""
-        return f"{self.job}/{unit_name(self.unit)}"
+        """Folder of the staging area for what this run locks: the same for the run that resumes it, for no other.
+
+        Of finer units than the whole, their values are joined: `…/site=ffn+hidden`.
+        """
+        finer = {column: [lock[column] for lock in self.locks] for column in self.locks[0] if column not in self.unit}
+        joined = {column: "+".join(sorted(set(values))) for column, values in finer.items()}
+        return f"{self.job}/{unit_name({**self.unit, **joined})}"
 
     @property
     def seconds(self) -> float:
@@ -110,7 +139,7 @@ class Run:
             "model_seconds": self.model_seconds,
             "rows": self.rows,
             "notes": self.notes,
-            "versions": json.dumps({**_versions(), **self.versions}),
+            "versions": json.dumps({**_origin(), **self.versions}),
         }
         with RelationWriter(self.storage, RUNS, {}, f"{self.run_id}.parquet") as writer:
             writer.write({name: [value] for name, value in row.items()})
@@ -125,8 +154,21 @@ class Run:
 
 
 @cache
-def _versions() -> dict[str, str | None]:
-    """Return what produced the rows: nwh, Python, system, and the git revision of a source checkout."""
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of LIBRARIES, null for those that are not installed."""
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _origin() -> dict[str, str | None]:
+    """Return where the rows were made: Python, system, and the git revision of a source checkout."""
     source = Path(__file__).parents[2]
     revision = None
     if (source / ".git").exists():
@@ -138,7 +180,6 @@ def _versions() -> dict[str, str | None]:
         )
         revision = done.stdout.strip() or None
     return {
-        "nwh": version("nwh"),
         "git": revision,
         "python": platform.python_version(),
         "system": platform.platform(),

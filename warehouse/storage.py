@@ -12,14 +12,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import BusyError
+from nwh.warehouse.errors import BusyError, StorageError
 from nwh.warehouse.schema import Relation
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
+
+BLOCKS = "blocks"
+"""Folder of a staging place that holds files in folders of its own."""
+_LENGTH = 8  # bytes at the end of a staged file that say how many come before
 
 
 class Storage:
@@ -80,13 +85,26 @@ class Storage:
     # -- staging --------------------------------------------------------------------------------------------
 
     def stage(self, place: str, name: str, write: Callable[[Any], None]) -> None:
-        """Write a file of the staging area whole or not at all: `write` gets a binary stream."""
-        folder = f"{self._root()}/staging/{place}"
+        """Write a file of the staging area whole or not at all: `write` gets a binary stream.
+
+        It ends with its length, so that one that was cut all the same is known; `name` may be `folder/name`.
+        StorageError where there is no room.
+        """
+        path = f"{self._root()}/staging/{place}/{name}"
         fs = self._fs()
-        fs.create_dir(folder, recursive=True)
-        with fs.open_output_stream(f"{folder}/{name}.part") as stream:
-            write(stream)
-        fs.move(f"{folder}/{name}.part", f"{folder}/{name}")
+        try:
+            fs.create_dir(os.path.dirname(path), recursive=True)
+            with fs.open_output_stream(f"{path}.part") as stream:
+                write(stream)
+                stream.write(stream.tell().to_bytes(_LENGTH, "little"))
+            if self.local:
+                _sync(f"{path}.part")  # a rename can reach the disk before what is renamed
+            fs.move(f"{path}.part", path)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write staging/{place} in {self}: {error}; free space and run the command again, it goes on "
+                "from what is staged"
+            ) from error
 
     def is_staged(self, place: str, name: str) -> bool:
         """Return whether a staged file is there."""
@@ -96,8 +114,24 @@ class Storage:
         return bool(self._fs().get_file_info(path).type == FileType.File)
 
     def open_staged(self, place: str, name: str) -> Any:
-        """Open a staged file for reading."""
-        return self._fs().open_input_file(f"{self._root()}/staging/{place}/{name}")
+        """Open a staged file for reading; StorageError where it was cut."""
+        stream = self._fs().open_input_file(f"{self._root()}/staging/{place}/{name}")
+        content = max(0, stream.size() - _LENGTH)
+        stream.seek(content)
+        if stream.read() != content.to_bytes(_LENGTH, "little"):
+            stream.close()
+            raise StorageError(f"staging/{place}/{name} of {self} is cut: `nwh vacuum --staging` drops it")
+        stream.seek(0)
+        return stream
+
+    def staged_files(self, place: str, folder: str) -> Iterator[str]:
+        """Yield the names of the files, `folder/…`, that are staged in a folder of a place and below it."""
+        from pyarrow.fs import FileSelector
+
+        root = f"{self._root()}/staging/{place}"
+        for info in self._fs().get_file_info(FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
+            if info.is_file and not info.path.endswith(".part"):
+                yield info.path.removeprefix(root + "/")
 
     def discard_staged(self, place: str) -> None:
         """Remove a staging folder with all that is in it."""
@@ -113,7 +147,8 @@ class Storage:
 
         root = f"{self._root()}/staging"
         infos = self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
-        return sorted({info.path.removeprefix(root + "/").rpartition("/")[0] for info in infos if info.is_file})
+        folders = {info.path.removeprefix(root + "/").rpartition("/")[0] for info in infos if info.is_file}
+        return sorted({folder.partition(f"/{BLOCKS}/")[0] for folder in folders})
 
     def _root(self) -> str:
         return self.uri if self.local else self.uri.split("://", 1)[1]
@@ -148,19 +183,23 @@ class Storage:
     # -- locks ----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, name: str, holder: Mapping[str, Any] | None = None, wait: bool = False) -> Iterator[None]:
-        """Hold an exclusive lock; the system frees it when the process ends, however it ends.
+    def lock(
+        self, name: str, holder: Mapping[str, Any] | None = None, *, wait: bool = False, shared: bool = False
+    ) -> Iterator[None]:
+        """Hold a lock; the system frees it when the process ends, however it ends.
 
-        `holder` describes who has it, for others to read. Raises BusyError naming the holder unless `wait`.
+        `holder` describes who has it, for others to read. A `shared` lock can be held by several, who are not
+        described, but not beside one who holds it alone. Raises BusyError naming the holder unless `wait`.
         """
         if not self.local:
             yield
             return
-        path = Path(self.uri, "locks", name.replace("/", ","))
+        # a name can be longer than a file's may be: it stands in the file
+        path = Path(self.uri, "locks", sha256(name.encode()).hexdigest()[:32])
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+") as stream:
             try:
-                _acquire(stream, wait)
+                _acquire(stream, wait, shared)
             except BlockingIOError:
                 stream.seek(0)
                 first = _json(stream.read())
@@ -168,13 +207,14 @@ class Storage:
                     f"run {first.get('run_id', '?')} (process {first.get('pid', '?')}) is already working on "
                     f"{name}: wait for it, or stop it; `nwh status` shows it"
                 ) from None
-            stream.truncate(0)
-            stream.write(json.dumps({**(holder or {}), "pid": os.getpid()}))
-            stream.flush()
+            if not shared:
+                stream.truncate(0)
+                stream.write(json.dumps({**(holder or {}), "lock": name, "pid": os.getpid()}))
+                stream.flush()
             yield
 
     def held_locks(self) -> dict[str, dict[str, Any]]:
-        """Return the locks held right now by any process of this machine, with what their holders wrote."""
+        """Return the locks that one process of this machine holds alone right now, with what it wrote."""
         import fcntl
 
         held = {}
@@ -183,25 +223,36 @@ class Storage:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    held[path.name.replace(",", "/")] = _json(stream.read())
+                    holder = _json(stream.read())
+                    held[holder.get("lock", path.name)] = holder
         return held
 
 
-def _acquire(stream: Any, wait: bool) -> None:
+def _acquire(stream: Any, wait: bool, shared: bool) -> None:
     """Lock an open file; without `wait` give up after 0.2 s, longer than `held_locks` looks at one."""
     import fcntl
 
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     if wait:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        fcntl.flock(stream, kind)
         return
     for attempt in range(5):
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if attempt == 4:
                 raise
             time.sleep(0.05)
+
+
+def _sync(path: str) -> None:
+    """Wait until a file's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _json(text: str) -> dict[str, Any]:

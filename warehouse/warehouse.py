@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_WRITING = "writing"  # the lock that runs share and a vacuum holds alone
+_FOLDER = 255  # bytes of a folder's name, on every common file system
+
+
 class Warehouse:
     """One warehouse: a consistent snapshot of its relations, and the way to change them.
 
@@ -128,11 +132,13 @@ class Warehouse:
         Its notes, and when it begins and has ended, go to `progress`.
 
         `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
-        naming the other run, where one of them is held already.
+        naming the other run, where one of them is held already; UsageError for a unit that no folder can be named by.
         """
-        run = Run(self.storage, job, unit, settings, progress)
+        run = Run(self.storage, job, unit, settings, locks, progress)
+        self._check_lengths(unit)
         with ExitStack() as held:
-            for lock in sorted(f"{job}/{unit_name(lock)}" for lock in (locks or [unit])):
+            held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
+            for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             what = f"{job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
@@ -148,6 +154,17 @@ class Warehouse:
             self.storage.discard_staged(run.place)
             progress.ended(what, run.rows, run.seconds)
 
+    def _check_lengths(self, unit: Unit) -> None:
+        """Raise UsageError unless a folder can be named by each part of a unit: its rows lie in such folders."""
+        for column, value in unit.items() if self.storage.local else ():
+            most = _FOLDER - len(f"{column}=")
+            if (length := len(value.encode())) > most:
+                way_out = "name fewer corpora with --corpus" if "+" in value else "choose a shorter name"
+                raise UsageError(
+                    f"the {column} {value[:40]}… is {length} bytes long, and the folder that is named by it can take "
+                    f"{most}: {way_out}"
+                )
+
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
         self.refresh()
@@ -159,10 +176,15 @@ class Warehouse:
         With `staging`, partial results of interrupted runs too. BusyError while a job runs: its files are not
         part of a snapshot yet.
         """
-        with self.storage.lock("commit", wait=True):
-            running = [holder["run_id"] for name, holder in self.storage.held_locks().items() if "/" in name]
-            if running:
-                raise BusyError(f"run {running[0]} is under way: vacuum when it has ended (`nwh status` shows it)")
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.storage.lock(_WRITING))  # runs that come now wait
+            except BusyError:
+                running = [holder["run_id"] for holder in self.storage.held_locks().values() if "place" in holder]
+                raise BusyError(
+                    f"{f'run {running[0]}' if running else 'another process'} is under way: vacuum when it has ended "
+                    "(`nwh status` shows it)"
+                ) from None
             removed = self.tables.vacuum(retain_hours)
             for place in self.storage.staged_places() if staging else []:
                 self.storage.discard_staged(place)

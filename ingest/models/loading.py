@@ -107,13 +107,12 @@ def load(
     revision: commit of a hub repository to take, wherever its branch has moved since.
     UsageError: no such reference, checkpoint, device, dtype or family. ModelError: files that cannot be used.
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    wanted = pick_dtype(dtype)
     target = pick_device(device)
     source = resolve(reference, checkpoint, name)
     if revision and source.is_hub:
         source = replace(source, revision=revision)
-    with _quiet(source):
+    with quiet(source):
         if source.gguf_file:
             _need_gguf(source)
         revision = commit_of(source)
@@ -122,7 +121,7 @@ def load(
         config, family, names = _config(source, place, family)
         objective = objective_of(config.architectures, family)
         placed = {**place, "key_mapping": names} if names else place
-        module = _module(source, placed, config, family, objective if head else None, DTYPES[dtype], files)
+        module = _module(source, placed, config, family, objective if head else None, wanted, files)
         d_ffn, d_model = _neurons(source, family, module.base_model)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
@@ -143,7 +142,14 @@ def load(
         weights_sha256=weights_sha256(files),
     )
     window, pickled = _window(config, family, tokenizer), files[0].suffix not in (".safetensors", ".gguf")
-    return LoadedModel(module, tokenizer, family, target, DTYPES[dtype], window, row, pickled)
+    return LoadedModel(module, tokenizer, family, target, wanted, window, row, pickled)
+
+
+def pick_dtype(dtype: str) -> torch.dtype:
+    """Return the torch dtype of a name; UsageError for one that models are not loaded in."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
 
 
 def pick_device(device: str) -> torch.device:
@@ -320,7 +326,7 @@ def _explained(source: Source, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet(source: Source) -> Iterator[None]:
+def quiet(source: Source) -> Iterator[None]:
     """Keep the progress bars and warnings of transformers off the terminal, and restore its settings."""
     from transformers.utils import logging
 

@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
-from nwh.ingest.models.loading import LoadedModel, load
-from nwh.ingest.models.references import list_checkpoints
-from nwh.warehouse.errors import ModelError, UsageError
+import torch
+
+from nwh.ingest.models.families import Family, description_of
+from nwh.ingest.models.files import commit_of, weight_files
+from nwh.ingest.models.hashing import weights_sha256
+from nwh.ingest.models.loading import LoadedModel, load, pick_device, pick_dtype, quiet
+from nwh.ingest.models.references import Source, list_checkpoints, resolve
+from nwh.warehouse.errors import ModelError, NwhError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
+
+T = TypeVar("T")
+
+
+class KnownCheckpoint:
+    """The columns of a `checkpoints` row that need no loading."""
+
+    def __init__(self, source: Source, allow_pickle: bool, family: Family | None) -> None:
+        """Read nothing yet."""
+        self.model = source.model
+        self.checkpoint = source.checkpoint
+        self.source = source.source
+        self.family_description = None if family is None else description_of(family)
+        self._files = source, allow_pickle
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """The hash of the weights, from the files; ModelError where these cannot be used."""
+        source, allow_pickle = self._files
+        with quiet(source):
+            return weights_sha256(weight_files(source, commit_of(source), allow_pickle))
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A checkpoint that is not loaded."""
+
+    checkpoint: KnownCheckpoint
+    device: torch.device
+    dtype: torch.dtype
 
 
 def for_each_checkpoint(
@@ -16,28 +53,57 @@ def for_each_checkpoint(
     reference: str,
     checkpoints: Sequence[str],
     progress: Progress = SILENT,
+    *,
+    is_stored: Callable[[KnownModel], bool] = lambda known: False,
     **options: Any,
 ) -> None:
     """Do some work with the checkpoints of a model, `["all"]` being every one there is and none the model itself.
 
-    options: those of `load`. A checkpoint of several that is missing or cannot be loaded is named, and the others
-    go on; ModelError at the end then names them all again.
+    is_stored: says whether nothing is left to do for a checkpoint, which is not loaded then. options: those of `load`.
+    A checkpoint of several that is missing or cannot be loaded is named, and the others go on; ModelError at the end
+    then names them all again.
     """
     labels: list[str | None] = [*(list_checkpoints(reference) if list(checkpoints) == ["all"] else checkpoints)]
-    failed = []
-    for label in labels or [None]:
+    failed: list[str] = []
+
+    def attempt(label: str | None, step: Callable[[], T], errors: tuple[type[NwhError], ...]) -> T | None:
+        """Return what a step returns; null, noted, where it fails for one of several."""
         try:
-            loaded = load(reference, label, **options)
-        except (UsageError, ModelError) as error:
+            return step()
+        except errors as error:
             if len(labels) < 2:
                 raise
             progress.note(f"{label} is left out: {error}")
             failed.append(str(label))
+            return None
+
+    for label in labels or [None]:
+        known = attempt(label, partial(_known, reference, label, **options), (UsageError, ModelError))
+        # ModelError: its files cannot be read. Wrong use is wrong for all of them.
+        if known is None or attempt(label, partial(is_stored, known), (ModelError,)) is not False:
             continue
-        work(loaded)
+        loaded = attempt(label, partial(load, reference, label, **options), (UsageError, ModelError))
+        if loaded is not None:
+            work(loaded)
         del loaded  # so that the next one is not loaded beside it
     if failed:
         raise ModelError(
             f"{len(failed)} of {len(labels)} checkpoints of {reference} could not be used: {', '.join(failed)}; what "
             "could is stored"
         )
+
+
+def _known(
+    reference: str,
+    label: str | None,
+    *,
+    name: str | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    allow_pickle: bool = False,
+    family: Family | None = None,
+    **options: Any,
+) -> KnownModel:
+    """Return what is known of a checkpoint before it is loaded; UsageError as `load` raises it."""
+    checkpoint = KnownCheckpoint(resolve(reference, label, name), allow_pickle, family)
+    return KnownModel(checkpoint, pick_device(device), pick_dtype(dtype))

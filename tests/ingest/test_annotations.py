@@ -97,7 +97,7 @@ def test_blocks_of_an_earlier_text_are_not_used(warehouse, annotator, monkeypatc
             ingest_annotations(warehouse, "one", annotator, processes=1)
     add_corpus(warehouse, "one", 120, seed=5)
     run = ingest_annotations(warehouse, "one", annotator, processes=1)
-    assert any("other settings was discarded" in note for note in run.notes)
+    assert any("other settings, was discarded" in note for note in run.notes)
     (text, words) = warehouse.sql(
         "select text, words from sentences inner join annotations using (sentence_id) order by sentence_id limit 1"
     ).fetchall()[0]

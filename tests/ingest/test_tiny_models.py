@@ -174,6 +174,22 @@ def test_what_else_is_in_the_folder_stays(trained, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_a_training_of_other_versions_is_used_as_it_is_and_said(tmp_path):
+    out = tmp_path / "bert"
+    folders = train_tiny(out, TEXTS, SMALL)
+    path = out / tiny_models.RECORD
+    record = json.loads(path.read_text())
+    for name in record["versions"]:
+        other = {**record, "versions": {**record["versions"], name: "0.1"}}
+        path.write_text(json.dumps(other))
+        notes = Notes()
+        assert train_tiny(out, TEXTS, SMALL, progress=notes) == folders
+        assert f"already, by {name} 0.1: what is installed now may give other weights" in notes.texts[0]
+    path.write_text(json.dumps({**record, "seed": 1}))
+    with pytest.raises(UsageError, match=r"another training \(other seed\)"):
+        train_tiny(out, TEXTS, SMALL)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -13,6 +13,7 @@ import pytest
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, StorageError
+from nwh.warehouse.runs import Run
 from nwh.warehouse.tables import Tables
 
 ROW = {"source": ["s"], "n_documents": [1], "settings": ["{}"]}
@@ -272,15 +273,19 @@ def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehous
     from nwh.warehouse.status import COLUMNS, status
 
     store(warehouse, "a", ["1"])
-    description = {"run_id": "r1", "done": 3, "total": 9, "seconds": 1.5}
-    partial.save(warehouse.storage, "activations/model=m/corpus=a", description, [("x", np.arange(3))])
+    before = Run(warehouse.storage, "activations", {"model": "m", "corpus": "a"}, {}, [{"site": "ffn"}])
+    before.seconds_before = 1.5
+    partial.save(before, {}, 3, 9, [("x", np.arange(3))])
     with warehouse.run("activations", {"model": "m", "corpus": "b"}, {}, locks=[{"site": "ffn"}]) as run:
         columns, rows = status(warehouse)
     assert columns == COLUMNS
-    assert rows[0] == ("running", "activations", "model=m/corpus=b", run.run_id, None, None, None, None, None)
-    assert rows[1] == ("interrupted", "activations", "model=m/corpus=a", "r1", 3, 9, None, 1.5, None)
+    unit = "model=m/corpus=b/site=ffn"
+    assert rows[0] == ("running", "activations", unit, run.run_id, None, None, None, None, None)
+    seconds = pytest.approx(1.5, abs=0.5)
+    unit = "model=m/corpus=a/site=ffn"
+    assert rows[1] == ("interrupted", "activations", unit, before.run_id, 3, 9, None, seconds, None)
     assert rows[2][:3] == ("complete", "corpus", "corpus=a")
-    found = dict(partial.load(warehouse.storage, "activations/model=m/corpus=a"))
+    found = dict(partial.load(warehouse.storage, before.place))
     assert found["x"].tolist() == [0, 1, 2]
 
 

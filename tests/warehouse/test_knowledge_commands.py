@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -33,6 +34,7 @@ def nwh(tmp_path_factory):
         "train-tiny", "@tiny", "--family", "gpt-neox", "--corpus", "facts", "--dataset", "clm", "--layers", "2",
         "--width", "32", "--steps", "12", "--checkpoint", "0,4,12", "--batch-size", "16", "--vocabulary", "600",
     )  # fmt: skip
+    run.place = place
     return run
 
 
@@ -79,3 +81,28 @@ def test_published_lists_stand_beside_ones_own(nwh, tmp_path):
 def test_interventions_without_attributions_name_the_command(nwh):
     with pytest.raises(UsageError, match="nwh ingest attributions"):
         nwh("ingest", "interventions", "--model", "@tiny", "--checkpoint", "step4", "--as", "other", "--dataset", "clm")
+
+
+def test_what_is_stored_needs_no_model_and_other_weights_are_noticed(nwh, monkeypatch):
+    """154 checkpoints were loaded to learn that there was nothing to do."""
+    model = ("--model", "@tiny", "--checkpoint", "all")
+    commands = [
+        ("ingest", "activations", *model, "--corpus", "facts", "--k", "5", "--sample", "9"),
+        ("ingest", "attributions", *model, "--dataset", "clm", "--concepts", "barley,honey", "--rule", "riemann"),
+        ("ingest", "interventions", *model, "--dataset", "clm", "--operation", "zero", "--negatives", "3"),
+    ]
+    for command in commands:
+        nwh(*command, *(["--again"] if command[1] == "attributions" else []))
+    before = answer(nwh, "select count(*) as n from runs")
+    with monkeypatch.context() as patch:
+        patch.setattr("nwh.ingest.models.series.load", lambda *a, **k: pytest.fail("the model is not needed"))
+        for command in commands:
+            nwh(*command)
+    assert answer(nwh, "select count(*) as n from runs") == before
+    nwh(*commands[0], "--again")
+    assert answer(nwh, "select count(*) as n from runs") == [{"n": before[0]["n"] + 3}]
+    place = nwh.place / "tiny"
+    shutil.copy(place / "step12" / "model.safetensors", place / "step4" / "model.safetensors")
+    for command in commands:
+        with pytest.raises(UsageError, match="tiny@step4 is stored already, .* with other weights"):
+            nwh(*command)
