@@ -6,13 +6,11 @@ Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
-from typing import Any
 
 import torch
 
@@ -29,7 +27,7 @@ from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.runs import Run, Unit, unit_name
+from nwh.warehouse.runs import Run, Unit
 
 BLOCK = 4096  # sentences between two points where a run can be resumed
 TOKEN_BUDGET = {
@@ -121,28 +119,26 @@ class _Job:
 
     def run(self, again: bool) -> Run | None:
         """Run, or skip what is stored already."""
-        if not again and self._is_stored():
+        if not again:
+            self._leave_stored()
+        if not self.settings.sites:
             self.progress.stored(self.unit)
             return None
         locks = [self._site_unit(site) for site in self.settings.sites]
-        with self.warehouse.run("activations", self.unit, self.described, locks=locks, progress=self.progress) as run:
+        with self.warehouse.run(
+            "activations", self.unit, self.described, again=again, locks=locks, progress=self.progress
+        ) as run:
             tally, summaries = self._stream(run)
             self._write(run, summaries, tally)
         return run
 
-    def _is_stored(self) -> bool:
-        """Return whether the last run that wrote each site had these settings."""
-        runs = self.warehouse.sql(
-            "select settings from runs where job = 'activations' and unit = $1 order by started_at desc",
-            [unit_name(self.unit)],
-        ).fetchall()
-        latest: dict[str, dict[str, Any]] = {}
-        for (text,) in runs:
-            stored = json.loads(text)
-            for site in stored["sites"]:
-                latest.setdefault(site, {**stored, "sites": None})
+    def _leave_stored(self) -> None:
+        """Ask for no site any more whose last run had these settings: what others have made of it stays."""
+        found = {site: self.warehouse.stored_run("activations", self.unit, site) for site in self.settings.sites}
         wanted = {**self.described, "sites": None}
-        return all(latest.get(site) == wanted for site in self.settings.sites)
+        missing = [site for site, run in found.items() if run is None or {**run[1], "sites": None} != wanted]
+        self.settings = replace(self.settings, sites=tuple(missing))
+        self.described["sites"] = missing
 
     def _site_unit(self, site: str) -> Unit:
         return {

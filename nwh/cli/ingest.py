@@ -17,6 +17,7 @@ from nwh.cli.options import (
     DtypeOption,
     ModelOption,
     PickleOption,
+    ReplaceOption,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.errors import UsageError
@@ -46,6 +47,7 @@ def corpus(
         str | None,
         typer.Option(help="parquet, csv, jsonl, txt, lines, dir or hf; else from the file's name."),
     ] = None,
+    again: ReplaceOption = False,
 ) -> None:
     """Split documents into sentences and store them as a corpus.
 
@@ -63,6 +65,7 @@ def corpus(
         source,
         lambda: read_documents(source, format=format, text=text, doc_id=doc_id, metadata=pairs),
         settings=settings,
+        again=again,
         progress=state.progress,
     )
 
@@ -140,7 +143,7 @@ def annotate(
             raise UsageError("--trees has words, tags and trees: leave --tagger, --parser and --url out")
         if len(names := split_list(corpus)) != 1:
             raise UsageError(f"{trees} holds the trees of one corpus: name it with --corpus")
-        ingest_trees(state.create(), names[0], trees, progress=state.progress)
+        ingest_trees(state.create(), names[0], trees, again=again, progress=state.progress)
         return
     warehouse = state.open()
     names = named_or_all_corpora(warehouse, corpus)

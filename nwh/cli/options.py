@@ -17,4 +17,9 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cu
 DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Name of the model in relations.")]
 PickleOption = Annotated[bool, typer.Option("--allow-pickle", help="Load pickled weights too, through weights_only.")]
-AgainOption = Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")]
+ReplaceOption = Annotated[
+    bool, typer.Option("--again", help="Replace other text of this name, and remove what was made of it.")
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Repeat what is stored already, and remove what was made of it.")
+]
