@@ -28,6 +28,13 @@ Place = tuple[str, tuple[str, ...]]
 
 _ROOTS = {RUNS.name, "checkpoints", *(relation for job in SOURCES for relation in JOBS[job].writes)}
 """Relations that are made of no other."""
+_OF_SITES = {
+    relation
+    for job in JOBS.values()
+    if any("site" in RELATIONS[each].partition for each in job.writes)
+    for relation in job.writes
+}
+"""Relations of jobs that store sites one by one."""
 
 
 @dataclass(frozen=True)
@@ -250,9 +257,11 @@ def _place(relation: str, uri: str) -> Place:
 
 
 def _site(place: Place, site: str | None) -> bool:
-    """Return whether a place has rows of a site: those without a site have, and a site of null means any."""
+    """Return whether a place has rows of a site (null: of any); what a job without sites has stored serves all."""
+    if site is None or place[0] not in _OF_SITES:
+        return True
     columns = RELATIONS[place[0]].partition
-    return site is None or "site" not in columns or place[1][columns.index("site")] == site
+    return "site" in columns and place[1][columns.index("site")] == site
 
 
 def _texts(found: Any) -> Iterator[str]:
