@@ -54,7 +54,7 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
 def stale_units(warehouse: Warehouse) -> list[str]:
     """Return a line for each unit that was made of what is not stored any more, with the command that mends it."""
     stored = Provenance(warehouse.storage, warehouse.tables.snapshot())
-    sources = {
+    sources: dict[tuple[str, str], str] = {
         (model, checkpoint): source
         for model, checkpoint, source in warehouse.sql("select model, checkpoint, source from checkpoints").fetchall()
     }
