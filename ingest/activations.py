@@ -6,13 +6,11 @@ Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
-from typing import Any
 
 import torch
 
@@ -31,7 +29,7 @@ from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.runs import Run, Unit, unit_name
+from nwh.warehouse.runs import Run, Unit
 
 BLOCK = 4096  # sentences between two points where a run can be resumed
 TOKEN_BUDGET = {
@@ -132,29 +130,30 @@ class _Job:
     def run(self, model: LoadedModel, aggregate: Aggregate, save_every: float, again: bool) -> Run | None:
         """Run, or skip what is stored already."""
         self.model, self.aggregate, self.save_every = model, aggregate, save_every
-        if not again and self.is_stored():
+        if not again:  # what others have made of a site that is stored stays
+            self.settings = replace(self.settings, sites=self._missing())
+            self.described["sites"] = list(self.settings.sites)
+        if not self.settings.sites:
             self.progress.stored(self.unit)
             return None
         check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))
         locks = [self._site_unit(site) for site in self.settings.sites]
-        with self.warehouse.run("activations", self.unit, self.described, locks=locks, progress=self.progress) as run:
+        with self.warehouse.run(
+            "activations", self.unit, self.described, again=again, locks=locks, progress=self.progress
+        ) as run:
             tally, summaries = self._stream(run)
             self._write(run, summaries, tally)
         return run
 
     def is_stored(self) -> bool:
         """Return whether the last run that wrote each site had these settings."""
-        runs = self.warehouse.sql(
-            "select settings from runs where job = 'activations' and unit = $1 order by started_at desc",
-            [unit_name(self.unit)],
-        ).fetchall()
-        latest: dict[str, dict[str, Any]] = {}
-        for (text,) in runs:
-            stored = json.loads(text)
-            for site in stored["sites"]:
-                latest.setdefault(site, {**stored, "sites": None})
+        return not self._missing()
+
+    def _missing(self) -> tuple[str, ...]:
+        """Return the sites whose last run did not have these settings."""
+        found = {site: self.warehouse.stored_run("activations", self.unit, site) for site in self.settings.sites}
         wanted = {**self.described, "sites": None}
-        return all(latest.get(site) == wanted for site in self.settings.sites)
+        return tuple(site for site, run in found.items() if run is None or {**run[1], "sites": None} != wanted)
 
     def _site_unit(self, site: str) -> Unit:
         return {

@@ -57,7 +57,7 @@ def ingest_annotations(
         return None
     starts = range(0, n_sentences, BLOCK)
     workers = min(processes or os.cpu_count() or 1, len(starts))
-    with warehouse.run("annotations", unit, described, progress=progress) as run:
+    with warehouse.run("annotations", unit, described, again=again, progress=progress) as run:
         run.note(annotator.note)
         blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
         read = _reader(warehouse, corpus)

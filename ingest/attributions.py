@@ -160,7 +160,7 @@ class _Job:
         if verbose:
             for line in readable.listing():
                 self.progress.note(line)
-        with self.warehouse.run("attributions", self.unit, self.described, progress=self.progress) as run:
+        with self.warehouse.run("attributions", self.unit, self.described, again=again, progress=self.progress) as run:
             run.versions |= model_versions(self.model)
             for note in readable.notes():
                 run.note(note)

@@ -17,6 +17,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.replacing import dependents, refused
 from nwh.warehouse.runs import Run
 
 _ROWS = 20_000  # sentences written at a time
@@ -29,25 +30,29 @@ def ingest_corpus(
     read: Callable[[], Iterable[Document]],
     *,
     settings: dict[str, Any] | None = None,
+    again: bool = False,
     progress: Progress = SILENT,
 ) -> Run:
     """Split the documents of `read()` into sentences and store them as corpus `name`, replacing it if it exists.
 
+    What others have made of an earlier text is removed with it where `again` says so; otherwise another text is
+    refused, at its first block of sentences that differs. The same text leaves everything as it is.
+
     `read` is called twice: the splitter may have to be trained. `settings` say how the source was read and go to
     `corpora.settings`, with the splitter and `text_sha256`, the SHA-256 over the stored sentences and metadata.
-    Raises UsageError for a name that is not allowed, SourceError for a source without sentences.
+    Raises UsageError for a name that is not allowed and for another text, SourceError for a source without sentences.
     """
     check_name("corpus", name)
     check_base("corpus", "sentence", name, stored_corpora(warehouse))
     documents = read()
     described = {"corpus": name, "source": source, **(settings or {})}
-    with warehouse.run("corpus", {"corpus": name}, described, progress=progress) as run:
+    with warehouse.run("corpus", {"corpus": name}, described, again=again, progress=progress) as run:
         splitter = punkt_splitter(read())
         run.note(splitter.note)
         if isinstance(documents, Documents) and documents.left_out:
             names = ",".join(documents.left_out)
             run.note(f"columns of {source} that are not kept: {names} (--metadata {names} keeps them)")
-        writing = _Writing(run, name)
+        writing = _Writing(run, name, None if again else _Earlier(warehouse, name))
         with writing, progress.bar(name, None, "documents") as bar:
             for document in documents:
                 writing.add(document, splitter.split(document))
@@ -72,9 +77,10 @@ def ingest_corpus(
 class _Writing:
     """Rows of sentences and sentence_metadata, buffered; a context manager around their writers."""
 
-    def __init__(self, run: Run, corpus: str) -> None:
+    def __init__(self, run: Run, corpus: str, earlier: _Earlier | None) -> None:
         self.run = run
         self.corpus = corpus
+        self.earlier = earlier
         self.base = corpus_base(corpus)
         self.n_documents = 0
         self.n_sentences = 0
@@ -113,12 +119,35 @@ class _Writing:
     def _flush(self) -> None:
         names = ("sentence_id", "doc_id", "position", "text", "n_words")
         if self._sentences:
+            if self.earlier:
+                self.earlier.check(self._sentences)
             self._sentence_writer.write(dict(zip(names, zip(*self._sentences, strict=True), strict=True)))
         if self._metadata:
             self._metadata.sort()
             columns = zip(*self._metadata, strict=True)
             self._metadata_writer.write(dict(zip(("key", "sentence_id", "value"), columns, strict=True)))
         self._sentences, self._metadata = [], []
+
+
+class _Earlier:
+    """The text that a corpus has, and what was made of it."""
+
+    def __init__(self, warehouse: Warehouse, corpus: str) -> None:
+        self.warehouse = warehouse
+        self.corpus = corpus
+        self.dependents = dependents(warehouse.storage, warehouse.snapshot, corpus)
+
+    def check(self, sentences: list[tuple[Any, ...]]) -> None:
+        """Raise UsageError where sentences differ from those stored under their ids and something was made of these."""
+        if not self.dependents:
+            return
+        stored = self.warehouse.sql(
+            "select sentence_id, doc_id, position, text from sentences where corpus = $1 "
+            "and sentence_id between $2 and $3 order by 1",
+            [self.corpus, sentences[0][0], sentences[-1][0]],
+        ).fetchall()
+        if stored != [sentence[:4] for sentence in sentences]:
+            raise refused(self.dependents)
 
 
 def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:

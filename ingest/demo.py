@@ -61,6 +61,7 @@ def run_demo(warehouse: Warehouse, progress: Progress) -> None:
         "documentation strings of installed packages",
         demo_documents,
         settings=settings,
+        again=True,  # packages may have been upgraded since: everything of the demo is made of what there is now
         progress=progress,
     )
     ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
@@ -121,7 +122,7 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
     with tempfile.TemporaryDirectory() as folder:
         prompts = Path(folder) / f"{dataset}.jsonl"
         write_prompts(prompts, objective)
-        ingest_prompts(warehouse, str(prompts), dataset, progress=progress)
+        ingest_prompts(warehouse, str(prompts), dataset, again=True, progress=progress)
     texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
     out = model_folder(warehouse, f"tiny-{recipe.family}")
     train_tiny(

@@ -38,7 +38,7 @@ class Scene:
     """One data set at one checkpoint; what costs time is computed when it is first asked for."""
 
     def __init__(self, warehouse: Warehouse, model: LoadedModel, dataset: str, choice: Choice) -> None:
-        """Raise UsageError where this checkpoint has no attributions of the data set, or has them of other prompts."""
+        """Raise UsageError where this checkpoint has no attributions of the data set."""
         self.warehouse = warehouse
         self.model = model
         self.choice = choice
@@ -47,14 +47,12 @@ class Scene:
             "checkpoint": model.checkpoint.checkpoint,
             "dataset": dataset,
         }
-        rows, prompts_sha256 = stored_prompts(warehouse, dataset)
+        rows, _ = stored_prompts(warehouse, dataset)
         found = warehouse.latest_settings("attributions", self.unit)
         where = f"{model.checkpoint.model}@{model.checkpoint.checkpoint}"
         command = f"`nwh ingest attributions --model {model.checkpoint.source} --dataset {dataset}`"
         if found is None:
             raise UsageError(f"no attributions of {dataset} for {where}: {command} adds them")
-        if found["prompts_sha256"] != prompts_sha256:
-            raise UsageError(f"{dataset} has other prompts now than the attributions for {where}: repeat {command}")
         self.attributed: dict[str, Any] = found
         self._rows: Sequence[PromptRow] = rows
 

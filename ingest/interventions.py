@@ -84,7 +84,7 @@ def ingest_interventions(
 
     What is stored with the same settings, of the same attributions, is left alone unless `again`. An interrupted
     run goes on from its last block of concepts. Prompts are read as for the attributions. Raises UsageError,
-    before any work, where this checkpoint has no attributions of the data set, or has them of other prompts.
+    before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
     jobs = _jobs(warehouse, model, dataset, settings or InterventionSettings(), progress)

@@ -19,6 +19,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.provenance import prompts_sha256
 from nwh.warehouse.runs import Run
 
 
@@ -64,9 +65,13 @@ def ingest_prompts(
     dataset: str,
     settings: PromptSettings | None = None,
     *,
+    again: bool = False,
     progress: Progress = SILENT,
 ) -> Run:
     """Read a prompt file and store it as a data set, replacing it if it exists; return the run.
+
+    What others have made of earlier prompts is removed with them where `again` says so; otherwise UsageError. The same
+    prompts leave everything as it is.
 
     Raises UsageError for a name that is not allowed, SourceError for a file that cannot be read as asked.
     """
@@ -83,7 +88,7 @@ def ingest_prompts(
         **asdict(settings),
         "format": found.format,
     }
-    with warehouse.run("prompts", {"dataset": dataset}, described, progress=progress) as run:
+    with warehouse.run("prompts", {"dataset": dataset}, described, again=again, progress=progress) as run:
         for reason, n in found.left_out.items():
             run.note(f"{source}: {n:,} {reason}; left out")
         rows = [_Row(place, prompt) for place, prompt in enumerate(found.prompts)]
@@ -141,6 +146,9 @@ def _write(run: Run, dataset: str, rows: Sequence[_Row], min_prompts: int) -> No
     base = corpus_base(dataset)
     ordered = sorted(rows, key=lambda row: (row.prompt.concept, row.place))
     columns = ("objective", "concept", "text", "answer", "fact_id")
+    run.settings["prompts_sha256"] = prompts_sha256(
+        (base + row.place, *(getattr(row.prompt, name) for name in columns[:4])) for row in ordered
+    )
     run.write(
         "prompts",
         {"dataset": dataset},

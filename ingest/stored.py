@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
-from nwh.warehouse.runs import Unit, unit_name
+from nwh.warehouse.runs import Unit
 
 
 def stored_model(warehouse: Warehouse, reference: str) -> str:
@@ -96,20 +95,6 @@ def counted_sentences(warehouse: Warehouse, model: str, checkpoint: str) -> dict
 
 
 def source_run(warehouse: Warehouse, job: str, unit: Unit, site: str) -> str | None:
-    """Return the last run of a job that stored a corpus's rows (of this site, where it has sites), null if unknown.
-
-    UsageError where it was over an earlier text of the corpus.
-    """
-    corpus = unit["corpus"]
-    now = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
-    runs = warehouse.sql(
-        "select run_id, settings from runs where job = $1 and unit = $2 order by started_at desc",
-        [job, unit_name(unit)],
-    ).fetchall()
-    for run_id, settings in ((run_id, json.loads(text)) for run_id, text in runs):
-        if site in settings.get("sites", [site]):
-            read = settings.get("text_sha256")
-            if read and now and now[0][0] != read:
-                raise UsageError(f"{job} of corpus {corpus!r} are of an earlier text: `nwh ingest {job}` again first")
-            return str(run_id)
-    return None
+    """Return the run of a job that stored a corpus's rows (of this site, where it has sites), null if unknown."""
+    found = warehouse.stored_run(job, unit, site)
+    return None if found is None else found[0]

@@ -1,7 +1,7 @@
 """Job `annotations` from a file of bracketed trees, gold or parsed elsewhere: words, tags and trees as they are.
 
-Reads the file, and the sentences where the corpus exists; writes annotations, and corpora and sentences where it
-does not: one sentence per tree, its leaves joined by blanks.
+Reads the file and the sentences; writes annotations. Where the corpus does not exist, job `corpus` makes it first: one
+sentence per tree, its leaves joined by blanks.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from hashlib import sha256
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from nwh.ingest.corpus import stored_corpora
+from nwh.ingest.corpus import corpus_text, stored_corpora
 from nwh.ingest.formats.lines import File, lines, uncompressed
 from nwh.ingest.mining.trees import Tree, clean, read_trees
 from nwh.ingest.sentences import check_base, corpus_base, normalize
@@ -31,13 +30,15 @@ _PENN = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "
 _ESCAPED = re.compile("|".join(map(re.escape, _PENN)))
 
 
-def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Progress = SILENT) -> Run:
+def ingest_trees(
+    warehouse: Warehouse, corpus: str, file: Path, *, again: bool = False, progress: Progress = SILENT
+) -> Run | None:
     """Store the trees of a file as annotations of a corpus, making the corpus where it does not exist.
 
-    Trees are cleaned (function tags, indices, empty elements) and matched with the corpus's sentences in order,
-    white space and the spelling of brackets and quotation marks aside. Raises SourceError naming the line for
-    malformed brackets, tree and sentence where they disagree, and for a file without trees or that cannot be
-    read; UsageError for one that is not there.
+    Trees are cleaned (function tags, indices, empty elements) and matched with the corpus's sentences in order, white
+    space and the spelling of brackets and quotation marks aside. Returns the run; null where this file's trees are
+    stored already, unless `again`. Raises SourceError naming the line for malformed brackets, tree and sentence where
+    they disagree, and for a file without trees or that cannot be read; UsageError for one that is not there.
     """
     check_name("corpus", corpus)
     if not file.is_file():
@@ -45,31 +46,55 @@ def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Pro
     stored = warehouse.sql("select settings ->> 'text_sha256' from corpora where corpus = $1", [corpus]).fetchall()
     if not stored:
         check_base("corpus", "sentence", corpus, stored_corpora(warehouse))
+        _make_corpus(warehouse, corpus, file, progress)
+    _, text_sha256 = corpus_text(warehouse, corpus)
     unit = {"corpus": corpus, "annotator": ANNOTATOR}
-    settings = {**unit, "source": str(file), "text_sha256": stored[0][0] if stored else None}
-    with warehouse.run("annotations", unit, settings, progress=progress) as run:
-        trees = _trees(file, run)
-        rows = _matched(warehouse, corpus, file, trees) if stored else _made(corpus, trees)
-        _write(run, unit, rows, file, makes_corpus=not stored, progress=progress)
+    digest = sha256(file.read_bytes()).hexdigest()
+    settings = {**unit, "source": str(file), "source_sha256": digest, "text_sha256": text_sha256}
+    if not again and warehouse.latest_settings("annotations", unit) == settings:
+        progress.stored(unit)
+        return None
+    with (
+        warehouse.run("annotations", unit, settings, again=again, progress=progress) as run,
+        run.writer("annotations", unit) as writer,
+        progress.bar(file.name, None, "trees") as bar,
+    ):
+        matched = _matched(warehouse, corpus, file, _trees(file, run))
+        while block := list(islice(matched, _ROWS)):
+            writer.write(_annotation_rows(block))
+            bar.advance(len(block))
     return run
 
 
-def _trees(file: Path, run: Run) -> Iterator[tuple[int, Tree]]:
-    """Yield (line, cleaned tree) of a file; trees of nothing but empty elements are counted in a note."""
+def _make_corpus(warehouse: Warehouse, corpus: str, file: Path, progress: Progress) -> None:
+    unit = {"corpus": corpus}
+    with warehouse.run("corpus", unit, {**unit, "source": str(file), "format": "trees"}, progress=progress) as run:
+        digest, n, trees = sha256(), 0, _trees(file)
+        with run.writer("sentences", unit) as sentences:
+            while block := [tree for _, tree in islice(trees, _ROWS)]:
+                rows = _sentence_rows(block, uncompressed(file).stem, corpus_base(corpus) + n, n)
+                sentences.write(rows)
+                digest.update("".join(f"{text}\n" for text in rows["text"]).encode())
+                n += len(block)
+        if not n:
+            raise SourceError(f"{file} has no tree: a file of bracketed trees such as `( (S (NP (DT The) …` is needed")
+        run.note(f"corpus {corpus} was made from the leaves of {n:,} trees")
+        settings = json.dumps({**run.settings, "text_sha256": digest.hexdigest()})
+        row = {"source": str(file), "n_documents": 1, "n_sentences": n, "settings": settings}
+        run.write("corpora", unit, {name: [value] for name, value in row.items()})
+        run.write("sentence_metadata", unit, {"sentence_id": [], "key": [], "value": []})
+
+
+def _trees(file: Path, run: Run | None = None) -> Iterator[tuple[int, Tree]]:
+    """Yield (line, cleaned tree) of a file; trees of nothing but empty elements are counted in a note of the run."""
     empty = 0
     for line, tree in read_trees((text for _, text in lines(File(file, file.name))), str(file)):
         if cleaned := clean(tree):
             yield line, cleaned
         else:
             empty += 1
-    if empty:
+    if empty and run:
         run.note(f"{empty:,} trees of {file.name} have no word but empty elements and were left out")
-
-
-def _made(corpus: str, trees: Iterator[tuple[int, Tree]]) -> Iterator[tuple[int, str, Tree]]:
-    """Yield (sentence_id, sentence, tree) of a corpus made from the trees."""
-    for i, (_, tree) in enumerate(trees):
-        yield corpus_base(corpus) + i, " ".join(tree.words), tree
 
 
 def _matched(
@@ -112,38 +137,6 @@ def _letters(text: str) -> str:
     return "".join(normalize("".join(plain.split())).split())
 
 
-def _write(
-    run: Run,
-    unit: dict[str, str],
-    rows: Iterator[tuple[int, str, Tree]],
-    file: Path,
-    *,
-    makes_corpus: bool,
-    progress: Progress,
-) -> None:
-    of_corpus = {"corpus": unit["corpus"]}
-    digest, n = sha256(), 0
-    with ExitStack() as stack:
-        annotations = stack.enter_context(run.writer("annotations", unit))
-        sentences = stack.enter_context(run.writer("sentences", of_corpus)) if makes_corpus else None
-        bar = stack.enter_context(progress.bar(file.name, None, "trees"))
-        while block := list(islice(rows, _ROWS)):
-            annotations.write(_annotation_rows(block))
-            if sentences:
-                sentences.write(_sentence_rows(block, uncompressed(file).stem, n))
-                for _, text, _ in block:
-                    digest.update(f"{text}\n".encode())
-            n += len(block)
-            bar.advance(len(block))
-        if not n:
-            raise SourceError(f"{file} has no tree: a file of bracketed trees such as `( (S (NP (DT The) …` is needed")
-    if makes_corpus:
-        run.settings["text_sha256"] = digest.hexdigest()
-        run.note(f"corpus {unit['corpus']} was made from the leaves of {n:,} trees")
-        corpus = {"source": str(file), "n_documents": 1, "n_sentences": n, "settings": json.dumps(run.settings)}
-        run.write("corpora", of_corpus, {name: [value] for name, value in corpus.items()})
-
-
 def _annotation_rows(block: list[tuple[int, str, Tree]]) -> dict[str, Any]:
     return {
         "sentence_id": [sentence_id for sentence_id, _, _ in block],
@@ -154,11 +147,11 @@ def _annotation_rows(block: list[tuple[int, str, Tree]]) -> dict[str, Any]:
     }
 
 
-def _sentence_rows(block: list[tuple[int, str, Tree]], doc_id: str, first: int) -> dict[str, Any]:
+def _sentence_rows(trees: list[Tree], doc_id: str, first_id: int, first: int) -> dict[str, Any]:
     return {
-        "sentence_id": [sentence_id for sentence_id, _, _ in block],
-        "doc_id": [doc_id] * len(block),
-        "position": list(range(first, first + len(block))),
-        "text": [text for _, text, _ in block],
-        "n_words": [len(tree.words) for _, _, tree in block],
+        "sentence_id": list(range(first_id, first_id + len(trees))),
+        "doc_id": [doc_id] * len(trees),
+        "position": list(range(first, first + len(trees))),
+        "text": [" ".join(tree.words) for tree in trees],
+        "n_words": [len(tree.words) for tree in trees],
     }

@@ -105,10 +105,10 @@ def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
 
     folder = tmp_path_factory.mktemp("made-up")
 
-    def add(warehouse: Warehouse, name: str = "one", n: int = 200, seed: int = 0) -> None:
+    def add(warehouse: Warehouse, name: str = "one", n: int = 200, seed: int = 0, again: bool = False) -> None:
         path = folder / f"{name}-{n}-{seed}.jsonl"
         path.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(n, seed)))
         metadata = [("author", "author"), ("year", "year"), ("tags", "tag")]
-        ingest_corpus(warehouse, name, str(path), lambda: read_documents(str(path), metadata=metadata))
+        ingest_corpus(warehouse, name, str(path), lambda: read_documents(str(path), metadata=metadata), again=again)
 
     return add

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.provenance import Snapshot
 from nwh.warehouse.questions import Question, questions
 from nwh.warehouse.schema import RELATIONS, Column, Relation
-from nwh.warehouse.tables import Snapshot, first_line
+from nwh.warehouse.tables import first_line
 
 if TYPE_CHECKING:
     pass

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.provenance import Place, RunRow
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage import Storage
 from nwh.warehouse.tables import DataFile
@@ -122,6 +123,26 @@ class Run:
         """Write all rows of one partition of a relation."""
         with self.writer(relation, partition) as writer:
             writer.write(rows)
+
+    def empty(self, relation: str, partition: Unit) -> None:
+        """Leave nothing of a partition of a relation when the run ends."""
+        self._replaced.setdefault(relation, []).append(partition)
+
+    @property
+    def written(self) -> dict[Place, list[str]]:
+        """The places whose rows the run replaces so far, and the URIs of its files there."""
+        found: dict[Place, list[str]] = {}
+        for relation, units in self._replaced.items():
+            for unit in units:
+                paths = [file.path for file in self._files.get(relation, []) if dict(file.partition) == unit]
+                place = relation, tuple(unit[column] for column in RELATIONS[relation].partition)
+                found[place] = [f"{self.storage.uri}/{relation}/{path}" for path in paths]
+        return found
+
+    @property
+    def row(self) -> RunRow:
+        """What `runs` will say of it."""
+        return RunRow(self.job, unit_name(self.unit), json.loads(json.dumps(self.settings)))
 
     def complete(self) -> tuple[dict[str, list[Unit]], dict[str, list[DataFile]]]:
         """Write the row of `runs`; return what the run replaces and with which files."""

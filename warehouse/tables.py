@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nwh.warehouse.errors import StorageError
+from nwh.warehouse.provenance import Provenance, Snapshot
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage import Storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-Snapshot = dict[str, list[str]]
-"""Relation -> URIs of the Parquet files that hold its rows, all of one moment."""
+_CHECKED = "provenance"
+"""Application transaction of `runs`: its version as of which nothing stored is stale."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,22 @@ class Tables:
         self._create(RUNS.name)
 
     def snapshot(self) -> Snapshot:
-        """Return the files of every relation as of the last completed run."""
+        """Return the files of every relation as of the last completed run, those of stale units included."""
+        return self._snapshot(self._open(RUNS.name))
+
+    def current(self) -> Snapshot:
+        """Return the files of every relation as of the last completed run, without those of stale units.
+
+        Only a warehouse that an earlier version has written to can have stale units: the last run says whether.
+        """
         runs = self._open(RUNS.name)
+        snapshot = self._snapshot(runs)
+        if runs.transaction_version(_CHECKED) == runs.version():
+            return snapshot
+        provenance = Provenance(self.storage, snapshot)
+        return provenance.without(provenance.stale(), snapshot)
+
+    def _snapshot(self, runs: DeltaTable) -> Snapshot:
         tables = {name: self._completed(runs, name) for name in RELATIONS}
         return {name: self._files(table) for name, table in tables.items() if table is not None}
 
@@ -66,11 +81,18 @@ class Tables:
         """Return the Delta table of a relation as of the last completed run; null where none has written it."""
         return self._completed(self._open(RUNS.name), relation)
 
-    def commit(self, replaced: Mapping[str, list[dict[str, str]]], files: Mapping[str, list[DataFile]]) -> None:
+    def commit(
+        self,
+        replaced: Mapping[str, list[dict[str, str]]],
+        files: Mapping[str, list[DataFile]],
+        *,
+        nothing_stale: bool = False,
+    ) -> None:
         """Replace units of several relations: all of it becomes visible with the last step, or none.
 
         `replaced[relation]` are the partitions whose rows give way to those in `files[relation]`; the row of
-        `runs` comes last. Call while holding `storage.lock("commit")`.
+        `runs` comes last. `nothing_stale`: readers need not look for stale units in what is stored then. Call while
+        holding `storage.lock("commit")`.
         """
         from deltalake.transaction import CommitProperties, Transaction
 
@@ -82,10 +104,12 @@ class Tables:
             partition_by = list(RELATIONS[name].partition)
             for unit in units:
                 table = self._open(name)
-                adds = [_add(file) for file in files[name] if dict(file.partition) == unit]
+                adds = [_add(file) for file in files.get(name, []) if dict(file.partition) == unit]
                 where = [(column, "=", value) for column, value in unit.items()]
                 table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
             versions.append(Transaction(name, self._open(name).version()))
+        if nothing_stale:
+            versions.append(Transaction(_CHECKED, runs.version() + 1))
         runs.create_write_transaction(
             [_add(file) for file in files[RUNS.name]],
             "append",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from nwh.warehouse import catalog
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.schema.neurons import NEURON_TOPK
+from nwh.warehouse.status import stale_units
 from nwh.warehouse.tables import first_line
 from nwh.warehouse.warehouse import Warehouse
 
@@ -29,8 +29,8 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
     """Yield what is wrong, relation by relation, then what is left over.
 
     Files are there, open, and hold the rows their table counts; keys are unique, ranks dense, references met,
-    numbers finite; activations belong to the corpus text that is stored; no two checkpoints have the same
-    weights. `deep` reads every column of every row.
+    numbers finite; every unit is of the text, prompts, weights and runs that are stored. `deep` reads every column of
+    every row.
     """
     whole = dict(warehouse.snapshot)
     with progress.bar("verify", len(RELATIONS), "relations") as bar:
@@ -48,7 +48,8 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
             yield from _references(connection, relation, damaged)
         except DuckDBError as error:  # a damaged page behind a footer that is whole
             yield Finding(f"{relation.name}: cannot be read: {first_line(error)}")
-    yield from _stale_text(connection)
+    for text in stale_units(warehouse):
+        yield Finding(text)
     yield from _same_weights(connection)
     yield from _leftovers(warehouse)
 
@@ -112,30 +113,14 @@ def _references(connection: DuckDBPyConnection, relation: Relation, damaged: set
             yield Finding(f"{relation.name}: {missing} rows have a {column} that {other} lacks ({example})")
 
 
-def _stale_text(connection: DuckDBPyConnection) -> Iterator[Finding]:
-    """Yield units that were run over a text of a corpus that has been replaced since."""
-    now = {
-        corpus: json.loads(settings).get("text_sha256")
-        for corpus, settings in connection.sql("select corpus, settings from corpora").fetchall()
-    }
-    runs = connection.sql(
-        "select job, unit, settings from runs "
-        "qualify row_number() over (partition by job, unit order by started_at desc) = 1"
-    ).fetchall()
-    for job, unit, text in runs:
-        settings = json.loads(text)
-        corpus, used = settings.get("corpus"), settings.get("text_sha256")
-        if used and corpus in now and now[corpus] != used:
-            yield Finding(f"{job} of {unit} are of an earlier text of corpus {corpus}: ingest them again")
-
-
 def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
     rows = connection.sql(
         "select string_agg(model || '@' || checkpoint, ', ' order by model, step, checkpoint), weights_sha256 "
         "from checkpoints group by weights_sha256 having count(*) > 1"
     ).fetchall()
     for names, digest in rows:
-        yield Finding(f"checkpoints {names} have the same weights ({digest[:12]}…): one may be uploaded wrongly")
+        text = f"checkpoints {names} have the same weights ({digest[:12]}…): two names of one, or one uploaded wrongly"
+        yield Finding(text, wrong=False)
 
 
 def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:

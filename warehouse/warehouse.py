@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import catalog
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.provenance import Provenance, Snapshot
+from nwh.warehouse.replacing import refuse_early, settle
 from nwh.warehouse.runs import Run, Unit, unit_name
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage import Storage
-from nwh.warehouse.tables import Snapshot, Tables, first_line
+from nwh.warehouse.tables import Tables, first_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,8 +61,11 @@ class Warehouse:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The files of every relation, all of the moment this warehouse was opened or last refreshed."""
-        return self.tables.snapshot()
+        """The files of every relation, all of the moment this warehouse was opened or last refreshed.
+
+        Without those of stale units: see `warehouse.provenance`.
+        """
+        return self.tables.current()
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -85,7 +91,7 @@ class Warehouse:
     def refresh(self) -> None:
         """See what other runs have stored since."""
         self.__dict__.pop("connection", None)
-        self.snapshot = self.tables.snapshot()
+        self.snapshot = self.tables.current()
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
@@ -108,12 +114,24 @@ class Warehouse:
         return found.select(about.column_names)
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
-        """Return the settings of the last completed run of a job on a unit; null where there is none."""
-        rows = self.sql(
-            "select settings from runs where job = $1 and unit = $2 order by started_at desc limit 1",
+        """Return the settings of the last run of a job on a unit; null where its rows are not stored (any more)."""
+        found = self.stored_run(job, unit)
+        return None if found is None else found[1]
+
+    def stored_run(self, job: str, unit: Unit, site: str | None = None) -> tuple[str, dict[str, Any]] | None:
+        """Return the last run of a job on a unit (of a site, where it has sites) and its settings.
+
+        Null where there is none, or where its rows have been removed since, with the text that they were of.
+        """
+        runs = self.sql(
+            "select run_id, settings, rows from runs where job = $1 and unit = $2 order by started_at desc",
             [job, unit_name(unit)],
         ).fetchall()
-        return dict(json.loads(rows[0][0])) if rows else None
+        for run_id, settings, rows in ((run_id, json.loads(text), rows) for run_id, text, rows in runs):
+            if site in (None, *settings.get("sites", [site])):
+                there = not rows or Provenance(self.storage, self.snapshot).holds(job, run_id, site)
+                return (run_id, settings) if there else None
+        return None
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -124,6 +142,7 @@ class Warehouse:
         unit: Unit,
         settings: Mapping[str, Any],
         *,
+        again: bool = False,
         locks: Sequence[Unit] = (),
         progress: Progress = SILENT,
     ) -> Iterator[Run]:
@@ -131,8 +150,14 @@ class Warehouse:
 
         Its notes, and when it begins and has ended, go to `progress`.
 
+        What others have derived from rows that the run replaces is emptied with the same step where `again` says
+        so; otherwise UsageError names it: before the block where that can be known, else after it. A corpus or
+        prompts that come out as they were leave everything as it is.
+
         `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
-        naming the other run, where one of them is held already; UsageError for a unit that no folder can be named by.
+        naming the other run, where one of them is held already, where another run reads what this one makes anew,
+        and after the block where what this one has read has been replaced meanwhile; UsageError for a unit that no
+        folder can be named by.
         """
         run = Run(self.storage, job, unit, settings, locks, progress)
         self._check_lengths(unit)
@@ -140,6 +165,9 @@ class Warehouse:
             held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
+            self._check_others(run)
+            if not again:
+                refuse_early(Provenance(self.storage, self.snapshot), run)
             what = f"{job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
             try:
@@ -147,9 +175,13 @@ class Warehouse:
             except BaseException:
                 run.discard()
                 raise
-            replaced, files = run.complete()
             with self.storage.lock("commit", {"run_id": run.run_id}, wait=True):
-                self.tables.commit(replaced, files)
+                try:
+                    nothing_stale = settle(Provenance(self.storage, self.tables.snapshot()), run, again)
+                except BaseException:
+                    run.discard()
+                    raise
+                self.tables.commit(*run.complete(), nothing_stale=nothing_stale)
                 self.publish_catalog()
             self.storage.discard_staged(run.place)
             progress.ended(what, run.rows, run.seconds)
@@ -163,6 +195,18 @@ class Warehouse:
                 raise UsageError(
                     f"the {column} {value[:40]}… is {length} bytes long, and the folder that is named by it can take "
                     f"{most}: {way_out}"
+                )
+
+    def _check_others(self, run: Run) -> None:
+        """Raise BusyError where another run makes the text or prompts that this one reads, or the other way round."""
+        for name, holder in self.storage.held_locks().items():
+            job, _, unit = name.partition("/")
+            named = dict(part.partition("=")[::2] for part in unit.split("/"))
+            if holder.get("run_id") != run.run_id and job in JOBS and exclude(run.job, run.unit, job, named):
+                raise BusyError(
+                    f"run {holder.get('run_id', '?')} (process {holder.get('pid', '?')}) is working on {name}: "
+                    f"{run.job} of {unit_name(run.unit)} cannot go on beside it. Wait for it, or stop it; `nwh status` "
+                    "shows it"
                 )
 
     def publish_catalog(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nwh.ingest.knowledge.inputs import PromptInput
@@ -13,6 +12,7 @@ from nwh.ingest.knowledge.passes import is_bidirectional
 from nwh.ingest.models.tokens import check_ids, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.provenance import prompts_sha256
 
 if TYPE_CHECKING:
     from nwh.ingest.models import LoadedModel
@@ -77,10 +77,7 @@ def stored_prompts(warehouse: Warehouse, dataset: str) -> tuple[list[PromptRow],
             f"no data set {dataset!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
             "(`nwh ingest prompts` adds one)"
         )
-    digest = sha256()
-    for row in rows:
-        digest.update(repr(row).encode())
-    return [PromptRow(*row) for row in rows], digest.hexdigest()
+    return [PromptRow(*row) for row in rows], prompts_sha256(rows)
 
 
 def read_prompts(

@@ -18,6 +18,7 @@ from nwh.cli.options import (
     FamilyOption,
     ModelOption,
     PickleOption,
+    ReplaceOption,
     family_option,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
@@ -48,6 +49,7 @@ def corpus(
         str | None,
         typer.Option(help="parquet, csv, jsonl, txt, lines, dir or hf; else from the file's name."),
     ] = None,
+    again: ReplaceOption = False,
 ) -> None:
     """Split documents into sentences and store them as a corpus.
 
@@ -65,6 +67,7 @@ def corpus(
         source,
         lambda: read_documents(source, format=format, text=text, doc_id=doc_id, metadata=pairs),
         settings=settings,
+        again=again,
         progress=state.progress,
     )
 
@@ -152,7 +155,7 @@ def annotate(
             raise UsageError("--trees has words, tags and trees: leave --tagger, --parser and --url out")
         if len(names := split_list(corpus)) != 1:
             raise UsageError(f"{trees} holds the trees of one corpus: name it with --corpus")
-        ingest_trees(state.create(), names[0], trees, progress=state.progress)
+        ingest_trees(state.create(), names[0], trees, again=again, progress=state.progress)
         return
     warehouse = state.open()
     names = named_or_all_corpora(warehouse, corpus)

@@ -21,6 +21,7 @@ from nwh.cli.options import (
     FamilyOption,
     ModelOption,
     PickleOption,
+    ReplaceOption,
     family_option,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
@@ -55,6 +56,7 @@ def prompts(
         int | None, typer.Option(help="Paraphrase questions up to so many per concept; 0 for none.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the paraphrases.")] = 0,
+    again: ReplaceOption = False,
 ) -> None:
     """Store prompts that ask for concepts, independent of any tokenizer.
 
@@ -67,7 +69,7 @@ def prompts(
 
     state = state_of(context)
     settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
-    ingest_prompts(state.create(), source, dataset, settings, progress=state.progress)
+    ingest_prompts(state.create(), source, dataset, settings, again=again, progress=state.progress)
 
 
 def attributions(

@@ -25,7 +25,12 @@ FamilyOption = Annotated[
     Path | None,
     typer.Option("--family", help="TOML file that says where the blocks are of a model that nwh does not know."),
 ]
-AgainOption = Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")]
+ReplaceOption = Annotated[
+    bool, typer.Option("--again", help="Replace other text of this name, and remove what was made of it.")
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Repeat what is stored already, and remove what was made of it.")
+]
 
 
 def family_option(path: Path | None) -> Family | None:

@@ -27,15 +27,20 @@ def init(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, format: FormatOption = Format.table) -> None:
-    """Show what is running, interrupted and stored.
+    """Show what is running, interrupted, stored, and stale: made of what is not stored any more.
 
     Example: nwh status
     """
     from nwh.warehouse import output
+    from nwh.warehouse.status import stale_units
     from nwh.warehouse.status import status as status_of
 
-    names, rows = status_of(state_of(context).open())
+    state = state_of(context)
+    warehouse = state.open()
+    names, rows = status_of(warehouse)
     output.write_rows(names, rows, format, sys.stdout.buffer)
+    for line in stale_units(warehouse):
+        state.progress.note(line)
 
 
 def verify(

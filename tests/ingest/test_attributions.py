@@ -54,13 +54,13 @@ def warehouse(tmp_path):
     return made
 
 
-def add_prompts(warehouse, tmp_path, templates=MASKED, dataset="cities", n=3):
+def add_prompts(warehouse, tmp_path, templates=MASKED, dataset="cities", n=3, again=False):
     facts = list(zip(CITIES, COUNTRIES, strict=True))[:n]
     rows = [{"text": text.format(country), "answer": city} for city, country in facts for text in templates]
     rows.append({"text": templates[0].format("zanzibar"), "answer": "timbuktu"})
     path = tmp_path / f"{dataset}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ingest_prompts(warehouse, str(path), dataset, PromptSettings(paraphrases=0))
+    ingest_prompts(warehouse, str(path), dataset, PromptSettings(paraphrases=0), again=again)
 
 
 def rows(warehouse):
@@ -186,7 +186,9 @@ def test_what_is_stored_is_left_alone_until_something_changes(warehouse, masked,
     assert ingest_attributions(warehouse, masked, "cities", RIEMANN, again=True)
     assert rows(warehouse) == before
     assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rule="linspace", steps=5))
-    add_prompts(warehouse, tmp_path, n=4)
+    with pytest.raises(UsageError, match="earlier prompts of data set cities"):
+        add_prompts(warehouse, tmp_path, n=4)
+    add_prompts(warehouse, tmp_path, n=4, again=True)
     assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rule="linspace", steps=5))
     assert warehouse.sql("select count(*) from prompt_scores").fetchall() == [(16,)]
 

@@ -298,13 +298,13 @@ def test_settings_that_cannot_be(wrong):
         ClusterSettings(**wrong)
 
 
-def test_activations_of_an_earlier_text_are_refused(warehouse):
+def test_activations_of_an_earlier_text_are_gone(warehouse):
     from nwh.ingest.corpus import ingest_corpus
     from nwh.ingest.documents import Document
 
-    ingest_corpus(warehouse, "two", "made up", lambda: [Document("d", "The cat sees the dog.")])
-    with pytest.raises(UsageError, match="activations of corpus 'two' are of an earlier text"):
-        ingest_clusters(warehouse, *MODEL, SETTINGS)
+    ingest_corpus(warehouse, "two", "made up", lambda: [Document("d", "The cat sees the dog.")], again=True)
+    with pytest.raises(UsageError, match=r"corpus 'two' has no top sentences .*nwh ingest activations"):
+        ingest_clusters(warehouse, *MODEL, SETTINGS, corpora=["one", "two"])
 
 
 def test_a_sample_with_nan_stores_nothing(warehouse):

@@ -260,7 +260,11 @@ def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, m
     assert ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",))) == []
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero", "double")))) == 1
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), t=0.4))) == 1
-    ingest_attributions(warehouse, model, "cities", AttributionSettings(rule="linspace", steps=4))
+    other = AttributionSettings(rule="linspace", steps=4)
+    with pytest.raises(UsageError, match="interventions of .* earlier attributions"):
+        ingest_attributions(warehouse, model, "cities", other)
+    ingest_attributions(warehouse, model, "cities", other, again=True)
+    assert warehouse.sql("select count(*) from interventions").fetchall() == [(0,)]
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero", "double")))) == 2
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",)), again=True)) == 1
 
@@ -288,8 +292,8 @@ def test_wrong_use(empty, tmp_path, models):
         ingest_interventions(empty, other, "cities")
     path = tmp_path / "changed.jsonl"
     path.write_text('{"text": "[MASK] is", "answer": "rome"}\n')
-    ingest_prompts(empty, str(path), "cities")
-    with pytest.raises(UsageError, match="cities has other prompts now than the attributions"):
+    ingest_prompts(empty, str(path), "cities", again=True)
+    with pytest.raises(UsageError, match="no attributions of cities"):
         ingest_interventions(empty, model, "cities")
 
 

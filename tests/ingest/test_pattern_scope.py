@@ -162,13 +162,13 @@ def test_mixed_annotators_must_be_told_apart(warehouse, tag_again):
         ingest_patterns(warehouse, *MODEL, Rules(), corpora=["a", "bare"], kinds=["tree"])
 
 
-def test_annotations_of_an_earlier_text_are_refused(warehouse, add_corpus, tiny_bert, tag_again):
+def test_activations_and_annotations_of_an_earlier_text_are_gone(warehouse, add_corpus, tiny_bert, tag_again):
     tag_again("b")
-    add_corpus(warehouse, "b", 20)
-    with pytest.raises(UsageError, match="activations of corpus 'b' are of an earlier text"):
+    add_corpus(warehouse, "b", 20, again=True)
+    with pytest.raises(UsageError, match=r"corpus 'b' has no top sentences .*nwh ingest activations"):
         ingest_patterns(warehouse, *MODEL, Rules(), corpora=["b"], annotator="nltk")
     ingest_activations(warehouse, load(str(tiny_bert), device="cpu"), ["b"], Settings(("hidden",), k=5, sample=5))
-    with pytest.raises(UsageError, match="annotations of corpus 'b' are of an earlier text"):
+    with pytest.raises(UsageError, match=r"corpus 'b' has no annotations by nltk .*nwh ingest annotations"):
         ingest_patterns(warehouse, *MODEL, Rules(), corpora=["b"], annotator="nltk")
 
 

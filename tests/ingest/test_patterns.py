@@ -310,7 +310,11 @@ def test_patterns_of_replaced_activations_are_mined_again(warehouse, tiny_bert):
     choice = {"corpora": ["one"], "sites": ["ffn"], "kinds": ["word"]}
     ingest_patterns(warehouse, *MODEL, RULES, **choice)
     assert ingest_patterns(warehouse, *MODEL, RULES, **choice) == []
-    ingest_activations(warehouse, load(str(tiny_bert), device="cpu"), ["one"], Settings(("ffn",), k=10, sample=5))
+    model, settings = load(str(tiny_bert), device="cpu"), Settings(("ffn",), k=10, sample=5)
+    with pytest.raises(UsageError, match="patterns of .* earlier activations"):
+        ingest_activations(warehouse, model, ["one"], settings)
+    ingest_activations(warehouse, model, ["one"], settings, again=True)
+    assert warehouse.sql("select count(*) from neuron_patterns").fetchall() == [(0,)]
     (run,) = ingest_patterns(warehouse, *MODEL, RULES, **choice)
     assert run.settings["k"] == 10
     assert warehouse.sql("select distinct k from neuron_patterns").fetchall() == [(10,)]

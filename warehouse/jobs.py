@@ -1,0 +1,89 @@
+"""The jobs: what each reads and writes, and the command that runs it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """Relations that a job reads and writes.
+
+    Jobs that run a model also write its row of `checkpoints`, which belongs to none of them.
+    """
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+JOBS = {
+    "corpus": Job((), ("corpora", "sentences", "sentence_metadata")),
+    "annotations": Job(("sentences",), ("annotations",)),
+    "activations": Job(("sentences",), ("sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample")),
+    "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),
+    "clusters": Job(("sentences", "neuron_topk", "activation_sample"), ("layer_clusters", "neuron_clusters")),
+    "matches": Job(("activation_sample",), ("neuron_matches",)),
+    "distances": Job(
+        ("sentences", "sentence_metadata"), ("checkpoint_distances", "layer_distances", "neuron_distances")
+    ),
+    "fine-tune": Job(("sentences", "sentence_metadata"), ()),
+    "prompts": Job((), ("prompts", "concepts")),
+    "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality")),
+    "interventions": Job(("prompts", "attributions"), ("interventions",)),
+    "published-neurons": Job((), ("published_neurons",)),
+}
+"""In the order in which they can run."""
+
+SOURCES = ("corpus", "prompts")
+"""Jobs whose rows everything else is made of: their new rows can say the same as the old ones."""
+
+
+def corpora_of(unit: Mapping[str, str]) -> list[str]:
+    """Return the corpora that a unit is about."""
+    if "corpus" in unit:
+        return [unit["corpus"]]
+    return unit["scope"].split("+") if "scope" in unit else []
+
+
+def exclude(one: str, unit: Mapping[str, str], other: str, other_unit: Mapping[str, str]) -> bool:
+    """Return whether two runs must not go on at once: one makes the text or the prompts that the other reads."""
+    for writer, written, reader, read in ((one, unit, other, other_unit), (other, other_unit, one, unit)):
+        if writer not in SOURCES or reader not in JOBS or not set(JOBS[writer].writes) & set(JOBS[reader].reads):
+            continue
+        if writer == "corpus" and written["corpus"] in corpora_of(read):
+            return True
+        if writer == "prompts" and written["dataset"] == read.get("dataset"):
+            return True
+    return False
+
+
+def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str], str]) -> str:
+    """Return the command that makes a unit anew.
+
+    settings: those of the run that stored it. source_of: (model, checkpoint) -> where the model is loaded from.
+    """
+    unit = {name: value for name, value in settings.items() if isinstance(value, str)}
+    words = ["nwh", "ingest", job]
+    pairs = {"before": ("model_before", "checkpoint_before"), "after": ("model_after", "checkpoint_after")}
+    if job == "matches":
+        pairs = {"before": ("model", "checkpoint"), "after": ("other_model", "other_checkpoint")}
+    if job in ("matches", "distances"):
+        for option, (model, checkpoint) in pairs.items():
+            name = unit[model] if job == "matches" else source_of(unit[model], unit[checkpoint])
+            words += [f"--{option}", f"{name}@{unit[checkpoint]}"]
+    elif "model" in unit:
+        loads = job in ("activations", "attributions", "interventions")
+        words += ["--model", source_of(unit["model"], unit["checkpoint"]) if loads else unit["model"]]
+        words += ["--checkpoint", unit["checkpoint"]] if unit["checkpoint"] != "main" else []
+    if corpora := corpora_of(unit):
+        words += ["--corpus", ",".join(corpora)]
+    sites = settings.get("sites") or [unit[name] for name in ("site",) if name in unit]
+    words += ["--site", ",".join(sites)] if sites else []
+    for option in ("dataset", "kind", "pole", "operation"):
+        words += [f"--{option}", unit[option]] if option in unit else []
+    if unit.get("annotator") == "trees":
+        words += ["--trees", unit.get("source", "FILE")]
+    return shlex.join(words)
