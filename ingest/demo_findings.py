@@ -50,12 +50,12 @@ where pole = 'top' and rank <= 5
 order by rank""",
     ),
     Finding(
-        "What such a neuron's sentences share, with how well that predicts sentences it was not mined from.",
+        "What neurons' sentences share, chosen on one half of them, with how well that predicts the other half.",
         """select layer, neuron, array_to_string(pattern, ' ') as pattern, support, k, round(lift, 1) as lift,
-       q_value, round(heldout_auroc, 2) as heldout_auroc
-from neuron_patterns
-where kind = 'word' and length = 1 and lift > 1 and q_value <= 0.05
-order by heldout_auroc desc, g2 desc
+       mined_q_value, round(heldout_auroc, 2) as heldout_auroc
+from mined_patterns
+where kind = 'word' and length = 1 and mined_lift > 1 and mined_q_value <= 0.05
+order by mined_g2 desc
 limit 5""",
     ),
     Finding(

@@ -147,8 +147,9 @@ class Rows:
             "corpus_support",
             "n_sentences",
         )
-        names += ("lift", "g2", "p_value", "q_value", "mined_support", "heldout_auroc", "annotator")
-        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 0.9, "hand")
+        names += ("lift", "g2", "p_value", "q_value", "mined_support", "mined_k", "mined_lift", "mined_g2")
+        names += ("mined_q_value", "heldout_auroc", "annotator")
+        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 4, 4.0, 10.0, 1e-2, 0.9, "hand")
         run.write("neuron_patterns", place, columns(names, [(*each, [HOSTILE, "it"], *figures) for each in having]))
 
     def _comparison(self, run):

@@ -68,13 +68,18 @@ def test_neuron_words(warehouse, sentences):
         a, c, n = row["support"], in_all[row["class"], row["word"]], len(sentences)
         assert (row["k"], row["corpus_support"], row["n_sentences"]) == (20, c, n)
         table = [[a, 20 - a], [c - a, n - 20 - c + a]]
-        g2, p = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")[:2]
-        assert row["g2"] == pytest.approx(g2, abs=1e-9)
+        test = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        p = test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
+        assert row["g2"] == pytest.approx(test.statistic, abs=1e-9)
         assert row["p_value"] == pytest.approx(p, rel=1e-6)
         assert row["lift"] == pytest.approx(a / 20 / (c / n))
-    for _, rows in found.group_by("class"):
-        wanted_q = scipy.stats.false_discovery_control(rows["p_value"].to_list())
-        assert rows["q_value"].to_list() == pytest.approx(wanted_q.tolist())
+    for (name,), rows in found.group_by("class"):
+        n_tested = sum(of == name for of, _ in in_all)
+        assert set(rows["n_tested"]) == {n_tested}
+        p = rows["p_value"].to_list() + [1] * (n_tested - rows.height)  # those that the neuron's sentences lack
+        assert rows["q_value"].to_list() == pytest.approx(
+            scipy.stats.false_discovery_control(p)[: rows.height].tolist()
+        )
 
 
 @pytest.mark.parametrize("size", ["kept", "too many"])
@@ -134,7 +139,8 @@ def test_pattern_neurons(warehouse, kind, pattern, argument):
     wanted = [
         row[:5]
         for row in warehouse.sql(
-            "select scope, layer, neuron, support, q_value, pattern, kind from neuron_patterns order by all"
+            "select scope, layer, neuron, support, q_value, pattern, kind from neuron_patterns "
+            "where mined_support >= 0.1 * mined_k order by all"
         ).fetchall()
         if (row[5], row[6]) == (pattern, kind)
     ]
