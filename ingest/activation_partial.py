@@ -15,6 +15,8 @@ from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import partial
 from nwh.warehouse.runs import Run
 
+_FORM = 2  # raised when summaries hold something else than before under the same version
+
 Summaries = Mapping[tuple[str, int], LayerSummary]
 """By site and layer."""
 
@@ -24,6 +26,7 @@ def save(run: Run, settings: dict[str, Any], summaries: Summaries, tally: Tally,
     description = {
         "run_id": run.run_id,
         "nwh": version("nwh"),
+        "form": _FORM,
         "done": done,
         "total": n_sentences,
         "seconds": run.seconds,
@@ -49,7 +52,7 @@ def resume(run: Run, settings: dict[str, Any], summaries: Summaries, n_sentences
     found = partial.describe(run.storage, run.place)
     if found is None:
         return tally, 0
-    if (found["nwh"], found["settings"]) != (version("nwh"), settings):
+    if (found["nwh"], found.get("form"), found["settings"]) != (version("nwh"), _FORM, settings):
         run.note("a partial result of an earlier run, of another version or with other settings, was discarded")
         run.storage.discard_staged(run.place)
         return tally, 0

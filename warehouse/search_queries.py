@@ -98,7 +98,8 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     return ask(
         warehouse,
         f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, mined_q_value, heldout_auroc "
-        f"from pattern_neurons($kind, $pattern) where true{where} order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
+        f"from pattern_neurons($kind, $pattern) where true{where} "
+        f"order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
         kind=kind,
         pattern=chosen,
         limit=limit,

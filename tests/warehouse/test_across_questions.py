@@ -101,7 +101,13 @@ def statistics(values):
     flat = values.reshape(n, -1)
     columns = {"layer": np.repeat(np.arange(LAYERS), WIDTH), "neuron": np.tile(np.arange(WIDTH), LAYERS)}
     columns |= {"n": [flat.shape[1]] * n, "mean": flat.mean(axis=1), "std": flat.std(axis=1)}
-    columns |= {"min": flat.min(axis=1), "max": flat.max(axis=1), "skewness": flat[:, 0], "kurtosis": flat[:, 1]}
+    columns |= {
+        "min": flat.min(axis=1),
+        "max": flat.max(axis=1),
+        "max_token": [None] * n,
+        "skewness": flat[:, 0],
+        "kurtosis": flat[:, 1],
+    }
     columns |= {"share_positive": (flat > 0).mean(axis=1), "resolution": [0.1] * n}
     lists = ("histogram_edges", "quantile_levels", "quantiles")
     return columns | dict.fromkeys(lists, [[0.0]] * n) | {"histogram_counts": [[1]] * n}

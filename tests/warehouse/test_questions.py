@@ -240,4 +240,4 @@ def test_comments_reach_the_catalog_file(warehouse):
             "select count(*) from duckdb_columns() where comment is not null and table_name = 'neuron_metadata'"
         ).fetchall()
     assert "share of each metadata value" in views["neuron_metadata"].lower()
-    assert columns == [(19,)]
+    assert columns == [(20,)]

@@ -95,6 +95,7 @@ def stats_rows(values):
         "std": [column.std() for column in each],
         "min": [column.min() for column in each],
         "max": [column.max() for column in each],
+        "max_token": [None] * n,
         **{name: [0.0] * n for name in ("skewness", "kurtosis", "share_positive", "resolution")},
         **{name: [[0.0]] * n for name in ("histogram_edges", "quantile_levels", "quantiles")},
         "histogram_counts": [[1]] * n,

@@ -84,6 +84,13 @@ NEURON_STATS = Relation(
         Column("std", "double", "standard deviation of the population"),
         Column("min", "float", "lowest activation (exact)"),
         Column("max", "float", "highest activation (exact)"),
+        Column(
+            "max_token",
+            "float",
+            "highest activation at any single token that counts; null where an earlier version ran the model",
+            True,
+            "null::float",
+        ),
         Column("skewness", "double", "third standardised moment, 0 for a constant neuron"),
         Column("kurtosis", "double", "excess kurtosis, 0 for a constant neuron"),
         Column("share_positive", "double", "share of sentences with an activation above 0"),
