@@ -154,7 +154,7 @@ class _Job:
             differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
             raise UsageError(
                 f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
-                f"({differ or 'by an earlier version'}): mine all of them again, without --layer and --neuron, or give the same options"
+                f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
             )
         self.done = stored == self.described and all(
             set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()

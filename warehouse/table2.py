@@ -102,8 +102,9 @@ def patterns(
         warehouse,
         "select pattern_text as pattern, support, support / k as share, "
         "corpus_support / n_sentences as corpus_share, lift, mined_g2, mined_q_value, heldout_auroc "
-        f"from mined_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole and length >= $min_length "
-        "and mined_lift > $min_lift and mined_q_value <= $max_q order by mined_g2 desc, pattern limit $limit",
+        f"from mined_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
+        "and length >= $min_length and mined_lift > $min_lift and mined_q_value <= $max_q "
+        "order by mined_g2 desc, pattern limit $limit",
         **neuron.params,
         scope=scope,
         kind=kind,

@@ -72,6 +72,7 @@ class Tables:
         `replaced[relation]` are the partitions whose rows give way to those in `files[relation]`; the row of
         `runs` comes last. Call while holding `storage.lock("commit")`.
         """
+        from deltalake import Schema
         from deltalake.transaction import CommitProperties, Transaction
 
         runs = self._open(RUNS.name)
@@ -80,11 +81,12 @@ class Tables:
             self._create(name)
             self._undo_unfinished(runs, name)
             partition_by = list(RELATIONS[name].partition)
+            schema = Schema.from_arrow(RELATIONS[name].table_schema)  # a table of an earlier version may lack columns
             for unit in units:
                 table = self._open(name)
                 adds = [_add(file) for file in files[name] if dict(file.partition) == unit]
                 where = [(column, "=", value) for column, value in unit.items()]
-                table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
+                table.create_write_transaction(adds, "overwrite", schema, partition_by, where)
             versions.append(Transaction(name, self._open(name).version()))
         runs.create_write_transaction(
             [_add(file) for file in files[RUNS.name]],

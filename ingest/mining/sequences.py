@@ -44,8 +44,8 @@ def mine_sequences(
 
     A pattern has 1 to `max_length` items and is frequent when support / size of the set >= `min_support`, or when
     it is so among the set's sentences of the `first_half` (S,), if there are halves. At most `max_gap` items stand
-    between two neighbours of the pattern (0: plain n-grams; None: any number). Results do not depend on `threads`. Raises
-    UsageError for settings or sets that cannot be.
+    between two neighbours of the pattern (0: plain n-grams; None: any number). Results do not depend on `threads`.
+    Raises UsageError for settings or sets that cannot be.
     """
     gap = _check(max_length, max_gap)
     minimum_count(min_support, 1)

@@ -41,8 +41,8 @@ def mine_subtrees(
 
     A subtree has 1 to `max_size` nodes and is frequent when support / size of the set >= `min_support`, or when
     it is so among the set's sentences of the `first_half` (S,), if there are halves; a sentence without a tree
-    counts in the size. Codes of the patterns: see `bracketed`. Results do not depend on `threads`. Raises UsageError for
-    settings or sets that cannot be.
+    counts in the size. Codes of the patterns: see `bracketed`. Results do not depend on `threads`. Raises
+    UsageError for settings or sets that cannot be.
     """
     if max_size < 1:
         raise UsageError(f"maximum length {max_size} leaves no subtree: give 1 node or more")

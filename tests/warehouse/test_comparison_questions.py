@@ -28,7 +28,7 @@ def made_distances(seed):
 
 
 def made_patterns(seed, kind):
-    """Return rows of neuron_patterns: many per neuron, some of a high mined_q_value or a low mined_lift, some without."""
+    """Return rows of neuron_patterns: many per neuron, some of a low mined_lift or a high mined_q_value, or of none."""
     random = Random(f"{seed} {kind}")
     rows = []
     for layer in range(LAYERS):
@@ -80,9 +80,9 @@ def best_by_hand(layer, neuron):
     found = {}
     for scope, kind in (("one", "word"), ("one", "tag"), ("one+two", "word")):
         for row in made_patterns(("base", "hidden", scope, "top"), kind):
-            if (row["layer"], row["neuron"]) == (layer, neuron) and row["mined_q_value"] and row["mined_lift"] > 1:
-                if row["mined_q_value"] <= 0.05:
-                    found.setdefault(f"{kind}: {' '.join(row['pattern'])}", []).append(row["mined_g2"])
+            sure = row["mined_q_value"] is not None and row["mined_q_value"] <= 0.05
+            if (row["layer"], row["neuron"]) == (layer, neuron) and sure and row["mined_lift"] > 1:
+                found.setdefault(f"{kind}: {' '.join(row['pattern'])}", []).append(row["mined_g2"])
     ranked = sorted(found, key=lambda text: (-max(found[text]), text))
     return ranked[:3]
 

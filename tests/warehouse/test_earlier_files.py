@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
+from nwh.warehouse.schema import RELATIONS
 from tests.warehouse.test_search_queries import PATTERNS, pattern_rows
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
@@ -94,15 +98,18 @@ def test_patterns_chosen_on_all_sentences_are_shown_without_a_held_out_score(tmp
 
 
 def test_a_table_of_an_earlier_version_takes_rows_with_new_columns(tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from nwh.warehouse import tables
-    from nwh.warehouse.schema import RELATIONS
-
+    """Other readers of Delta tables see the columns, and that one may now be null."""
     now = RELATIONS["neuron_patterns"]
-    then = replace(now, columns=tuple(column for column in now.columns if column.absent != "null::float"))
-    monkeypatch.setitem(tables.RELATIONS, "neuron_patterns", then)
+    kept = [column for column in now.columns if column.absent != "null::float"]
+    then = tuple(replace(column, nullable=False) if column.name == "q_value" else column for column in kept)
     warehouse = Warehouse.create(tmp_path)
-    monkeypatch.setitem(tables.RELATIONS, "neuron_patterns", now)
+    with monkeypatch.context() as earlier:
+        earlier.setitem(RELATIONS, "neuron_patterns", replace(now, columns=then))
+        warehouse.tables._create("neuron_patterns")
     write(warehouse)
-    assert warehouse.scan("neuron_patterns").collect()["mined_g2"].null_count() == 0
+    write(warehouse, pole="bottom")
+    table = DeltaTable(f"{tmp_path}/neuron_patterns")
+    fields = {field.name: field.nullable for field in table.schema().fields}
+    assert list(fields) == list(now.column_names)
+    assert fields["q_value"]
+    assert pl.scan_delta(table).collect().sort("mined_g2")["mined_g2"].null_count() == 0
