@@ -136,8 +136,9 @@ class Miner:
         p = statistics.p_value(g2, *table)
         frequent = table[0] >= self._least(sizes)[name]
         chosen = first[0] >= self._least(sizes_first)[name]
-        mined_g2 = statistics.g2(*first)
-        mined_p = statistics.p_value(mined_g2, *first)
+        halved = [np.broadcast_to(counts, chosen.shape)[chosen] for counts in first]
+        mined_g2 = statistics.g2(*halved)
+        mined_p = statistics.p_value(mined_g2, *halved)
         auroc = statistics.heldout_auroc(*held_out)
         columns: dict[str, Any] = {
             "layer": np.full(stop - start, layer, np.int16),
@@ -151,13 +152,13 @@ class Miner:
             "lift": statistics.lift(*table),
             "g2": g2,
             "p_value": p,
-            "q_value": _only(frequent, _q_values(p, name, frequent)),
+            "q_value": _only(frequent, statistics.benjamini_hochberg(p[frequent], name[frequent])),
             "mined_support": first[0].astype(np.int32),
             "mined_k": first[1].astype(np.int32),
-            "mined_lift": _only(chosen, statistics.lift(*first)).cast(pa.float32()),
+            "mined_lift": _only(chosen, statistics.lift(*halved)).cast(pa.float32()),
             "mined_g2": _only(chosen, mined_g2).cast(pa.float32()),
-            "mined_q_value": _only(chosen, _q_values(mined_p, name, chosen)).cast(pa.float32()),
-            "heldout_auroc": _only(chosen & ~np.isnan(auroc), auroc),
+            "mined_q_value": _only(chosen, statistics.benjamini_hochberg(mined_p, name[chosen])).cast(pa.float32()),
+            "heldout_auroc": pa.array(auroc, pa.float64(), mask=~chosen | np.isnan(auroc)),
         }
         return pa.RecordBatch.from_pydict(columns)
 
@@ -166,16 +167,11 @@ class Miner:
         return np.array([minimum_count(self.rules.min_support, int(size)) if size else 1 for size in sizes], np.int64)
 
 
-def _q_values(p: NDArray[np.float64], name: NDArray[np.int32], tested: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return q of the rows tested, over those of one neuron; nan of the others."""
-    q = np.full(len(p), np.nan)
-    q[tested] = statistics.benjamini_hochberg(p[tested], name[tested])
-    return q
-
-
 def _only(rows: NDArray[np.bool_], values: NDArray[np.float64]) -> pa.Array:
-    """Return values with null in all other rows."""
-    return pa.array(values, pa.float64(), mask=~rows)
+    """Return the values of some rows, with null in all others."""
+    of_all = np.zeros(len(rows))
+    of_all[rows] = values
+    return pa.array(of_all, pa.float64(), mask=~rows)
 
 
 def by_text(batch: pa.RecordBatch) -> pa.Table:
