@@ -83,7 +83,7 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
     with shared:
         patterns.show(warehouse, neuron, corpora)
     with alike:
-        related.similar(warehouse, chosen)
+        related.similar(warehouse, chosen, corpora)
     with foot:
         opened.footer()
     with answer:

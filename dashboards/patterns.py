@@ -13,7 +13,7 @@ from nwh.warehouse.neuron_queries import Answer
 from nwh.warehouse.neurons import Neuron
 
 _ROWS, _BARS, _TREES = 50, 12, 12
-_SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "heldout_auroc", "support")
+_SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "mined_q_value", "heldout_auroc", "support")
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
@@ -35,8 +35,9 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         return
     st.caption(
         "Share of the top sentences that have it against its share in the corpus; q is the Benjamini-Hochberg value of "
-        "the log-likelihood ratio test; the held-out AUROC says how well the pattern predicts, in sentences it was "
-        "not mined from, which are in the top (0.5: not at all)."
+        "the log-likelihood ratio test. Sequences and subtrees are chosen and ranked by one half of the sentences "
+        "(mined q); the held-out AUROC says how well the pattern predicts which sentences of the other half are in the "
+        "top (0.5: not at all). It is empty where an earlier version mined: `nwh ingest patterns` mines again."
     )
     _tabs(parts, len(corpora) > 1)
 
@@ -72,6 +73,7 @@ def _part(title: str, answer: Answer, several: bool) -> None:
             "corpus_share": columns.NumberColumn("in corpus", format="percent"),
             "lift": columns.NumberColumn("lift", format="%.2f"),
             "q_value": columns.NumberColumn("q", format="%.1e"),
+            "mined_q_value": columns.NumberColumn("mined q", format="%.1e"),
             "heldout_auroc": columns.NumberColumn("held-out AUROC", format="%.3f"),
             "support": columns.NumberColumn("sentences"),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,27 +16,27 @@ from nwh.warehouse.neurons import Neuron
 _NEURONS, _CONCEPTS = 10, 20
 
 
-def similar(warehouse: Warehouse, chosen: Choice) -> None:
+def similar(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> None:
     """Show the neurons whose activations are most like this one's, with links to their pages."""
     st.markdown("#### Similar neurons")
-    found = opened.ask(warehouse, related_queries.similar, chosen.neuron, _NEURONS)
+    found = opened.ask(warehouse, related_queries.similar, chosen.neuron, tuple(corpora), _NEURONS)
     rows = found.records
     if not rows:
         st.caption(
             "No sentences were sampled for this model (`nwh ingest activations --sample`), so neurons cannot be "
-            "compared; nor can a neuron that is always 0."
+            "compared; nor can a neuron that does not vary."
         )
         return
     st.caption(
-        f"Of all layers of this site, by the cosine of their activations over {rows[0]['n_sentences']:,} sampled "
-        "sentences of all corpora."
+        f"Of all layers of this site, by the correlation (Pearson) of their activations over "
+        f"{rows[0]['n_sentences']:,} sampled sentences of the corpora chosen."
     )
     places = [replace(chosen.neuron, layer=row["layer"], neuron=row["neuron"]) for row in rows]
     st.html(
         markup.table(
-            ["neuron", "cosine"],
+            ["neuron", "correlation"],
             [
-                (f"{place.site}/{place.layer}/{place.neuron}", [f"{row['cosine']:.3f}"])
+                (f"{place.site}/{place.layer}/{place.neuron}", [f"{row['correlation']:.3f}"])
                 for place, row in zip(places, rows, strict=True)
             ],
             [replace(chosen, neuron=place, text="").link for place in places],

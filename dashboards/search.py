@@ -24,8 +24,13 @@ _CONFIG: dict[str, Any] = {
     "corpus_share": st.column_config.NumberColumn("in corpus", format="percent"),
     "lift": st.column_config.NumberColumn("lift", format="%.2f", help="share / share in the corpus"),
     "q_value": st.column_config.NumberColumn("q", format="%.1e", help="Benjamini-Hochberg, log-likelihood ratio test"),
+    "mined_q_value": st.column_config.NumberColumn(
+        "mined q", format="%.1e", help="q of the half of the sentences by which patterns are chosen and ranked"
+    ),
     "heldout_auroc": st.column_config.NumberColumn(
-        "held-out AUROC", format="%.3f", help="how well it predicts the neuron's sentences it was not mined from"
+        "held-out AUROC",
+        format="%.3f",
+        help="how well it predicts the neuron's sentences of the other half; empty where an earlier version mined",
     ),
     "support": st.column_config.NumberColumn("sentences"),
     "k": st.column_config.NumberColumn("of"),

@@ -69,6 +69,7 @@ def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
         "std": moments.std.numpy(),
         "min": moments.min.numpy(),
         "max": moments.max.numpy(),
+        "max_token": summary.max_token.cpu().numpy(),
         "skewness": moments.skewness.numpy(),
         "kurtosis": moments.kurtosis.numpy(),
         "share_positive": moments.positive.numpy() / moments.n,

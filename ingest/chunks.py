@@ -63,6 +63,7 @@ class Chunk:
         """Aggregate token activations [batch, tokens, width] to sentences and keep them."""
         if self._batch is None or (site, layer) not in self.summaries:
             return
+        self.summaries[site, layer].see_tokens(activations, self._batch.counted)
         rows = self._rows(self._values, (site, layer), activations, torch.float32)
         values, positions = self.aggregate(activations, self._batch.counted, rows)
         if values.data_ptr() != rows.data_ptr():

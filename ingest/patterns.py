@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.mining import condensed
 from nwh.ingest.mining.patterns import minimum_count
 from nwh.ingest.pattern_rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
@@ -72,7 +71,7 @@ def ingest_patterns(
         _Job(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
         for scope in scopes
         for kind in scope.kinds
-        if not (kind == "tree" and not kinds and (rules.only or rules.max_gap is not None))
+        if not (kind == "tree" and not kinds and rules.max_gap is not None)
     ]
     for job in jobs:
         job.check(again)
@@ -89,12 +88,8 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
         raise UsageError(f"--max-length must be at least 1, not {rules.max_length}")
     if rules.max_gap is not None and rules.max_gap < 0:
         raise UsageError(f"--max-gap must be at least 0 (0: neighbours only), not {rules.max_gap}")
-    if "tree" in kinds and (rules.only or rules.max_gap is not None):
-        raise UsageError("--closed, --generator and --max-gap are for sequences: use --kind word,tag with them")
-    if rules.only:
-        condensed.check_installed()
-        if rules.max_gap is not None:
-            raise UsageError(f"--{rules.only} knows no gap limit: leave --max-gap out")
+    if "tree" in kinds and rules.max_gap is not None:
+        raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
 
 
 def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
@@ -155,7 +150,8 @@ class _Job:
             if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
         }
         if self.kept and stored != self.described:
-            differ = ", ".join(name for name in self.described if stored.get(name) != self.described[name])
+            names = dict.fromkeys([*self.described, *stored])
+            differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
             raise UsageError(
                 f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
                 f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"

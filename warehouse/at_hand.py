@@ -107,13 +107,28 @@ def neuron_classes(warehouse: Warehouse, name: str, wanted: Mapping[str, str]) -
 class Sample:
     """The sampled activations of a checkpoint at a site.
 
-    sentences: corpus and sentence_id of each. activations: an array [sentences, neurons] of each layer. lengths: the
-    Euclidean length of each neuron's column, [neurons] of each layer.
+    sentences: corpus and sentence_id of each. activations: an array [sentences, neurons] of each layer. moments: by
+    corpus its number of sentences, and the mean and the sum of squared deviations of each neuron, [layers, neurons].
     """
 
     sentences: pa.Table
     activations: tuple[NDArray[np.float32], ...]
-    lengths: tuple[NDArray[np.float64], ...]
+    moments: Mapping[str, tuple[int, NDArray[np.float64], NDArray[np.float64]]]
+
+    def chosen(self, corpora: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the places of the sentences of some corpora, and there the spread of each neuron, [layers, neurons].
+
+        The spread is the Euclidean length of what is left of a neuron's activations without their mean; 0 where they
+        are all the same.
+        """
+        import numpy as np
+
+        places = np.flatnonzero(np.isin(self.sentences["corpus"].to_numpy(), list(corpora)))
+        of = [self.moments[corpus] for corpus in corpora if corpus in self.moments]
+        mean = sum(n * means for n, means, _ in of) / max(len(places), 1)
+        squares = np.asarray(sum(around + n * (means - mean) ** 2 for n, means, around in of))
+        # what varies in single precision does so by far more than this
+        return places, np.sqrt(np.where(squares > len(places) * (1e-12 * mean) ** 2, squares, 0))
 
     def of(self, neuron: Neuron) -> pa.Table:
         """Return one neuron's rows: corpus, sentence_id, activation."""
@@ -125,8 +140,8 @@ class Sample:
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""
-        of_layers = zip(self.activations, self.lengths, strict=True)
-        return int(self.sentences.nbytes) + sum(values.nbytes + lengths.nbytes for values, lengths in of_layers)
+        moments = sum(means.nbytes + around.nbytes for _, means, around in self.moments.values())
+        return int(self.sentences.nbytes) + moments + sum(values.nbytes for values in self.activations)
 
 
 def sample(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Sample | None:
@@ -159,5 +174,11 @@ def _read_sample(warehouse: Warehouse, unit: dict[str, str]) -> Sample | None:
     if any(not np.array_equal(ids[order], ids[orders[0]]) for order in orders):
         return None  # layers that were not sampled alike are left to `similar_neurons`
     activations = tuple(values[order] for order in orders)
-    lengths = tuple(np.sqrt(np.einsum("ij,ij->j", of, of, dtype=np.float64)) for of in activations)
-    return Sample(rows.select(["corpus", "sentence_id"]).take(pa.array(orders[0])), activations, lengths)
+    sentences = rows.select(["corpus", "sentence_id"]).take(pa.array(orders[0]))
+    corpora, moments = sentences["corpus"].to_numpy(), {}
+    for corpus in np.unique(corpora):
+        own = corpora == corpus
+        means = np.stack([of[own].mean(axis=0, dtype=np.float64) for of in activations])
+        around = [np.square(of[own] - mean).sum(axis=0) for of, mean in zip(activations, means, strict=True)]
+        moments[str(corpus)] = (int(own.sum()), means, np.stack(around))
+    return Sample(sentences, activations, moments)

@@ -25,7 +25,7 @@ class Filters:
     """Which neurons a search is narrowed to; empty or null: all.
 
     scope: a corpus, or corpora joined by `+`. layers: the first and the last. pole: `top` or `bottom`.
-    min_lift, max_q: bounds of the lift and of the q-value of what is searched for.
+    min_lift, max_q: bounds of the lift and of the q-value of what is searched for (patterns: of the first half).
     """
 
     model: str = ""
@@ -42,11 +42,11 @@ class Filters:
         values = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, scope: self.scope}
         return {name: value for name, value in values.items() if value}
 
-    def where(self, scope: str = "", tested: bool = False) -> tuple[str, dict[str, Any]]:
+    def where(self, scope: str = "", lift: str = "", q_value: str = "") -> tuple[str, dict[str, Any]]:
         """Return SQL conditions, each after `and`, and their parameters.
 
         Only what narrows is named: DuckDB then leaves files and row groups unread. scope: the column that holds it,
-        empty where there is none. tested: whether there are columns lift and q_value.
+        empty where there is none; lift, q_value: likewise.
         """
         equal = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, "pole": self.pole}
         conditions = [f"{name} = ${name}" for name, value in equal.items() if value]
@@ -57,11 +57,11 @@ class Filters:
         if self.layers:
             conditions.append("layer between $first_layer and $last_layer")
             params |= dict(zip(("first_layer", "last_layer"), self.layers, strict=True))
-        if tested and self.min_lift > 0:
-            conditions.append("lift >= $min_lift")
+        if lift and self.min_lift > 0:
+            conditions.append(f"{lift} >= $min_lift")
             params["min_lift"] = self.min_lift
-        if tested and self.max_q < 1:
-            conditions.append("q_value <= $max_q")
+        if q_value and self.max_q < 1:
+            conditions.append(f"{q_value} <= $max_q")
             params["max_q"] = self.max_q
         return "".join(f" and {condition}" for condition in conditions), params
 
@@ -90,16 +90,17 @@ def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
 
 
 def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons among whose sentences a pattern is frequent, highest G2 first.
+    """Return the neurons among whose sentences of the first half a pattern is frequent, highest mined_g2 first.
 
     kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
     """
-    where, params = filters.where("scope", tested=True)
+    where, params = filters.where("scope", "mined_lift", "mined_q_value")
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     return ask(
         warehouse,
-        f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, q_value, heldout_auroc "
-        f"from pattern_neurons($kind, $pattern) where true{where} order by g2 desc, {_PLACE}, pole, scope limit $limit",
+        f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, mined_q_value, heldout_auroc "
+        f"from pattern_neurons($kind, $pattern) where true{where} "
+        f"order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
         kind=kind,
         pattern=chosen,
         limit=limit,
@@ -112,7 +113,7 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
 
     The first search reads all top sentences of the filters' models, sites and corpora, see `at_hand`.
     """
-    where, params = filters.where("corpus", tested=True)
+    where, params = filters.where("corpus", "lift", "q_value")
     return ask(
         warehouse,
         f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "

@@ -94,13 +94,17 @@ def patterns(
     min_lift: float = 1,
     max_q: float = 0.05,
 ) -> Answer:
-    """Return a neuron's patterns of a kind (KINDS) over a scope, those that tell most (highest G2) first."""
+    """Return a neuron's patterns of a kind (KINDS) over a scope, those that tell most (highest mined_g2) first.
+
+    `min_lift` and `max_q` are of the first half too, so that the held-out AUROC is of sentences that chose nothing.
+    """
     return ask(
         warehouse,
         "select pattern_text as pattern, support, support / k as share, "
-        "corpus_support / n_sentences as corpus_share, lift, g2, q_value, heldout_auroc from neuron_patterns "
-        f"where {_PLACE} and scope = $scope and kind = $kind and pole = $pole and length >= $min_length "
-        "and lift > $min_lift and q_value <= $max_q order by g2 desc, pattern limit $limit",
+        "corpus_support / n_sentences as corpus_share, lift, mined_g2, mined_q_value, heldout_auroc "
+        f"from mined_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
+        "and length >= $min_length and mined_lift > $min_lift and mined_q_value <= $max_q "
+        "order by mined_g2 desc, pattern limit $limit",
         **neuron.params,
         scope=scope,
         kind=kind,

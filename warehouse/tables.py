@@ -94,6 +94,7 @@ class Tables:
         `runs` comes last. `nothing_stale`: readers need not look for stale units in what is stored then. Call while
         holding `storage.lock("commit")`.
         """
+        from deltalake import Schema
         from deltalake.transaction import CommitProperties, Transaction
 
         runs = self._open(RUNS.name)
@@ -102,11 +103,12 @@ class Tables:
             self._create(name)
             self._undo_unfinished(runs, name)
             partition_by = list(RELATIONS[name].partition)
+            schema = Schema.from_arrow(RELATIONS[name].table_schema)  # a table of an earlier version may lack columns
             for unit in units:
                 table = self._open(name)
                 adds = [_add(file) for file in files.get(name, []) if dict(file.partition) == unit]
                 where = [(column, "=", value) for column, value in unit.items()]
-                table.create_write_transaction(adds, "overwrite", table.schema(), partition_by, where)
+                table.create_write_transaction(adds, "overwrite", schema, partition_by, where)
             versions.append(Transaction(name, self._open(name).version()))
         if nothing_stale:
             versions.append(Transaction(_CHECKED, runs.version() + 1))

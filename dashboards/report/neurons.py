@@ -98,7 +98,8 @@ def _row(record: dict[str, Any]) -> tuple[Any, ...]:
         value = f"{record['key']} = {record['value']}"
     else:
         value = next(record[name] for name in ("word", "pattern", "class") if name in record)
-    return corpus, value, record["share"], record["corpus_share"], record["lift"], record.get("q_value")
+    q_value = record.get("q_value", record.get("mined_q_value"))
+    return corpus, value, record["share"], record["corpus_share"], record["lift"], q_value
 
 
 def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:

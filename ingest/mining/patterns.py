@@ -63,7 +63,7 @@ class Mined:
 
     `set_index` (R,) is the place of the set in the block, from 0; `pattern` (R,) an index into `patterns`;
     `support` (R,) the number of the set's sentences with the pattern, `support_first` (R,) of those in the
-    first half.
+    first half. Without halves `support_first` is 0.
     """
 
     patterns: Patterns
@@ -133,6 +133,23 @@ def minimum_count(min_support: float, k: int) -> int:
     while count > 1 and (count - 1) / k >= min_support:  # 0.07 * 100 is a little above 7
         count -= 1
     return max(count, 1)
+
+
+def minimum_counts(
+    min_support: float, members: NDArray[np.int64], first_half: NDArray[np.bool_] | None
+) -> tuple[int, int]:
+    """Return the smallest frequent supports: in a set of sentences, and in its part in the first half.
+
+    A part without a sentence has no frequent pattern.
+    """
+    n_first = 0 if first_half is None else int(np.count_nonzero(first_half[members]))
+    return minimum_count(min_support, len(members)), minimum_count(min_support, n_first) if n_first else WHOLE
+
+
+@compiled(nogil=True)
+def is_frequent(packed: int, min_count: int, min_first: int) -> bool:
+    """Return whether a packed support is frequent: in the whole set or in its first half (see `minimum_counts`)."""
+    return (packed & WHOLE) >= min_count or (packed >> HALF) >= min_first
 
 
 def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.mining.patterns import WHOLE, Rows, grown
+from nwh.ingest.mining.patterns import WHOLE, Rows, grown, is_frequent
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -162,10 +162,11 @@ def mine_set(
     members: I64,
     n_items: int,
     min_count: int,
+    min_first: int,
     max_length: int,
     max_gap: int,
 ) -> Rows:
-    """Return the frequent patterns of the sentences `members`.
+    """Return the patterns of the sentences `members` that are frequent (`is_frequent`).
 
     `max_gap` is the largest number of items between two neighbours of a pattern, -1 for no limit.
     """
@@ -174,7 +175,10 @@ def mine_set(
         for j in range(bounds[s], bounds[s + 1]):
             if previous[j] < 0:
                 single[item[j]] += weight[s]
-    item_of = np.flatnonzero(single & WHOLE >= min_count).astype(np.int32)
+    frequent = np.empty(n_items, np.bool_)
+    for c in range(n_items):
+        frequent[c] = is_frequent(single[c], min_count, min_first)
+    item_of = np.flatnonzero(frequent).astype(np.int32)
     n_codes = len(item_of)
     code_of = np.full(n_items, -1, np.int32)
     code_of[item_of] = np.arange(n_codes).astype(np.int32)
@@ -222,12 +226,11 @@ def mine_set(
             rows, supports = grown(rows, supports, 2 * (n_rows + n_codes))
         deeper, found = level + 1, 0
         for c in candidates:
-            count = support[c] & WHOLE
-            if count >= min_count:
+            if is_frequent(support[c], min_count, min_first):
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = item_of[c], row_of[level, i], deeper + 1
                 supports[n_rows] = support[c]
                 prefix[deeper, found], row_of[deeper, found] = c, n_rows
-                start[deeper, found + 1] = start[deeper, found] + (count if max_gap < 0 else n_ends[c])
+                start[deeper, found + 1] = start[deeper, found] + ((support[c] & WHOLE) if max_gap < 0 else n_ends[c])
                 found += 1
                 n_rows += 1
         if found and deeper + 1 < max_length:

@@ -20,6 +20,7 @@ from nwh.ingest.mining.patterns import (
     check_set,
     merge,
     minimum_count,
+    minimum_counts,
     pack_weights,
     unpack,
 )
@@ -41,10 +42,10 @@ def mine_sequences(
 ) -> Mined:
     """Return the patterns frequent in a set, for each set of sentence indices (from 0) of a block of neurons.
 
-    A pattern has 1 to `max_length` items and is frequent when support / size of the set >= `min_support`. At
-    most `max_gap` items stand between two neighbours of the pattern (0: plain n-grams; None: any number).
-    `first_half` (S,) tells which sentences `support_first` counts. Results do not depend on `threads`. Raises
-    UsageError for settings or sets that cannot be.
+    A pattern has 1 to `max_length` items and is frequent when support / size of the set >= `min_support`, or when
+    it is so among the set's sentences of the `first_half` (S,), if there are halves. At most `max_gap` items stand
+    between two neighbours of the pattern (0: plain n-grams; None: any number). Results do not depend on `threads`.
+    Raises UsageError for settings or sets that cannot be.
     """
     gap = _check(max_length, max_gap)
     minimum_count(min_support, 1)
@@ -54,8 +55,8 @@ def mine_sequences(
 
     def mine(name: int) -> Rows:
         members = check_set(sets[name], len(corpus), name)
-        count = minimum_count(min_support, len(members))
-        return mine_set(*arrays, members, len(corpus.items), count, max_length, gap)
+        least = minimum_counts(min_support, members, first_half)
+        return mine_set(*arrays, members, len(corpus.items), *least, max_length, gap)
 
     with ThreadPoolExecutor(threads) as pool:
         return merge(list(pool.map(mine, range(len(sets)))), max(len(corpus.items), 1))

@@ -1,8 +1,10 @@
-"""Statistics of patterns, over arrays: lift, Dunning's G2, Benjamini-Hochberg q, held-out AUROC.
+"""Statistics of patterns, over arrays: lift, Dunning's G2 and its p, Benjamini-Hochberg q, held-out AUROC.
 
 The table behind a pattern of a neuron: k sentences of its top-K, of which `support` have the pattern, against
 the other n - k sentences of the scope, of which corpus_support - support have it.
 """
+
+from math import exp, lgamma
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,9 +39,65 @@ def g2(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike
     return np.maximum(2 * statistic, 0.0)  # rounding can leave independence a little below 0
 
 
-def p_value(statistic: ArrayLike) -> Floats:
-    """Return the two-sided p of G2: chi-square with one degree of freedom. Below about 1e-308 it is 0."""
-    return np.asarray(erfc(np.sqrt(np.asarray(statistic, np.float64) / 2)), np.float64)
+def p_value(statistic: ArrayLike, support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> Floats:
+    """Return the two-sided p of tables and their G2: chi-square with one degree of freedom, or Fisher's exact.
+
+    Fisher's where a cell has an expected count below 1: chi-square is then several times too small (Cochran 1954).
+    Below about 1e-308 it is 0.
+    """
+    _check_table(support, k, corpus_support, n)
+    p = np.asarray(erfc(np.sqrt(np.asarray(statistic, np.float64) / 2)), np.float64)
+    tables = np.broadcast_arrays(p, *(np.asarray(x, np.int64) for x in (support, k, corpus_support, n)))
+    return _exact_where_rare(*(np.ravel(x) for x in tables)).reshape(tables[0].shape)
+
+
+@compiled()
+def _exact_where_rare(
+    p: Floats, support: NDArray[np.int64], k: NDArray[np.int64], with_all: NDArray[np.int64], n: NDArray[np.int64]
+) -> Floats:
+    """Return p, replaced by Fisher's exact where the smallest expected count of the table is below 1."""
+    result = p.copy()
+    for i in range(len(p)):
+        row, column = min(k[i], n[i] - k[i]), min(with_all[i], n[i] - with_all[i])
+        if float(row) * column < n[i]:
+            in_row = support[i] if row == k[i] else with_all[i] - support[i]
+            cell = in_row if column == with_all[i] else row - in_row
+            result[i] = _fisher(cell, row, column, n[i])
+    return result
+
+
+@compiled()
+def _fisher(cell: int, row: int, column: int, n: int) -> float:
+    """Return the probability of all tables of these margins that are no likelier than the one with this cell.
+
+    The cell of the smaller margins, whose expected count is below 1. So the likeliest table has 0 or 1 in it, and those
+    wanted have at least as much, or all but 1 where 1 is likeliest and the cell is empty.
+    """
+    one_over_none = _next_table(0, row, column, n)
+    if cell == 0:
+        return 1 - _table(1, row, column, n) if one_over_none > 1 else 1.0
+    if cell == 1 and one_over_none >= 1:
+        return 1.0
+    tables = 1.0  # Horner; each table is at least 2, 3, 4 ... times less likely than the one before
+    for above in range(9, -1, -1):
+        tables = 1 + _next_table(cell + above, row, column, n) * tables
+    return min(1.0, _table(cell, row, column, n) * tables)
+
+
+@compiled()
+def _next_table(cell: int, row: int, column: int, n: int) -> float:
+    """Return how much likelier a table is with one more in its cell."""
+    return float(row - cell) * (column - cell) / (float(cell + 1) * (n - row - column + cell + 1))
+
+
+@compiled()
+def _table(cell: int, row: int, column: int, n: int) -> float:
+    """Return the probability of a table, its margins given: the hypergeometric distribution."""
+    return exp(
+        lgamma(row + 1.0) - lgamma(cell + 1.0) - lgamma(row - cell + 1.0)
+        + lgamma(n - row + 1.0) - lgamma(column - cell + 1.0) - lgamma(n - row - column + cell + 1.0)
+        + lgamma(column + 1.0) + lgamma(n - column + 1.0) - lgamma(n + 1.0)
+    )  # fmt: skip
 
 
 def benjamini_hochberg(p: ArrayLike, group: ArrayLike) -> Floats:
@@ -75,7 +133,9 @@ def _step_up(p: Floats, group: NDArray[np.int64]) -> Floats:
 
 
 def first_half(sentence_ids: ArrayLike) -> NDArray[np.bool_]:
-    """Return which sentences are in the first half, on which patterns are mined; the others are held out.
+    """Return which sentences are in the first half, by which patterns are chosen where a held-out score is shown.
+
+    The others are held out: see `mined_patterns`.
 
     The half is the highest bit of the SplitMix64 hash of `sentence_id` (Steele, Lea and Flood 2014): 0 is the
     first. It depends on nothing else, so a sentence is in the same half for every model and scope.

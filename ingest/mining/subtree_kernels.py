@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.mining.patterns import WHOLE, Rows, grown
+from nwh.ingest.mining.patterns import Rows, grown, is_frequent
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -139,8 +139,8 @@ def _project(trees: Trees, leaves: I32, depth: int, n_labels: int, mark: int, sl
 
 
 @compiled(nogil=True)
-def mine_set(trees: Trees, n_labels: int, min_count: int, max_size: int) -> Rows:
-    """Return the frequent subtrees of the trees."""
+def mine_set(trees: Trees, n_labels: int, min_count: int, min_first: int, max_size: int) -> Rows:
+    """Return the subtrees of the trees that are frequent (`is_frequent`)."""
     n_codes = n_labels * max_size
     rows, supports, n_rows = np.empty((4096 + n_codes, 3), np.int32), np.empty(4096 + n_codes, np.int64), 0
 
@@ -156,7 +156,7 @@ def mine_set(trees: Trees, n_labels: int, min_count: int, max_size: int) -> Rows
         leaves.append(np.empty(len(by_label), np.int32))
     target = np.full(n_codes, -1, np.int32)
     for c in range(n_labels):
-        if support_of[c] & WHOLE >= min_count:
+        if is_frequent(support_of[c], min_count, min_first):
             rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = c, -1, 1
             supports[n_rows] = support_of[c]
             prefix[0, n_rows] = c
@@ -188,7 +188,7 @@ def mine_set(trees: Trees, n_labels: int, min_count: int, max_size: int) -> Rows
             rows, supports = grown(rows, supports, 2 * (n_rows + n_codes))
         deeper, found, size = level + 1, 0, 0
         for c in range(n_labels, (depth + 2) * n_labels):
-            if support[c] & WHOLE >= min_count:
+            if is_frequent(support[c], min_count, min_first):
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = c, row_of[level, i], deeper + 1
                 supports[n_rows] = support[c]
                 prefix[deeper, found], row_of[deeper, found] = c, n_rows

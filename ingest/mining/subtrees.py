@@ -19,6 +19,7 @@ from nwh.ingest.mining.patterns import (
     check_set,
     merge,
     minimum_count,
+    minimum_counts,
     pack_weights,
     unpack,
 )
@@ -38,10 +39,10 @@ def mine_subtrees(
 ) -> Mined:
     """Return the subtrees frequent in a set, for each set of sentence indices (from 0) of a block of neurons.
 
-    A subtree has 1 to `max_size` nodes and is frequent when support / size of the set >= `min_support`; a
-    sentence without a tree counts in the size. `first_half` (S,) tells which sentences `support_first`
-    counts. Codes of the patterns: see `bracketed`. Results do not depend on `threads`. Raises UsageError for
-    settings or sets that cannot be.
+    A subtree has 1 to `max_size` nodes and is frequent when support / size of the set >= `min_support`, or when
+    it is so among the set's sentences of the `first_half` (S,), if there are halves; a sentence without a tree
+    counts in the size. Codes of the patterns: see `bracketed`. Results do not depend on `threads`. Raises
+    UsageError for settings or sets that cannot be.
     """
     if max_size < 1:
         raise UsageError(f"maximum length {max_size} leaves no subtree: give 1 node or more")
@@ -54,7 +55,7 @@ def mine_subtrees(
     def mine(name: int) -> Rows:
         members = check_set(sets[name], len(forest), name)
         trees = gather(*arrays, members, max_size)
-        return mine_set(trees, n_labels, minimum_count(min_support, len(members)), max_size)
+        return mine_set(trees, n_labels, *minimum_counts(min_support, members, first_half), max_size)
 
     with ThreadPoolExecutor(threads) as pool:
         return merge(list(pool.map(mine, range(len(sets)))), max(n_labels * max_size, 1))

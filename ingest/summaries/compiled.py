@@ -23,6 +23,20 @@ def _in_order(bits: np.int32) -> np.int32:
 
 
 @compiled(nogil=True)
+def raise_to_tokens(highest: NDArray[np.float32], tokens: NDArray[np.float32], counted: NDArray[np.bool_]) -> None:
+    """Raise each neuron's `highest` [width] to its activations at the tokens that count.
+
+    tokens [batch, tokens, width], counted [batch, tokens].
+    """
+    for sentence in range(tokens.shape[0]):
+        for token in range(tokens.shape[1]):
+            if counted[sentence, token]:
+                row = tokens[sentence, token]
+                for neuron in range(len(highest)):
+                    highest[neuron] = row[neuron] if row[neuron] > highest[neuron] else highest[neuron]
+
+
+@compiled(nogil=True)
 def append(
     bits: NDArray[np.int32],
     ordinals: NDArray[np.int64],

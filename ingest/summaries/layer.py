@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nwh.ingest.summaries.compiled import extremes
+from nwh.ingest.summaries.compiled import extremes, raise_to_tokens
 from nwh.ingest.summaries.histogram import Histogram
 from nwh.ingest.summaries.moments import Moments
 from nwh.ingest.summaries.topk import TopK
@@ -31,6 +31,15 @@ class LayerSummary:
         self.histogram = Histogram(n_neurons)
         self.sample = sample
         self.sampled = torch.full((len(sample), n_neurons), torch.nan)
+        self.max_token = torch.full((n_neurons,), -torch.inf)
+
+    def see_tokens(self, activations: Tensor, counted: Tensor) -> None:
+        """Note the highest activation of any token: activations [batch, tokens, neurons], counted [batch, tokens]."""
+        if activations.device.type == "cpu" and activations.dtype == torch.float32:
+            raise_to_tokens(self.max_token.numpy(), activations.numpy(), counted.numpy())
+            return
+        highest = activations.masked_fill(~counted[:, :, None], -torch.inf).amax((0, 1))
+        self.max_token = torch.maximum(self.max_token.to(highest.device), highest.float())
 
     def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
         """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64.
@@ -57,12 +66,13 @@ class LayerSummary:
         self.moments.merge(other.moments)
         self.histogram.merge(other.histogram)
         self.sampled = torch.where(self.sampled.isnan(), other.sampled, self.sampled)
+        self.max_token = torch.maximum(self.max_token.cpu(), other.max_token.cpu())
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs, as flat named tensors."""
         parts = {name: getattr(self, name).state() for name in _PARTS}
         flat = {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.items()}
-        return {**flat, "sampled": self.sampled}
+        return {**flat, "sampled": self.sampled, "max_token": self.max_token.cpu()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
@@ -70,7 +80,7 @@ class LayerSummary:
             prefix = f"{name}."
             part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
             getattr(self, name).restore(part)
-        self.sampled = state["sampled"]
+        self.sampled, self.max_token = state["sampled"], state["max_token"]
 
 
 _PARTS = ("top", "bottom", "moments", "histogram")

@@ -185,12 +185,6 @@ def patterns(
         int | None, typer.Option(help="Most items between two of a pattern; no limit if not given.")
     ] = None,
     annotator: Annotated[str | None, typer.Option(help="Whose annotations, where corpora have several.")] = None,
-    closed: Annotated[
-        bool, typer.Option("--closed", help="Sequences that no longer one of the same support has.")
-    ] = False,
-    generator: Annotated[
-        bool, typer.Option("--generator", help="Sequences that no shorter one of the same support is in.")
-    ] = False,
     again: AgainOption = False,
 ) -> None:
     """Mine what each neuron's top sentences share: words, tags, subtrees, with lift, q-value and held-out score.
@@ -203,11 +197,9 @@ def patterns(
     from nwh.ingest.patterns import ingest_patterns
     from nwh.ingest.stored import stored_checkpoints, stored_model
 
-    if closed and generator:
-        raise UsageError("--closed and --generator exclude each other: give one")
     state = state_of(context)
     warehouse = state.open()
-    rules = Rules(min_support, max_length, max_gap, "closed" if closed else "generator" if generator else None)
+    rules = Rules(min_support, max_length, max_gap)
     name = stored_model(warehouse, model)
     for label in stored_checkpoints(warehouse, name, split_list(checkpoint)):
         ingest_patterns(

@@ -14,7 +14,7 @@
 -- corpus_share: share of the corpus's sentences with it
 -- lift: share / corpus_share
 -- g2: log-likelihood ratio
--- q_value: Benjamini-Hochberg over the neuron's values, per pole
+-- q_value: Benjamini-Hochberg over all values of the corpus, per pole: see neuron_metadata
 create view class_neurons as
 select
     model,

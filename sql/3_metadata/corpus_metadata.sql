@@ -7,6 +7,7 @@
 -- value: its value
 -- corpus_support: sentences with the value
 -- n_sentences: sentences of the corpus that counted for the model
+-- n_tested: values of all keys in the corpus, each of which is compared with every neuron's sentences
 create view corpus_metadata as
 with supports as (
     select
@@ -24,6 +25,9 @@ with supports as (
 
 select
     supports.*,
-    sizes.n_sentences
+    sizes.n_sentences,
+    count(*) over (
+        partition by supports.model, supports.checkpoint, supports.corpus
+    ) as n_tested
 from supports
 inner join corpus_sizes as sizes using (model, checkpoint, corpus);

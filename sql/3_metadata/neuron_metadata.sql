@@ -19,8 +19,10 @@
 -- corpus_share: corpus_support / n_sentences
 -- lift: share / corpus_share
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
--- p_value: of g2, two-sided, chi-square with one degree of freedom
--- q_value: Benjamini-Hochberg over the neuron's values of all keys, per pole
+-- p_value: of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is
+--   below 1
+-- n_tested: values of all keys in the corpus
+-- q_value: Benjamini-Hochberg over all of the corpus's values of all keys, per pole; p of those not found counts as 1
 create view neuron_metadata as
 select
     model,
@@ -41,5 +43,6 @@ select
     lift,
     g2,
     p_value,
+    n_tested,
     q_value
 from neuron_metadata_against('metadata_supports', 'corpus_metadata');

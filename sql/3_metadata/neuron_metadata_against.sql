@@ -20,14 +20,17 @@
 -- corpus_share: corpus_support / n_sentences
 -- lift: share / corpus_share
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
--- p_value: of g2, two-sided, chi-square with one degree of freedom
--- q_value: Benjamini-Hochberg over the neuron's values of all keys, per pole
+-- p_value: of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is
+--   below 1
+-- n_tested: values of all keys in the corpus
+-- q_value: Benjamini-Hochberg over all of the corpus's values of all keys, per pole; p of those not found counts as 1
 create macro neuron_metadata_against(supports, counts) as table
 with tests as (
     select
         own.*,
         whole.corpus_support,
         whole.n_sentences,
+        whole.n_tested,
         support / k as share,
         corpus_support / n_sentences as corpus_share,
         (support / k) / (corpus_support / n_sentences) as lift,
@@ -39,14 +42,13 @@ with tests as (
 valued as (
     select
         tests.*,
-        chi_square_p(g2) as p_value
+        counts_p(support, k, corpus_support, n_sentences, g2) as p_value
     from tests
 ),
 
 ranked as (
     select
         valued.*,
-        count(*) over (partition by model, checkpoint, site, corpus, layer, neuron, pole) as tested,
         count(*) over (
             partition by model, checkpoint, site, corpus, layer, neuron, pole
             order by p_value
@@ -74,7 +76,8 @@ select
     lift,
     g2,
     p_value,
-    least(1, min(p_value * tested / last_place) over (
+    n_tested,
+    least(1, min(p_value * n_tested / last_place) over (
         partition by model, checkpoint, site, corpus, layer, neuron, pole
         order by p_value desc
         range between unbounded preceding and current row

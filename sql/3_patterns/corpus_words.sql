@@ -8,6 +8,7 @@
 -- word: the word as it stands
 -- corpus_support: sentences of the corpus with the word in this class
 -- n_sentences: sentences of the corpus that counted for the model
+-- n_tested: words of the class in the corpus, each of which is compared with every neuron's sentences
 create view corpus_words as
 with supports as (
     select
@@ -26,6 +27,9 @@ with supports as (
 
 select
     supports.*,
-    sizes.n_sentences
+    sizes.n_sentences,
+    count(*) over (
+        partition by supports.model, supports.checkpoint, supports.corpus, supports.annotator, supports.class
+    ) as n_tested
 from supports
 inner join corpus_sizes as sizes using (model, checkpoint, corpus);

@@ -1,5 +1,5 @@
 -- What kind of neuron a neuron is: dead, token detector, n-gram detector, positional, class-selective (definitions and
--- their source, Voita et al. 2023, in neuron_classes_at). Thresholds: activation never above 0; a word or sequence in
+-- their source, Voita et al. 2023, in neuron_classes_at). Thresholds: no token above 0; a word or sequence in
 -- half of the top sentences with lift 2; half of the variance; 80 % of one class with lift 1.5; q <= 0.05.
 -- grain: neuron x class, per model, checkpoint, site and scope
 -- model: short name of the model

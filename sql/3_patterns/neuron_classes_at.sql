@@ -1,15 +1,15 @@
 -- What kind of neuron a neuron is, after Voita, Ferrando and Nalmpantis 2023, "Neurons in Large Language Models: Dead,
 -- N-gram, Positional" (arXiv 2309.04827), restated for sentences, which is what is stored. A neuron can be of several
 -- classes, or of none.
--- A dead neuron is an ffn neuron that no sentence activates above dead_max, or any with one value for all sentences
--- (theirs is never above 0 on any token). A token detector has one word in at least detector_share of its top
+-- A dead neuron is an ffn neuron that no token activates above dead_max, as theirs, or any with one value for all
+-- sentences. A token detector has one word in at least detector_share of its top
 -- sentences, with lift and q-value (theirs: few tokens make up most of what activates it); an n-gram detector has a
 -- sequence of words there. A positional neuron follows the number of tokens of a sentence, which sets the positions
 -- that its activation is an aggregate over: it explains at least position_r2 of the variance (theirs: mutual
 -- information of a token's position and being active). A class-selective neuron has one value of a metadata key in at
 -- least class_share of its top sentences, with lift and q-value (the classifier-like neurons of Oba et al. 2021).
 -- grain: neuron x class, per model, checkpoint, site and scope
--- dead_max: highest activation of a dead neuron
+-- dead_max: highest activation of a dead neuron at any token; unknown where an earlier version ran the model
 -- detector_share: lowest share of the top sentences with the word or sequence
 -- detector_lift: lowest lift of the word or sequence
 -- position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences
@@ -47,12 +47,12 @@ with dead as (
         layer,
         neuron,
         'dead' as class,
-        'max activation' as evidence,
+        'highest activation of a token' as evidence,
         1 - share_positive as share,
         null::double as lift,
         null::double as q_value
     from neuron_stats
-    where (site = 'ffn' and max <= dead_max) or std = 0
+    where (site = 'ffn' and max_token <= dead_max) or std = 0
 ),
 
 detectors as (

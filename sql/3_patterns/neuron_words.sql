@@ -17,8 +17,10 @@
 -- n_sentences: sentences of the corpus that counted for the model
 -- lift: (support / k) / (corpus_support / n_sentences)
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
--- p_value: of g2, two-sided, chi-square with one degree of freedom
--- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
+-- p_value: of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is
+--   below 1
+-- n_tested: words of the class in the corpus
+-- q_value: Benjamini-Hochberg over all of the corpus's words of the class, per pole; p of those not found counts as 1
 create view neuron_words as
 select
     model,
@@ -38,5 +40,6 @@ select
     lift,
     g2,
     p_value,
+    n_tested,
     q_value
 from neuron_words_against('word_supports', 'corpus_words');

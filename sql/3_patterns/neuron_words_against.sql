@@ -19,14 +19,17 @@
 -- n_sentences: sentences of the corpus that counted for the model
 -- lift: (support / k) / (corpus_support / n_sentences)
 -- g2: log-likelihood ratio of the pole's sentences against the corpus's others
--- p_value: of g2, two-sided, chi-square with one degree of freedom
--- q_value: Benjamini-Hochberg over the neuron's words of the class, per pole
+-- p_value: of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is
+--   below 1
+-- n_tested: words of the class in the corpus
+-- q_value: Benjamini-Hochberg over all of the corpus's words of the class, per pole; p of those not found counts as 1
 create macro neuron_words_against(supports, counts) as table
 with tests as (
     select
         own.*,
         whole.corpus_support,
         whole.n_sentences,
+        whole.n_tested,
         (support / k) / (corpus_support / n_sentences) as lift,
         log_likelihood_ratio(support, k, corpus_support, n_sentences) as g2
     from query_table(supports) as own
@@ -36,14 +39,13 @@ with tests as (
 valued as (
     select
         tests.*,
-        chi_square_p(g2) as p_value
+        counts_p(support, k, corpus_support, n_sentences, g2) as p_value
     from tests
 ),
 
 ranked as (
     select
         valued.*,
-        count(*) over (partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class) as tested,
         count(*) over (
             partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
             order by p_value
@@ -70,7 +72,8 @@ select
     lift,
     g2,
     p_value,
-    least(1, min(p_value * tested / last_place) over (
+    n_tested,
+    least(1, min(p_value * n_tested / last_place) over (
         partition by model, checkpoint, site, corpus, annotator, layer, neuron, pole, class
         order by p_value desc
         range between unbounded preceding and current row

@@ -1,4 +1,5 @@
--- Which neurons a pattern excites: those among whose sentences it is frequent, with how sure that is.
+-- Which neurons a pattern excites: those among whose sentences of the first half it is frequent (see mined_patterns),
+-- with how sure that is.
 -- grain: neuron x pole, per model, checkpoint, site and scope
 -- chosen_kind: word, tag or tree
 -- chosen: the pattern, as a list (['the', 'king']) or as text with blanks ('the king', '(NP (DT) (NN))')
@@ -17,8 +18,12 @@
 -- lift: (support / k) / (corpus_support / n_sentences)
 -- g2: log-likelihood ratio
 -- p_value: of g2
--- q_value: Benjamini-Hochberg over the patterns of the neuron, kind and pole
--- heldout_auroc: how well it tells the neuron's sentences from others in the half it was not mined on
+-- q_value: Benjamini-Hochberg over the frequent patterns of the neuron, kind and pole
+-- mined_support: sentences of the pole's first half with it
+-- mined_lift: lift in the first half
+-- mined_g2: log-likelihood ratio in the first half
+-- mined_q_value: q-value in the first half
+-- heldout_auroc: how well it tells the pole's sentences from others in the second half, which had no part in choosing
 create macro pattern_neurons(chosen_kind, chosen) as table
 select
     model,
@@ -37,8 +42,12 @@ select
     g2,
     p_value,
     q_value,
+    mined_support,
+    mined_lift,
+    mined_g2,
+    mined_q_value,
     heldout_auroc
-from neuron_patterns
+from mined_patterns
 where
     kind = chosen_kind
     and pattern_text = case

@@ -1,6 +1,6 @@
 -- The hidden neurons that moved most between two checkpoints, by their mean absolute change in standard deviations
--- before, with the best patterns of their top sentences before and after: of those with q-value at most 0.05 and
--- lift above 1, the three that tell its sentences best in the half they were not mined on (then by g2).
+-- before, with the best patterns of their top sentences before and after: of those with mined_q_value at most 0.05 and
+-- mined_lift above 1, the three of highest mined_g2 (see mined_patterns).
 -- grain: set of sentences x rank
 -- before_model: short name of the first model
 -- before_checkpoint: its checkpoint
@@ -68,29 +68,28 @@ places as (
 -- a pattern that was mined in several scopes counts once
 candidates as (
     select
-        neuron_patterns.model,
-        neuron_patterns.checkpoint,
-        neuron_patterns.layer,
-        neuron_patterns.neuron,
-        neuron_patterns.kind || ': ' || neuron_patterns.pattern_text as described,
-        max(neuron_patterns.heldout_auroc) as best_auroc,
-        max(neuron_patterns.g2) as best_g2
-    from neuron_patterns
+        mined_patterns.model,
+        mined_patterns.checkpoint,
+        mined_patterns.layer,
+        mined_patterns.neuron,
+        mined_patterns.kind || ': ' || mined_patterns.pattern_text as described,
+        max(mined_patterns.mined_g2) as best_g2
+    from mined_patterns
     inner join places using (layer, neuron)
     where
-        neuron_patterns.site = 'hidden'
-        and neuron_patterns.pole = 'top'
-        and neuron_patterns.q_value <= 0.05
-        and neuron_patterns.lift > 1
+        mined_patterns.site = 'hidden'
+        and mined_patterns.pole = 'top'
+        and mined_patterns.mined_q_value <= 0.05
+        and mined_patterns.mined_lift > 1
         and (
-            (neuron_patterns.model = before_model and neuron_patterns.checkpoint = before_checkpoint)
-            or (neuron_patterns.model = after_model and neuron_patterns.checkpoint = after_checkpoint)
+            (mined_patterns.model = before_model and mined_patterns.checkpoint = before_checkpoint)
+            or (mined_patterns.model = after_model and mined_patterns.checkpoint = after_checkpoint)
         )
     group by
-        neuron_patterns.model,
-        neuron_patterns.checkpoint,
-        neuron_patterns.layer,
-        neuron_patterns.neuron,
+        mined_patterns.model,
+        mined_patterns.checkpoint,
+        mined_patterns.layer,
+        mined_patterns.neuron,
         described
 ),
 
@@ -100,7 +99,7 @@ best as (
         checkpoint,
         layer,
         neuron,
-        list(described order by best_auroc desc nulls last, best_g2 desc, described asc)[:3] as patterns
+        list(described order by best_g2 desc, described asc)[:3] as patterns
     from candidates
     group by model, checkpoint, layer, neuron
 )

@@ -1,5 +1,5 @@
--- The neurons of the same checkpoint and site, of all layers, that are most like one neuron: cosine of their
--- activations over all sampled sentences of all corpora, exact.
+-- The neurons of the same checkpoint and site, of all layers, that are most like one neuron: Pearson correlation of
+-- their activations over the sampled sentences of some corpora, exact. Neurons that do not vary there have none.
 -- grain: neuron
 -- of_model: short name of the neuron's model
 -- of_checkpoint: label of its checkpoint
@@ -7,32 +7,31 @@
 -- of_layer: its block, from 0
 -- of_neuron: its dimension, from 0
 -- k: neurons wanted
+-- corpora: names of the corpora, as a list; all unless given
 -- layer: block of the similar neuron, from 0
 -- neuron: its dimension, from 0
 -- n_sentences: sentences sampled
--- cosine: of the two vectors of activations, -1 to 1; ties: lower layer, then lower neuron
-create macro similar_neurons(of_model, of_checkpoint, of_site, of_layer, of_neuron, k) as table
+-- correlation: of the two neurons' activations, -1 to 1; ties: lower layer, then lower neuron
+create macro similar_neurons(of_model, of_checkpoint, of_site, of_layer, of_neuron, k, corpora := null) as table
 with own as materialized (
     select
         sentence_id,
         activations[of_neuron + 1]::double as activation
     from activation_sample
-    where model = of_model and checkpoint = of_checkpoint and site = of_site and layer = of_layer
+    where
+        model = of_model
+        and checkpoint = of_checkpoint
+        and site = of_site
+        and layer = of_layer
+        and (corpora is null or list_contains(corpora, corpus))
 ),
 
-of_own as (
-    select
-        sqrt(sum(activation * activation)) as length,
-        count(*) as n_sentences
-    from own
-),
-
--- one row per sentence and neuron: two sums are all that is made of these
+-- one row per sentence and neuron
 pairs as (
     select
         others.layer,
         own.activation as own,
-        unnest(others.activations) as other,
+        unnest(others.activations)::double as other,
         generate_subscripts(others.activations, 1) - 1 as neuron
     from activation_sample as others
     inner join own
@@ -40,23 +39,24 @@ pairs as (
     where others.model = of_model and others.checkpoint = of_checkpoint and others.site = of_site
 ),
 
-sums as (
+correlated as (
     select
         layer,
         neuron,
-        sum(own * other) as product,
-        sqrt(sum(other::double * other)) as length
+        count(*) as n_sentences,
+        case
+            when min(own) < max(own) and min(other) < max(other) then corr(own, other)
+        end as correlation
     from pairs
     group by layer, neuron
 )
 
 select
-    sums.layer,
-    sums.neuron,
-    of_own.n_sentences,
-    sums.product / (sums.length * of_own.length) as cosine
-from sums
-cross join of_own
-where sums.length > 0 and of_own.length > 0 and not (sums.layer = of_layer and sums.neuron = of_neuron)
-order by cosine desc, sums.layer asc, sums.neuron asc
+    layer,
+    neuron,
+    n_sentences,
+    correlation
+from correlated
+where isfinite(correlation) and not (layer = of_layer and neuron = of_neuron)
+order by correlation desc, layer asc, neuron asc
 limit k;

@@ -105,7 +105,7 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     for annotator in sorted(annotators, key=str):
         yield each(table2.tag_distribution, annotator)
     yield each(table2.mean_length)
-    yield f"{site} neuron: similar", related_queries.similar, [(neuron, 10) for neuron in neurons]
+    yield f"{site} neuron: similar", related_queries.similar, [(neuron, corpora, 10) for neuron in neurons]
     yield each(neuron_queries.all_sentences)
 
 

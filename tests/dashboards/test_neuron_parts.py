@@ -107,7 +107,7 @@ def test_context_shows_the_sentences_around(warehouse, open_page):
 
 def test_similar_neurons_lead_to_their_pages(open_page):
     app = open_page(tokens="off", k="3")
-    table = next(table for table in tables(app) if "cosine" in table)
+    table = next(table for table in tables(app) if "correlation" in table)
     links = [attrs["href"] for tag, attrs in Read(table).elements if tag == "a"]
     assert len(set(links)) == 10
     assert all(re.fullmatch(r"neuron\?model=tiny%40main&site=ffn&layer=\d&neuron=\d+&k=3&tokens=off", e) for e in links)

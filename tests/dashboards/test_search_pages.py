@@ -153,7 +153,8 @@ def test_a_word_leads_to_its_neurons(open_page, warehouse):
     app = open_page("search", warehouse, by="word", pattern="the", lift="0", q="1")
     rows = found_by(app)
     stored = warehouse.sql(
-        "select layer, neuron from pattern_neurons('word', 'the') where pole = 'top' order by g2 desc, layer, neuron"
+        "select layer, neuron from pattern_neurons('word', 'the') where pole = 'top' "
+        "order by mined_g2 desc, layer, neuron"
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert all(row["open"] for row in rows)

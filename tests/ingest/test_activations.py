@@ -101,11 +101,14 @@ def test_max_names_the_token(warehouse, model):
 def test_statistics_and_sample_equal_brute_force(warehouse, model):
     (run,) = ingest_activations(warehouse, model, ["one"], Settings(k=20, sample=30))
     ids, values = brute_force(warehouse, model, "one")
+    _, of_tokens = brute_force(warehouse, model, "one", "max")
     for row in warehouse.sql("from neuron_stats").pl().iter_rows(named=True):
         column = values[row["site"], row["layer"]][:, row["neuron"]].astype(np.float64)
         assert row["n"] == len(ids)
         np.testing.assert_allclose([row["mean"], row["std"]], [column.mean(), column.std()], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose([row["min"], row["max"]], [column.min(), column.max()], rtol=1e-5, atol=5e-6)
+        highest = of_tokens[row["site"], row["layer"]][:, row["neuron"]].max()
+        assert row["max_token"] == pytest.approx(highest, rel=1e-5, abs=5e-6)
         assert row["share_positive"] == pytest.approx((column > 0).mean(), abs=0.02)
         exact = np.quantile(column, row["quantile_levels"], method="inverted_cdf")
         assert np.abs(exact - row["quantiles"]).max() <= row["resolution"] + 1e-5

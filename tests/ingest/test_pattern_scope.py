@@ -129,8 +129,6 @@ def test_a_dead_neuron_has_no_patterns(warehouse, tiny_bert):
         ({"max_length": 0}, {}, "--max-length must be at least 1"),
         ({"max_gap": -1}, {}, "--max-gap must be at least 0"),
         ({"max_gap": 1}, {"kinds": ["tree"]}, "--kind word,tag"),
-        ({"only": "closed"}, {"kinds": ["tree"]}, "--kind word,tag"),
-        ({"only": "closed", "max_gap": 2}, {}, "--closed knows no gap limit"),
         ({}, {"kinds": ["phrase"]}, "kind 'phrase' is not known: use word, tag, tree"),
         ({}, {"pole": "left"}, "pole 'left' is not known"),
         ({}, {"layers": [3]}, "no layer 3 in tiny-bert@main/hidden: it has layers 0 to 2"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations, pairwise
 
@@ -26,6 +27,7 @@ from tests.conftest import copied
 from tests.ingest.trees import write_trees
 
 MODEL, RULES = ("tiny-bert", "main"), Rules(min_support=0.1, max_length=3)
+MINED = ("mined_lift", "mined_g2", "mined_q_value")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,22 @@ def in_first_half(sentence_id):
     return (z ^ (z >> 31)) < 2**63
 
 
+def package_rows(lists):
+    """Return the patterns of up to 3 items in any of the lists, with their supports."""
+    miner = PrefixSpan(lists)
+    miner.maxlen = 3
+    return {tuple(pattern): support for support, pattern in miner.frequent(1)}
+
+
+def by_scipy(a, k, c, n):
+    """Return G2 and p of a table by scipy: Fisher's exact p where chi-square is none to trust."""
+    if min(k, n - k) * min(c, n - c) == 0:
+        return 0, 1
+    table = [[a, k - a], [c - a, n - k - c + a]]
+    test = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+    return test.statistic, test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
+
+
 @pytest.mark.parametrize("kind", ["word", "tag", "tree"])
 def test_rows_equal_brute_force_over_the_union_of_corpora(warehouse, kind):
     ingest_patterns(warehouse, *MODEL, RULES, sites=["hidden"], kinds=[kind], layers=[1])
@@ -118,6 +136,7 @@ def test_rows_equal_brute_force_over_the_union_of_corpora(warehouse, kind):
     assert set(stored["scope"]) == {"one+two"}
     assert set(stored["annotator"]) == {"trees"}
     assert stored["neuron"].n_unique() == 16
+    known = Counter()
     for (neuron,), rows in stored.group_by("neuron"):
         top = warehouse.sql(
             "select sentence_id from top_sentences(['one', 'two'], 25) where site = 'hidden' and pole = 'top' "
@@ -127,16 +146,19 @@ def test_rows_equal_brute_force_over_the_union_of_corpora(warehouse, kind):
         top = [sentence_id for (sentence_id,) in top]
         if kind == "tree":
             frequent = [pattern for s in top for pattern in subtrees(texts[s], 3)]
-            wanted = {(p,): frequent.count(p) for p in set(frequent) if frequent.count(p) / 25 >= 0.1}
+            every = {(p,): frequent.count(p) for p in set(frequent)}
+            in_first = Counter((p,) for s in set(top) & first for p in subtrees(texts[s], 3))
         else:
-            miner = PrefixSpan([texts[s] for s in top])
-            miner.maxlen = 3
-            wanted = {tuple(pattern): support for support, pattern in miner.frequent(3)}
+            every = package_rows([texts[s] for s in top])
+            in_first = package_rows([texts[s] for s in set(top) & first])
+        n_first = len(set(top) & first)
+        chosen = {pattern for pattern, support in in_first.items() if support / n_first >= 0.1}
+        frequent = {pattern for pattern, support in every.items() if support / 25 >= 0.1}
         found = dict(zip(map(tuple, rows["pattern"].to_list()), rows["support"].to_list(), strict=True))
-        assert found == wanted
+        assert found == {pattern: every[pattern] for pattern in frequent | chosen}
         if neuron % 5:  # statistics of a few neurons are enough
             continue
-        p_values = []
+        p_values, mined_p_values = [], []
         for row in rows.iter_rows(named=True):
             match = has_tree if kind == "tree" else has_sequence
             pattern = row["pattern"][0] if kind == "tree" else row["pattern"]
@@ -144,19 +166,30 @@ def test_rows_equal_brute_force_over_the_union_of_corpora(warehouse, kind):
             a, c = len(having & set(top)), len(having)
             assert (row["k"], row["n_sentences"], row["corpus_support"], row["support"]) == (25, n, c, a)
             assert row["lift"] == pytest.approx((a / 25) / (c / n))
-            table = [[a, 25 - a], [c - a, n - 25 - c + a]]
-            g2, p = (0, 1)
-            if c < n:
-                g2, p = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")[:2]
+            g2, p = by_scipy(a, 25, c, n)
             assert row["g2"] == pytest.approx(g2, abs=1e-9)
-            assert row["p_value"] == pytest.approx(p, abs=1e-12)
-            p_values.append(row["p_value"])
-            assert row["mined_support"] == len(having & set(top) & first)
+            assert row["p_value"] == pytest.approx(p, rel=1e-9)
+            p_values.append((row["q_value"], p if tuple(row["pattern"]) in frequent else None))
+            a, c = len(having & set(top) & first), len(having & first)
+            assert (row["mined_k"], row["mined_support"]) == (n_first, a)
+            if tuple(row["pattern"]) not in chosen:
+                assert {row[name] for name in (*MINED, "heldout_auroc")} == {None}
+                continue
+            g2, p = by_scipy(a, n_first, c, len(first))
+            assert row["mined_lift"] == pytest.approx((a / n_first) / (c / len(first)), rel=1e-6)
+            assert row["mined_g2"] == pytest.approx(g2, rel=1e-6, abs=1e-6)
+            mined_p_values.append((row["mined_q_value"], p))
             held = [s for s in texts if s not in first]
             is_top, has_it = np.array([s in top for s in held]), np.array([s in having for s in held], float)
             u = scipy.stats.mannwhitneyu(has_it[is_top], has_it[~is_top]).statistic
             assert row["heldout_auroc"] == pytest.approx(u / (is_top.sum() * (~is_top).sum()))
-        np.testing.assert_allclose(rows["q_value"], scipy.stats.false_discovery_control(p_values), rtol=1e-9)
+        for pairs in (p_values, mined_p_values):
+            q, p = zip(*(pair for pair in pairs if pair[1] is not None), strict=True)
+            np.testing.assert_allclose(q, scipy.stats.false_discovery_control(p), rtol=1e-6)
+        assert {q for q, p in p_values if p is None} <= {None}
+        known["frequent in the whole alone"] += len(frequent - chosen)
+        known["frequent in the first half alone"] += len(chosen - frequent)
+    assert len(known) == 2
     assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
 
 
@@ -175,32 +208,9 @@ def test_a_gap_limit_and_the_bottom_pole(warehouse):
         for grams in [{*zip(items)} | {*pairwise(items)} for items in lists]:
             for gram in grams:
                 wanted[gram] = wanted.get(gram, 0) + 1
+        rows = rows.filter(rows["support"] >= 5)  # the others are frequent in the first half
         found = dict(zip(map(tuple, rows["pattern"].to_list()), rows["support"].to_list(), strict=True))
         assert found == {gram: support for gram, support in wanted.items() if support >= 5}
-
-
-@pytest.mark.parametrize("only", ["closed", "generator"])
-def test_closed_and_generator_patterns_are_those_of_the_package(warehouse, only):
-    rules = Rules(min_support=0.1, max_length=3, only=only)
-    ingest_patterns(warehouse, *MODEL, rules, corpora=["one"], sites=["ffn"], layers=[2], neurons=[0, 3])
-    assert {kind for (kind,) in warehouse.sql("select distinct kind from neuron_patterns").fetchall()} == {
-        "word",
-        "tag",
-    }
-    texts = texts_of(warehouse, "tag", ["one"])
-    for neuron in (0, 3):
-        top = warehouse.sql(
-            "select sentence_id from neuron_topk where site = 'ffn' and layer = 2 and neuron = $1 and pole = 'top'",
-            [neuron],
-        ).fetchall()
-        miner = PrefixSpan([texts[s] for (s,) in top])
-        miner.maxlen = 3
-        wanted = {(tuple(pattern), support) for support, pattern in miner.frequent(3, **{only: True})}
-        rows = warehouse.sql(
-            "select pattern, support from neuron_patterns where kind = 'tag' and neuron = $1", [neuron]
-        ).fetchall()
-        assert {(tuple(pattern), support) for pattern, support in rows} == wanted
-        assert len(wanted) < len(miner.frequent(3))
 
 
 def rows_of(warehouse):
@@ -301,9 +311,9 @@ def test_some_layers_or_neurons_replace_their_own_rows_and_nothing_else(warehous
     ):
         ingest_patterns(warehouse, *MODEL, Rules(min_support=0.5), **choice, layers=[1])
     ingest_patterns(warehouse, *MODEL, Rules(min_support=0.5), **choice)
-    assert warehouse.sql("select min(support / k) >= 0.5 from neuron_patterns where kind = 'word'").fetchall() == [
-        (True,)
-    ]
+    assert warehouse.sql(
+        "select min(support / k) >= 0.5 from neuron_patterns where kind = 'word' and q_value is not null"
+    ).fetchall() == [(True,)]
 
 
 def test_patterns_of_replaced_activations_are_mined_again(warehouse, tiny_bert):

@@ -105,10 +105,22 @@ class Rows:
 
     def _activations(self, run, place):
         unit = place["model"], place["site"], place["corpus"]
-        names = ("layer", "neuron", "n", "mean", "std", "min", "max", "skewness", "kurtosis", "share_positive")
+        names = (
+            "layer",
+            "neuron",
+            "n",
+            "mean",
+            "std",
+            "min",
+            "max",
+            "max_token",
+            "skewness",
+            "kurtosis",
+            "share_positive",
+        )
         names += ("histogram_edges", "histogram_counts", "quantile_levels", "quantiles", "resolution")
         n = CORPORA[place["corpus"]]
-        figures = (1.0, -3.0, 3.0, 0.0, 0.0, 0.5, [0.0] * 65, [0] * 64, [0.0] * 7, [0.0] * 7, 0.1)
+        figures = (1.0, -3.0, 3.0, 4.0, 0.0, 0.0, 0.5, [0.0] * 65, [0] * 64, [0.0] * 7, [0.0] * 7, 0.1)
         rows = [(*where, n, mean, *figures) for where, mean in self.stats[unit].items()]
         run.write("neuron_stats", place, columns(names, rows))
         names = ("layer", "neuron", "pole", "rank", "sentence_id", "activation", "token_position")
@@ -147,8 +159,9 @@ class Rows:
             "corpus_support",
             "n_sentences",
         )
-        names += ("lift", "g2", "p_value", "q_value", "mined_support", "heldout_auroc", "annotator")
-        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 0.9, "hand")
+        names += ("lift", "g2", "p_value", "q_value", "mined_support", "mined_k", "mined_lift", "mined_g2")
+        names += ("mined_q_value", "heldout_auroc", "annotator")
+        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 4, 4.0, 10.0, 1e-2, 0.9, "hand")
         run.write("neuron_patterns", place, columns(names, [(*each, [HOSTILE, "it"], *figures) for each in having]))
 
     def _comparison(self, run):

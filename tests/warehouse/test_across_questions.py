@@ -101,7 +101,13 @@ def statistics(values):
     flat = values.reshape(n, -1)
     columns = {"layer": np.repeat(np.arange(LAYERS), WIDTH), "neuron": np.tile(np.arange(WIDTH), LAYERS)}
     columns |= {"n": [flat.shape[1]] * n, "mean": flat.mean(axis=1), "std": flat.std(axis=1)}
-    columns |= {"min": flat.min(axis=1), "max": flat.max(axis=1), "skewness": flat[:, 0], "kurtosis": flat[:, 1]}
+    columns |= {
+        "min": flat.min(axis=1),
+        "max": flat.max(axis=1),
+        "max_token": [None] * n,
+        "skewness": flat[:, 0],
+        "kurtosis": flat[:, 1],
+    }
     columns |= {"share_positive": (flat > 0).mean(axis=1), "resolution": [0.1] * n}
     lists = ("histogram_edges", "quantile_levels", "quantiles")
     return columns | dict.fromkeys(lists, [[0.0]] * n) | {"histogram_counts": [[1]] * n}
@@ -174,17 +180,19 @@ def test_a_dead_neuron_overlaps_with_nothing(warehouse):
 
 
 @pytest.mark.parametrize("k", [3, 100])
-def test_similar_neurons_equal_numpy(warehouse, activations, k):
+@pytest.mark.parametrize("corpora", [None, ["a"]])
+def test_similar_neurons_equal_numpy(warehouse, activations, k, corpora):
     layer, neuron = 1, 5
-    found = warehouse.sql("from similar_neurons('m', '2000', 'ffn', $1, $2, $3)", [layer, neuron, k]).fetchall()
-    vectors = np.concatenate(list(activations["m", "2000"].values()), axis=2).astype(float)
-    products = vectors @ vectors[layer, neuron]
-    cosines = products / np.linalg.norm(vectors, axis=2) / np.linalg.norm(vectors[layer, neuron])
-    order = sorted(np.ndindex(LAYERS, WIDTH), key=lambda place: -cosines[place])
-    order.remove((layer, neuron))
+    macro = "from similar_neurons('m', '2000', 'ffn', $1, $2, $3, corpora := $4)"
+    found = warehouse.sql(macro, [layer, neuron, k, corpora]).fetchall()
+    chosen = [values for corpus, values in activations["m", "2000"].items() if corpora is None or corpus in corpora]
+    vectors = np.concatenate(chosen, axis=2)
+    others = [place for place in np.ndindex(LAYERS, WIDTH) if place not in ((layer, neuron), DEAD)]
+    correlations = {place: np.corrcoef(vectors[place], vectors[layer, neuron])[0, 1] for place in others}
+    order = sorted(others, key=lambda place: -correlations[place])
     assert [row[:2] for row in found] == order[:k]
-    assert [row[3] for row in found] == pytest.approx([cosines[place] for place in order[:k]])
-    assert {row[2] for row in found} == {sum(N.values())}
+    assert [row[3] for row in found] == pytest.approx([correlations[place] for place in order[:k]])
+    assert {row[2] for row in found} == {vectors.shape[2]}
 
 
 def figures_of(warehouse, figure):

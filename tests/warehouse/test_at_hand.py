@@ -69,12 +69,16 @@ def test_searches_are_narrowed_as_before(warehouse):
     assert search_queries.by_class(warehouse, "positional", Filters(scope="news", layers=(2, 2)), 9).rows
 
 
-def test_similar_neurons_are_those_of_the_macro_neurons_that_are_always_0_left_out(warehouse):
-    macro = "from similar_neurons('base', 'main', 'hidden', 1, $1, 99)"
-    for neuron, n_others in ((4, 3 * 11 - 1), (1, 0)):
-        found = related_queries.similar(warehouse, Neuron(*PLACE.values(), 1, neuron), 99).records
-        wanted = warehouse.sql(macro, [neuron]).fetchall()
+def test_similar_neurons_are_those_of_the_macro_neurons_that_do_not_vary_left_out(warehouse):
+    macro = "from similar_neurons('base', 'main', 'hidden', 1, $1, 99, corpora := $2)"
+    numbers = set()
+    for neuron, corpora in ((4, ["news", "tweets"]), (4, ["tweets"]), (1, ["news", "tweets"]), (4, ["none"])):
+        found = related_queries.similar(warehouse, Neuron(*PLACE.values(), 1, neuron), corpora, 99).records
+        wanted = warehouse.sql(macro, [neuron, corpora]).fetchall()
+        n_others = 3 * 11 - 1 if neuron == 4 and corpora != ["none"] else 0
+        numbers |= {row["n_sentences"] for row in found}
         assert len(found) == n_others
         assert [(row["layer"], row["neuron"], row["n_sentences"]) for row in found] == [row[:3] for row in wanted]
-        assert [row["cosine"] for row in found] == pytest.approx([row[3] for row in wanted])
+        assert [row["correlation"] for row in found] == pytest.approx([row[3] for row in wanted])
+    assert len(numbers) == 2
     assert at_hand.sample(warehouse, "base", "main", "ffn") is None  # nothing was sampled

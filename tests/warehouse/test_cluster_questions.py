@@ -69,7 +69,11 @@ def write_patterns(run, kind, pole):
     texts = [" ".join(items) for items in pattern]
     columns = {"layer": layer, "neuron": neuron, "pattern": pattern, "pattern_text": texts}
     columns |= {"lift": lift, "q_value": q_value}
-    columns |= {name: [1] * n for name in ("length", "support", "k", "corpus_support", "n_sentences", "mined_support")}
+    columns |= {
+        name: [1] * n
+        for name in ("length", "support", "k", "corpus_support", "n_sentences", "mined_support", "mined_k")
+    }
+    columns |= {name: [None] * n for name in ("mined_lift", "mined_g2", "mined_q_value")}
     columns |= {"g2": [1.0] * n, "p_value": q_value, "heldout_auroc": [0.5] * n, "annotator": ["x"] * n}
     unit = {**PLACE, "scope": "a+b", "kind": kind, "pole": pole}
     run.write("neuron_patterns", unit, columns)

@@ -28,7 +28,7 @@ def made_distances(seed):
 
 
 def made_patterns(seed, kind):
-    """Return rows of neuron_patterns: many per neuron, some of a high q-value or a low lift, some without AUROC."""
+    """Return rows of neuron_patterns: many per neuron, some of a low mined_lift or a high mined_q_value, or of none."""
     random = Random(f"{seed} {kind}")
     rows = []
     for layer in range(LAYERS):
@@ -40,7 +40,9 @@ def made_patterns(seed, kind):
                         "length": 2, "support": 5, "k": 10,
                         "corpus_support": 9, "n_sentences": 99, "lift": random.choice([0.9, 1.5]),
                         "g2": random.uniform(0, 9), "p_value": 0.1, "q_value": random.choice([0.01, 0.05, 0.2]),
-                        "mined_support": 2, "heldout_auroc": random.choice([None, 0.5, 0.6, 0.7]), "annotator": "nltk",
+                        "mined_support": 2, "mined_k": 5, "mined_lift": random.choice([0.5, 1.5]),
+                        "mined_g2": random.randrange(0, 900) / 4, "mined_q_value": random.choice([None, 0.03125, 0.25]),
+                        "heldout_auroc": random.choice([None, 0.5, 0.6, 0.7]), "annotator": "nltk",
                     }
                 )  # fmt: skip
     return rows
@@ -78,11 +80,10 @@ def best_by_hand(layer, neuron):
     found = {}
     for scope, kind in (("one", "word"), ("one", "tag"), ("one+two", "word")):
         for row in made_patterns(("base", "hidden", scope, "top"), kind):
-            if (row["layer"], row["neuron"]) == (layer, neuron) and row["q_value"] <= 0.05 and row["lift"] > 1:
-                aurocs, g2s = found.setdefault(f"{kind}: {' '.join(row['pattern'])}", ([], []))
-                aurocs.append(-1 if row["heldout_auroc"] is None else row["heldout_auroc"])
-                g2s.append(row["g2"])
-    ranked = sorted(found, key=lambda text: (-max(found[text][0]), -max(found[text][1]), text))
+            sure = row["mined_q_value"] is not None and row["mined_q_value"] <= 0.05
+            if (row["layer"], row["neuron"]) == (layer, neuron) and sure and row["mined_lift"] > 1:
+                found.setdefault(f"{kind}: {' '.join(row['pattern'])}", []).append(row["mined_g2"])
+    ranked = sorted(found, key=lambda text: (-max(found[text]), text))
     return ranked[:3]
 
 

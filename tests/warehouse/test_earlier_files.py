@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
+from nwh.warehouse.schema import RELATIONS
 from tests.warehouse.test_search_queries import PATTERNS, pattern_rows
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
@@ -39,7 +43,7 @@ def test_a_column_that_some_files_lack_is_made_of_others(tmp_path, poles):
     query = "select * from neuron_patterns order by all"
     asked = "select * from pattern_neurons('word', 'the king') union all from pattern_neurons('tree', '(NP (DT) (NN))')"
     before, found = warehouse.sql(query).fetchall(), warehouse.sql(f"{asked} order by all").fetchall()
-    assert len(found) == 2 * 15
+    assert len(found) > 20
     earlier = make_earlier(warehouse, *poles)
     assert earlier.sql(query).fetchall() == before
     assert earlier.sql(f"{asked} order by all").fetchall() == found
@@ -63,3 +67,49 @@ def test_a_file_that_lacks_another_column_is_named(tmp_path):
     Path(tmp_path, "nwh.duckdb").unlink()
     with pytest.raises(StorageError, match="neuron_patterns is damaged.*support"):
         _ = Warehouse.open(tmp_path).connection
+
+
+def test_patterns_chosen_on_all_sentences_are_shown_without_a_held_out_score(tmp_path):
+    warehouse = Warehouse.create(tmp_path)
+    write(warehouse)
+    write(warehouse, pole="bottom")
+    before = warehouse.sql("from neuron_patterns where pole = 'top' order by all").pl()
+    new = warehouse.sql("from mined_patterns where pole = 'bottom' order by all").fetchall()
+    for uri in warehouse.snapshot["neuron_patterns"]:
+        rows = pq.ParquetFile(uri).read()
+        rows = rows.set_column(rows.column_names.index("heldout_auroc"), "heldout_auroc", [[0.7] * rows.num_rows])
+        if "pole=top/" in uri:
+            rows = rows.drop_columns(
+                [name for name in rows.column_names if name.startswith("mined_") and name[6] != "s"]
+            )
+        pq.write_table(rows, uri)
+    Path(warehouse.storage.uri, "nwh.duckdb").unlink()
+    earlier = Warehouse.open(tmp_path)
+    found = earlier.sql("from mined_patterns where pole = 'top' order by all").pl()
+    assert found.height == before.height  # those of a low G2 too
+    for mined, whole in (("mined_lift", "lift"), ("mined_g2", "g2"), ("mined_q_value", "q_value")):
+        assert found[mined].to_list() == pytest.approx(found[whole].to_list())
+    assert found["heldout_auroc"].null_count() == found.height
+    rest = earlier.sql(
+        "select * exclude heldout_auroc from mined_patterns where pole = 'bottom' order by all"
+    ).fetchall()
+    assert rest == [row[:-1] for row in new]
+    assert len(rest) < before.height
+
+
+def test_a_table_of_an_earlier_version_takes_rows_with_new_columns(tmp_path, monkeypatch):
+    """Other readers of Delta tables see the columns, and that one may now be null."""
+    now = RELATIONS["neuron_patterns"]
+    kept = [column for column in now.columns if column.absent != "null::float"]
+    then = tuple(replace(column, nullable=False) if column.name == "q_value" else column for column in kept)
+    warehouse = Warehouse.create(tmp_path)
+    with monkeypatch.context() as earlier:
+        earlier.setitem(RELATIONS, "neuron_patterns", replace(now, columns=then))
+        warehouse.tables._create("neuron_patterns")
+    write(warehouse)
+    write(warehouse, pole="bottom")
+    table = DeltaTable(f"{tmp_path}/neuron_patterns")
+    fields = {field.name: field.nullable for field in table.schema().fields}
+    assert list(fields) == list(now.column_names)
+    assert fields["q_value"]
+    assert pl.scan_delta(table).collect().sort("mined_g2")["mined_g2"].null_count() == 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import scipy.optimize
 import scipy.stats
 
 from nwh.ingest.activations import Settings, ingest_activations
@@ -68,13 +69,18 @@ def test_neuron_words(warehouse, sentences):
         a, c, n = row["support"], in_all[row["class"], row["word"]], len(sentences)
         assert (row["k"], row["corpus_support"], row["n_sentences"]) == (20, c, n)
         table = [[a, 20 - a], [c - a, n - 20 - c + a]]
-        g2, p = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")[:2]
-        assert row["g2"] == pytest.approx(g2, abs=1e-9)
+        test = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        p = test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
+        assert row["g2"] == pytest.approx(test.statistic, abs=1e-9)
         assert row["p_value"] == pytest.approx(p, rel=1e-6)
         assert row["lift"] == pytest.approx(a / 20 / (c / n))
-    for _, rows in found.group_by("class"):
-        wanted_q = scipy.stats.false_discovery_control(rows["p_value"].to_list())
-        assert rows["q_value"].to_list() == pytest.approx(wanted_q.tolist())
+    for (name,), rows in found.group_by("class"):
+        n_tested = sum(of == name for of, _ in in_all)
+        assert set(rows["n_tested"]) == {n_tested}
+        p = rows["p_value"].to_list() + [1] * (n_tested - rows.height)  # those that the neuron's sentences lack
+        assert rows["q_value"].to_list() == pytest.approx(
+            scipy.stats.false_discovery_control(p)[: rows.height].tolist()
+        )
 
 
 @pytest.mark.parametrize("size", ["kept", "too many"])
@@ -134,7 +140,8 @@ def test_pattern_neurons(warehouse, kind, pattern, argument):
     wanted = [
         row[:5]
         for row in warehouse.sql(
-            "select scope, layer, neuron, support, q_value, pattern, kind from neuron_patterns order by all"
+            "select scope, layer, neuron, support, q_value, pattern, kind from neuron_patterns "
+            "where mined_support >= 0.1 * mined_k order by all"
         ).fetchall()
         if (row[5], row[6]) == (pattern, kind)
     ]
@@ -179,12 +186,23 @@ def test_a_dead_and_a_class_selective_neuron(tmp_path, tiny_bert, add_corpus):
     with torch.no_grad():
         model.base.encoder.layer[1].intermediate.dense.weight[5] = 0
         model.base.encoder.layer[1].intermediate.dense.bias[5] = -1
+        # 1/6 fires on the token that it likes best and on no other: no sentence's mean is above 0
+        probed = Warehouse.create(tmp_path / "probed")
+        add_corpus(probed, "one", 60)
+        ingest_activations(probed, model, ["one"], Settings(("ffn",), k=5, sample=5))
+        query = "select max_token from neuron_stats where layer = 1 and neuron = 6"
+        highest = probed.sql(query).fetchall()[0][0]
+        before_gelu = scipy.optimize.brentq(lambda z: z * scipy.stats.norm.cdf(z) - highest, 0, 10)
+        model.base.encoder.layer[1].intermediate.dense.bias[6] -= before_gelu - 1e-4
     ingest_activations(made, model, ["one"], Settings(("ffn",), k=5, sample=5))
     found = made.sql("select layer, neuron, class, evidence from neuron_classes_at(0, 1, 1, 2, 0.8, 1, 1)").fetchall()
-    assert (1, 5, "dead", "max activation") in found
+    assert (1, 5, "dead", "highest activation of a token") in found
+    figures = made.sql("select max, max_token from neuron_stats where layer = 1 and neuron = 6").fetchall()[0]
+    assert figures[0] < 0 < figures[1]
     dead = {(layer, neuron) for layer, neuron, name, _ in found if name == "dead"}
-    never = made.sql("select layer, neuron from neuron_stats where max <= 0").fetchall()
+    never = made.sql("select layer, neuron from neuron_stats where max_token <= 0").fetchall()
     assert dead == set(never)
+    assert (1, 6) not in dead
     # every document is of 1990
     assert {(layer, neuron) for layer, neuron, name, _ in found if name == "class-selective"} == {
         (layer, neuron) for layer in range(3) for neuron in range(24)
@@ -209,9 +227,9 @@ def test_table_2_of_a_neuron(warehouse):
     ]
     lenient = table2.patterns(warehouse, NEURON, "one+two", "tag", 500, min_length=1, min_lift=0, max_q=1)
     n = warehouse.sql(
-        "select count(*) from neuron_patterns where layer = 1 and neuron = 4 and kind = 'tag' and scope = 'one+two'"
+        "select count(*) from mined_patterns where layer = 1 and neuron = 4 and kind = 'tag' and scope = 'one+two'"
     ).fetchall()[0][0]
-    g2 = [row["g2"] for row in lenient.records]
+    g2 = [row["mined_g2"] for row in lenient.records]
     assert len(g2) == n
     assert g2 == sorted(g2, reverse=True)
     typical = table2.typical_words(warehouse, NEURON, ["one"], "trees", 9, min_support=0, max_q=1)

@@ -46,7 +46,7 @@ def test_after_preparing_nothing_is_made_any_more(warehouse):
     table2.typical_words(warehouse, neuron, ["tweets"], "hand", 5)
     table2.tag_distribution(warehouse, neuron, ["tweets"], "hand")
     neuron_queries.metadata(warehouse, neuron, ["news", "tweets"], 5)
-    related_queries.similar(warehouse, neuron, 3)
+    related_queries.similar(warehouse, neuron, ["news"], 3)
     for site in ("hidden", "ffn"):
         filters = Filters(**{**PLACE, "site": site})
         search_queries.by_metadata(warehouse, "topic", "money", filters, 5)

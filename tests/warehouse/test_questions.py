@@ -120,8 +120,57 @@ def test_neuron_metadata_equals_scipy(warehouse):
         assert row["g2"] == pytest.approx(exact.statistic, abs=1e-9)
         assert row["p_value"] == pytest.approx(exact.pvalue, rel=1e-6)
     for _, rows in found.group_by("corpus", "layer", "neuron", "pole"):
-        exact = scipy.stats.false_discovery_control(rows["p_value"].to_numpy())
-        np.testing.assert_allclose(rows["q_value"], exact, rtol=1e-9)
+        p = np.concatenate([rows["p_value"], np.ones(4 - rows.height)])  # the corpus has four values
+        np.testing.assert_allclose(rows["q_value"], scipy.stats.false_discovery_control(p)[: rows.height], rtol=1e-9)
+    assert set(found["n_tested"]) == {4}
+
+
+def test_p_of_every_small_table_is_exact_where_a_cell_is_rare(warehouse):
+    tables = [
+        (a, k, c, n)
+        for n in range(1, 17)
+        for k, c in np.ndindex(n + 1, n + 1)
+        for a in range(max(0, k + c - n), min(k, c) + 1)
+    ]
+    tables += [(1, 1000, 1, 57_000), (2, 1000, 2, 57_000), (10, 1000, 10, 57_000), (30, 1000, 40, 57_000)]
+    a, k, c, n = (list(map(int, column)) for column in zip(*tables, strict=True))
+    found = warehouse.sql(
+        "with tables as (select unnest($1::bigint[]) as a, unnest($2::bigint[]) as k, unnest($3::bigint[]) as c, "
+        "unnest($4::bigint[]) as n, generate_subscripts($1::bigint[], 1) as i) "
+        "select counts_p(a, k, c, n, log_likelihood_ratio(a, k, c, n)) from tables order by i",
+        [a, k, c, n],
+    ).fetchall()
+    for (p,), (a, k, c, n) in zip(found, tables, strict=True):
+        table = [[a, k - a], [c - a, n - k - c + a]]
+        if min(k, n - k) * min(c, n - c) < n:
+            assert p == pytest.approx(scipy.stats.fisher_exact(table).pvalue, rel=1e-8), table
+        else:
+            exact = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+            assert p == pytest.approx(exact.pvalue, rel=1e-6), table
+    assert found[-4][0] == pytest.approx(1000 / 57_000)  # chi-square says 0.0045
+
+
+def test_words_that_a_neuron_has_by_chance_are_not_found_typical(tmp_path):
+    """Most words are rare: those found among a neuron's sentences are not all that were looked for."""
+    draw, ids, place = np.random.default_rng(2), np.arange(2000), {"model": "m", "checkpoint": "main"}
+    made = Warehouse.create(tmp_path)
+    with made.run("test", {"corpus": "a"}, {}) as run:
+        # each word once in the corpus, and a few commoner ones
+        words = [[f"w{i}", f"v{draw.integers(50)}"] for i in ids]
+        texts = {"words": words, "tags": [["NN", "NN"]] * 2000, "tree": [None] * 2000, "tree_kind": [None] * 2000}
+        run.write("annotations", {"corpus": "a", "annotator": "x"}, {"sentence_id": ids, **texts})
+        run.write("sentence_tokens", {**place, "corpus": "a"}, {"sentence_id": ids, "n_tokens": np.full(2000, 3, "i4")})
+        tops = [draw.choice(2000, 50, replace=False) for _ in range(60)]
+        columns = {
+            "layer": [0] * 3000, "neuron": np.repeat(np.arange(60, dtype="i4"), 50), "pole": ["top"] * 3000,
+            "rank": np.tile(np.arange(1, 51, dtype="i4"), 60), "sentence_id": np.concatenate(tops),
+            "activation": draw.random(3000, dtype="f4"), "token_position": [None] * 3000,
+        }  # fmt: skip
+        run.write("neuron_topk", {**place, "site": "ffn", "corpus": "a"}, columns)
+    found = made.sql("select count(*), min(n_tested), count_if(q_value <= 0.05) from neuron_words").fetchall()[0]
+    assert found[0] > 3000
+    assert found[1] == 2050
+    assert found[2] <= 3
 
 
 def test_class_neurons_name_the_commonest_value(warehouse):
@@ -191,4 +240,4 @@ def test_comments_reach_the_catalog_file(warehouse):
             "select count(*) from duckdb_columns() where comment is not null and table_name = 'neuron_metadata'"
         ).fetchall()
     assert "share of each metadata value" in views["neuron_metadata"].lower()
-    assert columns == [(19,)]
+    assert columns == [(20,)]

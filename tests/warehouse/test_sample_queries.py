@@ -106,21 +106,18 @@ def test_standing_is_within_a_bin_of_the_truth(warehouse, sample):
 
 
 @pytest.mark.usefixtures("size")
-def test_similar_neurons_are_those_of_highest_cosine(warehouse):
-    layers = warehouse.scan("activation_sample").sort("sentence_id").collect().partition_by("layer", as_dict=True)
-    vectors = {
-        (layer, i): vector
-        for (layer,), rows in layers.items()
-        for i, vector in enumerate(np.array(rows["activations"].to_list(), float).T)
-    }
-    own = vectors.pop((2, 11))
-    cosines = {at: own @ other / np.linalg.norm(own) / np.linalg.norm(other) for at, other in vectors.items()}
-    best = sorted(cosines, key=lambda at: -cosines[at])[:7]
-    found = related_queries.similar(warehouse, NEURON, 7).records
+@pytest.mark.parametrize("corpora", [BOTH, ("two",)])
+def test_similar_neurons_are_those_of_highest_correlation(warehouse, corpora):
+    stored = warehouse.scan("activation_sample").filter(pl.col("corpus").is_in(corpora)).sort("sentence_id").collect()
+    layers = {layer: np.array(rows["activations"].to_list()).T for (layer,), rows in stored.group_by("layer")}
+    found = related_queries.similar(warehouse, NEURON, corpora, 7).records
+    vectors = np.concatenate([layers[layer] for layer in sorted(layers)])  # [layers * neurons, sentences]
+    correlations = np.corrcoef(vectors)[2 * 24 + 11]
+    best = [(int(i) // 24, int(i) % 24) for i in np.argsort(-correlations)[1:8]]
     assert [(row["layer"], row["neuron"]) for row in found] == best
-    assert [row["cosine"] for row in found] == pytest.approx([cosines[at] for at in best])
-    assert {row["n_sentences"] for row in found} == {100}
-    assert len(related_queries.similar(warehouse, NEURON, 1000).rows) == 3 * 24 - 1
+    assert [row["correlation"] for row in found] == pytest.approx(sorted(correlations)[-2:-9:-1])
+    assert {row["n_sentences"] for row in found} == {50 * len(corpora)}
+    assert len(related_queries.similar(warehouse, NEURON, corpora, 1000).rows) == 3 * 24 - 1
 
 
 def test_concepts_of_a_neuron_are_those_of_the_view(tmp_path):

@@ -73,6 +73,10 @@ def pattern_rows(rng, patterns):
         "p_value": [0.5] * n,
         "q_value": rng.integers(0, 5, n) / 40,
         "mined_support": [1] * n,
+        "mined_k": [5] * n,
+        "mined_lift": rng.integers(1, 9, n) / 2,
+        "mined_g2": rng.integers(0, 5, n) / 2,
+        "mined_q_value": rng.choice([None, 0.0, 0.0625, 0.25], n).tolist(),
         "heldout_auroc": [None] * n,
         "annotator": ["x"] * n,
     }
@@ -91,6 +95,7 @@ def stats_rows(values):
         "std": [column.std() for column in each],
         "min": [column.min() for column in each],
         "max": [column.max() for column in each],
+        "max_token": [None] * n,
         **{name: [0.0] * n for name in ("skewness", "kurtosis", "share_positive", "resolution")},
         **{name: [[0.0]] * n for name in ("histogram_edges", "quantile_levels", "quantiles")},
         "histogram_counts": [[1]] * n,
@@ -117,8 +122,18 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
         warehouse.scan("neuron_patterns")
         .filter(**{name: value for name, value in wanted.items() if value})
         .filter(pl.col("pattern").list.join(" ") == " ".join(text.split()), pl.col("layer").is_between(low, high))
-        .filter(pl.col("lift") >= filters.min_lift, pl.col("q_value") <= filters.max_q)
-        .sort("g2", "model", "checkpoint", "site", "layer", "neuron", "pole", "scope", descending=[True, *[False] * 7])
+        .filter(pl.col("mined_lift") >= filters.min_lift, pl.col("mined_q_value") <= filters.max_q)
+        .sort(
+            "mined_g2",
+            "model",
+            "checkpoint",
+            "site",
+            "layer",
+            "neuron",
+            "pole",
+            "scope",
+            descending=[True, *[False] * 7],
+        )
         .collect()
     )
     assert rows.height > 0

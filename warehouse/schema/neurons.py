@@ -91,6 +91,13 @@ NEURON_STATS = Relation(
         Column("std", "double", "standard deviation of the population"),
         Column("min", "float", "lowest activation (exact)"),
         Column("max", "float", "highest activation (exact)"),
+        Column(
+            "max_token",
+            "float",
+            "highest activation at any single token that counts; null where an earlier version ran the model",
+            True,
+            "null::float",
+        ),
         Column("skewness", "double", "third standardised moment, 0 for a constant neuron"),
         Column("kurtosis", "double", "excess kurtosis, 0 for a constant neuron"),
         Column("share_positive", "double", "share of sentences with an activation above 0"),
@@ -124,9 +131,11 @@ ACTIVATION_SAMPLE = Relation(
     (("sentence_id", "sentences.sentence_id"),),
 )
 
+_MINED = "counted and tested on the first half alone; null where the pattern is not frequent there"
+
 NEURON_PATTERNS = Relation(
     "neuron_patterns",
-    "neuron x kind x pole x pattern; none for a pole whose sentences all tie",
+    "neuron x kind x pole x pattern that is frequent in the pole or in its first half; none where all sentences tie",
     ("model", "checkpoint", "site", "scope", "kind", "pole", "layer", "neuron", "pattern"),
     (
         MODEL,
@@ -146,14 +155,35 @@ NEURON_PATTERNS = Relation(
         Column("n_sentences", "bigint", "sentences of the scope that counted for the model"),
         Column("lift", "double", "(support / k) / (corpus_support / n_sentences)"),
         Column("g2", "double", "log-likelihood ratio of the pole's sentences against the scope's others"),
-        Column("p_value", "double", "of g2, two-sided, chi-square with one degree of freedom"),
-        Column("q_value", "double", "Benjamini-Hochberg over the patterns of the neuron, kind and pole"),
+        Column(
+            "p_value",
+            "double",
+            "of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is "
+            "below 1",
+        ),
+        Column(
+            "q_value",
+            "double",
+            "Benjamini-Hochberg over the frequent patterns of the neuron, kind and pole; null where the pattern is "
+            "frequent in the first half alone",
+            True,
+        ),
         Column("mined_support", "integer", "support among the pole's sentences of the first half (hash of the id)"),
+        Column(
+            "mined_k",
+            "integer",
+            "sentences of the pole in the first half; null where an earlier version mined",
+            True,
+            "null::integer",
+        ),
+        Column("mined_lift", "float", f"lift, {_MINED}", True, "null::float"),
+        Column("mined_g2", "float", f"g2, {_MINED}", True, "null::float"),
+        Column("mined_q_value", "float", f"q_value, {_MINED}", True, "null::float"),
         Column(
             "heldout_auroc",
             "double",
             "on the second half: (1 + share of the pole's sentences with it - share of the others) / 2; null where "
-            "the half has none of either",
+            "the pattern is not frequent in the first half, or the second has no sentence of either",
             True,
         ),
         Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
@@ -162,6 +192,6 @@ NEURON_PATTERNS = Relation(
     # by text within blocks of neurons: one neuron's patterns are in few row groups, and so are one pattern's neurons
     ("layer", "block of neurons", "pattern_text", "neuron"),
     (("model", "checkpoints.model"),),
-    ("lift", "g2", "p_value", "q_value"),
+    ("lift", "g2", "p_value", "q_value", "mined_lift", "mined_g2", "mined_q_value"),
     rows_per_group=32_768,
 )

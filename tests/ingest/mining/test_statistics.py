@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2_contingency, false_discovery_control
+from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact
 from sklearn.metrics import roc_auc_score
 
 from nwh.ingest.mining.statistics import (
@@ -24,7 +24,23 @@ def test_g2_and_p_are_those_of_scipy(a, b, c, d):
     expected = chi2_contingency([[a, b], [c, d]], correction=False, lambda_="log-likelihood")
     got = g2(a, a + b, a + c, a + b + c + d)
     assert got == pytest.approx(expected.statistic, rel=1e-9, abs=1e-8)
-    assert p_value(got) == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-300)
+    p = expected.pvalue if expected.expected_freq.min() >= 1 else fisher_exact([[a, b], [c, d]]).pvalue
+    assert p_value(got, a, a + b, a + c, a + b + c + d) == pytest.approx(p, rel=1e-6, abs=1e-300)
+
+
+def test_p_of_every_small_table_with_a_rare_cell_is_fishers():
+    tables = [
+        (a, k, c, n)
+        for n in range(1, 17)
+        for k, c in np.ndindex(n + 1, n + 1)
+        for a in range(max(0, k + c - n), min(k, c) + 1)
+        if min(k, n - k) * min(c, n - c) < n
+    ]
+    tables += [(1, 1000, 1, 57_000), (2, 1000, 2, 57_000), (10, 1000, 10, 57_000), (30, 1000, 40, 57_000)]
+    counts = np.array(tables).T
+    exact = [fisher_exact([[a, k - a], [c - a, n - k - c + a]]).pvalue for a, k, c, n in tables]
+    assert p_value(g2(*counts), *counts) == pytest.approx(np.array(exact), rel=1e-8)
+    assert exact[-4] == pytest.approx(1000 / 57_000)  # chi-square says 0.0045
 
 
 def test_g2_is_vectorised_and_symmetric_in_over_and_under():
@@ -38,7 +54,7 @@ def test_g2_is_vectorised_and_symmetric_in_over_and_under():
 )
 def test_a_margin_of_zero_tells_nothing(support, k, corpus_support, n):
     assert g2(support, k, corpus_support, n) == 0
-    assert p_value(g2(support, k, corpus_support, n)) == 1
+    assert p_value(g2(support, k, corpus_support, n), support, k, corpus_support, n) == 1
 
 
 def test_lift():

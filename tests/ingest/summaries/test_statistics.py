@@ -94,8 +94,10 @@ def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
     whole, first = (LayerSummary(6, 50, sample, positions=False) for _ in range(2))
     for start in range(0, 5000, 1000):
         chunk = torch.from_numpy(values[:, start : start + 1000].copy()), ordinals[start : start + 1000]
-        whole.update(*chunk)
-        first.update(*chunk)
+        tokens = chunk[0].T[:, None], torch.ones(1000, 1, dtype=torch.bool)
+        for summary in (whole, first):
+            summary.update(*chunk)
+            summary.see_tokens(*tokens)
         state = {name: tensor.clone() for name, tensor in first.state().items()}
         first = LayerSummary(6, 50, sample, positions=False)
         first.restore(state)
@@ -105,6 +107,21 @@ def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
     for pole in ("top", "bottom"):
         assert torch.equal(getattr(whole, pole).result()[1], getattr(first, pole).result()[1])
     np.testing.assert_array_equal(whole.sampled.numpy(), values[:, sample.numpy()].T)
+    np.testing.assert_array_equal(whole.max_token.numpy(), values.max(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_highest_token_is_one_that_counts_in_any_split(dtype):
+    draw = torch.Generator().manual_seed(3)
+    tokens = torch.randn(30, 7, 6, generator=draw).to(dtype)
+    counted = torch.rand(30, 7, generator=draw) < 0.7
+    parts = [LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False) for _ in range(3)]
+    for part, some in zip(parts, (slice(0, 4), slice(4, 30), slice(0, 0)), strict=True):
+        if some.start < some.stop:
+            part.see_tokens(tokens[some], counted[some])
+    parts[0].merge(parts[2])
+    parts[0].merge(parts[1])
+    assert torch.equal(parts[0].max_token, tokens[counted].float().amax(0))
 
 
 def test_nan_is_refused_naming_the_neuron_and_sentence(values):
