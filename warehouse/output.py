@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from nwh.warehouse.errors import UsageError
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _BATCH = 10_000
+_MOST_IN_MEMORY = 64 * 2**20
 
 
 class Format(StrEnum):
@@ -40,10 +44,17 @@ def format_of(path: Path) -> Format:
 
 
 def write(result: duckdb.DuckDBPyConnection, format: Format, stream: BinaryIO) -> int:
-    """Write the rows of an executed query; return how many. Rows stream, except into a table."""
+    """Write the rows of an executed query; return how many.
+
+    Rows stream as csv and jsonl; json and parquet, of which a part cannot be read, are written when all rows are there.
+    """
     if format is Format.parquet:
         reader: Any = result.to_arrow_reader(_BATCH)
-        return _write_parquet(reader.schema, reader, stream)
+        schema = reader.schema
+        for i, name in enumerate(columns(result)):
+            schema = schema.set(i, schema.field(i).with_name(name))
+        batches = (batch.rename_columns(schema.names) for batch in reader)
+        return _whole(stream, lambda whole: _write_parquet(schema, batches, whole))
     return write_rows(columns(result), rows(result), format, stream)
 
 
@@ -52,8 +63,48 @@ def write_rows(names: list[str], found: Iterable[tuple[Any, ...]], format: Forma
     if format is Format.parquet:
         import pyarrow as pa
 
-        batch = pa.table({name: list(column) for name, column in zip(names, zip(*found, strict=True), strict=True)})
-        return _write_parquet(batch.schema, batch.to_batches(), stream)
+        lines = list(found)
+        batch = pa.table([_array([line[i] for line in lines]) for i in range(len(names))], names)
+        return _whole(stream, lambda whole: _write_parquet(batch.schema, batch.to_batches(), whole))
+    if format is Format.json:
+        return _whole(stream, lambda whole: _write_text(names, found, format, whole))
+    return _write_text(names, found, format, stream)
+
+
+@contextmanager
+def replaced(file: Path) -> Iterator[BinaryIO]:
+    """Write a file whole or not at all, under another name until all is written; UsageError where it cannot be."""
+    part = file.with_name(file.name + ".part")
+    try:
+        with open(part, "wb") as stream:
+            yield stream
+        part.replace(file)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _whole(stream: BinaryIO, write: Callable[[BinaryIO], int]) -> int:
+    """Write to a stream what an error does not leave half written."""
+    with SpooledTemporaryFile(_MOST_IN_MEMORY) as whole:
+        n = write(whole)
+        whole.seek(0)
+        shutil.copyfileobj(whole, stream)
+    return n
+
+
+def _array(values: list[Any]) -> pa.Array:
+    """Return values as a column of the type they have, as text where Arrow finds no one type for them."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values])
+
+
+def _write_text(names: list[str], found: Iterable[tuple[Any, ...]], format: Format, stream: BinaryIO) -> int:
     from io import TextIOWrapper
 
     text = TextIOWrapper(stream, "utf-8", newline="", write_through=True)
@@ -64,8 +115,13 @@ def write_rows(names: list[str], found: Iterable[tuple[Any, ...]], format: Forma
 
 
 def columns(result: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the column names of an executed query."""
-    return [column[0] for column in result.description or ()]
+    """Return the column names of an executed query, each once: `a`, `a_1` where it names two columns `a`."""
+    found: list[str] = []
+    names = [column[0] for column in result.description or ()]
+    for name in names:
+        copies = (f"{name}_{i}" if i else name for i in range(2 * len(names)))
+        found.append(next(copy for copy in copies if copy not in found and (copy == name or copy not in names)))
+    return found
 
 
 def rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
