@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -12,17 +13,18 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
 
 from nwh.warehouse.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-    from rich.table import Table
 
 _BATCH = 10_000
 _MOST_IN_MEMORY = 64 * 2**20
+_LEAST = 10
+"""A column of text is not cut to fewer characters."""
 
 
 class Format(StrEnum):
@@ -195,28 +197,42 @@ def _write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch], stream:
 
 
 def _write_table(names: list[str], found: Iterable[tuple[Any, ...]], stream: TextIO) -> int:
-    from rich.console import Console
-
-    lines = list(found)
-    terminal = stream.isatty()
-    console = Console(file=stream, width=None if terminal else 10_000, highlight=False, soft_wrap=not terminal)
-    console.print(table(names, lines))
-    return len(lines)
-
-
-def table(names: list[str], found: list[tuple[Any, ...]]) -> Table:
-    """Return rows as a rich table: numbers to the right, floats at 6 digits."""
+    """Write rows as a table: numbers to the right, floats at 6 digits, on a terminal one line each that fits it."""
     from rich import box
+    from rich.cells import cell_len
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    lines = list(found)
+    if names == ["explain_key", "explain_value"]:  # a drawing
+        stream.writelines(f"{drawing}\n" for _, drawing in lines)
+        return len(lines)
+    numeric = [any(isinstance(line[i], (int, float, Decimal)) for line in lines[:100]) for i in range(len(names))]
+    cells = [[" ".join(_cell(value).splitlines()) for value in line] for line in lines]
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    room = Console(file=stream).width - 2 * len(names) if stream.isatty() else sum(widths)
+    fitting = _fitting(widths, numeric, room)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(names):
-        numeric = any(isinstance(row[i], (int, float, Decimal)) for row in found[:100])
-        shown.add_column(name, justify="right" if numeric else "left")
-    for row in found:
-        shown.add_row(*(Text(_cell(value)) for value in row))
-    return shown
+    for name, number, width in zip(names, numeric, fitting, strict=True):
+        justify: Literal["right", "left"] = "right" if number else "left"
+        shown.add_column(name, justify=justify, width=width, no_wrap=True, overflow="ellipsis")
+    for line in cells:
+        shown.add_row(*map(Text, line))
+    Console(file=stream, width=sum(fitting) + 2 * len(names), highlight=False, soft_wrap=True).print(shown)
+    if fitting != widths:
+        print("cells are cut to fit the terminal: --format csv, json, jsonl have them whole", file=sys.stderr)
+    return len(lines)
+
+
+def _fitting(widths: list[int], numeric: list[bool], room: int) -> list[int]:
+    """Return columns' widths that fit the room, the widest text cut first, numbers and short text never."""
+    cap = max(widths)
+    while True:
+        fitting = [width if number else min(width, cap) for width, number in zip(widths, numeric, strict=True)]
+        if sum(fitting) <= room or cap <= _LEAST:
+            return fitting
+        cap -= 1
 
 
 def _cell(value: Any) -> str:
