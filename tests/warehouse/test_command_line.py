@@ -158,7 +158,6 @@ def test_status_and_verify(filled):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["sql", "select nothing from nowhere"], 2, "nowhere"),
         (["ingest", "corpus", "missing.csv", "--name", "x"], 2, "missing.csv"),
         (["ingest", "corpus", "docs.jsonl", "--name", ".hidden"], 2, "'.hidden' is not allowed"),
         (["ingest", "corpus", "docs.jsonl", "--name", "x", "--text", "body"], 2, "no column 'body'"),
