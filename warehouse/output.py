@@ -211,7 +211,8 @@ def _write_table(names: list[str], found: Iterable[tuple[Any, ...]], stream: Tex
     numeric = [any(isinstance(line[i], (int, float, Decimal)) for line in lines[:100]) for i in range(len(names))]
     cells = [[" ".join(_cell(value).splitlines()) for value in line] for line in lines]
     widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
-    room = Console(file=stream).width - 2 * len(names) if stream.isatty() else sum(widths)
+    between = 3 * len(names)
+    room = Console(file=stream).width - between if stream.isatty() else sum(widths)
     fitting = _fitting(widths, numeric, room)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, number, width in zip(names, numeric, fitting, strict=True):
@@ -219,7 +220,7 @@ def _write_table(names: list[str], found: Iterable[tuple[Any, ...]], stream: Tex
         shown.add_column(name, justify=justify, width=width, no_wrap=True, overflow="ellipsis")
     for line in cells:
         shown.add_row(*map(Text, line))
-    Console(file=stream, width=sum(fitting) + 2 * len(names), highlight=False, soft_wrap=True).print(shown)
+    Console(file=stream, width=sum(fitting) + between, highlight=False, soft_wrap=True).print(shown)
     if fitting != widths:
         print("cells are cut to fit the terminal: --format csv, json, jsonl have them whole", file=sys.stderr)
     return len(lines)

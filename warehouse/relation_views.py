@@ -22,9 +22,7 @@ def folder_macros(root: str) -> list[str]:
     """
     opened = "regexp_extract(current_setting('temp_directory'), '^(.*)/nwh\\.duckdb\\.tmp$', 1)"
     folder = f"coalesce(nullif({opened}, ''), {literal(root)})"
-    moved = (
-        "this warehouse was moved below a folder named key=value: `nwh status` makes these views anew"
-    )
+    moved = "this warehouse was moved below a folder named key=value: `nwh status` makes these views anew"
     return [
         f"create or replace macro nwh_folder() as regexp_replace({folder}, '([*?\\[])', '[\\1]', 'g')",
         "create or replace macro nwh_files(paths) as "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ show = typer.Typer(help="One thing at a time, for reading.", no_args_is_help=Tru
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
     # a statement may begin with a comment, which is no option
-    parent.command(context_settings={"ignore_unknown_options": True})(sql)
+    parent.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(sql)
     parent.command()(export)
     parent.add_typer(show, name="show")
 
@@ -39,8 +40,11 @@ def sql(
     """
     from nwh.warehouse import output, sandbox
 
-    if query and query.startswith("--") and "\n" not in query:
-        raise UsageError(f"no such option: {query}; a statement that begins with a comment goes on in the next line")
+    unknown = [text for text in (query or "", *context.args) if text.startswith("--") and "\n" not in text]
+    if unknown or context.args:
+        raise UsageError(
+            f"no such option or argument: {' '.join(unknown or context.args)}; a statement is one argument"
+        )
     warehouse = state_of(context).open()
     if not unsafe:
         sandbox.restrict(warehouse.connection, warehouse.snapshot)
@@ -50,10 +54,20 @@ def sql(
             found = (sandbox.execute if unsafe else sandbox.select)(warehouse.connection, text)
             output.write(found, format, sys.stdout.buffer)
 
+    def stoppable(text: str) -> None:
+        """DuckDB does not see Ctrl-C: the main thread does."""
+        with ThreadPoolExecutor(1) as aside:
+            answered = aside.submit(answer, text)
+            try:
+                answered.result()
+            except KeyboardInterrupt:
+                warehouse.connection.interrupt()
+                raise
+
     if query is None and sys.stdin.isatty():
-        _prompt(answer)
+        _prompt(stoppable)
     else:
-        answer(sys.stdin.read() if query is None else _text_of(query))
+        stoppable(sys.stdin.read() if query is None else _text_of(query))
 
 
 def export(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from nwh.warehouse import Warehouse
 from nwh.warehouse.questions import questions
 from nwh.warehouse.schema import RELATIONS
 from tests.warehouse import across_rows, knowledge_rows
@@ -78,7 +77,11 @@ def asked(files: dict[str, Path], queries: dict[str, str], path: str = ""):
     answers = {}
     for label, file in files.items():
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, file], input=json.dumps(queries), capture_output=True, text=True, check=False,
+            [sys.executable, "-c", SCRIPT, file],
+            input=json.dumps(queries),
+            capture_output=True,
+            text=True,
+            check=False,
             env=environment,
         )
         assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import time
+from select import select
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +19,9 @@ from nwh.warehouse.output import Format
 from tests import forked
 from tests.warehouse.test_places import fill
 
-FAILS_LATE = "select s::integer as i from (select case when range = 250000 then 'x' else '1' end as s from range(300000))"
+FAILS_LATE = (
+    "select s::integer as i from (select case when range = 250000 then 'x' else '1' end as s from range(300000))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +58,13 @@ def test_a_statement_may_begin_with_a_comment(place):
     assert (done.returncode, done.stdout) == (0, b"n\n4\n")
     done = nwh(place, "sql", "--formt", "csv")
     assert done.returncode == 2
-    assert b"--formt" in done.stderr
+    assert b"no such option or argument: --formt" in done.stderr
 
 
 def test_a_plan_is_drawn(place):
     done = nwh(place, "sql", "explain select count(*) from sentences where corpus = 'a'")
     assert done.returncode == 0
-    assert "┌───" in done.stdout.decode()
+    assert "│" in done.stdout.decode()
     assert "…" not in done.stdout.decode()
 
 
@@ -107,20 +110,24 @@ def on_terminal(place, arguments, columns=80, keys=()):
     """Run `nwh` on a terminal of so many columns; return what it shows. keys: (text to wait for, what to type)."""
     main, side = pty.openpty()
     environment = {**os.environ, "NWH_WAREHOUSE": str(place / "w"), "COLUMNS": str(columns), "TERM": "dumb"}
-    command = [sys.executable, "-m", "nwh", *arguments]
-    process = subprocess.Popen(
-        command, stdin=side, stdout=side, stderr=side, env=environment, start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-    )
+    begin = "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from nwh.cli import main; main()"
+    command = [sys.executable, "-c", begin, *arguments]
+    process = subprocess.Popen(command, stdin=side, stdout=side, stderr=side, env=environment, start_new_session=True)
     os.close(side)
-    shown, waiting, until = b"", list(keys), time.monotonic() + 60
+    shown, read, waiting, until = b"", 0, list(keys), time.monotonic() + 60
     while time.monotonic() < until:
+        if not select([main], [], [], 0.2)[0]:
+            continue
         try:
             shown += os.read(main, 65536)
         except OSError:  # the process has ended
             break
-        if waiting and waiting[0][0] in shown:
+        if waiting and (found := shown.find(waiting[0][0], read)) >= 0:
+            read = found + len(waiting[0][0])
+            time.sleep(0.3)
             os.write(main, waiting.pop(0)[1])
+    else:
+        process.kill()
     process.wait(10)
     os.close(main)
     return shown.decode(), process.returncode
