@@ -16,7 +16,7 @@ from nwh.warehouse.schema import RELATIONS
 from tests.warehouse import across_rows, knowledge_rows
 
 PAIR = ", ".join(f"'{name}'" for name in across_rows.PAIR)
-NEURON = "'base', 'main', 'hidden', 0, 0"
+NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
     "chi_square_p": "3.5",
@@ -37,12 +37,12 @@ CALLS = {
     "neuron_overlap_at": f"{PAIR}, 3, 0.9",
     "neuron_overlap_weights": "3, 0.9",
     "observed_term": "3, 10, 20, 100",
-    "overlapping_neurons": f"{NEURON}, 3",
-    "overlapping_neurons_at": f"{NEURON}, 3, 0.9",
+    "overlapping_neurons": f"{NEURON.format(1, 1)}, 3",
+    "overlapping_neurons_at": f"{NEURON.format(0, 0)}, 3, 0.9",
     "pattern_neurons": "'word', 'it'",
     "rank_biased_overlap": "2, 4, 0.9, 0.5, 0.25",
     "sentence_amounts": "'length'",
-    "similar_neurons": f"{NEURON}, 3",
+    "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "tag_class": "'NNS'",
     "top_sentences": "['news', 'tweets'], 3",
 }
@@ -61,6 +61,8 @@ def plain(value):
 found = {}
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
     connection.execute("set threads = 1; set memory_limit = '1GB'")
+    if duckdb.__version__[0] == "2":  # which is wrong about windows: see catalog.py
+        connection.execute("set disabled_optimizers = 'partitioned_execution,window_self_join'")
     for name, query in json.load(sys.stdin).items():
         try:
             rows = connection.execute(query).fetchall()
@@ -127,3 +129,16 @@ def test_every_view_and_macro_gives_the_same_rows(files, earlier):
         assert {n: found[label][n] for n in queries if found[label][n] != right[label][n]} == {}
     answered = {name for answers in right.values() for name, answer in answers.items() if answer}
     assert len(answered) > 60
+
+
+def test_a_window_takes_in_no_file_that_the_statement_leaves_out(files):
+    """DuckDB 2.0.0 makes a join of such a window, in which the other side reads the files of all models."""
+    from nwh.warehouse import Warehouse
+
+    warehouse = Warehouse.open(files["across"].parent)
+    one = "model = 'base' and checkpoint = 'main' and site = 'hidden' and layer = 0 and neuron = 0 and rank <= 3"
+    window = f"select distinct corpus, max(activation) over (partition by corpus) from {{}} where {one}"
+    warehouse.connection.execute("create temp table copied as from neuron_topk")
+    right = warehouse.sql(window.format("copied")).fetchall()
+    assert sorted(warehouse.sql(window.format("neuron_topk")).fetchall()) == sorted(right)
+    assert warehouse.sql(f"from overlapping_neurons({NEURON.format(0, 0)}, 3)").fetchall() == []  # its sentences tie
