@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from nwh.dashboards.markup import literal
-from nwh.warehouse import Warehouse, limited_sql, prepared
+from nwh.warehouse import Warehouse, limited_sql, memory, prepared
 from nwh.warehouse.storage import Storage
 from nwh.warehouse.tables import Tables
 
 T = TypeVar("T")
+memory.divide_among(3)  # what pages ask, what users ask, and what is prepared
 _TIMES = "query_times"
 """Session state: (question, seconds that the page waited for it) of the page under way."""
 

@@ -16,7 +16,7 @@ from nwh.dashboards.markup import literal
 from nwh.dashboards.sql_choice import MAX_ROWS, MAX_SECONDS, SHOWN_AS, Choice, read
 from nwh.ingest.demo_findings import FINDINGS
 from nwh.warehouse import Warehouse, limited_sql
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import NwhError
 from nwh.warehouse.limited_sql import Result
 
 _STYLE = """<style>
@@ -115,7 +115,7 @@ def _run(chosen: Choice) -> None:
     try:
         with st.spinner("Running"):
             result = _result(warehouse, opened.runs(warehouse), chosen.query, chosen.rows, chosen.seconds)
-    except UsageError as error:
+    except NwhError as error:
         st.error("This statement did not run to its end.")
         st.code(str(error), language=None, wrap_lines=True)
         return

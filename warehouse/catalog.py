@@ -6,61 +6,67 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse import memory
+from nwh.warehouse.errors import StorageError
 from nwh.warehouse.provenance import Snapshot
 from nwh.warehouse.questions import Question, questions
-from nwh.warehouse.schema import RELATIONS, Column, Relation
+from nwh.warehouse.relation_views import folder_macros, lacking_columns, relation_view
+from nwh.warehouse.schema import RELATIONS, Relation
+from nwh.warehouse.statements import literal
 from nwh.warehouse.tables import first_line
 
 if TYPE_CHECKING:
-    pass
+    from nwh.warehouse.storage import Storage
 
 _TABLE = re.compile(r"\A[^;]*?\)\s+as\s+table\b", re.IGNORECASE)
-_WRONG = "partitioned_execution"
-"""An optimizer of DuckDB 2.0.0 under which windows over large sorted files repeat some rows and lose others."""
+_WRONG = ("partitioned_execution", "window_self_join")
+"""Optimizers of DuckDB 2.0.0: under the first, windows over large sorted files repeat some rows and lose others; under
+the second, a window of one partition of files takes in the files that the statement leaves out."""
 
 
-def connect(snapshot: Snapshot, published: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    snapshot: Snapshot, storage: Storage, copied: duckdb.DuckDBPyConnection | None = None
+) -> duckdb.DuckDBPyConnection:
     """Return a connection of its own with all views over a snapshot.
 
-    published: a file that `build` made. Where it shows this very snapshot, a copy of it is opened, which is many
-    times faster than making the views; else they are made in memory.
+    copied: from `open_published`, many times faster than making the views in memory, which is done without it.
     """
-    connection = None if published is None else _copy_of(published, _mark(snapshot))
-    if connection is None:
-        connection = duckdb.connect()
-        _create_relations(connection, snapshot, RELATIONS.values())
+    connection = copied or duckdb.connect()
+    memory.apply(connection, storage)
+    if copied is None:
+        _create_relations(connection, snapshot, storage.uri, RELATIONS.values())
         for question in questions():
             connection.execute(question.sql)
     connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
     connection.execute("set parquet_metadata_cache = true")  # footers of large files take longer to read than rows
-    if connection.execute("select 1 from duckdb_optimizers() where name = $1", [_WRONG]).fetchall():
-        connection.execute(f"set disabled_optimizers = '{_WRONG}'")
+    known = connection.execute("select name from duckdb_optimizers() where name in $1", [_WRONG]).fetchall()
+    connection.execute("set disabled_optimizers = $1", [",".join(sorted(name for (name,) in known))])
     return connection
 
 
-def _copy_of(published: str, mark: str) -> duckdb.DuckDBPyConnection | None:
-    """Open a copy of a published catalog; null where there is none or its mark is another.
+def open_published(snapshot: Snapshot, storage: Storage) -> duckdb.DuckDBPyConnection | None:
+    """Open a copy of `nwh.duckdb`; null where there is none or it has not today's views over this very snapshot.
 
     A copy, because DuckDB gives all who open a path in one process the same file, even when it was replaced.
     """
+    if storage.catalog_path is None:
+        return None
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/nwh.duckdb"
         try:
-            shutil.copyfile(published, path)
+            shutil.copyfile(storage.catalog_path, path)
             connection = duckdb.connect(path, read_only=True)
         except (OSError, duckdb.Error):
             return None
     try:
-        if connection.execute("select nwh_catalog()").fetchall() == [(mark,)]:
+        if connection.execute("select nwh_catalog()").fetchall() == [(_mark(snapshot),)]:
             return connection
     except duckdb.Error:
         pass
@@ -69,54 +75,14 @@ def _copy_of(published: str, mark: str) -> duckdb.DuckDBPyConnection | None:
 
 
 def _mark(snapshot: Snapshot) -> str:
-    """Return what tells catalogs apart: a hash of the files and of the questions."""
-    schema = [(relation.name, relation.column_names) for relation in RELATIONS.values()]
-    about = [sorted(snapshot.items()), [question.sql for question in questions()], schema]
+    """Return what tells catalogs apart: a hash of the files and of all statements that make views."""
+    views = [relation_view(relation, ["file"], "") for relation in RELATIONS.values()]
+    about = [sorted(snapshot.items()), [question.sql for question in questions()], views, folder_macros("")]
     return sha256(json.dumps(about).encode()).hexdigest()
 
 
-def restrict(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Let a connection read the files of a snapshot and do nothing else with files, for good.
-
-    DuckDB's own settings: no external access but for these paths, no extension loading, configuration locked.
-    """
-    paths = [uri for uris in snapshot.values() for uri in uris]
-    connection.execute(f"set allowed_paths = [{', '.join(map(_quoted, paths))}]")
-    for setting in ("enable_external_access", "autoload_known_extensions", "autoinstall_known_extensions"):
-        connection.execute(f"set {setting} = false")
-    connection.execute("set lock_configuration = true")
-
-
-def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
-    """Run one statement that reads, or raise UsageError. What kind a statement is, DuckDB's own parser says."""
-    with _duckdb_explains():
-        statements = connection.extract_statements(query)
-        kinds = [statement.type for statement in statements]
-        if kinds != [duckdb.StatementType.SELECT]:
-            found = ", ".join(kind.name for kind in kinds) or "nothing"
-            raise UsageError(
-                f"`nwh sql` takes one statement that reads (SELECT, FROM, DESCRIBE, SUMMARIZE, SHOW), not {found}; "
-                "--unsafe lifts this"
-            )
-        return connection.execute(statements[0])
-
-
-def execute(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
-    """Run whatever a query says, or raise UsageError with what DuckDB says of it."""
-    with _duckdb_explains():
-        return connection.execute(query)
-
-
-@contextmanager
-def _duckdb_explains() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        raise UsageError(f"DuckDB: {first_line(error)}") from error
-
-
-def build(path: str, snapshot: Snapshot) -> None:
-    """Make a DuckDB file with all views over a snapshot, comments included.
+def build(path: str, snapshot: Snapshot, root: str) -> None:
+    """Make a DuckDB file with all views over a snapshot of the warehouse at `root`, comments included.
 
     It is the process's last such file with other views where the files are others: to make them all costs more than
     a small run.
@@ -124,12 +90,12 @@ def build(path: str, snapshot: Snapshot) -> None:
     global _latest
     made, before = _latest or (_template(), {})
     Path(path).write_bytes(made)
-    with duckdb.connect(path) as connection:
+    with _file(path) as connection:
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
         others = [each for each in RELATIONS.values() if snapshot.get(each.name, []) != before.get(each.name, [])]
-        _create_relations(connection, snapshot, others)
+        _create_relations(connection, snapshot, root, others)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
-        connection.execute(f"create or replace macro nwh_catalog() as {_quoted(_mark(snapshot))}")
+        connection.execute(f"create or replace macro nwh_catalog() as {literal(_mark(snapshot))}")
         connection.execute("commit")
     _latest = Path(path).read_bytes(), snapshot
 
@@ -137,13 +103,18 @@ def build(path: str, snapshot: Snapshot) -> None:
 _latest: tuple[bytes, Snapshot] | None = None
 
 
+def _file(path: str) -> duckdb.DuckDBPyConnection:
+    """Open or make a DuckDB file that DuckDB 1 reads too, without the name that `nwh_folder()` knows it by."""
+    return duckdb.connect(path, config={"storage_compatibility_version": "v1.0.0", "temp_directory": f"{path}.spill"})
+
+
 def _template() -> bytes:
     """Return a DuckDB file with the questions over empty relations."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.duckdb"
-        with duckdb.connect(str(path)) as connection:
+        with _file(str(path)) as connection:
             connection.execute("begin")
-            _create_relations(connection, {}, RELATIONS.values())
+            _create_relations(connection, {}, folder, RELATIONS.values())
             for question in questions():
                 connection.execute(question.sql)
                 connection.execute(";".join(_question_comments(question)))
@@ -153,14 +124,18 @@ def _template() -> bytes:
         return path.read_bytes()
 
 
-def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, relations: Iterable[Relation]) -> None:
+def _create_relations(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: str, relations: Iterable[Relation]
+) -> None:
     if any("://" in uri for uris in snapshot.values() for uri in uris):
         connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
+    for macro in folder_macros(root):
+        connection.execute(macro)
     for relation in relations:
         uris = snapshot.get(relation.name, [])
         try:
-            lacking = {column: _lacking(connection, column, uris) for column in relation.columns if column.absent}
-            connection.execute(relation_view(relation, uris, {column: n for column, n in lacking.items() if n}))
+            lacking = lacking_columns(connection, relation, uris)
+            connection.execute(relation_view(relation, uris, root, lacking))
         except duckdb.Error as error:
             raise StorageError(
                 f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "
@@ -168,53 +143,18 @@ def _create_relations(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot,
             ) from error
 
 
-def _lacking(connection: duckdb.DuckDBPyConnection, column: Column, uris: list[str]) -> int:
-    """Return how many files are of versions that did not store a column yet."""
-    if not uris:
-        return 0
-    query = "select count(distinct file_name) from parquet_schema($1) where name = $2"
-    return len(uris) - int(connection.execute(query, [uris, column.name]).fetchall()[0][0])
-
-
-def relation_view(relation: Relation, uris: list[str], lacking: Mapping[Column, int] | None = None) -> str:
-    """Return the statement that makes a stored relation's view over its files.
-
-    Partition columns are read as text from the path, whatever their values look like. lacking: how many files have
-    no such column; `absent` says what stands in for it.
-    """
-    if not uris:
-        columns = ", ".join(f"null::{column.type} as {column.name}" for column in relation.columns)
-        return f"create or replace view {relation.name} as select {columns} limit 0"
-    lacking = lacking or {}
-    some = any(n < len(uris) for n in lacking.values())
-
-    def expression(column: Column) -> str:
-        if column not in lacking:
-            return column.name
-        return f"coalesce({column.name}, {column.absent})" if lacking[column] < len(uris) else column.absent
-
-    columns = ", ".join(f"{expression(column)} as {column.name}" for column in relation.columns)
-    paths = ", ".join(_quoted(uri) for uri in uris)
-    hive = "hive_partitioning = true, hive_types_autocast = false" + ", union_by_name = true" * some
-    return f"create or replace view {relation.name} as select {columns} from read_parquet([{paths}], {hive})"
-
-
 def _relation_comments(relation: Relation) -> Iterator[str]:
-    yield f"comment on view {relation.name} is {_quoted(f'one row per {relation.grain}')}"
+    yield f"comment on view {relation.name} is {literal(f'one row per {relation.grain}')}"
     for column in relation.columns:
-        yield f"comment on column {relation.name}.{column.name} is {_quoted(column.description)}"
+        yield f"comment on column {relation.name}.{column.name} is {literal(column.description)}"
 
 
 def _question_comments(question: Question) -> Iterator[str]:
-    what = _quoted(f"{question.description} One row per {question.grain}.")
+    what = literal(f"{question.description} One row per {question.grain}.")
     if question.kind == "macro":
         table = "table" if _TABLE.search(question.sql) else ""
         yield f"comment on macro {table} {question.name} is {what}"
         return
     yield f"comment on view {question.name} is {what}"
     for column, description in question.columns:
-        yield f"comment on column {question.name}.{column} is {_quoted(description)}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        yield f"comment on column {question.name}.{column} is {literal(description)}"

@@ -25,5 +25,9 @@ class StorageError(NwhError):
     """The warehouse's files are missing, damaged, or cannot be written."""
 
 
+class MemoryLimitError(NwhError):
+    """A question needs more memory than DuckDB may use."""
+
+
 class BusyError(NwhError):
     """Another run is already working on the same unit."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Event, Timer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
-from nwh.warehouse import catalog, output
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse import output, sandbox
+from nwh.warehouse.errors import NwhError, UsageError
 from nwh.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -41,31 +38,14 @@ class Result:
     def file(self, format: output.Format) -> bytes:
         """Return the rows as the file that `nwh sql --format` writes."""
         stream = BytesIO()
-        if format is output.Format.parquet:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
-            columns = {name: _array([row[i] for row in self.rows]) for i, name in enumerate(self.columns)}
-            pq.write_table(pa.table(columns), stream, compression="zstd")
-        else:
-            output.write_rows(self.columns, self.rows, format, stream)
+        output.write_rows(self.columns, self.rows, format, stream)
         return stream.getvalue()
-
-
-def _array(values: list[Any]) -> pa.Array:
-    """Return values as a column of the type they have, as text where Arrow finds no one type for them."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, OverflowError):
-        return pa.array([None if value is None else str(value) for value in values])
 
 
 def open_limited(uri: str) -> Warehouse:
     """Open a warehouse as `nwh sql` does: its connection reads the files of its snapshot and nothing else."""
     warehouse = Warehouse.open(uri)
-    catalog.restrict(warehouse.connection, warehouse.snapshot)
+    sandbox.restrict(warehouse.connection, warehouse.snapshot)
     return warehouse
 
 
@@ -77,15 +57,15 @@ def run(warehouse: Warehouse, query: str, max_rows: int, max_seconds: float) -> 
     """
     began = time.monotonic()
     with warehouse.connection.cursor() as cursor, _stopped_after(cursor, max_seconds):
-        result = catalog.select(cursor, query)
-        columns = _each_once(output.columns(result))
+        result = sandbox.select(cursor, query)
+        columns = output.columns(result)
         rows = result.fetchmany(max_rows + 1)  # DuckDB computes no row before it is fetched
     return Result(columns, rows[:max_rows], len(rows) > max_rows, time.monotonic() - began)
 
 
 @contextmanager
 def _stopped_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt what a cursor runs when the time is up; raise what goes wrong as UsageError, with its whole message.
+    """Interrupt what a cursor runs when the time is up; raise what goes wrong as an error of ours.
 
     Other cursors of the connection go on.
     """
@@ -100,25 +80,14 @@ def _stopped_after(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterato
     timer.daemon = True
     timer.start()
     try:
-        yield
-    except (duckdb.Error, UsageError) as error:
+        with sandbox.explained():
+            yield
+    except NwhError as error:
         if time_is_up.is_set():
             raise UsageError(
                 f"the statement was stopped after {seconds:g} s: ask for less (one model, one layer, a limit), give it "
                 "more time, or run it with `nwh sql`, which has no time limit"
             ) from error
-        reason = error if isinstance(error, duckdb.Error) else error.__cause__
-        if reason is None:  # not DuckDB's: catalog.select says which statements it takes
-            raise
-        raise UsageError(f"DuckDB: {reason}") from error
+        raise
     finally:
         timer.cancel()
-
-
-def _each_once(names: Sequence[str]) -> list[str]:
-    """Return names with `_1`, `_2` … after those that came before."""
-    found: list[str] = []
-    for name in names:
-        copies = (f"{name}_{i}" if i else name for i in range(2 * len(names)))
-        found.append(next(copy for copy in copies if copy not in found and (copy == name or copy not in names)))
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import BusyError, StorageError
+from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.schema import Relation
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
 _LENGTH = 8  # bytes at the end of a staged file that say how many come before
+
+
+_MISREAD = re.compile(r"[?\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
+"""What a path cannot hold: DuckDB splits it at ?, Delta takes \\ for / and %20 for a blank."""
 
 
 class Storage:
@@ -38,6 +43,11 @@ class Storage:
         text = os.fspath(uri).removeprefix("file://")
         self.local = "://" not in text
         self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
+        if self.local and (odd := _MISREAD.search(self.uri)):
+            raise UsageError(
+                f"a warehouse cannot lie at {self.uri!r}: Delta or DuckDB would read {odd[0]!r} in its path as "
+                "something else; rename that folder, or name another place with --warehouse"
+            )
 
     def __str__(self) -> str:
         """Return the folder or URI."""
@@ -148,7 +158,8 @@ class Storage:
         root = f"{self._root()}/staging"
         infos = self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
         folders = {info.path.removeprefix(root + "/").rpartition("/")[0] for info in infos if info.is_file}
-        return sorted({folder.partition(f"/{BLOCKS}/")[0] for folder in folders})
+        places = {folder.partition(f"/{BLOCKS}/")[0] for folder in folders}
+        return sorted(place for place in places if not place.startswith(".spill"))  # which is DuckDB's: see memory.py
 
     def _root(self) -> str:
         return self.uri if self.local else self.uri.split("://", 1)[1]

@@ -71,7 +71,7 @@ class Tables:
 
     def _snapshot(self, runs: DeltaTable) -> Snapshot:
         tables = {name: self._completed(runs, name) for name in RELATIONS}
-        return {name: self._files(table) for name, table in tables.items() if table is not None}
+        return {name: self._files(name, table) for name, table in tables.items() if table is not None}
 
     def version(self) -> int:
         """Return how many times the warehouse has changed: the version of the table of runs."""
@@ -145,14 +145,14 @@ class Tables:
             unused += [(name, path, when) for path, when in self.storage.data_files(name) if path not in used]
         return unused
 
-    def _files(self, table: DeltaTable) -> list[str]:
+    def _files(self, name: str, table: DeltaTable) -> list[str]:
         """Return a table's files, the largest first: DuckDB guesses from the first how many rows all have.
 
-        Of a local folder they are paths, where Delta has URLs (a blank is %20 there).
+        They lie below the warehouse as it was named: Delta resolves links and writes a blank as %20.
         """
-        sizes = table.get_add_actions()["size_bytes"].to_pylist()
-        uris = [uri for _, uri in sorted((-size, uri) for size, uri in zip(sizes, table.file_uris(), strict=True))]
-        return [unquote(uri) for uri in uris] if self.storage.local else uris
+        added = table.get_add_actions()
+        paths = zip(added["size_bytes"].to_pylist(), added["path"].to_pylist(), strict=True)
+        return [f"{self._uri(name)}/{unquote(path)}" for _, path in sorted((-size, path) for size, path in paths)]
 
     def path_of(self, relation: str, uri: str) -> str:
         """Return a data file's path inside its relation's folder."""

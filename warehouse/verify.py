@@ -39,7 +39,7 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
                 whole[relation.name] = []  # nothing more can be said of a damaged relation
                 yield finding
             bar.advance(1)
-    connection = catalog.connect(whole)
+    connection = catalog.connect(whole, warehouse.storage)
     damaged = {name for name in whole if whole[name] != warehouse.snapshot[name]}
     for relation in (relation for relation in RELATIONS.values() if relation.name not in damaged):
         try:

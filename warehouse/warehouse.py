@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse import catalog
+from nwh.warehouse import catalog, memory, sandbox
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
@@ -23,6 +24,8 @@ from nwh.warehouse.tables import Tables, first_line
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+
+_log = logging.getLogger(__name__)
 
 
 _WRITING = "writing"  # the lock that runs share and a vacuum holds alone
@@ -70,20 +73,28 @@ class Warehouse:
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
-        return catalog.connect(self.snapshot, self.storage.catalog_path)
+        copied = catalog.open_published(self.snapshot, self.storage)
+        if copied is None and self.storage.local:
+            self._renew_catalog()
+            copied = catalog.open_published(self.snapshot, self.storage)
+        return catalog.connect(self.snapshot, self.storage, copied)
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Lend a cursor of the connection, so that threads can share a warehouse.
 
-        StorageError where a file cannot be read.
+        StorageError where a file cannot be read, MemoryLimitError where a question needs more than it may use.
         """
         import duckdb
 
         try:
             with self.connection.cursor() as cursor:
                 yield cursor
+        except duckdb.OutOfMemoryException as error:
+            raise sandbox.out_of_memory(error) from error
         except duckdb.IOException as error:
+            if not any(uri in str(error) for uris in self.snapshot.values() for uri in uris):
+                raise
             raise StorageError(
                 f"a file of {self.storage} cannot be read: {first_line(error)}; `nwh verify` checks all of them"
             ) from error
@@ -108,9 +119,13 @@ class Warehouse:
             return pl.LazyFrame(pl.from_arrow(about.table_schema.empty_table()))
         text = dict.fromkeys(about.partition, pl.String)
         columns = pl.Schema(about.file_schema)  # what files of earlier versions lack is null
-        found = pl.scan_parquet(
-            files, schema=columns, hive_schema=text, hive_partitioning=bool(text), missing_columns="insert"
-        )
+        scanned = partial(pl.scan_parquet, files, schema=columns, glob=False, missing_columns="insert")
+        if "=" not in self.storage.uri:
+            found = scanned(hive_schema=text, hive_partitioning=bool(text))
+        else:  # polars would take the folder for a column
+            path = pl.col("_path")
+            keys = [path.str.extract(f"^.*/{key}=([^/]*)/").alias(key) for key in about.partition]
+            found = scanned(hive_partitioning=False, include_file_paths="_path").with_columns(keys)
         return found.select(about.column_names)
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
@@ -212,7 +227,24 @@ class Warehouse:
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
         self.refresh()
-        self.storage.publish_catalog(lambda path: catalog.build(path, self.snapshot))
+        self._publish(self.snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self.storage.publish_catalog(lambda path: catalog.build(path, snapshot, self.storage.uri))
+
+    def _renew_catalog(self) -> None:
+        """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
+
+        Where we cannot write, or a run is being stored, it stays as it is, and is not used.
+        """
+        with suppress(BusyError, OSError), self.storage.lock("commit"):
+            latest = self.tables.snapshot()
+            if (current := catalog.open_published(latest, self.storage)) is not None:
+                current.close()
+            else:
+                self._publish(latest)
+                path = self.storage.catalog_path
+                _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 
     def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:
         """Delete files that no snapshot of the last `retain_hours` used; return their paths.
@@ -230,6 +262,7 @@ class Warehouse:
                     "(`nwh status` shows it)"
                 ) from None
             removed = self.tables.vacuum(retain_hours)
+            memory.remove_abandoned(memory.spill_folder(self.storage))
             for place in self.storage.staged_places() if staging else []:
                 self.storage.discard_staged(place)
                 removed.append(f"staging/{place}")

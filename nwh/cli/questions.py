@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nwh.cli.state import FormatOption, state_of
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import NwhError, UsageError
 from nwh.warehouse.output import Format
 
 show = typer.Typer(help="One thing at a time, for reading.", no_args_is_help=True)
@@ -17,7 +19,8 @@ show = typer.Typer(help="One thing at a time, for reading.", no_args_is_help=Tru
 
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
-    parent.command()(sql)
+    # a statement may begin with a comment, which is no option
+    parent.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(sql)
     parent.command()(export)
     parent.add_typer(show, name="show")
 
@@ -35,17 +38,36 @@ def sql(
 
     Example: nwh sql "select corpus, n_sentences from corpora" --format json
     """
-    from nwh.warehouse import catalog, output
+    from nwh.warehouse import output, sandbox
 
+    unknown = [text for text in (query or "", *context.args) if text.startswith("--") and "\n" not in text]
+    if unknown or context.args:
+        raise UsageError(
+            f"no such option or argument: {' '.join(unknown or context.args)}; a statement is one argument"
+        )
     warehouse = state_of(context).open()
     if not unsafe:
-        catalog.restrict(warehouse.connection, warehouse.snapshot)
-    run = catalog.execute if unsafe else catalog.select
+        sandbox.restrict(warehouse.connection, warehouse.snapshot)
+
+    def answer(text: str) -> None:
+        with sandbox.explained():
+            found = (sandbox.execute if unsafe else sandbox.select)(warehouse.connection, text)
+            output.write(found, format, sys.stdout.buffer)
+
+    def stoppable(text: str) -> None:
+        """DuckDB does not see Ctrl-C: the main thread does."""
+        with ThreadPoolExecutor(1) as aside:
+            answered = aside.submit(answer, text)
+            try:
+                answered.result()
+            except KeyboardInterrupt:
+                warehouse.connection.interrupt()
+                raise
+
     if query is None and sys.stdin.isatty():
-        _prompt(lambda text: output.write(run(warehouse.connection, text), format, sys.stdout.buffer))
-        return
-    text = sys.stdin.read() if query is None else _text_of(query)
-    output.write(run(warehouse.connection, text), format, sys.stdout.buffer)
+        _prompt(stoppable)
+    else:
+        stoppable(sys.stdin.read() if query is None else _text_of(query))
 
 
 def export(
@@ -57,7 +79,7 @@ def export(
 
     Example: nwh export neuron_metadata metadata.parquet
     """
-    from nwh.warehouse import output
+    from nwh.warehouse import output, sandbox
     from nwh.warehouse.questions import questions
     from nwh.warehouse.schema import RELATIONS
 
@@ -66,14 +88,8 @@ def export(
     views = [question.name for question in questions() if question.kind == "view"]
     if relation not in (known := [*RELATIONS, *views]):
         raise UsageError(f"no relation or view {relation!r}; there are {', '.join(known)}")
-    part = file.with_name(file.name + ".part")
-    try:
-        with open(part, "wb") as stream:
-            output.write(warehouse.connection.execute(f"from {relation}"), format, stream)
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    with output.replaced(file) as stream, sandbox.explained():
+        output.write(sandbox.execute(warehouse.connection, f"from {relation}"), format, stream)
 
 
 @show.command()
@@ -125,19 +141,21 @@ def _text_of(query: str) -> str:
         raise UsageError(f"cannot read {query}: {error.strerror}") from error
 
 
-def _prompt(run: object) -> None:
-    """Read statements that end in `;` until end of input."""
+def _prompt(answer: Callable[[str], None]) -> None:
+    """Read statements that end in `;` until end of input; Ctrl-C drops the lines so far, or stops the statement."""
     import readline  # noqa: F401  (gives input() line editing and history)
 
     lines: list[str] = []
     while True:
         try:
             lines.append(input("nwh> " if not lines else "...> "))
+            if not lines[-1].rstrip().endswith(";"):
+                continue
+            answer("\n".join(lines))
         except EOFError:
             return
-        if lines[-1].rstrip().endswith(";"):
-            try:
-                run("\n".join(lines))  # type: ignore[operator]
-            except UsageError as error:
-                print(f"error: {error}", file=sys.stderr)
-            lines = []
+        except KeyboardInterrupt:
+            print("\ninterrupted; Ctrl-D ends", file=sys.stderr)
+        except NwhError as error:
+            print(f"error: {error}", file=sys.stderr)
+        lines = []

@@ -26,7 +26,7 @@ ranked as (
         candidates.*,
         row_number() over (
             partition by model, checkpoint, site, layer, neuron, pole
-            order by if(pole = 'top', -activation, activation), sentence_id
+            order by case when pole = 'top' then -activation else activation end, sentence_id
         ) as place
     from candidates
 )

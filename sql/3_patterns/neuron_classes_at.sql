@@ -63,7 +63,7 @@ detectors as (
         scope,
         layer,
         neuron,
-        if(length = 1, 'token detector', 'n-gram detector') as class,
+        case when length = 1 then 'token detector' else 'n-gram detector' end as class,
         pattern_text as evidence,
         support / k as share,
         lift,

@@ -40,7 +40,7 @@ select
     concept,
     frequency,
     frequency_source,
-    if(frequency is null, null, place) as place,
+    case when frequency is not null then place end as place,
     case
         when frequency is null then null
         when place <= least(10, n_known // 2) then 'most'

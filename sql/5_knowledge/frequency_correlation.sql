@@ -63,11 +63,10 @@ correlated as (
         checkpoint,
         step,
         count(*) as n,
-        if(
-            min(frequency_rank) < max(frequency_rank) and min(value_rank) < max(value_rank),
-            corr(frequency_rank, value_rank),
-            null
-        ) as correlation
+        case
+            when min(frequency_rank) < max(frequency_rank) and min(value_rank) < max(value_rank)
+                then corr(frequency_rank, value_rank)
+        end as correlation
     from ranked
     group by model, dataset, figure, checkpoint, step
 )

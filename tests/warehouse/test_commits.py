@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import nullcontext
 from random import Random
 
 import pyarrow as pa
@@ -241,13 +242,16 @@ def test_a_stale_damaged_or_missing_catalog_file_is_never_believed(warehouse):
     store(warehouse, "a", ["2"])
     fresh = published.read_bytes()
     for content in (before, b"damaged", None, fresh):
-        published.unlink(missing_ok=True)
-        if content is not None:
-            published.write_bytes(content)
-        opened = Warehouse.open(warehouse.storage.uri)
-        assert texts(opened, "a") == ["2"]
-        made_here = opened.sql("select database_name from duckdb_databases() where not internal").fetchall()
-        assert made_here == [("nwh",) if content == fresh else ("memory",)]
+        for busy in (True, False):  # a run that is being stored will make the file anew; else the reader does
+            published.unlink(missing_ok=True)
+            if content is not None:
+                published.write_bytes(content)
+            opened = Warehouse.open(warehouse.storage.uri)
+            with warehouse.storage.lock("commit") if busy else nullcontext():
+                assert texts(opened, "a") == ["2"]
+            used = opened.sql("select database_name from duckdb_databases() where not internal").fetchall()
+            assert used == [("memory",) if busy and content != fresh else ("nwh",)]
+            assert published.exists() == (content is not None or not busy)
 
 
 def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nwh.warehouse import Warehouse, catalog
+from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.sandbox import restrict, select
 from tests.conftest import copied
 
 
@@ -21,7 +22,7 @@ def stored(tmp_path_factory, add_corpus):
 def sandbox(stored, tmp_path):
     warehouse = copied(stored, tmp_path / "w")
     (tmp_path / "secret.csv").write_text("a\n1\n")
-    catalog.restrict(warehouse.connection, warehouse.snapshot)
+    restrict(warehouse.connection, warehouse.snapshot)
     return warehouse, tmp_path
 
 
@@ -32,15 +33,27 @@ def sandbox(stored, tmp_path):
         "from corpora",
         "with a as (select 1 as x) select x from a",
         "describe sentences",
+        "describe select corpus from sentences",
         "summarize corpora",
         "show tables",
+        "show sentences",
+        "-- a comment\n/* and another */ select 1 -- and one; more",
+        "pivot sentences on position using count(*) group by corpus",
+        "pivot sentences on position using count(*); -- all of them",
+        "with p as (pivot sentences on position using count(*)) from p where true",
+        "unpivot (select 1 as a, 2 as b) on a, b",
+        "explain from sentences",
+        "explain analyze select 'é', count(*) from sentences",
+        "explain (format json) select 1",
+        "explain (analyze, format json) select 1",
+        "explain (select 1)",
         "values (1), (2)",
         "select * from top_sentences(['one'], 3)",
     ],
 )
 def test_what_reads_is_allowed(sandbox, query):
     warehouse, _ = sandbox
-    catalog.select(warehouse.connection, query).fetchall()
+    select(warehouse.connection, query).fetchall()
 
 
 @pytest.mark.parametrize(
@@ -55,6 +68,18 @@ def test_what_reads_is_allowed(sandbox, query):
         "copy sentences to '{folder}/stolen.csv'",
         "copy (select 1) to '{inside}'",
         "explain analyze copy (select 1) to '{inside}'",
+        "explain (analyze) copy (select 1) to '{inside}'",
+        "explain /* select */ analyze copy (select 1) to '{inside}'",
+        "explain copy (select 1) to '{inside}'",
+        "explain analyze checkpoint",
+        "explain analyze create table t as select 1",
+        "copy (pivot sentences on position using count(*)) to '{inside}'",
+        "copy (pivot sentences on position using count(*)) to '{inside}' --)",
+        "explain analyze copy (pivot sentences on position using count(*)) to '{inside}'",
+        "create table t as pivot sentences on position using count(*)",
+        "insert into corpora (pivot sentences on position using count(*))",
+        "pivot sentences on position using count(*); copy (select 1) to '{inside}'",
+        "pivot '{outside}' on a using count(*)",
         "export database '{folder}/x'",
         "attach '{folder}/other.duckdb'",
         "install httpfs",
@@ -89,7 +114,7 @@ def test_everything_else_is_refused(sandbox, query):
     before = warehouse.storage.size("sentences", warehouse.tables.path_of("sentences", inside))
     query = query.format(outside=folder / "secret.csv", folder=folder, inside=inside)
     with pytest.raises(UsageError):
-        catalog.select(warehouse.connection, query).fetchall()
+        select(warehouse.connection, query).fetchall()
     assert warehouse.storage.size("sentences", warehouse.tables.path_of("sentences", inside)) == before
     assert sorted(path.name for path in folder.iterdir()) == ["secret.csv", "w"]
     assert warehouse.connection.execute("select count(*) from sentences").fetchall() > [(0,)]
