@@ -81,18 +81,18 @@ def _mark(snapshot: Snapshot) -> str:
     return sha256(json.dumps(about).encode()).hexdigest()
 
 
-def build(path: str, snapshot: Snapshot, root: str) -> None:
+def build(path: str, snapshot: Snapshot, root: str, afresh: bool = False) -> None:
     """Make a DuckDB file with all views over a snapshot of the warehouse at `root`, comments included.
 
-    It is the process's last such file with other views where the files are others: to make them all costs more than
-    a small run.
+    It is the process's last such file with other views where the files are others, or with all made `afresh`: to make
+    them all costs more than a small run.
     """
     global _latest
     made, before = _latest or (_template(), {})
     Path(path).write_bytes(made)
     with _file(path) as connection:
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
-        others = [each for each in RELATIONS.values() if snapshot.get(each.name, []) != before.get(each.name, [])]
+        others = [each for each in RELATIONS.values() if afresh or snapshot.get(each.name) != before.get(each.name)]
         _create_relations(connection, snapshot, root, others)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {literal(_mark(snapshot))}")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast
 
 from nwh.warehouse.errors import UsageError
 
@@ -90,7 +90,7 @@ def replaced(file: Path) -> Iterator[BinaryIO]:
 def _whole(stream: BinaryIO, write: Callable[[BinaryIO], int]) -> int:
     """Write to a stream what an error does not leave half written."""
     with SpooledTemporaryFile(_MOST_IN_MEMORY) as whole:
-        n = write(whole)
+        n = write(cast("BinaryIO", whole))
         whole.seek(0)
         shutil.copyfileobj(whole, stream)
     return n

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import duckdb
 
 from nwh.warehouse.errors import MemoryLimitError, UsageError
+from nwh.warehouse.provenance import Snapshot
 from nwh.warehouse.relation_views import pattern_of
 from nwh.warehouse.statements import literal
-from nwh.warehouse.provenance import Snapshot
 from nwh.warehouse.tables import first_line
 
 _EXPLAIN = re.compile(r"explain\s+", re.IGNORECASE)

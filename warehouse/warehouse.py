@@ -227,10 +227,7 @@ class Warehouse:
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
         self.refresh()
-        self._publish(self.snapshot)
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        self.storage.publish_catalog(lambda path: catalog.build(path, snapshot, self.storage.uri))
+        self.storage.publish_catalog(lambda path: catalog.build(path, self.snapshot, self.storage.uri))
 
     def _renew_catalog(self) -> None:
         """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
@@ -242,7 +239,7 @@ class Warehouse:
             if (current := catalog.open_published(latest, self.storage)) is not None:
                 current.close()
             else:
-                self._publish(latest)
+                self.storage.publish_catalog(lambda path: catalog.build(path, latest, self.storage.uri, afresh=True))
                 path = self.storage.catalog_path
                 _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 
