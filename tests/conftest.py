@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from nwh.warehouse import Warehouse
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("untimed")
 
 WORDS = ["the", "a", "cat", "dog", "bird", "tree", "river", "king", "sees", "finds", "loves", "hates"]
 WORDS += ["red", "blue", "old", "quick", "and", "of", "to", "with"]

@@ -32,7 +32,7 @@ def place_of(storage):
     return Path(storage.uri, "staging", "job", "corpus=a")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.dictionaries(st.from_regex(r"[a-z]{0,3}-?[0-9]{1,4}", fullmatch=True), st.integers(0, 2000), max_size=8))
 def test_blocks_are_found_again(tmp_path_factory, sizes):
     storage = Storage(tmp_path_factory.mktemp("w"))

@@ -51,7 +51,7 @@ def test_the_place_is_the_same_whatever_the_order_of_the_locks(storage):
     assert places == {"job/model=m/checkpoint=main/corpus=a/site=ffn+hidden"}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 255), max_size=40), max_size=4),
     st.floats(0, 1, exclude_max=True),

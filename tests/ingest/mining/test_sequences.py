@@ -53,7 +53,7 @@ corpora = st.lists(st.lists(st.integers(0, 5), max_size=9), min_size=1, max_size
 
 
 @given(corpora, st.integers(1, 4), st.integers(1, 5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_patterns_and_supports_are_those_of_the_package(sentences, count, max_length):
     mined = mine_sequences(
         corpus_of(sentences),
@@ -65,7 +65,7 @@ def test_patterns_and_supports_are_those_of_the_package(sentences, count, max_le
 
 
 @given(corpora, st.integers(1, 4), st.sampled_from([None, 0, 1, 2, 4]), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_sets_halves_and_corpus_supports_are_those_of_brute_force(sentences, max_length, max_gap, data):
     n = len(sentences)
     flags = st.lists(st.booleans(), min_size=n, max_size=n)

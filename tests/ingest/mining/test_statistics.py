@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact
 from sklearn.metrics import roc_auc_score
@@ -74,7 +74,6 @@ groups = st.lists(st.tuples(st.integers(0, 3), st.one_of(st.floats(0, 1), st.jus
 
 
 @given(groups)
-@settings(deadline=None)
 def test_q_values_are_those_of_scipy_in_each_group(rows):
     group, p = np.array([g for g, _ in rows], int), np.array([p for _, p in rows], float)
     q = benjamini_hochberg(p, group)
@@ -89,7 +88,6 @@ def test_p_values_outside_their_range_are_refused():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=80))
-@settings(deadline=None)
 def test_auroc_is_that_of_sklearn(sentences):
     top, has = (np.array(column) for column in zip(*sentences, strict=True))
     assume(0 < top.sum() < len(top))

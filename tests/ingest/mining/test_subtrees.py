@@ -63,7 +63,7 @@ def test_the_brute_force_knows_a_small_tree():
 
 
 @given(st.lists(trees, min_size=1, max_size=8), st.integers(1, 5), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_subtrees_halves_and_corpus_supports_are_those_of_brute_force(forest, max_size, data):
     n = len(forest)
     flags = st.lists(st.booleans(), min_size=n, max_size=n)

@@ -111,7 +111,7 @@ def one_line(tree):
 
 
 @given(bracketed)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_reading_and_cleaning_agree_with_nltk(text):
     tree, theirs = parse_tree(text), nltk.Tree.fromstring(text)
     assert tree.to_bracketed() == text

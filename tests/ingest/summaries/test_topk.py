@@ -20,7 +20,7 @@ def make_values(rng: np.random.Generator, neurons: int, sentences: int, ties: bo
     return np.round(values, 1) if ties else values
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     k=st.sampled_from([1, 3, 50, 1500]),
@@ -58,7 +58,7 @@ def test_a_full_row_that_is_cut_for_nothing_keeps_nothing_twice():
     assert got_ordinals.tolist() == [[2, 1]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), k=st.sampled_from([2, 40, 1200]), pole=st.sampled_from(["top", "bottom"]))
 def test_merging_shards_in_any_order_gives_the_full_sort(seed, k, pole):
     rng = np.random.default_rng(seed)
