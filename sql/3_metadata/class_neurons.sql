@@ -31,4 +31,9 @@ select
     lift,
     g2,
     q_value
-from class_neurons_against('neuron_metadata');
+from neuron_metadata
+where support > 0
+qualify row_number() over (
+    partition by model, checkpoint, site, corpus, layer, neuron, pole, key
+    order by share desc, value asc
+) = 1;

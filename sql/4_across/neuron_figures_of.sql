@@ -23,7 +23,7 @@ with lengths as (
         neuron,
         mean_tokens,
         mean_words
-    from neuron_length
+    from neuron_profiles
     where pole = 'top' and (chosen is null or chosen in ('mean_tokens', 'mean_words'))
 ),
 
@@ -44,69 +44,43 @@ statistics as (
     where chosen is null or chosen in ('mean', 'std', 'skewness', 'kurtosis', 'share_positive')
 ),
 
-amounts as (
+shares as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        layer,
+        neuron,
+        'share:' || key || '=' || value as figure,
+        share as value
+    from neuron_metadata
+    where pole = 'top' and (chosen is null or 'share:' || key || '=' || value = chosen)
+),
+
+annotators as (
     select
         corpus,
-        sentence_id,
-        figure,
-        amount
-    from sentence_amounts(chosen)
+        min(annotator) as annotator
+    from neuron_tag_distribution
+    group by corpus
 ),
 
-offered as (
-    select distinct
-        corpus,
-        figure
-    from amounts
-),
-
-sums as (
+words_of_classes as (
     select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        topk.layer,
-        topk.neuron,
-        amounts.figure,
-        sum(amounts.amount) as amount
-    from neuron_topk as topk
-    inner join amounts
-        on topk.sentence_id = amounts.sentence_id and topk.corpus = amounts.corpus
-    where topk.pole = 'top'
-    group by topk.model, topk.checkpoint, topk.site, topk.corpus, topk.layer, topk.neuron, amounts.figure
-),
-
-per_sentence as (
-    select
-        poles.model,
-        poles.checkpoint,
-        poles.site,
-        poles.corpus,
-        poles.layer,
-        poles.neuron,
-        offered.figure,
-        coalesce(sums.amount, 0) / poles.k as value
-    from neuron_poles as poles
-    inner join offered
-        on poles.corpus = offered.corpus
-    left join sums
-        on
-            poles.model = sums.model
-            and poles.checkpoint = sums.checkpoint
-            and poles.site = sums.site
-            and poles.corpus = sums.corpus
-            and poles.layer = sums.layer
-            and poles.neuron = sums.neuron
-            and offered.figure = sums.figure
-    where
-        poles.pole = 'top'
-        and (
-            chosen is null
-            or chosen not in (
-                'mean_tokens', 'mean_words', 'mean', 'std', 'skewness', 'kurtosis', 'share_positive'
-            )
-        )
+        tags.model,
+        tags.checkpoint,
+        tags.site,
+        tags.corpus,
+        tags.layer,
+        tags.neuron,
+        tags.class || 's' as figure,
+        sum(tags.words) / any_value(tags.k) as value
+    from neuron_tag_distribution as tags
+    inner join annotators
+        on tags.corpus = annotators.corpus and tags.annotator = annotators.annotator
+    where tags.pole = 'top' and (chosen is null or tags.class || 's' = chosen)
+    group by tags.model, tags.checkpoint, tags.site, tags.corpus, tags.layer, tags.neuron, tags.class
 )
 
 select
@@ -142,4 +116,15 @@ select
     neuron,
     figure,
     value
-from per_sentence;
+from shares
+union all
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    layer,
+    neuron,
+    figure,
+    value
+from words_of_classes;

@@ -1,0 +1,70 @@
+"""Which items a neuron's sentences have more often than the corpus: rows of neuron_words and neuron_metadata."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nwh.ingest.profiles import kernels
+from nwh.ingest.profiles.items import Items
+from nwh.ingest.profiles.top import TopSentences
+from nwh.warehouse.schema.profiles import STORED_SHARE
+
+_EXACT_BYTES = 1 << 26
+
+
+def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares: bool = False) -> pa.Table:
+    """Return the rows of a block of poles: those whose sentences do not all tie."""
+    live = np.flatnonzero(top.differ)
+    n_threads = os.cpu_count() or 1
+    parts = [part for part in np.array_split(live, n_threads) if len(part)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        tested = list(pool.map(lambda part: _tested(top, part, items, n_sentences), parts))
+    pole, item, support, g2, p, q, n_tested = (
+        np.concatenate([of_part[i] for of_part in tested] or [np.zeros(0, np.int64)]) for i in range(7)
+    )
+    k, whole = top.k[pole], items.corpus_support[item]
+    columns: dict[str, Any] = {
+        **top.names(pole),
+        **{name: items.names[name].take(pa.array(item)) for name in items.names.column_names},
+        "support": support.astype(np.int32),
+        "k": k.astype(np.int32),
+        "corpus_support": whole.astype(np.int32),
+        "n_sentences": np.full(len(k), n_sentences, np.int32),
+        "lift": (support / k) / (whole / n_sentences),
+        "g2": g2.astype(np.float64),
+        "p_value": p.astype(np.float64),
+        "q_value": q.astype(np.float64),
+        "n_tested": n_tested.astype(np.int32),
+    }
+    if with_shares:
+        columns |= {"share": support / k, "corpus_share": whole / n_sentences}
+    return pa.table(columns)
+
+
+def _tested(
+    top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int
+) -> tuple[NDArray[Any], ...]:
+    counts = np.zeros(len(items.family), np.int32)
+    n_families = int(items.family.max(initial=0)) + 1
+    found: list[tuple[NDArray[Any], ...]] = []
+    exact = np.empty((0, kernels.EXACT_SUPPORTS))
+    for pole in poles.tolist():
+        members = top.members[top.bounds[pole] : top.bounds[pole + 1]]
+        if not len(exact):  # all poles have as many sentences, or nearly
+            rows = min(-(-n_sentences // len(members)) + 1, _EXACT_BYTES // (8 * kernels.EXACT_SUPPORTS))
+            exact, of_k = np.full((rows, kernels.EXACT_SUPPORTS), np.nan), len(members)
+        if len(members) != of_k:
+            exact, of_k = np.full_like(exact, np.nan), len(members)
+        floor = max(2, int(np.ceil(STORED_SHARE * len(members) - 1e-9)))
+        rows_of_pole = kernels.tested_items(
+            members, items.starts, items.items, items.family, n_families, items.corpus_support, n_sentences,
+            items.always, floor, counts, exact,
+        )
+        found.append((np.full(len(rows_of_pole[0]), pole), *rows_of_pole))
+    return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
