@@ -19,7 +19,7 @@ _EXACT_BYTES = 1 << 26
 
 
 def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares: bool = False) -> pa.Table:
-    """Return the rows of a block of poles: those whose sentences do not all tie."""
+    """Return the rows of a block of poles whose sentences do not all tie, sorted by item, then neuron."""
     live = np.flatnonzero(top.differ)
     n_threads = os.cpu_count() or 1
     parts = [part for part in np.array_split(live, n_threads) if len(part)]
@@ -28,6 +28,8 @@ def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares:
     pole, item, support, g2, p, q, n_tested = (
         np.concatenate([of_part[i] for of_part in tested] or [np.zeros(0, np.int64)]) for i in range(7)
     )
+    order = np.lexsort((pole, item))  # one item's neurons side by side, so that a search for it reads little
+    pole, item, support, g2, p, q, n_tested = (column[order] for column in (pole, item, support, g2, p, q, n_tested))
     k, whole = top.k[pole], items.corpus_support[item]
     columns: dict[str, Any] = {
         **top.names(pole),

@@ -19,7 +19,7 @@ from nwh.warehouse.schema.profiles import COMMON_VALUES
 class Items:
     """The I items of a corpus and which of its S sentences that counted have them, each once.
 
-    names: columns that tell items apart, [I]. family: number of the family that each is tested in, [I]. always: whether
+    names: columns that tell items apart, [I], in their order. family: number of the family that each is tested in, [I]. always: whether
     it is stored however few sentences have it, [I]. corpus_support: sentences with it, [I]. Those of sentence s are
     `items[starts[s]:starts[s + 1]]`.
     """
@@ -35,7 +35,7 @@ class Items:
 def word_items(warehouse: Warehouse, unit: Unit, ids: NDArray[np.int64]) -> Items:
     """Return the words of a corpus, by class, as an annotator found them."""
     of_corpus = {name: unit[name] for name in ("corpus", "annotator")}
-    items = _items(warehouse, "sentence_words", of_corpus, ("class", "word"), ids)
+    items = _items(warehouse, "sentence_words", of_corpus, ("word", "class"), ids)
     family = items.names["class"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int32)
     return Items(items.names, family, items.always, items.corpus_support, items.starts, items.items)
 

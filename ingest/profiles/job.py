@@ -90,8 +90,7 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
     with run.writer("neuron_profiles", unit) as profiles, run.writer("neuron_metadata", unit) as metadata:
         for top in _blocks(warehouse, unit, ids, "metadata", progress):
             totals = top.sums(lengths)
-            metadata_rows = item_rows(top, items, len(ids), with_shares=True)
-            metadata.write(metadata_rows.sort_by([(name, "ascending") for name in ("key", "value", "neuron", "pole")]))
+            metadata.write(item_rows(top, items, len(ids), with_shares=True))
             profiles.write(
                 {
                     **top.names(np.arange(len(top.neuron))),
@@ -139,8 +138,7 @@ def _words(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> No
     corpus_share = corpus_words / max(1, corpus_words.sum())
     with run.writer("neuron_words", unit) as words, run.writer("neuron_tag_distribution", unit) as distribution:
         for top in _blocks(warehouse, unit, ids, "words", progress):
-            rows = item_rows(top, items, len(ids))
-            words.write(rows.sort_by([(name, "ascending") for name in ("word", "class", "neuron", "pole")]))
+            words.write(item_rows(top, items, len(ids)))
             live = np.flatnonzero(top.differ)
             totals = top.sums(amounts)[live]
             all_words = totals.sum(axis=1, keepdims=True)
