@@ -1,5 +1,7 @@
 """What a neuron's top and bottom sentences are like: made by job `profiles` of other relations, without a model."""
 
+from dataclasses import replace
+
 from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
 
 _POLE = Column("pole", "text", "`top` or `bottom`")
@@ -18,6 +20,8 @@ _P = Column(
     "of as many or more",
     dictionary=True,
 )
+# There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
+_OF_WORDS = tuple(replace(column, type="float") for column in (_LIFT, _G2, _P))
 _REFERENCES = (("corpus", "corpora.corpus"), ("model", "checkpoints.model"))
 STORED_SHARE = 0.01
 """Words and metadata values are stored from this share of the pole's sentences on, and from two sentences."""
@@ -106,10 +110,8 @@ NEURON_WORDS = Relation(
         _K,
         _CORPUS_SUPPORT,
         _N_SENTENCES,
-        _LIFT,
-        _G2,
-        _P,
-        Column("q_value", "double", "Benjamini-Hochberg over all words of the class found, per neuron and pole"),
+        *_OF_WORDS,
+        Column("q_value", "float", "Benjamini-Hochberg over all words of the class found, per neuron and pole"),
         Column("n_tested", "integer", "how many words these are"),
     ),
     (*_UNIT, "annotator"),
@@ -134,10 +136,10 @@ NEURON_TAG_DISTRIBUTION = Relation(
         Column("class", "text", "noun, verb, adjective, adverb … (macro tag_class)"),
         _K,
         Column("words", "integer", "words of the pole's sentences with the tag"),
-        Column("share", "double", "words / all words of the pole's sentences"),
+        Column("share", "float", "words / all words of the pole's sentences"),
         Column("corpus_words", "bigint", "words of the corpus with the tag, in sentences that counted", dictionary=True),
         Column("corpus_share", "double", "corpus_words / all words of these", dictionary=True),
-        Column("lift", "double", "share / corpus_share"),
+        Column("lift", "float", "share / corpus_share"),
     ),
     (*_UNIT, "annotator"),
     references=_REFERENCES,
