@@ -13,7 +13,7 @@ import streamlit as st
 
 from nwh.dashboards import heat
 from nwh.dashboards.markup import literal
-from nwh.warehouse import Warehouse, limited_sql, prepared
+from nwh.warehouse import Warehouse, limited_sql
 from nwh.warehouse.storage import Storage
 from nwh.warehouse.tables import Tables
 
@@ -25,10 +25,7 @@ _TIMES = "query_times"
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     st.session_state[_TIMES] = []
-    found = _opened(*_place())
-    if reading := prepared.under_way(found):
-        st.caption(f"Being prepared since the start: {literal(reading)}. Until then first answers take seconds.")
-    return found
+    return _opened(*_place())
 
 
 def limited() -> Warehouse:
@@ -80,8 +77,7 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
-    for ahead in (prepared.prepare, _load):
-        Thread(target=ahead, args=(found,), daemon=True).start()
+    Thread(target=_load, args=(found,), daemon=True).start()
     return found
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwh.warehouse import at_hand
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from nwh.warehouse.at_hand import Sample
     from nwh.warehouse.neurons import Neuron
 
 
 _COLUMNS = ["layer", "neuron", "cosine", "n_sentences"]
-_MORE = 64
-"""Neurons looked at again with full precision, beside those wanted."""
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, k: int) -> Answer:
@@ -24,36 +20,13 @@ def similar(warehouse: Warehouse, neuron: Neuron, k: int) -> Answer:
     One row per neuron with layer, neuron, cosine, n_sentences, as `similar_neurons` has them; none where no sentences
     were sampled.
     """
-    stored = (
+    return ask(
+        warehouse,
         f"select {', '.join(_COLUMNS)} from similar_neurons($model, $checkpoint, $site, $layer, $neuron, $k) "
-        "order by cosine desc, layer, neuron"
+        "order by cosine desc, layer, neuron",
+        **neuron.params,
+        k=k,
     )
-    params = neuron.params | {"k": k}
-    sample = at_hand.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
-    if sample is not None:
-        return _most_alike(sample, neuron, k).given_by(stored, params)
-    return ask(warehouse, stored, **params)
-
-
-def _most_alike(sample: Sample, neuron: Neuron, k: int) -> Answer:
-    import numpy as np
-
-    own = sample.activations[neuron.layer][:, neuron.neuron]
-    length = sample.lengths[neuron.layer][neuron.neuron]
-    if length == 0:
-        return Answer(_COLUMNS, [])
-    # all in single precision, then the best again in double
-    products = np.stack([(own / np.float32(length)) @ of for of in sample.activations]).astype(np.float64)
-    lengths = np.stack(sample.lengths)
-    cosines = np.divide(products, lengths, out=np.full_like(products, -np.inf), where=lengths > 0)
-    cosines[neuron.layer, neuron.neuron] = -np.inf
-    near = np.argsort(-cosines, axis=None, kind="stable")[: k + _MORE]
-    found = []
-    for layer, other in zip(*np.unravel_index(near, cosines.shape), strict=True):
-        if np.isfinite(cosines[layer, other]):
-            product = np.dot(own.astype(np.float64), sample.activations[layer][:, other].astype(np.float64))
-            found.append((int(layer), int(other), float(product / (lengths[layer, other] * length)), len(own)))
-    return Answer(_COLUMNS, sorted(found, key=lambda row: (-row[2], *row[:2]))[:k])
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:

@@ -48,12 +48,22 @@ def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares:
     }
     if with_shares:
         columns |= {"share": support / k, "corpus_share": whole / n_sentences}
+        columns |= {"place": _places(pole, items.names["key"].take(pa.array(item)), support, item)}
     return pa.table(columns)
 
 
-def _tested(
-    top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int
-) -> tuple[NDArray[Any], ...]:
+def _places(pole: NDArray[Any], keys: pa.ChunkedArray, support: NDArray[Any], item: NDArray[Any]) -> NDArray[np.int32]:
+    """Return each value's place among those of its key and pole, from 1, by support; ties: in the order of items."""
+    key = keys.combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.lexsort((item, -support, key, pole))
+    same = (np.diff(key[order]) == 0) & (np.diff(pole[order]) == 0)
+    first = np.flatnonzero(np.append([True], ~same)) if len(order) else np.zeros(0, np.int64)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order)))) + 1
+    return place
+
+
+def _tested(top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int) -> tuple[NDArray[Any], ...]:
     counts = np.zeros(len(items.family), np.int32)
     n_families = int(items.family.max(initial=0)) + 1
     found: list[tuple[NDArray[Any], ...]] = []
@@ -67,8 +77,17 @@ def _tested(
             exact, of_k = np.full_like(exact, np.nan), len(members)
         floor = max(2, int(np.ceil(STORED_SHARE * len(members) - 1e-9)))
         rows_of_pole = kernels.tested_items(
-            members, items.starts, items.items, items.family, n_families, items.corpus_support, n_sentences,
-            items.always, floor, counts, exact,
+            members,
+            items.starts,
+            items.items,
+            items.family,
+            n_families,
+            items.corpus_support,
+            n_sentences,
+            items.always,
+            floor,
+            counts,
+            exact,
         )
         found.append((np.full(len(rows_of_pole[0]), pole), *rows_of_pole))
     return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))

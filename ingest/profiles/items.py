@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +18,9 @@ from nwh.warehouse.schema.profiles import COMMON_VALUES
 class Items:
     """The I items of a corpus and which of its S sentences that counted have them, each once.
 
-    names: columns that tell items apart, [I], in their order. family: number of the family that each is tested in, [I]. always: whether
-    it is stored however few sentences have it, [I]. corpus_support: sentences with it, [I]. Those of sentence s are
-    `items[starts[s]:starts[s + 1]]`.
+    names: columns that tell items apart, [I], in their order. family: number of the family that each is tested in, [I].
+    always: whether it is stored however few sentences have it, [I]. corpus_support: sentences with it, [I]. Those of
+    sentence s are `items[starts[s]:starts[s + 1]]`.
     """
 
     names: pa.Table

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.profiles.items import metadata_items, word_items
 from nwh.ingest.profiles.item_rows import item_rows
+from nwh.ingest.profiles.items import metadata_items, word_items
 from nwh.ingest.profiles.top import TopSentences, counted_sentences, top_sentences
 from nwh.ingest.stored import source_run
 from nwh.warehouse import Warehouse
@@ -54,7 +54,9 @@ def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, An
         "select distinct model, checkpoint, site, corpus from neuron_topk where layer = 0 and neuron = 0 order by all"
     ).fetchall()
     annotators: dict[str, list[str]] = {}
-    for corpus, annotator in warehouse.sql("select distinct corpus, annotator from annotations order by all").fetchall():
+    for corpus, annotator in warehouse.sql(
+        "select distinct corpus, annotator from annotations order by all"
+    ).fetchall():
         annotators.setdefault(corpus, []).append(annotator)
     texts = dict(warehouse.sql("select corpus, settings ->> 'text_sha256' from corpora").fetchall())
     for model, checkpoint, site, corpus in stored:
@@ -183,9 +185,7 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
     return tags, amounts
 
 
-def _blocks(
-    warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress
-) -> Iterator[TopSentences]:
+def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
     sizes = warehouse.sql(
         "select max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $model and checkpoint = $checkpoint "

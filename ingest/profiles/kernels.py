@@ -110,9 +110,7 @@ def at_least(support: int, k: int, corpus_support: int, n: int) -> float:
     The hypergeometric tail: Fisher's exact p of an item that is found more often than expected.
     """
     others = n - corpus_support
-    chance = math.exp(
-        _log_choose(corpus_support, support) + _log_choose(others, k - support) - _log_choose(n, k)
-    )
+    chance = math.exp(_log_choose(corpus_support, support) + _log_choose(others, k - support) - _log_choose(n, k))
     total, x = 0.0, support
     while chance > 0 and chance > total * 1e-16:
         total += chance

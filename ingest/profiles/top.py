@@ -87,6 +87,4 @@ def top_sentences(
         bounds = np.append(starts, len(key)).astype(np.int64)
         differ = np.maximum.reduceat(activation, starts) > np.minimum.reduceat(activation, starts)
         members = np.searchsorted(ids, found["sentence_id"])
-        yield TopSentences(
-            layer, (poles // 2).astype(np.int32), (poles % 2).astype(np.int8), differ, members, bounds
-        )
+        yield TopSentences(layer, (poles // 2).astype(np.int32), (poles % 2).astype(np.int8), differ, members, bounds)

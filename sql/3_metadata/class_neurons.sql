@@ -32,8 +32,4 @@ select
     g2,
     q_value
 from neuron_metadata
-where support > 0
-qualify row_number() over (
-    partition by model, checkpoint, site, corpus, layer, neuron, pole, key
-    order by share desc, value asc
-) = 1;
+where place = 1 and support > 0;

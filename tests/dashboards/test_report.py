@@ -23,11 +23,12 @@ from tests.warehouse.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, desc
 
 pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-convert-python: pip install 'nwh[report]'")
 
+from nwh.warehouse.noted import Noted
+
 from nwh.dashboards.report import drawing, neurons, page, write_report
 from nwh.dashboards.report.exhibits import Exhibit, Missing
 from nwh.dashboards.report.writing import subject_of
 from nwh.warehouse.neuron_queries import Extent
-from nwh.warehouse.noted import Noted
 from nwh.warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}

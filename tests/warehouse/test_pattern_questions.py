@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 import scipy.stats
+from nwh.warehouse.words import TAGS, of_neuron
 
 from nwh.ingest.activations import Settings, ingest_activations
 from nwh.ingest.models import load
@@ -17,7 +18,6 @@ from nwh.ingest.patterns import ingest_patterns
 from nwh.ingest.tree_files import ingest_trees
 from nwh.warehouse import Warehouse, kept, output, table2
 from nwh.warehouse.neurons import Neuron, describe
-from nwh.warehouse.words import TAGS, of_neuron
 from tests.ingest.trees import write_trees
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"

@@ -12,7 +12,9 @@ _SUPPORT = Column("support", "integer", "sentences of the pole with it")
 _CORPUS_SUPPORT = Column("corpus_support", "integer", "sentences of the corpus with it, among those that counted")
 _N_SENTENCES = Column("n_sentences", "integer", "sentences of the corpus that counted for the model")
 _LIFT = Column("lift", "double", "(support / k) / (corpus_support / n_sentences)", dictionary=True)
-_G2 = Column("g2", "double", "log-likelihood ratio of the pole's sentences against the corpus's others", dictionary=True)
+_G2 = Column(
+    "g2", "double", "log-likelihood ratio of the pole's sentences against the corpus's others", dictionary=True
+)
 _P = Column(
     "p_value",
     "double",
@@ -75,6 +77,7 @@ NEURON_METADATA = Relation(
         Column("value", "text", "its value"),
         _SUPPORT,
         _K,
+        Column("place", "integer", "of the value among those of its key, from 1, by support; ties: in their order"),
         Column("share", "double", "support / k", dictionary=True),
         _CORPUS_SUPPORT,
         _N_SENTENCES,
@@ -82,7 +85,11 @@ NEURON_METADATA = Relation(
         _LIFT,
         _G2,
         _P,
-        Column("q_value", "double", "Benjamini-Hochberg over the values found and the commonest of each key, per neuron and pole"),
+        Column(
+            "q_value",
+            "double",
+            "Benjamini-Hochberg over the values found and the commonest of each key, per neuron and pole",
+        ),
         Column("n_tested", "integer", "how many values these are"),
     ),
     _UNIT,
@@ -137,7 +144,9 @@ NEURON_TAG_DISTRIBUTION = Relation(
         _K,
         Column("words", "integer", "words of the pole's sentences with the tag"),
         Column("share", "float", "words / all words of the pole's sentences"),
-        Column("corpus_words", "bigint", "words of the corpus with the tag, in sentences that counted", dictionary=True),
+        Column(
+            "corpus_words", "bigint", "words of the corpus with the tag, in sentences that counted", dictionary=True
+        ),
         Column("corpus_share", "double", "corpus_words / all words of these", dictionary=True),
         Column("lift", "float", "share / corpus_share"),
     ),

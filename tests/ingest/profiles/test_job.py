@@ -85,7 +85,9 @@ def p_of(support, k, whole, n):
 
 @pytest.mark.parametrize("corpus", ["one", "two"])
 def test_metadata_is_that_of_a_recount(stored, corpus):
-    counted = {i for (i,) in stored.sql("select sentence_id from sentence_tokens where corpus = $1", [corpus]).fetchall()}
+    counted = {
+        i for (i,) in stored.sql("select sentence_id from sentence_tokens where corpus = $1", [corpus]).fetchall()
+    }
     has: dict[int, set] = {i: set() for i in counted}
     for i, key, value in stored.sql(
         "select sentence_id, key, value from sentence_metadata where corpus = $1", [corpus]
@@ -97,7 +99,7 @@ def test_metadata_is_that_of_a_recount(stored, corpus):
         tuple(row[:6]): row[6:]
         for row in stored.sql(
             "select site, layer, neuron, pole, key, value, support, k, share, corpus_share, lift, p_value, q_value, "
-            "n_tested from neuron_metadata where corpus = $1",
+            "n_tested, place from neuron_metadata where corpus = $1",
             [corpus],
         ).fetchall()
     }
@@ -109,8 +111,10 @@ def test_metadata_is_that_of_a_recount(stored, corpus):
         p = {item: p_of(own[item], k, whole[item], n) for item in whole}
         q = dict(zip(p, stats.false_discovery_control(list(p.values())), strict=True))
         for item in whole:
-            support, size, share, corpus_share, lift, p_value, q_value, tested = rows[(*pole, *item)]
+            support, size, share, corpus_share, lift, p_value, q_value, tested, place = rows[(*pole, *item)]
             assert (support, size, tested) == (own[item], k, len(whole))
+            better = [other for other in whole if other[0] == item[0] and (-own[other], other) < (-own[item], item)]
+            assert place == 1 + len(better)
             want = (own[item] / k, whole[item] / n, own[item] / k / (whole[item] / n), p[item], q[item])
             assert (share, corpus_share, lift, p_value, q_value) == pytest.approx(want, rel=1e-6, abs=1e-12)
 
@@ -118,7 +122,9 @@ def test_metadata_is_that_of_a_recount(stored, corpus):
 def test_words_are_those_of_a_recount(stored):
     ids = {i for (i,) in stored.sql("select sentence_id from sentence_tokens where corpus = 'one'").fetchall()}
     n, has = len(ids), {}
-    for i, words, tags in stored.sql("select sentence_id, words, tags from annotations where corpus = 'one'").fetchall():
+    for i, words, tags in stored.sql(
+        "select sentence_id, words, tags from annotations where corpus = 'one'"
+    ).fetchall():
         has[i] = {(tag[:2], word) for word, tag in zip(words, tags, strict=True) if word != "."}
     of_class = {"DT": "determiner", "NN": "noun", "VB": "verb", "JJ": "adjective", "RB": "adverb"}
     whole = Counter((of_class[tag], word) for i in ids for tag, word in has[i])
