@@ -205,7 +205,8 @@ def metadata(
     return ask(
         warehouse,
         "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
-        f"from neuron_metadata where {_PLACE} and pole = 'top' and support > 0 and lift > $min_lift and q_value <= $max_q "
+        f"from neuron_metadata where {_PLACE} and pole = 'top' and support > 0 "
+        "and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit",
         neuron,
         corpora,

@@ -64,8 +64,9 @@ def typical_words(
     return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole "
-        "and annotator = $annotator and list_contains($classes, class) and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
+        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "and list_contains($classes, class) and support >= greatest(2, $min_support * k) and lift > 1 "
+        "and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
         neuron,

@@ -106,8 +106,7 @@ class Warehouse:
     def partitions(self, relation: str, wanted: Mapping[str, str]) -> list[dict[str, str]]:
         """Return the partitions of a relation that hold rows and have the wanted values, as column -> value."""
         folders = (self.tables.path_of(relation, uri).split("/")[:-1] for uri in self.snapshot.get(relation, []))
-        found = dict.fromkeys(tuple(tuple(folder.split("=", 1)) for folder in of_file) for of_file in folders)
-        units = [dict(unit) for unit in found]
+        units = [dict(folder.split("=", 1) for folder in of_file) for of_file in dict.fromkeys(map(tuple, folders))]
         return [unit for unit in units if all(unit.get(name, value) == value for name, value in wanted.items())]
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:

@@ -50,14 +50,10 @@ def ingest_profiles(
 
 def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, Any]]]:
     """Yield each unit that profiles can be made of, with the settings that they have where they are current."""
-    stored = warehouse.sql(
-        "select distinct model, checkpoint, site, corpus from neuron_topk where layer = 0 and neuron = 0 order by all"
-    ).fetchall()
+    stored = sorted(tuple(unit.values()) for unit in warehouse.partitions("neuron_topk", {}))
     annotators: dict[str, list[str]] = {}
-    for corpus, annotator in warehouse.sql(
-        "select distinct corpus, annotator from annotations order by all"
-    ).fetchall():
-        annotators.setdefault(corpus, []).append(annotator)
+    for of in warehouse.partitions("annotations", {}):
+        annotators.setdefault(of["corpus"], []).append(of["annotator"])
     texts = dict(warehouse.sql("select corpus, settings ->> 'text_sha256' from corpora").fetchall())
     for model, checkpoint, site, corpus in stored:
         unit = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus}
@@ -69,7 +65,7 @@ def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, An
             "activations": source_run(warehouse, "activations", of_model, site),
         }
         yield unit, described
-        for annotator in annotators.get(corpus, []):
+        for annotator in sorted(annotators.get(corpus, [])):
             place = {"corpus": corpus, "annotator": annotator}
             source = source_run(warehouse, "annotations", place, site)
             yield {**unit, "annotator": annotator}, {**described, "annotator": annotator, "annotations": source}

@@ -1,7 +1,8 @@
 """Compiled loops over the top (bottom) sentences of one neuron: what these have more often than the corpus.
 
 Items (words of a class, values of a metadata key) are numbers, so are sentences: those that counted for the model, in
-the order of their ids. Compressed rows hold the items of each: those of sentence s are `items[starts[s]:starts[s + 1]]`.
+the order of their ids. Compressed rows hold the items of each: those of sentence s are
+`items[starts[s]:starts[s + 1]]`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def tested_items(
 
     members: [k] sentences. family, corpus_support, always: [items]. counts: [items] zeros, and zeros again afterwards.
     exact: [corpus supports, EXACT_SUPPORTS], nan where not computed yet. Returned, one entry per item kept: item,
-    support, G2, p, q (Benjamini-Hochberg over the items of the family that are found or of `always`), and how many these are.
+    support, G2, p, q (Benjamini-Hochberg over the items of the family that are found or of `always`), and how many
+    these are.
     """
     k = len(members)
     found = np.empty(len(counts), np.int32)
@@ -58,14 +60,14 @@ def tested_items(
     tested = np.zeros(n_families, np.int64)
     for i in range(n):
         item = found[i]
-        support, whole = np.int64(counts[item]), corpus_support[item]
-        g2[i] = log_likelihood_ratio(support, k, whole, n_sentences)
-        if k * whole < n_sentences and whole < len(exact) and support < EXACT_SUPPORTS:
-            if math.isnan(exact[whole, support]):
-                exact[whole, support] = at_least(support, k, whole, n_sentences)
-            p[i] = exact[whole, support]
+        n_with, whole = int(counts[item]), int(corpus_support[item])
+        g2[i] = log_likelihood_ratio(n_with, k, whole, n_sentences)
+        if k * whole < n_sentences and whole < len(exact) and n_with < EXACT_SUPPORTS:
+            if math.isnan(exact[whole, n_with]):
+                exact[whole, n_with] = at_least(n_with, k, whole, n_sentences)
+            p[i] = exact[whole, n_with]
         elif k * whole < n_sentences:
-            p[i] = at_least(support, k, whole, n_sentences)
+            p[i] = at_least(n_with, k, whole, n_sentences)
         else:
             p[i] = math.erfc(math.sqrt(g2[i] / 2))
         tested[family[item]] += 1

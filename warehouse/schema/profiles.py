@@ -18,8 +18,8 @@ _G2 = Column(
 _P = Column(
     "p_value",
     "double",
-    "of g2, two-sided, chi-square with one degree of freedom; where less than one sentence is expected, Fisher's exact p "
-    "of as many or more",
+    "of g2, two-sided, chi-square with one degree of freedom; where less than one sentence is expected, Fisher's exact "
+    "p of as many or more",
     dictionary=True,
 )
 # There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
