@@ -24,6 +24,7 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.chunks import Chunk
 from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
@@ -78,7 +79,9 @@ def ingest_activations(
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
     jobs = [_Job(warehouse, model, corpus, settings, aggregate, progress, save_every) for corpus in corpora]
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    runs = [run for job in jobs if (run := job.run(again)) is not None]
+    ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
+    return runs
 
 
 class _Job:

@@ -17,6 +17,7 @@ from typing import Any
 
 from nwh.ingest.corpus import stored_corpora
 from nwh.ingest.mining.trees import Tree, clean, read_trees
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import check_base, corpus_base, normalize
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
@@ -50,6 +51,7 @@ def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Pro
         trees = _trees(file, run)
         rows = _matched(warehouse, corpus, file, trees) if stored else _made(corpus, trees)
         _write(run, unit, rows, file, makes_corpus=not stored, progress=progress)
+    ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 
 

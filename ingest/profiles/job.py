@@ -16,13 +16,10 @@ import pyarrow as pa
 from nwh.ingest.profiles.item_rows import item_rows
 from nwh.ingest.profiles.items import metadata_items, word_items
 from nwh.ingest.profiles.top import TopSentences, counted_sentences, top_sentences
-from nwh.ingest.stored import source_run
+from nwh.ingest.profiles.units import missing_profiles, possible_profiles
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.runs import Run, Unit
-
-_VERSION = 1
-"""Of the definitions: profiles of an earlier one are made anew."""
 
 
 def ingest_profiles(
@@ -38,37 +35,13 @@ def ingest_profiles(
     models, corpora: short names; empty for all. `again` repeats those that are there. An interrupted run starts again
     at the unit (model, checkpoint, site, corpus, annotator) under way.
     """
+    units = possible_profiles(warehouse) if again else missing_profiles(warehouse)
     wanted = [
         (unit, described)
-        for unit, described in possible_profiles(warehouse)
-        if (not models or unit["model"] in models)
-        and (not corpora or unit["corpus"] in corpora)
-        and (again or warehouse.latest_settings("profiles", unit) != described)
+        for unit, described in units
+        if (not models or unit["model"] in models) and (not corpora or unit["corpus"] in corpora)
     ]
     return [_run(warehouse, unit, described, progress) for unit, described in wanted]
-
-
-def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, Any]]]:
-    """Yield each unit that profiles can be made of, with the settings that they have where they are current."""
-    stored = sorted(tuple(unit.values()) for unit in warehouse.partitions("neuron_topk", {}))
-    annotators: dict[str, list[str]] = {}
-    for of in warehouse.partitions("annotations", {}):
-        annotators.setdefault(of["corpus"], []).append(of["annotator"])
-    texts = dict(warehouse.sql("select corpus, settings ->> 'text_sha256' from corpora").fetchall())
-    for model, checkpoint, site, corpus in stored:
-        unit = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus}
-        of_model = {"model": model, "checkpoint": checkpoint, "corpus": corpus}
-        described = {
-            **unit,
-            "version": _VERSION,
-            "text_sha256": texts.get(corpus),
-            "activations": source_run(warehouse, "activations", of_model, site),
-        }
-        yield unit, described
-        for annotator in sorted(annotators.get(corpus, [])):
-            place = {"corpus": corpus, "annotator": annotator}
-            source = source_run(warehouse, "annotations", place, site)
-            yield {**unit, "annotator": annotator}, {**described, "annotator": annotator, "annotations": source}
 
 
 def _run(warehouse: Warehouse, unit: Unit, described: dict[str, Any], progress: Progress) -> Run:

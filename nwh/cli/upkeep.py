@@ -27,14 +27,20 @@ def init(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, format: FormatOption = Format.table) -> None:
-    """Show what is running, interrupted and stored.
+    """Show what is running, interrupted, missing and stored.
+
+    Profiles that are missing or stale are made by `nwh ingest profiles`.
 
     Example: nwh status
     """
+    from nwh.ingest.profiles.units import missing_profiles
     from nwh.warehouse import output
+    from nwh.warehouse.runs import unit_name
     from nwh.warehouse.status import status as status_of
 
-    names, rows = status_of(state_of(context).open())
+    warehouse = state_of(context).open()
+    names, rows = status_of(warehouse)
+    rows += [("missing", "profiles", unit_name(unit), *[None] * 6) for unit, _ in missing_profiles(warehouse)]
     output.write_rows(names, rows, format, sys.stdout.buffer)
 
 
