@@ -64,7 +64,7 @@ def _places(pole: NDArray[Any], keys: pa.ChunkedArray, support: NDArray[Any], it
 
 
 def _tested(top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int) -> tuple[NDArray[Any], ...]:
-    counts = np.zeros(len(items.family), np.int32)
+    counts = np.zeros(len(items.family), np.int64)
     n_families = int(items.family.max(initial=0)) + 1
     found: list[tuple[NDArray[Any], ...]] = []
     exact = np.empty((0, kernels.EXACT_SUPPORTS))

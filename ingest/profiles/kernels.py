@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
+Count = int | np.int64
 
 EXACT_SUPPORTS = 32
 """Supports whose exact p is remembered; a higher one where less than one is expected has a p of almost nothing."""
@@ -32,7 +33,7 @@ def tested_items(
     n_sentences: int,
     always: NDArray[np.bool_],
     floor: int,
-    counts: Ints,
+    counts: Longs,
     exact: Floats,
 ) -> tuple[Ints, Ints, Floats, Floats, Floats, Ints]:
     """Count and test the items of a set of sentences; return those with at least `floor`, and all of `always`.
@@ -60,7 +61,7 @@ def tested_items(
     tested = np.zeros(n_families, np.int64)
     for i in range(n):
         item = found[i]
-        n_with, whole = int(counts[item]), int(corpus_support[item])
+        n_with, whole = counts[item], corpus_support[item]
         g2[i] = log_likelihood_ratio(n_with, k, whole, n_sentences)
         if k * whole < n_sentences and whole < len(exact) and n_with < EXACT_SUPPORTS:
             if math.isnan(exact[whole, n_with]):
@@ -95,7 +96,7 @@ def tested_items(
 
 
 @njit(cache=True, nogil=True)
-def log_likelihood_ratio(support: int, k: int, corpus_support: int, n: int) -> float:
+def log_likelihood_ratio(support: Count, k: Count, corpus_support: Count, n: Count) -> float:
     """Return Dunning's G2 of a set of k of n sentences against the others, with against without an item."""
     total = 0.0
     for row, with_item in ((k, support), (n - k, corpus_support - support)):
@@ -106,7 +107,7 @@ def log_likelihood_ratio(support: int, k: int, corpus_support: int, n: int) -> f
 
 
 @njit(cache=True, nogil=True)
-def at_least(support: int, k: int, corpus_support: int, n: int) -> float:
+def at_least(support: Count, k: Count, corpus_support: Count, n: Count) -> float:
     """Return the chance that k of n sentences drawn at random have at least `support` of the `corpus_support`.
 
     The hypergeometric tail: Fisher's exact p of an item that is found more often than expected.
@@ -122,7 +123,7 @@ def at_least(support: int, k: int, corpus_support: int, n: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _log_choose(n: int, k: int) -> float:
+def _log_choose(n: Count, k: Count) -> float:
     return math.lgamma(n + 1.0) - math.lgamma(k + 1.0) - math.lgamma(n - k + 1.0)
 
 

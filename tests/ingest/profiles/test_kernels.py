@@ -47,7 +47,7 @@ def test_counts_g2_p_and_q_are_those_of_a_recount(data):
     whole = has.sum(axis=0).astype(np.int64)
     always &= whole > 0
     members = rng.choice(n, k, replace=False).astype(np.int64)
-    counts = np.zeros(n_items, np.int32)
+    counts = np.zeros(n_items, np.int64)
     exact = np.full((n // k + 2, kernels.EXACT_SUPPORTS), np.nan)
     item, support, g2, p, q, tested = kernels.tested_items(
         members, starts, items, family, 3, whole, n, always, 2, counts, exact
