@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-_PART = re.compile(r"[()]|[^\s()]+")
+_PART = re.compile(r"[()]|[^ \t\r\n\f\v()]+")  # as `ingest.mining.trees` splits: U+00A0 stays in a word
 _DEEPEST = 40
 
 Node = tuple[str, list["Node"]]

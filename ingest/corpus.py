@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
 
-from nwh.ingest.documents import Document
+from nwh.ingest.documents import Document, Documents
 from nwh.ingest.sentences import MAX_SENTENCES, check_base, corpus_base, punkt_splitter
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
@@ -44,6 +44,9 @@ def ingest_corpus(
     with warehouse.run("corpus", {"corpus": name}, described, progress=progress) as run:
         splitter = punkt_splitter(read())
         run.note(splitter.note)
+        if isinstance(documents, Documents) and documents.left_out:
+            names = ",".join(documents.left_out)
+            run.note(f"columns of {source} that are not kept: {names} (--metadata {names} keeps them)")
         writing = _Writing(run, name)
         with writing, progress.bar(name, None, "documents") as bar:
             for document in documents:

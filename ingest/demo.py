@@ -52,7 +52,7 @@ TRAINED = {
 
 
 def run_demo(warehouse: Warehouse, progress: Progress) -> None:
-    """Fill a warehouse and print the findings; what is stored already is not done again."""
+    """Fill a warehouse and print the findings; run again, it reads text and prompts anew and goes on where it was."""
     model = load(MODEL, device="cpu")  # first, so that a missing package is said at once
     settings = {"characters": "default of ingest.demo_text"}
     ingest_corpus(

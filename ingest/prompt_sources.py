@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nwh.ingest.formats.lines import File
+from nwh.ingest.formats.lines import File, uncompressed
 from nwh.ingest.sources import FORMATS as TEXT_FORMATS
 from nwh.warehouse.errors import SourceError, UsageError
 
@@ -94,7 +94,7 @@ def read_prompt_file(source: str, format: str | None = None, reading: Reading | 
 
 
 def _guess(file: File) -> str:
-    suffix = file.path.suffix.lower()
+    suffix = uncompressed(file.path).suffix.lower()
     if suffix in (".jsonl", ".ndjson"):
         first = next(TEXT_FORMATS["jsonl"].rows(file, []), ("", {}))[1]
         return "natural-questions" if "question" in first else "jsonl"
@@ -108,18 +108,19 @@ def _bad(file: File, where: str, what: str) -> SourceError:
     return SourceError(f"{file.path}, {where}: {what}")
 
 
-# -- generics-kb: term, sentence, score -------------------------------------------------------------------------
+# -- generics-kb: term, sentence, score; or the columns that a header names -------------------------------------
+
+_NAMES = (
+    ("term", "topic", "concept", "concept name"),
+    ("generic sentence", "sentence", "generic", "text"),
+    ("score", "confidence", "bert score"),
+)
+"""Of the columns with the term, the sentence and its score in a header; the authors' own first."""
+_QUOTED = re.compile('"(?:[^"]|"")*"')
 
 
 def _generics_kb(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Prompt]:
-    rows = []
-    for where, row in TEXT_FORMATS["lines"].rows(file, []):
-        if not row["text"].strip():
-            continue
-        columns = row["text"].split("\t")
-        if len(columns) != 3 or not _is_number(columns[2]):
-            raise _bad(file, where, f"{len(columns)} columns where term, sentence and score (a number) are expected")
-        rows.append((" ".join(columns[0].split()), " ".join(columns[1].split())))
+    rows = list(_terms_and_sentences(file))
     terms = frozenset(term for term, _ in rows if _WORD.fullmatch(term) and term == term.lower())
     for ordinal, (term, sentence) in enumerate(rows):
         if reading.match == "sentence":
@@ -143,6 +144,39 @@ def _generics_kb(file: File, reading: Reading, left_out: Counter[str]) -> Iterat
             start, end = word.start(), word.start() + len(concept)
             text = f"{sentence[:start]}{MASK}{sentence[end:]}"
             yield Prompt("mlm", concept, text, sentence[start:end], f"{ordinal}/{concept}")
+
+
+def _terms_and_sentences(file: File) -> Iterator[tuple[str, str]]:
+    """Yield (term, sentence) of each line, the columns being those of the header, if the first line is one."""
+    expected, places, width = "term, sentence and score (a number) are expected", None, 3
+    for where, row in TEXT_FORMATS["lines"].rows(file, []):
+        if not row["text"].strip():
+            continue
+        columns = [_unquoted(column) for column in row["text"].split("\t")]
+        if places is None:
+            places = _places(columns)
+            if places:
+                expected = f"the header has {len(columns)}, the score a number"
+                width = len(columns)
+                continue
+            places = (0, 1, 2)
+        term, sentence, score = places
+        if len(columns) != width or not _is_number(columns[score]):
+            raise _bad(file, where, f"{len(columns)} columns where {expected}")
+        yield " ".join(columns[term].split()), " ".join(columns[sentence].split())
+
+
+def _places(columns: list[str]) -> tuple[int, int, int] | None:
+    """Return where a header has term, sentence and score; null for a line that is no header."""
+    names = [re.sub(r"[\W_]+", " ", column).strip().lower() for column in columns]
+    found = [next((names.index(name) for name in known if name in names), None) for known in _NAMES]
+    term, sentence, score = found
+    return None if term is None or sentence is None or score is None else (term, sentence, score)
+
+
+def _unquoted(column: str) -> str:
+    """Return a column as it was before a CSV writer put it in quotation marks."""
+    return column[1:-1].replace('""', '"') if _QUOTED.fullmatch(column) else column
 
 
 def _concept(word: str, terms: frozenset[str] | set[str], inflections: bool) -> str | None:

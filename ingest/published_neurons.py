@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from nwh.ingest.formats.lines import opened
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 from nwh.warehouse.names import check_name, short_name
@@ -43,7 +44,8 @@ def ingest_published_neurons(
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"file {file!r} does not exist")
-    content = path.read_bytes()
+    with opened(path) as stream:
+        content = stream.read()
     sizes = warehouse.sql(
         "select n_layers, d_ffn from checkpoints where model = $1 and checkpoint = $2", [unit["model"], checkpoint]
     ).fetchall()

@@ -2,6 +2,7 @@
 
 A source is a file, a folder, a glob pattern or the name of a Hugging Face data set. Nothing here holds more
 than one batch of rows, one line or one text file; a line, a CSV field or a text file may be `LONGEST` bytes.
+Files whose names end in .gz, .bz2, .zst or .xz are unpacked while they are read.
 """
 
 import glob
@@ -11,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from nwh.ingest.formats.hugging_face import hf_columns, hf_rows
-from nwh.ingest.formats.lines import File, Row, line_columns, line_rows, text_columns, text_rows
+from nwh.ingest.formats.lines import File, Row, line_columns, line_rows, text_columns, text_rows, uncompressed
 from nwh.ingest.formats.tables import csv_columns, csv_rows, jsonl_columns, jsonl_rows, parquet_columns, parquet_rows
 from nwh.warehouse.errors import UsageError
 
@@ -72,7 +73,7 @@ def _hidden(path: Path, root: Path) -> bool:
 
 
 def _has(path: Path, suffixes: tuple[str, ...]) -> bool:
-    return path.name.lower().endswith(suffixes)
+    return uncompressed(path).name.lower().endswith(suffixes)
 
 
 def _guess(path: Path) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nwh.ingest.corpus import stored_corpora
+from nwh.ingest.formats.lines import File, lines, uncompressed
 from nwh.ingest.mining.trees import Tree, clean, read_trees
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import check_base, corpus_base, normalize
@@ -36,8 +37,8 @@ def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Pro
 
     Trees are cleaned (function tags, indices, empty elements) and matched with the corpus's sentences in order,
     white space and the spelling of brackets and quotation marks aside. Raises SourceError naming the line for
-    malformed brackets, tree and sentence where they disagree, and for a file without trees; UsageError for a
-    file that cannot be read.
+    malformed brackets, tree and sentence where they disagree, and for a file without trees or that cannot be
+    read; UsageError for one that is not there.
     """
     check_name("corpus", corpus)
     if not file.is_file():
@@ -58,17 +59,11 @@ def ingest_trees(warehouse: Warehouse, corpus: str, file: Path, *, progress: Pro
 def _trees(file: Path, run: Run) -> Iterator[tuple[int, Tree]]:
     """Yield (line, cleaned tree) of a file; trees of nothing but empty elements are counted in a note."""
     empty = 0
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for line, tree in read_trees(lines, str(file)):
-                if cleaned := clean(tree):
-                    yield line, cleaned
-                else:
-                    empty += 1
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start}): convert it") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    for line, tree in read_trees((text for _, text in lines(File(file, file.name))), str(file)):
+        if cleaned := clean(tree):
+            yield line, cleaned
+        else:
+            empty += 1
     if empty:
         run.note(f"{empty:,} trees of {file.name} have no word but empty elements and were left out")
 
@@ -137,7 +132,7 @@ def _write(
         while block := list(islice(rows, _ROWS)):
             annotations.write(_annotation_rows(block))
             if sentences:
-                sentences.write(_sentence_rows(block, file.stem, n))
+                sentences.write(_sentence_rows(block, uncompressed(file).stem, n))
                 for _, text, _ in block:
                     digest.update(f"{text}\n".encode())
             n += len(block)
@@ -167,5 +162,5 @@ def _sentence_rows(block: list[tuple[int, str, Tree]], doc_id: str, first: int) 
         "doc_id": [doc_id] * len(block),
         "position": list(range(first, first + len(block))),
         "text": [text for _, text, _ in block],
-        "n_words": [len(text.split()) for _, text, _ in block],
+        "n_words": [len(tree.words) for _, _, tree in block],
     }

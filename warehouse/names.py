@@ -6,17 +6,24 @@ from pathlib import PurePosixPath
 
 from nwh.warehouse.errors import UsageError
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_LONGEST = 128  # names become parts of the names of folders and locks, which may have 255 bytes
+_NULL = "__HIVE_DEFAULT_PARTITION__"  # what a partition without a value is called, here and in every other reader
+_EVERY = "all"
 _STEP = re.compile(r"(?:^|step|[^0-9a-z])[_-]?(\d+)(k|m)?(?![0-9a-z])", re.IGNORECASE)
 _UNIT = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
 def check_name(kind: str, name: str) -> str:
     """Return `name` if it can name a corpus, data set, model or checkpoint; else raise UsageError."""
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or len(name) > _LONGEST:
         raise UsageError(
-            f"{kind} name {name!r} is not allowed: use letters, digits, '.', '_' and '-', not starting with a dot"
+            f"{kind} name {name!r} is not allowed: use at most {_LONGEST} letters, digits, '.', '_' and '-', "
+            "not starting with '.' or '-'"
         )
+    if name == _NULL or (kind == "checkpoint" and name == _EVERY):
+        meaning = "every checkpoint" if name == _EVERY else "no value, in files"
+        raise UsageError(f"{kind} name {name!r} is not allowed: it means {meaning}")
     return name
 
 
@@ -38,7 +45,7 @@ def short_name(reference: str) -> str:
     """
     path = PurePosixPath(reference.removeprefix("package:").replace("\\", "/").rstrip("/"))
     stem = path.stem if path.suffix.lower() == ".gguf" else path.name
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip(".")
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).lstrip(".-")
     return check_name("model", name)
 
 

@@ -67,6 +67,11 @@ class Run:
         """Wall-clock seconds so far, those of interrupted sessions included."""
         return self.seconds_before + time.monotonic() - self._clock
 
+    @property
+    def rows(self) -> int:
+        """Rows written so far, of all relations."""
+        return sum(file.rows for files in self._files.values() for file in files)
+
     def note(self, text: str) -> None:
         """Tell the user something, once; stored with the run."""
         if text not in self.notes:
@@ -103,7 +108,7 @@ class Run:
             "finished_at": datetime.now(UTC).replace(tzinfo=None),
             "seconds": self.seconds,
             "model_seconds": self.model_seconds,
-            "rows": sum(file.rows for files in self._files.values() for file in files),
+            "rows": self.rows,
             "notes": self.notes,
             "versions": json.dumps({**_versions(), **self.versions}),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
     """
     where, params = filters.where("scope", tested=True)
-    chosen = " ".join(pattern.split())
+    chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     return ask(
         warehouse,
         f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, q_value, heldout_auroc "

@@ -131,7 +131,7 @@ class Warehouse:
     ) -> Iterator[Run]:
         """Run a job on a unit: what it writes becomes visible when the block ends well, all at once.
 
-        Its notes go to `progress`.
+        Its notes, and when it begins and has ended, go to `progress`.
 
         `locks` are finer units to hold instead of the whole one (several sites of one unit). Raises BusyError,
         naming the other run, where one of them is held already.
@@ -140,6 +140,8 @@ class Warehouse:
         with ExitStack() as held:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in (locks or [unit])):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
+            what = f"{job} {unit_name(unit)}"
+            progress.begun(what, settings.get("device"))
             try:
                 yield run
             except BaseException:
@@ -150,6 +152,7 @@ class Warehouse:
                 self.tables.commit(replaced, files)
                 self.publish_catalog()
             self.storage.discard_staged(run.place)
+            progress.ended(what, run.rows, run.seconds)
 
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client."""

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nwh.ingest.formats.lines import LONGEST, File, Row, lines
+from nwh.ingest.formats.lines import COMPRESSED, LONGEST, File, Row, lines, uncompressed
 from nwh.warehouse.errors import SourceError
 
 _BATCH_BYTES = 4 * 2**20
@@ -57,7 +57,7 @@ def jsonl_rows(file: File, columns: list[str]) -> Iterator[Row]:
 
 def _csv_records(file: File) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(LONGEST)  # of the whole process; the default of 128 KiB is shorter than a book
-    delimiter = "\t" if file.path.name.lower().endswith(".tsv") else ","
+    delimiter = "\t" if uncompressed(file.path).suffix.lower() == ".tsv" else ","
     reader = csv.reader((line for _, line in lines(file)), delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + 1
@@ -113,6 +113,8 @@ def _parquet(file: File) -> Iterator[pq.ParquetFile]:
 
 def parquet_columns(file: File) -> dict[str, str]:
     """Return column -> Arrow type; SourceError for a file that is damaged or names a column twice."""
+    if file.path.suffix.lower() in COMPRESSED:
+        raise SourceError(f"{file.path}: a Parquet file is compressed inside; unpack this one first")
     with _parquet(file) as parquet:
         schema = parquet.schema_arrow
     _check_unique(file, schema.names)

@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 from numpy.typing import NDArray
 
+from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import SourceError
 
 Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
@@ -80,7 +80,7 @@ def _coded(lists: Lists) -> tuple[list[str], NDArray[np.int64]]:
     return coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-@njit(cache=True)
+@compiled()
 def _neighbours(
     item: NDArray[np.int32], bounds: NDArray[np.int64], n_items: int
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from nwh.ingest.compiling import compiled
 from nwh.ingest.mining.trees import parse_tree
 
 
@@ -55,7 +55,7 @@ def encode_trees(trees: Iterable[str | None]) -> Forest:
     return Forest.of_preorder(list(ids), np.array(label), np.array(depth), np.array(bounds))
 
 
-@njit(cache=True)
+@compiled()
 def _links(
     depth: NDArray[np.int32], bounds: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import UsageError
 
 HALF = 32  # a packed support holds the support in the first half above this bit, the whole support below
@@ -145,7 +145,7 @@ def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> NDAr
     return ordered
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def grown(
     rows: NDArray[np.int32], supports: NDArray[np.int64], room: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -9,9 +9,9 @@ sentences.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from nwh.ingest.compiling import compiled
 from nwh.ingest.mining.patterns import WHOLE, Rows, grown
 
 I32 = NDArray[np.int32]
@@ -39,7 +39,7 @@ class Sentences(NamedTuple):
     last_stop: I32
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def restrict(
     item: I32,
     bounds: I64,
@@ -79,7 +79,7 @@ def restrict(
     return Sentences(code, place, before, sentence, stop, gain, last_code, last_after, last_stop)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _ends_of_items(text: Sentences, max_gap: int, n_codes: int) -> tuple[I32, I32]:
     """Return the projections of the single items: positions grouped by item, and the bounds of the groups."""
     bounds = np.zeros(n_codes + 1, np.int32)
@@ -97,7 +97,7 @@ def _ends_of_items(text: Sentences, max_gap: int, n_codes: int) -> tuple[I32, I3
     return ends, bounds
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _count_freely(text: Sentences, ends: I32, target: I32, support: I64) -> None:
     """Add up the supports of the extensions c with `target[c]` >= 0, at `target[c]`; no gap limit."""
     for e in ends:
@@ -108,7 +108,7 @@ def _count_freely(text: Sentences, ends: I32, target: I32, support: I64) -> None
                 support[t] += text.gain[s]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _count_within(
     text: Sentences, ends: I32, max_gap: int, target: I32, support: I64, n_ends: I32, seen_in: I32
 ) -> None:
@@ -128,7 +128,7 @@ def _count_within(
                     support[t] += text.gain[s]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _project(text: Sentences, ends: I32, max_gap: int, slot: I32, into: I32) -> None:
     """Write the ends of every extension c with `slot[c]` >= 0 into `into` from `slot[c]` on, which moves."""
     reached = -1
@@ -152,7 +152,7 @@ def _project(text: Sentences, ends: I32, max_gap: int, slot: I32, into: I32) -> 
                     slot[c] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def mine_set(
     item: I32,
     bounds: I64,
@@ -240,7 +240,7 @@ def mine_set(
     return rows[:n_rows].copy(), supports[:n_rows].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_patterns(
     text: Sentences, n_codes: int, trie_code: I32, child_bounds: I64, max_length: int, max_gap: int
 ) -> I64:

@@ -5,10 +5,10 @@ the other n - k sentences of the scope, of which corpus_support - support have i
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc, rel_entr
 
+from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -57,7 +57,7 @@ def benjamini_hochberg(p: ArrayLike, group: ArrayLike) -> Floats:
     return q
 
 
-@njit(cache=True)
+@compiled()
 def _step_up(p: Floats, group: NDArray[np.int64]) -> Floats:
     """Return q of p-values sorted by group, then p."""
     q = np.empty(len(p))

@@ -9,9 +9,9 @@ rest of the rightmost branch.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from nwh.ingest.compiling import compiled
 from nwh.ingest.mining.patterns import WHOLE, Rows, grown
 
 I32 = NDArray[np.int32]
@@ -34,7 +34,7 @@ class Trees(NamedTuple):
     taken: I32
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def gather(
     label: I32,
     bounds: I64,
@@ -64,7 +64,7 @@ def gather(
     return Trees(label_at, up, down, right, tree, weight[members], np.zeros((max_size, n), np.int32))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _nodes_by_label(trees: Trees, n_labels: int) -> tuple[I32, I32, I64]:
     """Return nodes grouped by label, in order, bounds of the groups, and packed supports of the labels."""
     bounds = np.zeros(n_labels + 1, np.int32)
@@ -85,7 +85,7 @@ def _nodes_by_label(trees: Trees, n_labels: int) -> tuple[I32, I32, I64]:
     return nodes, bounds, support
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _count(
     trees: Trees,
     leaves: I32,
@@ -120,7 +120,7 @@ def _count(
             y = trees.up[y]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _project(trees: Trees, leaves: I32, depth: int, n_labels: int, mark: int, slot: I32, into: I32) -> None:
     """Write the leaves of each extension c with `slot[c]` >= 0 to `into` from `slot[c]` on, which moves."""
     for x in leaves:
@@ -138,7 +138,7 @@ def _project(trees: Trees, leaves: I32, depth: int, n_labels: int, mark: int, sl
             y = trees.up[y]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def mine_set(trees: Trees, n_labels: int, min_count: int, max_size: int) -> Rows:
     """Return the frequent subtrees of the trees."""
     n_codes = n_labels * max_size
@@ -211,7 +211,7 @@ def mine_set(trees: Trees, n_labels: int, min_count: int, max_size: int) -> Rows
     return rows[:n_rows].copy(), supports[:n_rows].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count_patterns(trees: Trees, n_labels: int, trie_code: I32, child_bounds: I64, max_size: int) -> I64:
     """Return the packed supports (P,) of all subtrees of a trie. `child_bounds` is that of `Patterns`."""
     total = np.zeros(len(trie_code), np.int64)

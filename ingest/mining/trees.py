@@ -11,7 +11,10 @@ from nwh.warehouse.errors import SourceError
 
 EMPTY = "-NONE-"  # Penn's label of an empty element (a trace), which is no word of the sentence
 ROOT = "ROOT"  # stands for a root without label that has several children
-_TOKEN = re.compile(r"[()]|[^\s()]+")
+# A no-break space (U+00A0) and its kin do not end a word: CoreNLP and treebanks write `3 1/2` as one with it.
+_BLANKS = r" \t\r\n\f\v"
+_TOKEN = re.compile(rf"[()]|[^{_BLANKS}()]+")
+_HEADER = "*x*"  # begins each line of the notice at the top of a Penn Treebank file
 _CUT = re.compile(r"(?<=[^-=])[-=].*")
 
 
@@ -60,7 +63,7 @@ def read_trees(lines: Iterable[str], source: str) -> Iterator[tuple[int, Tree]]:
 
     The root's label may be missing and is then "". Raises SourceError, naming `source` and the line, for
     brackets that do not match, a label missing inside a tree, words outside brackets, and a tree without a
-    word.
+    word. The notice at the top of a Penn Treebank file is passed over.
     """
     text: list[str] = []
     depth: list[int] = []
@@ -72,6 +75,8 @@ def read_trees(lines: Iterable[str], source: str) -> Iterator[tuple[int, Tree]]:
         return SourceError(f"{source}, line {line}: {what}; correct the brackets there")
 
     for number, line in enumerate(lines, 1):
+        if not level and line.startswith(_HEADER):
+            continue
         for token in _TOKEN.findall(line):
             if token == "(":
                 if after_open:
@@ -108,7 +113,7 @@ def read_trees(lines: Iterable[str], source: str) -> Iterator[tuple[int, Tree]]:
 
 def parse_tree(bracketed: str) -> Tree:
     """Return the one tree of a text such as `to_bracketed` writes; SourceError if it is not exactly one."""
-    trees = [tree for _, tree in read_trees(bracketed.splitlines(), f"tree {bracketed[:60]!r}")]
+    trees = [tree for _, tree in read_trees(bracketed.split("\n"), f"tree {bracketed[:60]!r}")]
     if len(trees) != 1:
         raise SourceError(f"{len(trees)} trees in {bracketed[:60]!r}: give one bracketed tree")
     return trees[0]
@@ -158,4 +163,4 @@ def escape(word: str) -> str:
     >>> escape("("), escape(":)"), escape("cat")
     ('-LRB-', ':-RRB-', 'cat')
     """
-    return "_".join(word.replace("(", "-LRB-").replace(")", "-RRB-").split())
+    return re.sub(f"[{_BLANKS}]+", "_", word.replace("(", "-LRB-").replace(")", "-RRB-"))

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from nwh.ingest.compiling import compiled
 
 EMPTY = -(2**63)
 _ORDINAL = np.int64(2**32 - 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _in_order(bits: np.int32) -> np.int32:
     """Return a float32's bits mapped so that integers order like floats; of these, the bits."""
     return bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def append(
     bits: NDArray[np.int32],
     ordinals: NDArray[np.int64],
@@ -66,7 +67,7 @@ def append(
         filled[neuron], least[neuron] = at, reach
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def keep_largest(
     keys: NDArray[np.int64],
     slots: NDArray[np.int16] | None,
@@ -82,7 +83,7 @@ def keep_largest(
             filled[neuron], least[neuron] = k, row[:k].min() >> np.int64(32)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _keep(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, k: int) -> None:
     """Hoare's selection by Lomuto's partition, without branches; `tokens` move with the keys, which all differ.
 
@@ -120,14 +121,14 @@ def _keep(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, k: int) -> N
             low = middle + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _swap(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, one: Any, other: Any) -> None:
     row[one], row[other] = row[other], row[one]
     if tokens is not None:
         tokens[one], tokens[other] = tokens[other], tokens[one]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def turned(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows [sentences, neurons] as [neurons, sentences], contiguous."""
     n, width = rows.shape
@@ -140,7 +141,7 @@ def turned(rows: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def extremes(bits: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the bits of each neuron's lowest and highest value, [2, neurons]; a NaN is beyond infinity.
 
@@ -157,7 +158,7 @@ def extremes(bits: NDArray[np.int32]) -> NDArray[np.int32]:
     return found
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(nogil=True, fastmath={"reassoc", "contract"})
 def central_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return, per neuron, the mean of values [neurons, sentences], the sums of powers 1 to 4 of what they differ
     from it by, and how many are above 0: [6, neurons].
@@ -185,7 +186,7 @@ def central_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return sums
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def count(values: NDArray[np.float32], scale: NDArray[np.float32], counts: NDArray[np.int32]) -> None:
     """Count each value of a neuron in slot floor(value * scale) mod the number of slots, a power of two.
 

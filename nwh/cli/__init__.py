@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,20 @@ app = typer.Typer(
 )
 
 
+def show_versions(asked: bool) -> None:
+    """Print the versions of what computes, and the device that jobs take by themselves; then end."""
+    if not asked:
+        return
+    from importlib.metadata import version
+
+    from nwh.ingest.models.loading import pick_device
+
+    for package in ("nwh", "duckdb", "torch", "transformers"):
+        print(package, version(package))
+    print("device", pick_device("auto"))
+    raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -31,6 +46,9 @@ def options(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no notes.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show versions and device.", callback=show_versions, is_eager=True)
+    ] = False,
 ) -> None:
     """Options that come before the verb."""
     state = context.ensure_object(State)
@@ -47,6 +65,7 @@ report.add_to(app)
 def main() -> None:
     """Run the command line; errors become one line on stderr, exit code 2 for wrong use, 1 for failure."""
     state = State()
+    _give_home()
     try:
         app(obj=state)
     except NwhError as error:
@@ -62,3 +81,11 @@ def main() -> None:
         what = str(error).strip().splitlines() or [""]
         print(f"error: {type(error).__name__}: {what[0]} (--debug before the verb shows where)", file=sys.stderr)
         sys.exit(1)
+
+
+def _give_home() -> None:
+    """Name a home where an account has none, as a container does: libraries look for files of theirs there."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"

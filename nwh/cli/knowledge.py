@@ -84,7 +84,6 @@ def attributions(
     from_json: Annotated[
         Path | None, typer.Option("--from-json", help="Read published lists of neurons instead of running the model.")
     ] = None,
-    format: Annotated[str, typer.Option(help="Of --from-json: knowledge-neurons.")] = "knowledge-neurons",
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
     as_name: AsOption = None,
@@ -106,8 +105,6 @@ def attributions(
     state = state_of(context)
     labels = split_list(checkpoint)
     if from_json is not None:
-        if format != "knowledge-neurons":
-            raise UsageError(f"--format {format!r} is not known: use knowledge-neurons")
         if len(labels) > 1:
             raise UsageError(f"{from_json} is of one checkpoint: name one with --checkpoint")
         ingest_published_neurons(

@@ -36,14 +36,10 @@ class State:
 
     @property
     def progress(self) -> Progress:
-        """Bars and notes on stderr, or silence."""
-        from nwh.warehouse.progress import SILENT, RichProgress
+        """Bars or lines, and notes, on stderr; silence with --quiet."""
+        from nwh.warehouse.progress import SILENT, progress_on_stderr
 
-        if self.quiet:
-            return SILENT
-        from rich.console import Console
-
-        return RichProgress(Console(stderr=True))
+        return SILENT if self.quiet else progress_on_stderr()
 
 
 def state_of(context: typer.Context) -> State:

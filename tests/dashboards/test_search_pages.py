@@ -370,7 +370,7 @@ def test_examples_are_statements_that_read(open_page, warehouse):
     assert "class_neurons" in app.query_params["query"]
     assert not app.error
     limited = limited_sql.open_limited(warehouse.storage.uri)
-    for _, query in sql_page.examples():
+    for query in (finding.sql for finding in sql_page.FINDINGS):
         assert limited_sql.run(limited, query, 10, 60).columns
 
 

@@ -90,3 +90,12 @@ def test_brown_in_sentences(warehouse, data):
     assert warehouse.sql("select n_documents, n_sentences > 50000 from corpora").fetchall() == [(500, True)]
     assert warehouse.sql("select count(distinct value) from sentence_metadata").fetchall() == [(15,)]
     assert warehouse.sql("select text from sentences where text like '%--%'").fetchall() == []
+
+
+def test_a_note_names_the_columns_that_are_not_kept(warehouse, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("text,topic,year\nA sentence here.,news,1945\n")
+    run = ingest_corpus(warehouse, "table", str(path), lambda: read_documents(str(path), metadata=[("year", "year")]))
+    assert f"columns of {path} that are not kept: topic (--metadata topic keeps them)" in run.notes
+    run = ingest_corpus(warehouse, "made", "here", lambda: iter(DOCUMENTS))
+    assert not [note for note in run.notes if "not kept" in note]

@@ -247,3 +247,34 @@ def test_wrong_use(write, tmp_path):
         Reading(match="word")
     with pytest.raises(SourceError, match='line 1: no "question"'):
         read_prompt_file(write("p.jsonl", lines(GOOD)), "natural-questions")
+
+
+BODY = [
+    ("gold", "Gold is a metal that people like.", "1.0"),
+    ("metal", 'Some metals, a metal "too", are soft.', "0.7"),
+]
+HEADERS = {
+    "authors": ("SOURCE", "TERM", "QUANTIFIER", "GENERIC SENTENCE", "SCORE"),  # of GenericsKB-Best.tsv
+    "three columns": ("Term", "Sentence", "Score"),
+    "other names": ("topic", "generic_sentence", "confidence"),
+    "another order": ("score", "sentence", "term"),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_header_says_which_column_is_what(write, header, end):
+    places = {"term": 0, "topic": 0, "sentence": 1, "generic sentence": 1, "score": 2, "confidence": 2}
+    named = [places.get(name.lower().replace("_", " ")) for name in header]
+    rows = [[row[place] if place is not None else "{'number': 'many'}" for place in named] for row in BODY]
+    rows[1] = [f'"{cell.replace(chr(34), 2 * chr(34))}"' if '"' in cell else cell for cell in rows[1]]
+    text = "".join("\t".join(row) + end for row in [header, *rows])
+    plain = "".join("\t".join(row) + "\n" for row in BODY)
+    assert read_prompt_file(write("kb.tsv", text)).prompts == read_prompt_file(write("plain.tsv", plain)).prompts
+    assert read_prompt_file(write("kb.tsv", text)).prompts[1].text == 'Some metals, a [MASK] "too", are soft.'
+
+
+def test_a_line_that_does_not_fit_its_header_is_named(write):
+    path = write("kb.tsv", "\t".join(HEADERS["authors"]) + "\nWaterloo\tgold\tGold is.\t1.0\n")
+    with pytest.raises(SourceError, match="line 2: 4 columns where the header has 5"):
+        read_prompt_file(path)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import nltk
 import pytest
 
+from nwh.dashboards.tree_drawing import draw
 from nwh.ingest.corpus import ingest_corpus
 from nwh.ingest.documents import read_documents
+from nwh.ingest.mining.trees import escape, parse_tree
 from nwh.ingest.tree_files import ingest_trees
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
@@ -135,3 +137,34 @@ def test_the_treebank_sample_is_what_nltk_reads(warehouse, data):
     wanted = [[(word, tag) for word, tag in tree.pos() if tag != "-NONE-"] for tree in trees]
     found = [list(zip(words, tags, strict=True)) for _, words, tags, *_ in rows(warehouse)]
     assert found == wanted
+
+
+NOTICE = """*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*
+*x*                                   *x*
+*x*  Copyright (C) 1992 University of *x*
+*x*  Pennsylvania :) or (c             *x*
+*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*x*
+
+"""
+
+
+def test_the_notice_of_a_treebank_file_is_passed_over(warehouse, tmp_path):
+    (tmp_path / "two.mrg").write_text(NOTICE + TWO)
+    ingest_trees(warehouse, "two", tmp_path / "two.mrg")
+    assert [text for text, *_ in rows(warehouse)] == ["The cat sat .", "I run"]
+
+
+@pytest.mark.parametrize("blank", ["\u00a0", "\u202f", "\u3000", "\u0085", "\u2028", "\u001c"])
+def test_a_word_with_a_no_break_space_is_one_word(warehouse, tmp_path, blank):
+    number = f"3{blank}1/2"
+    tree = f"(NP (QP (IN about) (CD {number})) (NNS men))"
+    (tmp_path / "one.mrg").write_text(tree + "\n", newline="")
+    ingest_trees(warehouse, "one", tmp_path / "one.mrg")
+    assert rows(warehouse) == [
+        (f"about {number} men", ["about", number, "men"], ["IN", "CD", "NNS"], tree, "constituency", "trees")
+    ]
+    assert warehouse.sql("select n_words from sentences").fetchall() == [(3,)]
+    assert parse_tree(tree).words == ["about", number, "men"]
+    assert escape(number) == number
+    drawn = draw(tree)
+    assert f"<span>{number}</span>" in drawn

@@ -10,10 +10,12 @@ import re
 import subprocess
 import sys
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 import typer
 
+from nwh import cli
 from nwh.cli import app
 from nwh.warehouse.docs import data_dictionary
 from nwh.warehouse.errors import UsageError
@@ -226,3 +228,21 @@ def test_the_optimizer_that_repeats_rows_is_off(filled):
     # 384 neurons x 10,000 ranks in one file showed it: too much for a test.
     found = filled("sql", "select current_setting('disabled_optimizers') as off", "--format", "jsonl")
     assert json.loads(found.stdout) == {"off": "partitioned_execution"}
+
+
+def test_versions_and_device(nwh):
+    lines = dict(line.split(" ", 1) for line in nwh("--version").stdout.splitlines())
+    assert list(lines) == ["nwh", "duckdb", "torch", "transformers", "device"]
+    assert lines["duckdb"] == duckdb.__version__
+    assert lines["device"].split(":")[0] in ("cpu", "cuda", "mps")
+
+
+def test_an_account_without_a_home_gets_one(monkeypatch):
+    def nowhere(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cli.Path, "home", classmethod(nowhere))
+    monkeypatch.setattr(cli, "app", lambda obj: None)
+    monkeypatch.setenv("HOME", "before")
+    cli.main()
+    assert os.environ["HOME"] == "/"

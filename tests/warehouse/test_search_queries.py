@@ -144,6 +144,21 @@ def test_lists_of_one_text_are_told_apart(tmp_path):
     assert found == [(lists[0],)]
 
 
+def test_a_no_break_space_is_part_of_a_word(tmp_path):
+    made = Warehouse.create(tmp_path)
+    lists = [["10\u00a0000", "men"], ["10", "000", "men"]]
+    unit = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
+    with made.run("test", unit, {}) as run:
+        run.write("neuron_patterns", unit, pattern_rows(np.random.default_rng(1), lists))
+    for items in lists:
+        asked = " ".join(items)
+        found = search_queries.by_pattern(made, "word", f" {asked} ", Filters("m", "main", "ffn", max_q=1.0), 9)
+        stored = made.sql("select layer, neuron, support, lift from neuron_patterns where pattern = $1", [items])
+        shown = {tuple(row[name] for name in ("layer", "neuron", "support", "lift")) for row in found.records}
+        assert shown <= set(stored.fetchall())
+        assert found.records
+
+
 def test_what_patterns_are_stored(warehouse):
     found = search_queries.patterns_stored(warehouse)
     assert len(found) == 2 * 3 * 3
