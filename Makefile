@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WAREHOUSE ?= nwh-demo
 
-.PHONY: demo test lint ruff mypy sqlfluff dashboard clean
+.PHONY: demo test test-oldest lint ruff mypy sqlfluff dashboard clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) demo
@@ -16,6 +16,19 @@ dashboard: $(VENV)/.installed
 # what they compute is small.
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
+
+# The oldest transformers that pyproject.toml allows, with what it needs, laid over the environment, which has a new
+# one: models of every family that it knows, and their activations.
+OLDEST := $(VENV)/oldest-transformers
+test-oldest: $(OLDEST)/.installed
+	PYTHONPATH=$(OLDEST) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -p no:cacheprovider --dist worksteal \
+		--numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count())') \
+		tests/ingest/models/test_capture.py tests/ingest/models/test_families.py -k 'ffn_is or hidden_is or families'
+
+$(OLDEST)/.installed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --no-deps --target $(OLDEST) \
+		'transformers==5.0.0' 'huggingface_hub<2' 'tokenizers<0.23' typer-slim
+	touch $@
 
 # Each works on one core: `make --jobs lint` runs them side by side.
 lint: ruff mypy sqlfluff

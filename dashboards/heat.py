@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from nwh.dashboards import choice
 from nwh.dashboards.markup import TokenValue
 from nwh.ingest import live
-from nwh.warehouse import Warehouse, neuron_queries
+from nwh.warehouse import Warehouse
 from nwh.warehouse.neuron_queries import Extent
 from nwh.warehouse.neurons import Neuron
 from nwh.warehouse.search_queries import Aggregation
@@ -36,12 +35,6 @@ def token_values(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]) -> 
         # stays, that takes a third of a second, in which no page is served.
         gc.freeze()
     return values
-
-
-def load(warehouse: Warehouse) -> None:
-    """Run the model that the neuron page begins with, which is slow the first time. Raises as `token_values` does."""
-    if known := neuron_queries.extents(warehouse):
-        token_values(warehouse, choice.read({}, known)[0].neuron, ["The first words are slow."])
 
 
 def has_run(warehouse: Warehouse, neuron: Neuron) -> bool:

@@ -4,14 +4,12 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import Any, TypeVar
 
 import streamlit as st
 
-from nwh.dashboards import heat
 from nwh.dashboards.markup import literal
 from nwh.warehouse import Warehouse, limited_sql
 from nwh.warehouse.storage import Storage
@@ -77,13 +75,14 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
+<<<<<<< HEAD
     Thread(target=_load, args=(found,), daemon=True).start()
+=======
+    Thread(target=prepared.prepare, args=(found,), daemon=True).start()
+    # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
+    Thread(target=import_module, args=("nwh.ingest.text_activations",), daemon=True).start()
+>>>>>>> main
     return found
-
-
-def _load(warehouse: Warehouse) -> None:
-    with suppress(Exception):  # whatever torch, transformers or a hub says: the page that needs the model says it
-        heat.load(warehouse)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

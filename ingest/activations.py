@@ -24,7 +24,11 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.chunks import Chunk
 from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
+<<<<<<< HEAD
 from nwh.ingest.profiles.job import ingest_profiles
+=======
+from nwh.ingest.models.tokens import check_texts
+>>>>>>> main
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
@@ -127,6 +131,7 @@ class _Job:
         if not again and self._is_stored():
             self.progress.stored(self.unit)
             return None
+        check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))
         locks = [self._site_unit(site) for site in self.settings.sites]
         with self.warehouse.run("activations", self.unit, self.described, locks=locks, progress=self.progress) as run:
             tally, summaries = self._stream(run)

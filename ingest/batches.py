@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.tokens import PADDING, encode
 from nwh.warehouse.runs import Run
 
 MIN_TOKENS = 3
@@ -68,10 +69,12 @@ def batches(
     """Yield the sentences shortest first, as many at a time as fit `token_budget` tokens, padding included.
 
     Sentences of fewer than 3 tokens, special ones not counted, are left out; longer ones than the model's window
-    are truncated; `tally` counts both. `special_tokens`: whether these count towards activations.
+    are truncated; `tally` counts both. `special_tokens`: whether these count towards activations. UsageError: a token
+    without a row in the embedding.
     """
-    encoded = model.tokenizer(
-        list(texts),
+    encoded = encode(
+        model,
+        texts,
         truncation=True,
         max_length=model.window,
         return_special_tokens_mask=True,
@@ -103,8 +106,8 @@ def batches(
 
 def padded(model: LoadedModel, ids: Sequence[list[int]]) -> tuple[Tensor, Tensor | None]:
     """Return token ids, shortest text first, and attention mask (null where nothing is padded), [batch, tokens]."""
-    longest, pad = len(ids[-1]), model.tokenizer.pad_token_id
-    rows = torch.tensor([of_text + [pad] * (longest - len(of_text)) for of_text in ids])
+    longest = len(ids[-1])
+    rows = torch.tensor([of_text + [PADDING] * (longest - len(of_text)) for of_text in ids])
     ends = torch.tensor([len(of_text) for of_text in ids])
     mask = (torch.arange(longest) < ends[:, None]).long() if int(ends[0]) < longest else None
     return rows.to(model.device), None if mask is None else mask.to(model.device)

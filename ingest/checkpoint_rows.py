@@ -13,18 +13,23 @@ from nwh.warehouse.runs import Run
 
 
 def check_checkpoint(warehouse: Warehouse, model: LoadedModel) -> None:
-    """Raise UsageError for names that are not allowed, or that are stored and stand for other weights."""
+    """Raise UsageError for names that are not allowed, or that are stored and stand for other weights or blocks."""
     row = model.checkpoint
     check_name("model", row.model)
     check_name("checkpoint", row.checkpoint)
     stored = warehouse.sql(
-        "select weights_sha256, source from checkpoints where model = $1 and checkpoint = $2",
+        "select weights_sha256, source, family_description from checkpoints where model = $1 and checkpoint = $2",
         [row.model, row.checkpoint],
     ).fetchall()
     if stored and stored[0][0] != row.weights_sha256:
         raise UsageError(
             f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
             f"{row.source}: store these under another name with --as"
+        )
+    if stored and stored[0][2] != row.family_description:
+        raise UsageError(
+            f"{row.model}@{row.checkpoint} is stored already, and another family says where its blocks are: use the "
+            "same one, or store it under another name with --as"
         )
 
 
@@ -36,7 +41,7 @@ def write_checkpoint(run: Run, model: LoadedModel) -> None:
 
 
 def model_versions(model: LoadedModel) -> dict[str, Any]:
-    """Return what `runs.versions` says of a model's run: libraries, device, dtype."""
+    """Return what `runs.versions` says of a model's run: libraries, device, and what loads the model again."""
     import torch
     import transformers
 
@@ -45,6 +50,7 @@ def model_versions(model: LoadedModel) -> dict[str, Any]:
         "transformers": transformers.__version__,
         "device": str(model.device),
         "dtype": dtype_name(model),
+        "pickled": model.pickled,
     }
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from nwh.ingest import sentence_vectors
 from nwh.ingest.aggregates import AGGREGATES
-from nwh.ingest.models import LoadedModel
+from nwh.ingest.models import LoadedModel, tokens
 from nwh.ingest.models.saving import save_model
 from nwh.warehouse.errors import ModelError
 
@@ -58,8 +58,9 @@ def pooling_of(model: LoadedModel) -> str:
 
 def encode(model: LoadedModel, texts: Sequence[str], max_tokens: int) -> list[Text]:
     """Return texts cut to `max_tokens` tokens (special ones included) and to the model's window."""
-    encoded = model.tokenizer(
-        list(texts),
+    encoded = tokens.encode(
+        model,
+        texts,
         truncation=True,
         max_length=min(max_tokens, model.window),
         return_special_tokens_mask=True,
@@ -83,7 +84,6 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self._family = model.family
         self._aggregate = AGGREGATES[pooling_of(model)]
-        self._pad = model.tokenizer.pad_token_id
         self.device = model.device
         self.to(model.device)
 
@@ -91,7 +91,7 @@ class Classifier(nn.Module):
         """Return logits [texts, labels]."""
         ends = torch.tensor([len(text.ids) for text in texts])
         mask = (torch.arange(int(ends.max())) < ends[:, None]).long().to(self.device)
-        ids = _padded([torch.from_numpy(text.ids).long() for text in texts], self._pad).to(self.device)
+        ids = _padded([torch.from_numpy(text.ids).long() for text in texts], tokens.PADDING).to(self.device)
         counted = _padded([torch.from_numpy(text.counted) for text in texts], False).to(self.device)
         options = {"use_cache": False} if self._family.objective == "clm" else {}
         hidden = self._family.stack_of(self.base)(input_ids=ids, attention_mask=mask, **options).last_hidden_state

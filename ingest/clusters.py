@@ -33,6 +33,7 @@ from nwh.ingest.cluster_scope import (
 )
 from nwh.ingest.grouping import by_size, k_means, picture
 from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.families import described as family_described
 from nwh.ingest.models.loading import pick_device
 from nwh.ingest.sentence_vectors import sentence_vectors
 from nwh.ingest.staged_blocks import StagedBlocks
@@ -97,17 +98,18 @@ def ingest_clusters(
     """
     chosen = settings or ClusterSettings()
     found = warehouse.sql(
-        "select source, weights_sha256 from checkpoints where model = $1 and checkpoint = $2", [model, checkpoint]
+        "select source, weights_sha256, family_description from checkpoints where model = $1 and checkpoint = $2",
+        [model, checkpoint],
     ).fetchall()
     if not found:
         raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}: `nwh ingest activations` first")
-    stored_source, weights_sha256 = found[0]
+    stored_source, weights_sha256, family = found[0]
     described = {"device": str(pick_device(device)), "dtype": dtype, "weights_sha256": weights_sha256}
 
     def load_model() -> LoadedModel:
         label = None if checkpoint == "main" else checkpoint
         options: dict[str, Any] = {"name": model, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
-        loaded = load(source or stored_source, label, **options)
+        loaded = load(source or stored_source, label, family=family_described(family), **options)
         check_checkpoint(warehouse, loaded)
         return loaded
 

@@ -23,6 +23,7 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.distance_sums import DistanceSums
 from nwh.ingest.models import LoadedModel, capture, forward
+from nwh.ingest.models.tokens import check_texts, encode
 from nwh.ingest.staged_blocks import StagedBlocks
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
@@ -190,6 +191,9 @@ class _Job:
     def _compare(self, run: Run) -> dict[str, DistanceSums]:
         """Return the sums of each set of sentences that has any the models can read, by split."""
         sets = self._sets(run)
+        parts = [ids[start : start + BLOCK] for ids in sets.values() for start in range(0, len(ids), BLOCK)]
+        for model in (self.before, self.after):
+            check_texts(model, map(self._texts, parts))
         total = sum(map(len, sets.values()))
         blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
         found: dict[str, DistanceSums] = {}
@@ -260,8 +264,7 @@ class _Job:
         """Raise UsageError unless both models read the same tokens: equal vocabularies can be used differently."""
         window = self.before.window
         first, second = (
-            model.tokenizer(list(texts), truncation=True, max_length=window)["input_ids"]
-            for model in (self.before, self.after)
+            encode(model, texts, truncation=True, max_length=window)["input_ids"] for model in (self.before, self.after)
         )
         if first != second:
             i = next(i for i, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1])

@@ -155,7 +155,7 @@ class _Job:
             # It is there already when an earlier run died between its appearance and the commit.
             if not self.out.exists():
                 self._train(run, classes)
-            write_checkpoint(run, load(str(self.out), name=self.name, device="cpu"))
+            write_checkpoint(run, load(str(self.out), name=self.name, device="cpu", family=self.model.family))
             self._note_result(run)
         return run
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import PromptRow, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts, unrelated_prompt
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -61,9 +61,9 @@ class Scene:
     @cached_property
     def prompts(self) -> list[PromptInput]:
         """All prompts that the model reads and knows: negative ones come from concepts without attributions too."""
-        answer, min_prompts, least = (self.attributed[name] for name in ("answer", "min_prompts", "min_probability"))
-        readable = read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts)
-        return known_prompts(self.model, self._rows, readable, min_probability=least, min_prompts=min_prompts).inputs
+        min_prompts, least = self.attributed["min_prompts"], self.attributed["min_probability"]
+        known = known_prompts(self.model, self._rows, self._readable, min_probability=least, min_prompts=min_prompts)
+        return known.inputs
 
     @cached_property
     def positive(self) -> dict[str, list[int]]:
@@ -89,7 +89,11 @@ class Scene:
 
     @cached_property
     def negative(self) -> dict[str, list[int]]:
-        """Concept -> places of prompts that ask for something else, by id; the same at every checkpoint."""
+        """Concept -> places of prompts that ask for something else, by id.
+
+        The first that the model knows in an order that concept and ids decide: the same at every checkpoint that knows
+        the same prompts, and as many of the same as two checkpoints both know.
+        """
         return {concept: self._negatives(concept) for concept in self.sets}
 
     @cached_property
@@ -124,20 +128,38 @@ class Scene:
     def _by_id(self) -> list[int]:
         return sorted(range(len(self.prompts)), key=lambda i: self.prompts[i].prompt_id)
 
+    @cached_property
+    def _readable(self) -> Readable:
+        """What the model reads, known or not: tokenizers decide it, not checkpoints."""
+        answer, min_prompts = self.attributed["answer"], self.attributed["min_prompts"]
+        return read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts)
+
+    @cached_property
+    def _answers(self) -> dict[str, set[tuple[int, ...]]]:
+        """Concept -> answers of all its prompts."""
+        found: dict[str, set[tuple[int, ...]]] = defaultdict(set)
+        for prompt in self._readable.inputs:
+            found[prompt.concept].add(prompt.answer_ids)
+        return found
+
     def _negatives(self, concept: str) -> list[int]:
         # Not another concept alone: two concepts can have one answer, and its neurons are not to be found here.
-        answers = {self.prompts[i].answer_ids for i in self.positive[concept]}
+        answers = self._answers[concept]
         drawn: list[int] = []
-        for place in self._chance("negatives", concept).permutation(len(self.prompts)):
+        for place in np.argsort(_mixed(self._ids ^ self._seed("negatives", concept)), kind="stable"):
             if len(drawn) == self.choice.negatives:
                 break
             if self.prompts[self._by_id[place]].answer_ids not in answers:
                 drawn.append(self._by_id[place])
         return sorted(drawn, key=lambda i: self.prompts[i].prompt_id)
 
+    @cached_property
+    def _ids(self) -> NDArray[np.uint64]:
+        return np.array([self.prompts[i].prompt_id for i in self._by_id], np.int64).view(np.uint64)
+
     def _others(self, concept: str) -> Neurons:
         layers, neurons = self.sets[concept]
-        chance = self._chance("random", concept)
+        chance = np.random.default_rng(int(self._seed("random", concept)))
         pairs = []
         for layer in np.unique(layers):
             taken = neurons[layers == layer]
@@ -146,9 +168,16 @@ class Scene:
             pairs += [(int(layer), int(neuron)) for neuron in np.sort(drawn)]
         return _neurons(pairs)
 
-    def _chance(self, purpose: str, concept: str) -> np.random.Generator:
-        seed = sha256(f"{self.choice.seed}:{purpose}:{concept}".encode()).digest()
-        return np.random.default_rng(int.from_bytes(seed[:8], "big"))
+    def _seed(self, purpose: str, concept: str) -> np.uint64:
+        digest = sha256(f"{self.choice.seed}:{purpose}:{concept}".encode()).digest()
+        return np.uint64(int.from_bytes(digest[:8], "big"))
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a hash of each value: SplitMix64's finalizer (Steele et al. 2014), in which any bit moves every other."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
 
 
 def _neurons(pairs: Sequence[tuple[int, int]]) -> Neurons:

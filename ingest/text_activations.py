@@ -14,6 +14,7 @@ from torch import Tensor
 from nwh.ingest.aggregates import aggregate_named
 from nwh.ingest.batches import MIN_TOKENS, Tally, batches, groups, padded
 from nwh.ingest.models import LoadedModel, capture, forward
+from nwh.ingest.models.tokens import encode
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neurons import Neuron
 
@@ -50,8 +51,9 @@ def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[st
         )
     if not texts:
         return []
-    encoded = model.tokenizer(
-        list(texts),
+    encoded = encode(
+        model,
+        texts,
         truncation=True,
         max_length=model.window,
         return_offsets_mapping=True,

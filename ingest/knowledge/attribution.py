@@ -3,6 +3,7 @@
     Attr_i = w_i * integral_0^1 dP(alpha * w) / dw_i d alpha      (Dai et al. 2021, arXiv 2104.08696, equation 3)
 
 with w the values of a whole layer. Its sum over a layer is P(w) - P(0): completeness, by which every rule is judged.
+Of some prompts both probabilities come from the model's own forward pass; see `completeness`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.completeness import checked_prompts, completeness_error
 from nwh.ingest.knowledge.gradients import integrate, whole_gradients
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import Group
@@ -34,7 +36,8 @@ class Attributed:
     probability: of the answer; of several tokens the product. rank: of its first token, 1 is most probable.
     scores: [n_layers, d_ffn] float32 on the CPU.
     evaluations: gradients taken per layer.
-    completeness_error: per layer, |sum of its scores - (P(w) - P(0))|, in probability.
+    completeness_error: per layer, |sum of its scores - (P(w) - P(0))|, in probability; of the shortest and the
+        longest prompt with probabilities of the model's own forward pass.
     converged: per layer, whether the rule's tolerance (and agreement) is met.
     """
 
@@ -49,12 +52,18 @@ class Attributed:
 def attribute(model: LoadedModel, prompts: Sequence[PromptInput], rule: Rule) -> Iterator[tuple[int, Attributed]]:
     """Yield (index into prompts, attributions) of every prompt, grouped by length.
 
-    UsageError: a masked model and an answer of several tokens. ModelError: probabilities that are not numbers.
+    UsageError: a bidirectional model and an answer of several tokens. ModelError: probabilities that are not
+    numbers, or attributions whose sums the model's own forward pass does not confirm.
     """
+    checked = checked_prompts(prompts)
     for group in passes.groups(model, prompts):
         with torch.inference_mode(False), torch.enable_grad():  # whatever the caller works in
             attributed = _attribute(record(model, group), rule)
-        yield from zip(group.indices, attributed, strict=True)
+        for index, found in zip(group.indices, attributed, strict=True):
+            if index in checked:
+                error = completeness_error(model, prompts[index], found.scores, found.completeness_error)
+                found = replace(found, completeness_error=tuple(error))
+            yield index, found
 
 
 def answer_scores(model: LoadedModel, prompts: Sequence[PromptInput]) -> list[tuple[float, int]]:

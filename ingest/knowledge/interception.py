@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nwh.ingest.knowledge.passes import family_of_answers, is_masked
+from nwh.ingest.knowledge.passes import family_of_answers, is_bidirectional
 from nwh.ingest.models.loading import LoadedModel
 
 _NAME = "nwh"  # of our attention among those of transformers
@@ -26,7 +26,7 @@ class Interception:
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
-        self.masked = is_masked(model)
+        self.bidirectional = is_bidirectional(model)
         self.layer = -1
         self.n_layers = 0
         self.n_attentions = 0
@@ -41,8 +41,12 @@ class Interception:
         return values
 
     def project(self, module: nn.Module, run: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
-        """Return the output of a linear layer that leads to the attention of a masked model's block."""
+        """Return the output of a linear layer that leads to the attention of a bidirectional model's block."""
         return run(values)
+
+    def placed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return a block's keyword arguments for the tokens that it computes in this run."""
+        return arguments
 
     def attend(
         self,
@@ -90,7 +94,7 @@ class Interception:
 
         def run(hidden: Tensor) -> Any:
             self.n_attentions, self._shape = 0, hidden.shape[:2]
-            return original(hidden, *args, **kwargs)
+            return original(hidden, *args, **self.placed(kwargs))
 
         try:
             return self.block(run, hidden)
@@ -98,7 +102,7 @@ class Interception:
             self.layer = -1
 
     def _may_project(self, module: nn.Module) -> bool:
-        return self.masked and isinstance(module, nn.Linear)
+        return self.bidirectional and isinstance(module, nn.Linear)
 
     def _linear(self, module: nn.Module, original: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
         return original(values) if self.n_attentions else self.project(module, original, values)

@@ -38,7 +38,7 @@ def intervene(model: LoadedModel, prompts: Sequence[PromptInput], edits: Sequenc
 
     A neuron above another edited one is edited after the lower edit took effect; everything at other positions is
     computed anew where it sees the answer position.
-    UsageError: a neuron that the model does not have; a masked model and an answer of several tokens.
+    UsageError: a neuron that the model does not have; a bidirectional model and an answer of several tokens.
     ModelError: probabilities that are not numbers.
     """
     _check(model, edits)

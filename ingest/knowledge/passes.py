@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.models.families import T5, T5_DECODER, Family
+from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError, UsageError
 
 _MOST_PROMPTS = 64
 _TOKENS = 1024
+_BIDIRECTIONAL: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -45,33 +47,69 @@ class Group:
 
 def family_of_answers(model: LoadedModel) -> Family:
     """Return the family whose blocks lead to the answer: of a seq2seq model, its decoder's."""
-    return T5_DECODER if model.family == T5 else model.family
+    return model.family.of_answers()
 
 
 def _runner(model: LoadedModel) -> nn.Module:
     """Return the module that runs the blocks and whose output the head reads."""
+    if model.family.objective == "mlm":
+        return model.base  # DeBERTa-v2 reads its encoder's list of hidden states, not the last one
     return model.base.get_submodule(family_of_answers(model).blocks.rpartition(".")[0])
 
 
-def is_masked(model: LoadedModel) -> bool:
-    """Return whether every token sees the answer position, so that a change there changes all tokens."""
-    return model.family.objective == "mlm"
+def is_bidirectional(model: LoadedModel) -> bool:
+    """Return whether tokens see later ones, so that a change at the answer position changes those before it.
+
+    Asked of the model itself, once: configurations turn decoders around in ways of their own (`is_causal`,
+    `use_bidirectional_attention`).
+    """
+    found = _BIDIRECTIONAL.get(model.module)
+    if found is None:
+        _BIDIRECTIONAL[model.module] = found = _sees_ahead(model)
+    return found
+
+
+def _sees_ahead(model: LoadedModel) -> bool:
+    """Return whether the last of three tokens changes what becomes of those before it."""
+    embeddings = model.module.get_input_embeddings().weight
+    other = 1 + int((embeddings[1:1000] != embeddings[0]).any(1).int().argmax())  # whose embedding is another
+    seen: list[Tensor] = []
+
+    def keep(last: Tensor) -> Tensor:
+        seen.append(last[:, :-1].nan_to_num())
+        return last
+
+    with torch.no_grad(), answer_rows_only(model, keep):
+        for token in (0, other):
+            ids = torch.tensor([[0, 0, token]], device=model.device)
+            of_decoder = model.family.objective == "seq2seq"
+            model.module(**_inputs(model, ids[:, :1], ids) if of_decoder else _inputs(model, ids, None))
+    return not torch.equal(*seen)
+
+
+def _inputs(model: LoadedModel, input_ids: Tensor, decoder_ids: Tensor | None) -> dict[str, Any]:
+    """Return the arguments of an ordinary forward pass."""
+    inputs: dict[str, Any] = {"input_ids": input_ids}
+    if model.family.objective != "mlm":
+        inputs["use_cache"] = False
+    return inputs if decoder_ids is None else {**inputs, "decoder_input_ids": decoder_ids}
 
 
 def groups(model: LoadedModel, prompts: Sequence[PromptInput], most: int = _MOST_PROMPTS) -> Iterator[Group]:
     """Yield the prompts as groups of one shape, short ones first, at most `most` prompts in each.
 
-    UsageError: a masked model and an answer of several tokens.
+    UsageError: a bidirectional model and an answer of several tokens.
     """
-    masked, as_tensor = is_masked(model), partial(torch.tensor, device=model.device)
+    bidirectional, as_tensor = is_bidirectional(model), partial(torch.tensor, device=model.device)
     shapes: dict[tuple[int, int, int, int], list[int]] = {}
     for index, prompt in enumerate(prompts):
-        if masked and len(prompt.answer_ids) > 1:
+        if bidirectional and len(prompt.answer_ids) > 1:
             raise UsageError(
                 f"prompt {prompt.prompt_id} has an answer of {len(prompt.answer_ids)} tokens and "
-                f"{model.checkpoint.model} predicts one at a mask: use prompts whose answer is one token"
+                f"{model.checkpoint.model}, whose tokens see later ones, predicts one: use prompts whose answer is one "
+                "token"
             )
-        position = -1 if masked else prompt.position
+        position = -1 if bidirectional else prompt.position
         shape = (len(prompt.input_ids), len(prompt.decoder_ids), position, len(prompt.answer_ids))
         shapes.setdefault(shape, []).append(index)
     for shape in sorted(shapes):
@@ -96,20 +134,20 @@ def answer_logits(model: LoadedModel, group: Group) -> Tensor:
     Result: [prompts, answer tokens, vocabulary].
     """
     rows = torch.arange(len(group.indices), device=model.device)[:, None]
-    inputs = {"input_ids": group.input_ids, **({} if is_masked(model) else {"use_cache": False})}
-    if group.decoder_ids is not None:
-        inputs["decoder_input_ids"] = group.decoder_ids
     with answer_rows_only(model, lambda last: last[rows, group.answer_positions]):
+        inputs = _inputs(model, group.input_ids, group.decoder_ids)
         return model.module(**inputs).logits  # type: ignore[no-any-return]
 
 
 def answer_logits_of_rows(model: LoadedModel, group: Group) -> Tensor:
     """Run the model over a stand-in whose hidden states the blocks of an `Interception` replace.
 
-    Result: [rows, answer tokens, vocabulary]; masked models: the last block leaves the answer position alone.
+    Result: [rows, answer tokens, vocabulary]; bidirectional models: the last block leaves the answer's state at every
+    token, of which the head reads one.
     """
-    if is_masked(model):
-        return model.module(input_ids=group.input_ids[:1]).logits  # type: ignore[no-any-return]
+    if is_bidirectional(model):
+        with answer_rows_only(model, lambda last: last[:, :1]):
+            return model.module(**_inputs(model, group.input_ids[:1], None)).logits  # type: ignore[no-any-return]
     positions = group.answer_positions[:1]
     inputs: dict[str, Any] = {"use_cache": False}
     if group.decoder_ids is not None:

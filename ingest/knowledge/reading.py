@@ -9,6 +9,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.passes import is_bidirectional
+from nwh.ingest.models.tokens import check_ids, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -94,17 +96,18 @@ def read_prompts(
     answer: `first` takes prompts whose answer is one token (of a causal or T5 prompt with a concept of its own,
         which is not the answer, the first token); `all` takes longer ones, whose tokens are all scored.
     min_prompts: concepts with fewer prompts left are left out.
-    UsageError: `all` with a masked model, whose mask is one token; a model without a language-model head.
+    UsageError: `all` with a model whose tokens see later ones; a model without a language-model head.
     """
     objective = model.checkpoint.objective
     if answer not in ("first", "all"):
         raise UsageError(f"--answer {answer!r} is not known: use first or all")
-    if answer == "all" and objective == "mlm":
-        raise UsageError(
-            f"--answer all is for causal and T5 models: a mask of {model.checkpoint.model} is one token; use first"
-        )
     if objective not in ("mlm", "clm", "seq2seq"):
         raise UsageError(f"{model.checkpoint.model} has no language-model head: prompts need one that predicts words")
+    if answer == "all" and is_bidirectional(model):
+        raise UsageError(
+            f"--answer all is for causal and T5 models: tokens of {model.checkpoint.model} see later ones, so it "
+            "predicts one at a time; use first"
+        )
     inputs: list[PromptInput] = []
     left_out: dict[str, list[PromptRow]] = {}
     reader = _Reader(model, answer)
@@ -276,8 +279,9 @@ class _Reader:
     def _encode(self, texts: Sequence[str], special: bool = True) -> list[_Encoded]:
         if not texts:
             return []
-        encoded: Any = self.tokenizer(
-            list(texts),
+        encoded: Any = encode(
+            self.model,
+            texts,
             add_special_tokens=special,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,
@@ -292,6 +296,7 @@ class _Reader:
         found = None if token is None else self.tokenizer.convert_tokens_to_ids(token)
         if found is None or (found == self.tokenizer.unk_token_id and token != self.tokenizer.unk_token):
             raise ModelError(f"the tokenizer of {self.model.checkpoint.model} has no {what}: prompts cannot be asked")
+        check_ids(self.model, [int(found)], str(token))
         return int(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.interception import Interception
 from nwh.ingest.knowledge.passes import Group
+from nwh.ingest.models.capture import capture
 from nwh.ingest.models.loading import LoadedModel
-from nwh.warehouse.errors import ModelError
 
 
 @dataclass
@@ -36,13 +36,15 @@ class Recording:
     """What one untouched pass leaves.
 
     entry: per layer, block input at the tokens that a joining row computes, [prompts, tokens, d_model].
-    exit: per layer, block output at the tokens that a row carries on, [prompts, tokens, d_model]. Masked models:
-        entry is the answer position alone and exit all tokens; others: both are the answer positions.
+    exit: per layer, block output at the tokens that a row carries on, [prompts, tokens, d_model].
+        Bidirectional models: entry is the answer position alone and exit all tokens; others: both are the answer
+        positions.
     ffn: per layer, values at the answer position, [prompts, d_ffn].
     memories: per layer, its attentions (of a T5 decoder the second is over the encoder's tokens).
-    projections: per layer, what its linear layers before the attention gave, [prompts, tokens, width]; masked
-        models alone.
+    projections: per layer, what its linear layers before the attention gave, [prompts, tokens, width];
+        bidirectional models alone.
     returned: length of the tuple that a block returns, 0 for a bare tensor.
+    whole: whether rows run through the whole model with all tokens, since nothing less is known to equal it.
     probability: of the answer, [prompts]. rank: of its first token, [prompts].
     """
 
@@ -54,28 +56,38 @@ class Recording:
     memories: list[list[Memory]] = field(default_factory=list)
     projections: list[dict[nn.Module, Tensor]] = field(default_factory=list)
     returned: int = 0
+    whole: bool = False
     probability: Tensor = field(default_factory=Tensor)
     rank: Tensor = field(default_factory=Tensor)
 
 
 def record(model: LoadedModel, group: Group) -> Recording:
     """Run the model once over a group and keep what its rows need."""
-    recording = Recording(model, group)
-    with torch.no_grad(), _Recorder(recording):
-        logits = passes.answer_logits(model, group)
-        recording.probability = passes.answer_probability(model, logits, group.answers)
-        recording.rank = passes.rank(logits, group.answers)
-    if not all(recording.memories):
-        raise ModelError(
-            f"the attention of {type(model.module).__name__} is not transformers' AttentionInterface in this version: "
-            "upgrade transformers"
-        )
-    if passes.is_masked(model) and any(memory.bias is not None for block in recording.memories for memory in block):
-        raise ModelError(
-            f"{type(model.module).__name__} hides tokens from each other or adds to attention scores, which nwh does "
-            "not follow in masked models: use one whose tokens all see each other"
-        )
+    recording = Recording(model, group, whole=model.family.whole_rows)
+    if not recording.whole:
+        with torch.no_grad(), _Recorder(recording):
+            _answer(recording, passes.answer_logits(model, group))
+        # Rows of their own need an attention that goes through transformers' AttentionInterface, and one per block
+        # where they carry all tokens.
+        two = passes.is_bidirectional(model) and model.family.objective == "seq2seq"
+        recording.whole = two or not all(recording.memories)
+    if recording.whole:
+        recording.ffn.clear()
+        seen = replace(model, family=passes.family_of_answers(model))
+        rows = torch.arange(len(group.indices), device=model.device)
+
+        def keep(_: str, __: int, values: Tensor) -> None:
+            recording.ffn.append(values[rows, group.position].clone())
+
+        with torch.no_grad(), capture(seen, ["ffn"], keep):
+            _answer(recording, passes.answer_logits(model, group))
     return recording
+
+
+def _answer(recording: Recording, logits: Tensor) -> None:
+    answers = recording.group.answers
+    recording.probability = passes.answer_probability(recording.model, logits, answers)
+    recording.rank = passes.rank(logits, answers)
 
 
 class _Recorder(Interception):
@@ -93,7 +105,7 @@ class _Recorder(Interception):
         recording.returned = len(output) if isinstance(output, tuple) else 0
         result = output[0] if recording.returned else output
         recording.entry.append(hidden[self.rows[:, None], positions])
-        recording.exit.append(result if self.masked else result[self.rows[:, None], positions])
+        recording.exit.append(result if self.bidirectional else result[self.rows[:, None], positions])
         return output
 
     def ffn(self, values: Tensor) -> Tensor:

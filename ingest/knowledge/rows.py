@@ -1,4 +1,4 @@
-"""What rows of causal and of masked models have in common."""
+"""What rows of causal and of bidirectional models have in common."""
 
 from __future__ import annotations
 

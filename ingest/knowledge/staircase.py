@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.bidirectional_rows import BidirectionalRows
 from nwh.ingest.knowledge.causal_rows import CausalRows
-from nwh.ingest.knowledge.masked_rows import MaskedRows
 from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.rows import Change
+from nwh.ingest.knowledge.whole_rows import run_whole_rows
 
 _FLOATS = 128 << 20  # kept by the rows of one batch: half a GiB in float32
 
@@ -24,7 +25,11 @@ def batches(recording: Recording, layer: Tensor, gradients: bool) -> Iterator[sl
 
     gradients: whether the rows keep what a backward pass needs.
     """
-    group, (_, tokens, d_model) = recording.group, recording.exit[0].shape
+    group, d_model = recording.group, recording.model.checkpoint.d_model
+    if recording.whole:
+        tokens = (group.input_ids if group.decoder_ids is None else group.decoder_ids).shape[1]
+    else:
+        tokens = recording.exit[0].shape[1]
     block = tokens * (10 * d_model + 4 * recording.ffn[0].shape[1])
     blocks = len(recording.ffn) - layer if gradients else torch.ones_like(layer)
     vocabulary = 3 * group.answers.shape[1] * recording.model.checkpoint.vocab_size
@@ -43,6 +48,8 @@ def run_rows(recording: Recording, prompt: Tensor, layer: Tensor, change: Change
         prompt, then layer.
     change: gives the `ffn` values at the answer position, at the row's own layer and at each one above.
     """
-    kind = MaskedRows if passes.is_masked(recording.model) else CausalRows
+    if recording.whole:
+        return run_whole_rows(recording, prompt, layer, change)
+    kind = BidirectionalRows if passes.is_bidirectional(recording.model) else CausalRows
     with kind(recording, prompt, layer, change):
         return passes.answer_logits_of_rows(recording.model, recording.group)

@@ -41,6 +41,14 @@ def fetch(repository: str, revision: str, filename: str) -> Path | None:
             ) from error
 
 
+def is_cached(repository: str, commit: str) -> bool:
+    """Return whether weights of a repository at a commit are on this machine; the hub is not asked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+    return any(isinstance(try_to_load_from_cache(repository, name, revision=commit), str) for name in names)
+
+
 def exists(repository: str, revision: str, filename: str) -> bool:
     """Return whether a repository has a file, without fetching it; ModelError: no network."""
     from huggingface_hub import HfApi

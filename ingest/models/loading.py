@@ -4,24 +4,31 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from nwh.ingest.models.families import Family, family_of, objective_of
+from nwh.ingest.models.families import Family, description_of, family_of, objective_of
 from nwh.ingest.models.files import commit_of, weight_files
 from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.references import Source, resolve
 from nwh.warehouse.errors import ModelError, UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
+_TOKENIZER = (
+    *("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json"),
+    *("spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model"),
+)
 _HEADS = {"mlm": "AutoModelForMaskedLM", "clm": "AutoModelForCausalLM", "seq2seq": "AutoModelForSeq2SeqLM"}
-# T5 has no table of positions; this is the length it was trained on.
+# Where a configuration says how long a sequence may be; T5 need not, and was trained on 512 tokens.
+_WINDOWS = ("max_position_embeddings", "n_positions", "seq_length")
 _RELATIVE_POSITIONS_WINDOW = 512
+# Names of tensors of a model for text and pictures -> those of its text part alone.
+_TEXT_PART = {r"^(model\.)?language_model\.lm_head\.": "lm_head.", r"^(model\.)?language_model\.(model\.)?": "model."}
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Checkpoint:
     """The values of a `checkpoints` row, in its order (`dataclasses.asdict` makes the row).
 
     revision: commit of a hub repository, null for local files.
+    family_description: JSON of a family that its user described, null for those nwh knows.
     n_parameters: of the base model with its embeddings, without pooler and heads; tied ones count once.
     """
 
@@ -38,6 +46,7 @@ class Checkpoint:
     source: str
     revision: str | None
     family: str
+    family_description: str | None
     objective: str
     n_layers: int
     d_model: int
@@ -54,6 +63,7 @@ class LoadedModel:
     module: the base model, or the model with its language-model head where `load` was asked for it.
     tokenizer: a fast tokenizer that has a pad token and pads on the right.
     window: the most tokens a sequence may have, special tokens included.
+    pickled: whether the weights are from pickles.
     """
 
     module: Any
@@ -63,11 +73,17 @@ class LoadedModel:
     dtype: torch.dtype
     window: int
     checkpoint: Checkpoint
+    pickled: bool = False
 
     @property
     def base(self) -> nn.Module:
         """The model without its head."""
         return self.module.base_model  # type: ignore[no-any-return]
+
+    @cached_property
+    def without_row(self) -> dict[int, str]:
+        """Tokens that the tokenizer knows and the embedding has no row for, by id: none in most models."""
+        return {i: token for token, i in self.tokenizer.get_vocab().items() if i >= self.checkpoint.vocab_size}
 
 
 def load(
@@ -80,6 +96,7 @@ def load(
     dtype: str = "float32",
     allow_pickle: bool = False,
     family: Family | None = None,
+    revision: str | None = None,
 ) -> LoadedModel:
     """Load a checkpoint of a model reference and describe it.
 
@@ -87,24 +104,28 @@ def load(
     device: `auto` takes CUDA, then MPS, then the CPU. dtype: `float32`, `bfloat16` or `float16`.
     allow_pickle: also load pickled weights, through torch's `weights_only`, not safetensors and GGUF only.
     family: how to read an architecture that nwh does not know.
+    revision: commit of a hub repository to take, wherever its branch has moved since.
     UsageError: no such reference, checkpoint, device, dtype or family. ModelError: files that cannot be used.
     """
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
     target = pick_device(device)
     source = resolve(reference, checkpoint, name)
+    if revision and source.is_hub:
+        source = replace(source, revision=revision)
     with _quiet(source):
         if source.gguf_file:
             _need_gguf(source)
         revision = commit_of(source)
         files = weight_files(source, revision, allow_pickle)
         place = _place(source, revision)
-        config, family = _config(source, place, family)
+        config, family, names = _config(source, place, family)
         objective = objective_of(config.architectures, family)
-        module = _module(source, place, config, family, objective if head else None, DTYPES[dtype], files)
+        placed = {**place, "key_mapping": names} if names else place
+        module = _module(source, placed, config, family, objective if head else None, DTYPES[dtype], files)
+        d_ffn, d_model = _neurons(source, family, module.base_model)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
-    down = family.down_of(family.blocks_of(module.base_model)[0])
     row = Checkpoint(
         model=source.model,
         checkpoint=source.checkpoint,
@@ -112,15 +133,17 @@ def load(
         source=source.source,
         revision=revision,
         family=family.name,
+        family_description=description_of(family),
         objective=objective,
         n_layers=len(family.blocks_of(module.base_model)),
-        d_model=_widths(down)[1],
-        d_ffn=_widths(down)[0],
+        d_model=d_model,
+        d_ffn=d_ffn,
         vocab_size=module.get_input_embeddings().num_embeddings,
         n_parameters=_n_parameters(module),
         weights_sha256=weights_sha256(files),
     )
-    return LoadedModel(module, tokenizer, family, target, DTYPES[dtype], _window(config, family, tokenizer), row)
+    window, pickled = _window(config, family, tokenizer), files[0].suffix not in (".safetensors", ".gguf")
+    return LoadedModel(module, tokenizer, family, target, DTYPES[dtype], window, row, pickled)
 
 
 def pick_device(device: str) -> torch.device:
@@ -147,9 +170,11 @@ def _place(source: Source, revision: str | None) -> dict[str, Any]:
     return {**place, "revision": revision} if revision else place
 
 
-def _config(source: Source, place: dict[str, Any], family: Family | None) -> tuple[Any, Family]:
+def _config(source: Source, place: dict[str, Any], family: Family | None) -> tuple[Any, Family, dict[str, str]]:
+    """Return configuration and family, and how the text part's tensors are called where a model has other parts."""
     from transformers import AutoConfig, PreTrainedConfig
 
+    names: dict[str, str] = {}
     with _explained(source, "configuration"):
         if source.gguf_file:
             config = AutoConfig.from_pretrained(**place)
@@ -157,11 +182,22 @@ def _config(source: Source, place: dict[str, Any], family: Family | None) -> tup
         else:
             # The family first: a model type that transformers does not know either gets the same message.
             values, _ = PreTrainedConfig.get_config_dict(**place)
-            family = family or family_of(values.get("model_type", "(none in config.json)"))
+            text = values.get("text_config")
+            if family is None and not text:
+                family = family_of(values.get("model_type", "(none in config.json)"), values)
             config = AutoConfig.from_pretrained(**place)
-    # Chunks would reach the down projection one after the other; all at once is the same computation.
+            if family is None:
+                whole, config = config, config.text_config
+                family, names = family_of(config.model_type, text), _TEXT_PART
+                # The whole model's says whether the head is the embedding; where a head is stored, it is not.
+                config.tie_word_embeddings = whole.tie_word_embeddings
+                heads = whole.architectures or ()
+                config.architectures = [name.replace("ForConditionalGeneration", "ForCausalLM") for name in heads]
+    # These would have the down projection run in parts (BLOOM: around its module), ModernBERT's compiled: hooks would
+    # not see it whole. All at once is the same computation.
     config.chunk_size_feed_forward = 0
-    return config, family
+    config.slow_but_exact = config.reference_compile = False
+    return config, family, names
 
 
 def _module(
@@ -175,6 +211,8 @@ def _module(
 ) -> Any:
     import transformers
 
+    if objective and family.objective == "encoder":
+        raise ModelError(f"of {config.model_type} the encoder alone is read: name a model whose head predicts words")
     if objective == "encoder":
         raise ModelError(f"{source} has no language-model head ({config.architectures}): name one that has")
     auto = getattr(transformers, _HEADS[objective] if objective else "AutoModel")
@@ -225,11 +263,32 @@ def _need_gguf(source: Source) -> None:
         raise ModelError(f"{source.gguf_file} needs the GGUF reader: pip install nwh[gguf]") from error
 
 
-def _widths(down: Any) -> tuple[int, int]:
+def _neurons(source: Source, family: Family, base: nn.Module) -> tuple[int, int]:
+    """Return (d_ffn, d_model) of all blocks; ModelError where they are not one dense layer of one width each."""
+    blocks = family.blocks_of(base)
+    if any(name.rpartition(".")[2] == "experts" for block in blocks for name, _ in block.named_modules()):
+        raise ModelError(
+            f"the blocks of {source} are mixtures of experts: tokens meet different feed-forward layers, and nwh reads "
+            "the neurons that all tokens meet; name a dense model"
+        )
+    widths = {_widths(family, family.down_of(block)) for block in blocks}
+    if len(widths) != 1:
+        sizes = " and ".join(f"{size:,}" for size in sorted({d_ffn for d_ffn, _ in widths})) or "no"
+        raise ModelError(
+            f"the feed-forward layers of {source} have {sizes} neurons, some more than others: nwh keeps models whose "
+            "layers all have as many"
+        )
+    return widths.pop()
+
+
+def _widths(family: Family, down: Any) -> tuple[int, int]:
     """Return (d_ffn, d_model) of a down projection."""
     if hasattr(down, "in_features"):
         return down.in_features, down.out_features
-    return tuple(down.weight.shape)  # GPT-2's Conv1D keeps its weight as [in, out]
+    weight = getattr(down, "weight", None)
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
+        raise UsageError(f"family {family.name} says {family.down!r}, but a {type(down).__name__} projects nothing")
+    return weight.shape[0], weight.shape[1]  # GPT-2's Conv1D keeps its weight as [in, out]
 
 
 def _n_parameters(module: Any) -> int:
@@ -240,7 +299,8 @@ def _n_parameters(module: Any) -> int:
 
 
 def _window(config: Any, family: Family, tokenizer: Any) -> int:
-    positions: int = getattr(config, "max_position_embeddings", _RELATIVE_POSITIONS_WINDOW)
+    said = (getattr(config, name, None) for name in _WINDOWS)
+    positions = next((n for n in said if isinstance(n, int)), _RELATIVE_POSITIONS_WINDOW)
     if family.positions_after_padding:
         positions -= config.pad_token_id + 1
     # A tokenizer that knows no limit says 1e30.

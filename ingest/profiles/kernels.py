@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from nwh.ingest.compiling import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -22,7 +23,7 @@ EXACT_SUPPORTS = 32
 """Supports whose exact p is remembered; a higher one where less than one is expected has a p of almost nothing."""
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def tested_items(
     members: Longs,
     starts: Longs,
@@ -95,7 +96,7 @@ def tested_items(
     return found, support, g2[:kept].copy(), p[:kept].copy(), q[:kept].copy(), size
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def log_likelihood_ratio(support: Count, k: Count, corpus_support: Count, n: Count) -> float:
     """Return Dunning's G2 of a set of k of n sentences against the others, with against without an item."""
     total = 0.0
@@ -106,7 +107,7 @@ def log_likelihood_ratio(support: Count, k: Count, corpus_support: Count, n: Cou
     return max(0.0, 2 * total)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def at_least(support: Count, k: Count, corpus_support: Count, n: Count) -> float:
     """Return the chance that k of n sentences drawn at random have at least `support` of the `corpus_support`.
 
@@ -122,12 +123,12 @@ def at_least(support: Count, k: Count, corpus_support: Count, n: Count) -> float
     return min(1.0, total)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _log_choose(n: Count, k: Count) -> float:
     return math.lgamma(n + 1.0) - math.lgamma(k + 1.0) - math.lgamma(n - k + 1.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def sums(members: NDArray[np.int64], bounds: Longs, amounts: NDArray[np.int32]) -> Longs:
     """Return the sums of amounts, [sentences, F], over sets of sentences, [sets, F].
 

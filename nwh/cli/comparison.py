@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,8 +12,10 @@ from nwh.cli.options import (
     CorpusOption,
     DeviceOption,
     DtypeOption,
+    FamilyOption,
     ModelOption,
     PickleOption,
+    family_option,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_checkpoint
@@ -48,6 +50,7 @@ def fine_tune(
     ] = None,
     device: DeviceOption = "auto",
     allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
 ) -> None:
     """Train a classifier (the model, dropout, one linear layer) on a corpus's metadata; keep it as a model folder.
 
@@ -63,7 +66,7 @@ def fine_tune(
     settings = FineTuneSettings(
         label, split, epochs, learning_rate, dropout, batch_size, max_tokens, min_documents, seed
     )
-    loaded = load(model, checkpoint, device=device, allow_pickle=allow_pickle)
+    loaded = load(model, checkpoint, device=device, allow_pickle=allow_pickle, family=family_option(family))
     fine_tune(warehouse, loaded, corpus, as_name, settings, out=out, progress=state.progress)
 
 
@@ -82,6 +85,7 @@ def distances(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
     allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Measure how far sentences' hidden activations move from one checkpoint to another: in all, by layer, by neuron.
@@ -97,8 +101,14 @@ def distances(
     warehouse = state.open()
     settings = DistanceSettings(split, sentences, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
+    options: dict[str, Any] = {
+        "device": device,
+        "dtype": dtype,
+        "allow_pickle": allow_pickle,
+        "family": family_option(family),
+    }
     first, second = (
-        load(*split_checkpoint(reference), name=name, device=device, dtype=dtype, allow_pickle=allow_pickle)
+        load(*split_checkpoint(reference), name=name, **options)
         for reference, name in ((before, before_as), (after, after_as))
     )
     ingest_distances(warehouse, first, second, corpora, settings, again=again, progress=state.progress)

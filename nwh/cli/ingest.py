@@ -15,8 +15,10 @@ from nwh.cli.options import (
     CorpusOption,
     DeviceOption,
     DtypeOption,
+    FamilyOption,
     ModelOption,
     PickleOption,
+    family_option,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.errors import UsageError
@@ -85,6 +87,7 @@ def activations(
     dtype: DtypeOption = "float32",
     as_name: AsOption = None,
     allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Run a model over corpora: top and bottom sentences, statistics and a sample for every neuron.
@@ -101,7 +104,13 @@ def activations(
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
+    options = {
+        "name": as_name,
+        "device": device,
+        "dtype": dtype,
+        "allow_pickle": allow_pickle,
+        "family": family_option(family),
+    }
     for_each_checkpoint(
         lambda loaded: ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress),
         model,

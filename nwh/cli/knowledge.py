@@ -18,8 +18,10 @@ from nwh.cli.options import (
     DatasetOption,
     DeviceOption,
     DtypeOption,
+    FamilyOption,
     ModelOption,
     PickleOption,
+    family_option,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.errors import UsageError
@@ -88,6 +90,7 @@ def attributions(
     dtype: DtypeOption = "float32",
     as_name: AsOption = None,
     allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
     again: AgainOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="List the concepts that are left out.")] = False,
 ) -> None:
@@ -118,7 +121,14 @@ def attributions(
         return
     warehouse = state.open()
     settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)), min_probability)
-    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
+    options = {
+        "name": as_name,
+        "device": device,
+        "dtype": dtype,
+        "allow_pickle": allow_pickle,
+        "family": family_option(family),
+        "head": True,
+    }
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
             warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress
@@ -144,6 +154,7 @@ def interventions(
     dtype: DtypeOption = "float32",
     as_name: AsOption = None,
     allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Change each concept's contributing neurons, and as many random ones, and see what becomes of the answers.
@@ -156,7 +167,14 @@ def interventions(
     state = state_of(context)
     warehouse = state.open()
     settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
-    options = {"name": as_name, "device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True}
+    options = {
+        "name": as_name,
+        "device": device,
+        "dtype": dtype,
+        "allow_pickle": allow_pickle,
+        "family": family_option(family),
+        "head": True,
+    }
     for_each_checkpoint(
         lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
         model,

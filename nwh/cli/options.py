@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from nwh.ingest.models import Family
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -17,4 +21,15 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cu
 DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Name of the model in relations.")]
 PickleOption = Annotated[bool, typer.Option("--allow-pickle", help="Load pickled weights too, through weights_only.")]
+FamilyOption = Annotated[
+    Path | None,
+    typer.Option("--family", help="TOML file that says where the blocks are of a model that nwh does not know."),
+]
 AgainOption = Annotated[bool, typer.Option("--again", help="Repeat what is stored already.")]
+
+
+def family_option(path: Path | None) -> Family | None:
+    """Return the family that `--family` describes, null where it is not given."""
+    from nwh.ingest.models.families import family_from
+
+    return None if path is None else family_from(path)

@@ -110,7 +110,7 @@ def tokens(
     from nwh.warehouse import output
     from nwh.warehouse.neurons import parse_neuron
 
-    found = token_activations(state_of(context).open(), parse_neuron(name), [text])[0]
+    found = token_activations(state_of(context).open(), parse_neuron(name), [text], download=True)[0]
     rows = [(i, token, value) for i, (token, value) in enumerate(zip(found.tokens, found.activations, strict=True))]
     output.write_rows(["position", "token", "activation"], rows, format, sys.stdout.buffer)
 

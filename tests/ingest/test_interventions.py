@@ -195,6 +195,27 @@ def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, mode
     assert warehouse.sql(polarities).fetchall() == [(["negative", "positive"], least)]
 
 
+def test_negative_prompts_are_the_same_wherever_two_checkpoints_know_them(warehouse, models):
+    """The lists of prompts that they know differ; those drawn must not depend on the others in the list."""
+    model = models["masked"]
+    found = warehouse.sql("select prompt_id, probability from prompt_scores order by 2").fetchall()
+    least = found[len(found) // 3][1]
+    known = {prompt_id for prompt_id, probability in found if probability >= least}
+    drawn = []
+    for min_probability in (0.0, least):
+        settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=min_probability)
+        ingest_attributions(warehouse, model, "cities", settings)
+        ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), 0.3, 0.5, 3))
+        rows = warehouse.sql(
+            "select concept, list(distinct prompt_id) from interventions where polarity = 'negative' group by concept"
+        ).fetchall()
+        drawn.append({concept: set(ids) for concept, ids in rows})
+    assert drawn[0].keys() == drawn[1].keys()
+    both = [(drawn[0][concept], drawn[1][concept]) for concept in drawn[0]]
+    assert all(of_all & known <= of_known <= known for of_all, of_known in both)
+    assert any(of_all != of_known for of_all, of_known in both)
+
+
 def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(empty, tmp_path, models, monkeypatch):
     add(empty, tmp_path, models["masked"], concepts=("rome",))
     monkeypatch.setattr(

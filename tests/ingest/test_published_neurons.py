@@ -34,7 +34,14 @@ def rows(warehouse):
 def add_checkpoint(warehouse, n_layers=12, d_ffn=3072):
     names = {"model": "bert-base-uncased", "checkpoint": "main"}
     row = {"step": None, "source": "x", "revision": None, "family": "bert", "objective": "mlm", "n_layers": n_layers}
-    row |= {"d_model": 768, "d_ffn": d_ffn, "vocab_size": 9, "n_parameters": 9, "weights_sha256": "x"}
+    row |= {
+        "d_model": 768,
+        "d_ffn": d_ffn,
+        "vocab_size": 9,
+        "n_parameters": 9,
+        "weights_sha256": "x",
+        "family_description": None,
+    }
     with warehouse.run("test", names, {}) as run:
         run.write("checkpoints", names, {name: [value] for name, value in row.items()})
 

@@ -198,4 +198,7 @@ def _places(site):
 def _described():
     values = {"step": None, "source": "here", "revision": None, "family": "bert", "objective": "mlm"}
     values |= {"n_layers": LAYERS, "d_model": WIDTHS["hidden"], "d_ffn": WIDTHS["ffn"], "vocab_size": 50}
-    return {name: [value] for name, value in {**values, "n_parameters": 9, "weights_sha256": "0"}.items()}
+    return {
+        name: [value]
+        for name, value in {**values, "family_description": None, "n_parameters": 9, "weights_sha256": "0"}.items()
+    }

@@ -111,5 +111,12 @@ def columns(names, rows):
 def described(step):
     """Return the one row of a checkpoint."""
     values = {"step": step, "source": "here", "revision": None, "family": "bert", "objective": "mlm"}
-    values |= {"n_layers": LAYERS, "d_model": 4, "d_ffn": WIDTH, "vocab_size": 50, "n_parameters": 9}
+    values |= {
+        "n_layers": LAYERS,
+        "d_model": 4,
+        "d_ffn": WIDTH,
+        "vocab_size": 50,
+        "n_parameters": 9,
+        "family_description": None,
+    }
     return {name: [value] for name, value in {**values, "weights_sha256": "0"}.items()}

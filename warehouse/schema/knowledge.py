@@ -106,7 +106,8 @@ ATTRIBUTION_QUALITY = Relation(
         Column(
             "completeness_error",
             "float",
-            "|sum of the layer's attributions - (P(w) - P(0))|, in probability (tolerance: in the run's settings)",
+            "|sum of the layer's attributions - (P(w) - P(0))|, in probability (tolerance: in the run's settings); P "
+            "at the rule's own points, but of the shortest and longest prompt of 128 by the model's own forward pass",
         ),
     ),
     ("model", "checkpoint", "dataset"),

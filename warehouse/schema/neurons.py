@@ -13,6 +13,13 @@ CHECKPOINTS = Relation(
         Column("source", "text", "reference the model was loaded from"),
         Column("revision", "text", "hub commit or revision, null for local files", True),
         Column("family", "text", "architecture family: `bert`, `gpt-neox`, …"),
+        Column(
+            "family_description",
+            "text",
+            "JSON: the family as --family described it; null for those nwh knows",
+            True,
+            absent="null",
+        ),
         Column("objective", "text", "`mlm`, `clm`, `seq2seq` or `encoder`"),
         Column("n_layers", "integer", "number of blocks"),
         Column("d_model", "integer", "width of site `hidden`"),

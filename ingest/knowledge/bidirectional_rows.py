@@ -1,4 +1,4 @@
-"""Rows of masked models: they carry all tokens, since every token sees the answer position."""
+"""Rows of models whose tokens see later ones: they carry all tokens, since earlier ones see the answer position."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from nwh.ingest.knowledge.recording import Recording, attention
 from nwh.ingest.knowledge.rows import Change, Rows, put
 
+_OF_TOKENS = ("position_embeddings", "position_ids")
+"""What blocks are told of each token, as keyword arguments: [1, tokens, ...], or tuples of such tensors."""
+
 
 class _KeysKnown(Exception):
     """Leaves the last block as soon as its keys and values are known."""
 
 
-class MaskedRows(Rows):
-    """Rows of a masked model; in the last block they leave the answer position alone.
+class BidirectionalRows(Rows):
+    """Rows that carry all tokens; in the last block they leave the answer position alone.
 
     A row that joined one block ago differs from the recording at the answer position alone, and so do its queries,
     keys and values: they are computed there and taken from the recording elsewhere.
@@ -44,7 +47,8 @@ class MaskedRows(Rows):
         self.carried = done
         if last:
             order = torch.cat([rows for rows, _ in done]).argsort()
-            hidden = torch.cat([states for _, states in done])[order]
+            # For each token anew: GPT-2 wants as many as it was given. The head reads one; see `passes`.
+            hidden = torch.cat([states for _, states in done])[order].expand(-1, hidden.shape[1], -1)
         return self.output(hidden)
 
     def _all(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: Tensor) -> Tensor:
@@ -86,4 +90,21 @@ class MaskedRows(Rows):
             self.keys = key, value
             raise _KeysKnown
         keys, values = self.keys or (key, value)
-        return attention(query, keys, values, None, scaling, softcap)
+        bias = self.recording.memories[self.layer][0].bias
+        if bias is not None and self.keys is not None:
+            bias = bias[0][:, self.position[self.rows]].transpose(0, 1)[:, :, None]
+        return attention(query, keys, values, bias, scaling, softcap)
+
+    def placed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Give blocks that compute the answer position alone its rotary embeddings and position ids."""
+        if self.keys is None:
+            return arguments
+        positions = self.position[self.rows]
+
+        def of_answer(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(map(of_answer, value))
+            return value[0, positions][:, None] if isinstance(value, Tensor) else value
+
+        told = {name: of_answer(arguments[name]) for name in _OF_TOKENS if name in arguments}
+        return {**arguments, **told}
