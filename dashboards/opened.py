@@ -75,13 +75,8 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
-<<<<<<< HEAD
-    Thread(target=_load, args=(found,), daemon=True).start()
-=======
-    Thread(target=prepared.prepare, args=(found,), daemon=True).start()
     # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
     Thread(target=import_module, args=("nwh.ingest.text_activations",), daemon=True).start()
->>>>>>> main
     return found
 
 

@@ -24,11 +24,8 @@ from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versi
 from nwh.ingest.chunks import Chunk
 from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
-<<<<<<< HEAD
-from nwh.ingest.profiles.job import ingest_profiles
-=======
 from nwh.ingest.models.tokens import check_texts
->>>>>>> main
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
