@@ -13,6 +13,7 @@
 -- value: the figure; shares and words are those of poles whose sentences do not all tie, and words those of the
 --   annotator whose name comes first, where a corpus has several
 create macro neuron_figures_of(chosen) as table
+-- which kind of figure is chosen is said of `chosen` alone, so that the relations of other kinds are not read
 with lengths as (
     select
         model,
@@ -52,10 +53,20 @@ shares as (
         corpus,
         layer,
         neuron,
-        'share:' || key || '=' || value as figure,
-        share as value
+        share as value,
+        'share:' || key || '=' || value as figure
     from neuron_metadata
-    where pole = 'top' and (chosen is null or 'share:' || key || '=' || value = chosen)
+    where
+        pole = 'top'
+        and (
+            chosen is null
+            or (
+                starts_with(chosen, 'share:')
+                and 'share:' || key || '=' || value = chosen
+                -- the same of the key alone, which rows are sorted by: files of others are passed over
+                and key between substr(chosen, 7, 1) and substr(chosen, 7)
+            )
+        )
 ),
 
 annotators as (
@@ -79,7 +90,19 @@ words_of_classes as (
     from neuron_tag_distribution as tags
     inner join annotators
         on tags.corpus = annotators.corpus and tags.annotator = annotators.annotator
-    where tags.pole = 'top' and (chosen is null or tags.class || 's' = chosen)
+    where
+        tags.pole = 'top'
+        and (
+            chosen is null
+            or (
+                not starts_with(chosen, 'share:')
+                and chosen not in (
+                    'mean_tokens', 'mean_words', 'mean', 'std', 'skewness', 'kurtosis', 'share_positive'
+                )
+                and tags.class = substr(chosen, 1, length(chosen) - 1)
+                and chosen = tags.class || 's'
+            )
+        )
     group by tags.model, tags.checkpoint, tags.site, tags.corpus, tags.layer, tags.neuron, tags.class
 )
 
