@@ -3,11 +3,12 @@
     python -m tests.benchmarks.bench_browser --warehouse DIR [--rounds 3] [--only neuron] [--seed 0]
 
 Starts `nwh dashboard` on a free port and opens every page that has data: each round another neuron, pattern, figure or
-cluster, drawn with a seed. `load` is a fresh document with scripts in the browser's cache; `within` is going to the same page from the SQL page of the open application, as Back does, or
-with the button named. `shown` is when the page's main table, list or chart is there, `all` when the page's script
-has ended, so that the footer is there too, and no skeleton, spinner or chart without marks is left. Times are medians
-of the rounds and are taken by the browser itself, from the start of the navigation or the click: a driver that looks
-from outside adds its own. The first row is an empty Streamlit page, the least that any page takes.
+cluster, drawn with a seed. `load` is a fresh document with scripts in the browser's cache; `within` is going to the
+same page from the SQL page of the open application, as Back does, or with the button named. `shown` is when the page's
+main table, list or chart is there, `all` when the page's script has ended, so that the footer is there too, and no
+skeleton, spinner or chart without marks is left. Times are medians of the rounds and are taken by the browser itself,
+from the start of the navigation or the click: a driver that looks from outside adds its own. The first row is an empty
+Streamlit page, the least that any page takes.
 """
 
 from __future__ import annotations
