@@ -366,7 +366,7 @@ def test_a_result_can_be_a_chart(open_page, warehouse):
 
 def test_examples_are_statements_that_read(open_page, warehouse):
     app = open_page("sql_page", warehouse)
-    press(app, next(label for label in (button.label for button in app.button) if label.startswith("Neurons that")))
+    press(app, sql_page.FINDINGS[0].title)
     assert "class_neurons" in app.query_params["query"]
     assert not app.error
     limited = limited_sql.open_limited(warehouse.storage.uri)

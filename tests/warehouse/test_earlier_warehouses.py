@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -29,20 +30,37 @@ DIFFERENT = {"sentence_words", "corpus_words", "neuron_words", "runs"}
 GONE = {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}
 
 
-@pytest.fixture(params=EARLIER)
-def counts(request):
-    """Return relation or view -> rows, as the version that made the warehouse counted them."""
+@pytest.fixture(scope="module", params=EARLIER)
+def version(request):
+    """Return the name of an earlier version that a warehouse is there of."""
     if not (DATA / f"{request.param}.tar.gz").exists():
         pytest.skip(f"no warehouses/{request.param}.tar.gz in NWH_TEST_DATA ({DATA.parent})")
-    return json.loads((DATA / f"{request.param}.json").read_text())
+    return request.param
 
 
-@pytest.fixture
-def folder(request, counts, tmp_path):
-    with tarfile.open(DATA / f"{request.node.callspec.params['counts']}.tar.gz") as packed:
-        packed.extractall(tmp_path, filter="data")
-    (made,) = (catalog.parent for catalog in tmp_path.glob("*/nwh.duckdb"))
+@pytest.fixture(scope="module")
+def counts(version):
+    """Return relation or view -> rows, as the version that made the warehouse counted them."""
+    return json.loads((DATA / f"{version}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def earlier(version, tmp_path_factory):
+    """Return the folder of the warehouse, which no test writes to."""
+    folder = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(DATA / f"{version}.tar.gz") as packed:
+        packed.extractall(folder, filter="data")
+    (made,) = (catalog.parent for catalog in folder.glob("*/nwh.duckdb"))
     return made
+
+
+@pytest.fixture(scope="module")
+def profiled(earlier, tmp_path_factory):
+    """Return the folder of a copy that `nwh ingest profiles` has been over."""
+    folder = tmp_path_factory.mktemp("profiled") / "warehouse"
+    shutil.copytree(earlier, folder)
+    nwh(folder, "ingest", "profiles")
+    return folder
 
 
 def nwh(folder, *arguments):
@@ -63,40 +81,42 @@ def counted(warehouse, names):
     return {name: warehouse.sql(f"select count(*) from {name}").fetchall()[0][0] for name in names}
 
 
-def test_what_an_earlier_version_stored_is_read_as_it_is(folder, counts):
+def files_of(warehouse, relation):
+    return {uri.removeprefix(warehouse.storage.uri) for uri in warehouse.snapshot.get(relation, ())}
+
+
+def test_what_an_earlier_version_stored_is_read_as_it_is(earlier, counts):
     known = RELATIONS.keys() | {question.name for question in questions() if question.kind == "view"}
     assert counts.keys() - known == GONE
-    warehouse = Warehouse.open(str(folder))
+    warehouse = Warehouse.open(str(earlier))
     there = counts.keys() - GONE - PROFILES - OF_PROFILES - DIFFERENT
     assert counted(warehouse, there) == {name: counts[name] for name in there}
     assert counted(warehouse, ["runs", *PROFILES]) == {"runs": counts["runs"], **dict.fromkeys(PROFILES, 0)}
 
 
-def test_profiles_are_named_as_missing_and_made_of_what_is_there(folder, counts):
-    before = Warehouse.open(str(folder))
+def test_profiles_are_named_as_missing_and_made_of_what_is_there(earlier, profiled, counts):
+    before = Warehouse.open(str(earlier))
     of_model = before.sql("select distinct model, checkpoint, site, corpus from neuron_topk").fetchall()
     annotated = {corpus for (corpus,) in before.sql("select distinct corpus from annotations").fetchall()}
-    missing = status_of(folder)["missing"]
+    missing = status_of(earlier)["missing"]
     assert set(missing.values()) == {"profiles"}
     assert len(missing) == len(of_model) + sum(corpus in annotated for *_, corpus in of_model)
 
-    nwh(folder, "ingest", "profiles")
-    assert "missing" not in status_of(folder)
-    warehouse = Warehouse.open(str(folder))
+    assert "missing" not in status_of(profiled)
+    warehouse = Warehouse.open(str(profiled))
     for name in RELATIONS.keys() - PROFILES - {"runs"}:  # no file of what was there is written anew
-        assert warehouse.snapshot.get(name) == before.snapshot.get(name), name
+        assert files_of(warehouse, name) == files_of(before, name), name
     same = counts.keys() - GONE - DIFFERENT
     assert counted(warehouse, same) == {name: counts[name] for name in same}
     assert counted(warehouse, ["runs"]) == {"runs": counts["runs"] + len(missing)}
-    assert nwh(folder, "verify", "--deep").endswith("0 problems found\n")
+    assert nwh(profiled, "verify", "--deep").endswith("0 problems found\n")
 
-    nwh(folder, "ingest", "profiles")
-    assert Warehouse.open(str(folder)).snapshot == warehouse.snapshot
+    nwh(profiled, "ingest", "profiles")  # they are there
+    assert Warehouse.open(str(profiled)).snapshot == warehouse.snapshot
 
 
-def test_words_differ_by_their_classes_and_least_support_alone(folder, counts):
-    nwh(folder, "ingest", "profiles")
-    warehouse = Warehouse.open(str(folder))
+def test_words_differ_by_their_classes_and_least_support_alone(profiled, counts):
+    warehouse = Warehouse.open(str(profiled))
     found = warehouse.sql(
         "with poles as (select model, checkpoint, site, corpus, layer, neuron, pole, count(*) as k from neuron_topk "
         "group by all having max(activation) > min(activation)), "
