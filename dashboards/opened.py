@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from nwh.dashboards.markup import literal
-from nwh.warehouse import Warehouse, limited_sql, memory, prepared
+from nwh.warehouse import Warehouse, limited_sql, memory
 from nwh.warehouse.storage import Storage
 from nwh.warehouse.tables import Tables
 
@@ -24,10 +24,7 @@ _TIMES = "query_times"
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     st.session_state[_TIMES] = []
-    found = _opened(*_place())
-    if reading := prepared.under_way(found):
-        st.caption(f"Being prepared since the start: {literal(reading)}. Until then first answers take seconds.")
-    return found
+    return _opened(*_place())
 
 
 def limited() -> Warehouse:
@@ -79,7 +76,6 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
-    Thread(target=prepared.prepare, args=(found,), daemon=True).start()
     # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
     Thread(target=import_module, args=("nwh.ingest.text_activations",), daemon=True).start()
     return found

@@ -24,6 +24,7 @@ from nwh.ingest.corpus import corpus_text, drawn_sentences
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.summaries.layer import LayerSummary
 from nwh.warehouse import Warehouse
@@ -78,7 +79,9 @@ def ingest_activations(
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
     jobs = [_Job(warehouse, model, corpus, settings, progress) for corpus in corpora]
-    return [run for job in jobs if (run := job.run(model, aggregate, save_every, again)) is not None]
+    runs = [run for job in jobs if (run := job.run(model, aggregate, save_every, again)) is not None]
+    ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
+    return runs
 
 
 def activations_are_stored(
@@ -91,6 +94,8 @@ def activations_are_stored(
     stored = all(job.is_stored() for job in jobs)
     for job in jobs if stored else ():
         progress.stored(job.unit)
+    if stored:
+        ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return stored
 
 

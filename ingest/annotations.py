@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from nwh.ingest.annotators import Annotate, Annotation, Annotator
 from nwh.ingest.corpus import corpus_text
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import corpus_base
 from nwh.ingest.staged_blocks import StagedBlocks
 from nwh.warehouse import Warehouse
@@ -54,6 +55,7 @@ def ingest_annotations(
     if not again and warehouse.latest_settings("annotations", unit) == described:
         progress.note(annotator.note)
         progress.note(f"{corpus} is annotated by {annotator.name} already; --again repeats it")
+        ingest_profiles(warehouse, corpora=[corpus], progress=progress)
         return None
     starts = range(0, n_sentences, BLOCK)
     workers = min(processes or os.cpu_count() or 1, len(starts))
@@ -80,6 +82,7 @@ def ingest_annotations(
             while under_way:
                 finish()
         _write(run, unit, blocks, len(starts), annotator)
+    ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from nwh.ingest.corpus import corpus_text, stored_corpora
 from nwh.ingest.formats.lines import File, lines, uncompressed
 from nwh.ingest.mining.trees import Tree, clean, read_trees
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.sentences import check_base, corpus_base, normalize
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
@@ -63,6 +64,7 @@ def ingest_trees(
         while block := list(islice(matched, _ROWS)):
             writer.write(_annotation_rows(block))
             bar.advance(len(block))
+    ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 
 

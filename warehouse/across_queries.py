@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nwh.warehouse import figures as figures_of
-from nwh.warehouse.at_hand import METADATA, NEURON_METADATA, metadata_of
-from nwh.warehouse.kept import table
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
-FIGURES = (*figures_of.OF_ACTIVATIONS, *figures_of.OF_LENGTH)
+FIGURES = ("mean", "std", "skewness", "kurtosis", "share_positive", "mean_tokens", "mean_words")
 """Figures that every neuron has: of its activations, and the length of its top sentences."""
-WORD_FIGURES = figures_of.OF_WORDS
+WORD_FIGURES = (
+    "nouns",
+    "verbs",
+    "adjectives",
+    "adverbs",
+    "pronouns",
+    "determiners",
+    "prepositions",
+    "conjunctions",
+    "numbers",
+    "modals",
+    "others",
+)
 """Words of a class per top sentence, over corpora with annotations."""
 PROFILE_ROWS = 40
 """What pages ask of `cluster_profile`."""
@@ -55,32 +64,32 @@ def figures(warehouse: Warehouse, model: str, checkpoint: str, corpus: str) -> A
 
 def figure_values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return a figure of each neuron; low and high are its 1st and 99th percentile over all of them."""
-    place = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus, "figure": figure}
-    query = (
+    return ask(
+        warehouse,
+        f"with {_FIGURES}, "
         "named as (select layer, neuron, value from figures where isfinite(value)), "
         f"limits as ({_LIMITS} from named) "
-        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron"
+        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        corpus=corpus,
+        figure=figure,
     )
-    at_hand = {"figures": figures_of.values(warehouse, *place.values())}
-    return ask(warehouse, f"with {query}", None, (), at_hand).given_by(f"with {_FIGURES}, {query}", place)
 
 
 def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
-    place = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus, "figure": figure}
-    columns = "layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value"
-    values = figures_of.values(warehouse, *place.values())
-    found = ask(
+    return ask(
         warehouse,
-        # the unit, the same in all rows, as numbers: two million of its names would take longer to group than all else
-        "with numbered as (select * replace (0 as model, 0 as checkpoint, 0 as site, 0 as corpus) from figures) "
-        f"select {columns} from dimension_consistency_against('numbered') order by layer_a, layer_b",
-        None,
-        (),
-        {"figures": values},
+        "select layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value "
+        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        corpus=corpus,
+        figure=figure,
     )
-    stored = f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus"
-    return found.given_by(f"select {columns} {stored} order by layer_a, layer_b", place)
 
 
 def sse_curves(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
@@ -144,46 +153,32 @@ def neuron_map_by(
 ) -> Answer:
     """Return the same with a figure of each neuron over a corpus (null without one), and its percentiles 1 and 99."""
     place = {"model": model, "checkpoint": checkpoint, "site": site, "scope": scope, "layer": layer}
-    of_figure = {"corpus": corpus, "figure": figure}
-    query = (
+    return ask(
+        warehouse,
+        f"with {_FIGURES}, "
         "named as (select neuron, value from figures where layer = $layer and isfinite(value)), "
         f"limits as ({_LIMITS} from named) "
         "select layer, neuron, cluster, x, y, value, low, high from neuron_clusters left join named using (neuron) "
-        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron"
+        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron",
+        **place,
+        corpus=corpus,
+        figure=figure,
     )
-    at_hand = {"figures": figures_of.values(warehouse, model, checkpoint, site, corpus, figure)}
-    found = ask(warehouse, f"with {query}", None, (), at_hand, **place)
-    return found.given_by(f"with {_FIGURES}, {query}", place | of_figure)
 
 
 def cluster_profile(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int, cluster: int, limit: int
 ) -> Answer:
-    """Return the patterns and metadata values that tell a cluster's neurons most from the layer's others.
-
-    The first question about a layer takes a while, its other clusters are then at hand.
-    """
-    columns = "rank, kind, pattern, n_with, share, others_share, g2"
-    place = {"model": model, "checkpoint": checkpoint, "site": site, "scope": scope, "layer": layer}
-    unit = {"model": model, "checkpoint": checkpoint, "site": site}
-    of_layer = (
-        f"with metadata as (from {NEURON_METADATA}) "
-        f"select cluster, {columns} from cluster_profile_at(0.05, 1, values_of := 'metadata') "
-        f"where {_OF_MAP} and layer = $layer and rank <= $limit order by cluster, rank"
-    )
-    read = (*METADATA, "neuron_clusters", "neuron_patterns")
-    metadata = metadata_of(warehouse, *({**unit, "corpus": corpus} for corpus in scope.split("+")))
-    clusters_of_layer = table(warehouse, of_layer, {**place, "limit": limit}, read, unit, metadata)
-    found = ask(
+    """Return the patterns and metadata values that tell a cluster's neurons most from the layer's others."""
+    return ask(
         warehouse,
-        f"select {columns} from clusters_of_layer where cluster = $cluster order by rank",
-        None,
-        (),
-        {"clusters_of_layer": clusters_of_layer},
+        f"select rank, kind, pattern, n_with, share, others_share, g2 from cluster_profile where {_OF_MAP} "
+        "and layer = $layer and cluster = $cluster order by rank limit $limit",
+        model=model,
+        checkpoint=checkpoint,
+        site=site,
+        scope=scope,
+        layer=layer,
         cluster=cluster,
-    )
-    return found.given_by(
-        f"select {columns} from cluster_profile where {_OF_MAP} and layer = $layer and cluster = $cluster "
-        "order by rank limit $limit",
-        {**place, "cluster": cluster, "limit": limit},
+        limit=limit,
     )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import output
-from nwh.warehouse.at_hand import corpus_metadata
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.statements import literal, written_out
 from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from nwh.warehouse.neurons import Neuron
 
 _ALL_STORED = 2**31 - 1
@@ -52,10 +49,6 @@ class Answer:
     def first(self, n: int) -> Answer:
         """Return the first n rows."""
         return Answer(self.columns, self.rows[:n], self.sql and f"select * from (\n{self.sql}\n) limit {n}")
-
-    def given_by(self, query: str, params: Mapping[str, Any]) -> Answer:
-        """Return the same rows with the statement that gives them, where they were found another way."""
-        return replace(self, sql=written_out(query, params))
 
 
 @dataclass(frozen=True)
@@ -212,12 +205,11 @@ def metadata(
     return ask(
         warehouse,
         "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
-        "from neuron_metadata_against('metadata_supports', 'corpus_metadata_at_hand') "
-        f"where {_PLACE} and pole = 'top' and lift > $min_lift and q_value <= $max_q "
+        f"from neuron_metadata where {_PLACE} and pole = 'top' and support > 0 "
+        "and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit",
         neuron,
         corpora,
-        {"corpus_metadata_at_hand": corpus_metadata(warehouse, neuron.model, neuron.checkpoint, corpora)},
         limit=limit,
         min_lift=min_lift,
         max_q=max_q,
@@ -229,18 +221,12 @@ def ask(
     query: str,
     neuron: Neuron | None = None,
     corpora: Sequence[str] = (),
-    tables: Mapping[str, pa.Table] | None = None,
     /,
     **params: Any,
 ) -> Answer:
-    """Run a query on a cursor of its own, so that sessions of a server can share a warehouse.
-
-    tables: rows at hand, by the names of the views that have the same: the answer's statement holds without them.
-    """
+    """Run a query on a cursor of its own, so that sessions of a server can share a warehouse."""
     if neuron is not None:
         params |= {**neuron.params, "corpora": list(corpora)}
     with warehouse.cursor() as cursor:
-        for name, table in (tables or {}).items():
-            cursor.register(name, table)
         result = cursor.execute(query, params)
         return Answer(output.columns(result), result.fetchall(), written_out(query, params))

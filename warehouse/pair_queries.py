@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nwh.warehouse.kept import table
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -78,18 +77,17 @@ def layer_distances(warehouse: Warehouse, pair: Pair) -> Answer:
 
 
 def moved_neurons(warehouse: Warehouse, pair: Pair, corpus: str, split: str, k: int) -> Answer:
-    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after.
-
-    The first question about a corpus takes a while, its other sets of sentences are then at hand.
-    """
-    columns = "rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after"
-    macro = "moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k)"
-    place = {**pair.params, "corpus": corpus, "k": k}
-    read = ("neuron_distances", "neuron_patterns")
-    moved = table(warehouse, f"select split, {columns} from {macro}", place, read, {"site": "hidden"})
-    query = "select {} from {} where split = $split order by rank"
-    found = ask(warehouse, query.format(columns, "moved"), None, (), {"moved": moved}, split=split)
-    return found.given_by(query.format(columns, macro), {**place, "split": split})
+    """Return the k hidden neurons that changed most over a set of sentences, with their patterns before and after."""
+    return ask(
+        warehouse,
+        "select rank, layer, neuron, standardised_change, mean_change, std_before, patterns_before, patterns_after "
+        "from moved_neurons($model_before, $checkpoint_before, $model_after, $checkpoint_after, $corpus, $k) "
+        "where split = $split order by rank",
+        **pair.params,
+        corpus=corpus,
+        split=split,
+        k=k,
+    )
 
 
 def match_sets(warehouse: Warehouse, pair: Pair) -> Answer:

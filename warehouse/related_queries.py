@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nwh.warehouse import at_hand
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from nwh.warehouse.at_hand import Sample
     from nwh.warehouse.neurons import Neuron
 
 
 _COLUMNS = ["layer", "neuron", "correlation", "n_sentences"]
-_MORE = 64
-"""Neurons looked at again with full precision, beside those wanted."""
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
@@ -28,45 +21,15 @@ def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int
     Over the sampled sentences of the corpora. One row per neuron with layer, neuron, correlation, n_sentences, as
     `similar_neurons` has them; none where no sentences were sampled or the neuron does not vary.
     """
-    stored = (
+    return ask(
+        warehouse,
         f"select {', '.join(_COLUMNS)} from similar_neurons("
         "$model, $checkpoint, $site, $layer, $neuron, $k, corpora := $corpora) "
-        "order by correlation desc, layer, neuron"
+        "order by correlation desc, layer, neuron",
+        **neuron.params,
+        k=k,
+        corpora=list(corpora),
     )
-    params = neuron.params | {"k": k, "corpora": list(corpora)}
-    sample = at_hand.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
-    if sample is not None:
-        return _most_alike(sample, neuron, corpora, k).given_by(stored, params)
-    return ask(warehouse, stored, **params)
-
-
-def _most_alike(sample: Sample, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
-    import numpy as np
-
-    chosen, spread = sample.chosen(corpora)
-    if not len(chosen) or not spread[neuron.layer, neuron.neuron]:
-        return Answer(_COLUMNS, [])
-    own = _centred(sample.activations[neuron.layer][chosen, neuron.neuron])
-    # all in single precision, then the best again in double; a sentence of another corpus weighs nothing
-    weights = np.zeros(len(sample.activations[0]), np.float32)
-    weights[chosen] = own / np.linalg.norm(own)
-    products = np.stack([weights @ of for of in sample.activations]).astype(np.float64)
-    correlations = np.divide(products, spread, out=np.full_like(products, -np.inf), where=spread > 0)
-    correlations[neuron.layer, neuron.neuron] = -np.inf
-    near = np.argsort(-correlations, axis=None, kind="stable")[: k + _MORE]
-    found = []
-    for layer, other in zip(*np.unravel_index(near, correlations.shape), strict=True):
-        if np.isfinite(correlations[layer, other]):
-            values = _centred(sample.activations[layer][chosen, other])
-            correlation = own @ values / (np.linalg.norm(own) * np.linalg.norm(values))
-            found.append((int(layer), int(other), float(correlation), len(own)))
-    return Answer(_COLUMNS, sorted(found, key=lambda row: (-row[2], *row[:2]))[:k])
-
-
-def _centred(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    exact = values.astype("float64")
-    centred: NDArray[np.float64] = exact - exact.mean()
-    return centred
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> Answer:

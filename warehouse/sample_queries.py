@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nwh.warehouse import at_hand
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -51,9 +50,4 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "lows": [low for low, _ in bounds],
         "highs": [high for _, high in bounds],
     }
-    sample = at_hand.sample(warehouse, neuron.model, neuron.checkpoint, neuron.site)
-    stored, place = f"with own as ({_OWN}), {_DRAWN}", params | neuron.params
-    if sample is None:
-        return ask(warehouse, stored, **place)
-    query = f"with own as (from sampled where list_contains($corpora, corpus)), {_DRAWN}"
-    return ask(warehouse, query, None, (), {"sampled": sample.of(neuron)}, **params).given_by(stored, place)
+    return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)

@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse import at_hand, output
+from nwh.warehouse import output
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.kept import partitions
 from nwh.warehouse.neuron_queries import Answer, Extent, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -71,7 +70,7 @@ class Filters:
 
 def patterns_stored(warehouse: Warehouse) -> list[dict[str, str]]:
     """Return of which kinds, poles, models, checkpoints, sites and scopes patterns are stored."""
-    return partitions(warehouse, "neuron_patterns", {})
+    return warehouse.partitions("neuron_patterns", {})
 
 
 def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
@@ -109,18 +108,12 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
 
 
 def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons most of whose sentences have a metadata value (more than any other of its key).
-
-    The first search reads all top sentences of the filters' models, sites and corpora, see `at_hand`.
-    """
+    """Return the neurons most of whose sentences have a metadata value (more than any other of its key)."""
     where, params = filters.where("corpus", "lift", "q_value")
     return ask(
         warehouse,
         f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "
         f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
-        None,
-        (),
-        {"class_neurons": at_hand.class_neurons(warehouse, filters.units("corpus"))},
         key=key,
         value=value,
         limit=limit,
@@ -144,18 +137,12 @@ def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filter
 
 
 def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first.
-
-    The first search for a class reads much, see `at_hand`.
-    """
+    """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first."""
     where, params = filters.where("scope")
     return ask(
         warehouse,
         f"select {_PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
         f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit",
-        None,
-        (),
-        {"neuron_classes": at_hand.neuron_classes(warehouse, name, filters.units("scope"))},
         limit=limit,
         **{"class": name, **params},
     )

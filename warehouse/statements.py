@@ -7,18 +7,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# What takes long to count is kept while many neurons are asked about: VIEW_against('…_at_hand') has the rows of VIEW.
-_AT_HAND = re.compile(r"(\w+)_against\([^)]*_at_hand'\)")
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 def written_out(query: str, params: Mapping[str, Any]) -> str:
-    """Return a query with the values of its named parameters, and stored views, in their places.
+    """Return a query with the values of its named parameters in their places.
 
     >>> written_out("select $k from t where name = $name", {"k": 3, "name": "it's"})
     "select 3 from t where name = 'it''s'"
     """
-    return _PARAMETER.sub(lambda found: literal(params[found[1]]), _AT_HAND.sub(r"\1", query))
+    return _PARAMETER.sub(lambda found: literal(params[found[1]]), query)
 
 
 def literal(value: Any) -> str:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
-from nwh.warehouse import words
-from nwh.warehouse.kept import partitions
 from nwh.warehouse.neuron_queries import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -42,7 +40,7 @@ def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> 
 
 def annotator_of(warehouse: Warehouse, corpora: Sequence[str]) -> str | None:
     """Return the annotator of most of these corpora; null where none is annotated."""
-    annotated = (unit for corpus in corpora for unit in partitions(warehouse, "annotations", {"corpus": corpus}))
+    annotated = (unit for corpus in corpora for unit in warehouse.partitions("annotations", {"corpus": corpus}))
     names = sorted(unit["annotator"] for unit in annotated)
     return max(names, key=names.count) if names else None
 
@@ -63,18 +61,18 @@ def typical_words(
     Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
     than elsewhere, with a q-value of at most `max_q`.
     """
-    at_hand = words.of_neuron(warehouse, words.WORDS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
-        f"lift, q_value from {words.WORDS.source(at_hand)} where {_OF_CORPORA} and pole = $pole "
-        "and annotator = $annotator and support >= greatest(2, $min_support * k) and lift > 1 and q_value <= $max_q "
+        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "and list_contains($classes, class) and support >= greatest(2, $min_support * k) and lift > 1 "
+        "and q_value <= $max_q "
         "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
         "order by lift desc, support desc, corpus, word",
         neuron,
         corpora,
-        at_hand,
         annotator=annotator,
+        classes=list(CLASSES),
         pole=pole,
         min_support=min_support,
         max_q=max_q,
@@ -120,16 +118,14 @@ def tag_distribution(
     warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
 ) -> Answer:
     """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
-    at_hand = words.of_neuron(warehouse, words.TAGS, neuron, corpora, annotator, pole)
     return ask(
         warehouse,
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
-        f"sum(share) / sum(corpus_share) as lift from {words.TAGS.source(at_hand)} "
+        f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution "
         f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
         "group by corpus, class order by corpus, share desc, class",
         neuron,
         corpora,
-        at_hand,
         annotator=annotator,
         pole=pole,
     )
@@ -139,7 +135,7 @@ def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
     """Return the mean length of a neuron's sentences beside the corpus's, one row per corpus and pole."""
     return ask(
         warehouse,
-        "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_length "
+        "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_profiles "
         f"where {_OF_CORPORA} order by corpus, pole desc",
         neuron,
         corpora,

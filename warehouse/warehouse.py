@@ -128,6 +128,12 @@ class Warehouse:
             found = scanned(hive_partitioning=False, include_file_paths="_path").with_columns(keys)
         return found.select(about.column_names)
 
+    def partitions(self, relation: str, wanted: Mapping[str, str]) -> list[dict[str, str]]:
+        """Return the partitions of a relation that hold rows and have the wanted values, as column -> value."""
+        folders = (self.tables.path_of(relation, uri).split("/")[:-1] for uri in self.snapshot.get(relation, []))
+        units = [dict(folder.split("=", 1) for folder in of_file) for of_file in dict.fromkeys(map(tuple, folders))]
+        return [unit for unit in units if all(unit.get(name, value) == value for name, value in wanted.items())]
+
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
         """Return the settings of the last run of a job on a unit; null where its rows are not stored (any more)."""
         found = self.stored_run(job, unit)

@@ -98,7 +98,8 @@ class RelationWriter:
         encodings, dictionaries = {}, []
         for column in self.relation.columns:
             path = column.name + (".list.element" if column.type.endswith("[]") else "")
-            if encoding := _ENCODING.get(column.type.removesuffix("[]")):
+            encoding = None if column.dictionary else _ENCODING.get(column.type.removesuffix("[]"))
+            if encoding:
                 encodings[path] = encoding
             else:
                 dictionaries.append(path)

@@ -19,7 +19,7 @@ def lengths(subject: Subject) -> Section:
         for corpus in extent.corpora:
             place = (*subject.place(extent.site), corpus, _LENGTH)
             where = f"at {extent.site}, over {corpus}"
-            values = subject.warehouse.ask(across_queries.figure_values, *place)
+            values = across_queries.figure_values(subject.warehouse, *place)
             if not values.rows:
                 content.append(Missing(f"No neuron {where} has a mean length: they are all dead."))
                 continue
@@ -34,7 +34,7 @@ def lengths(subject: Subject) -> Section:
                     [chart],
                 )
             )
-            pairs = subject.warehouse.ask(across_queries.consistency, *place)
+            pairs = across_queries.consistency(subject.warehouse, *place)
             if all(row["correlation"] is None for row in pairs.records):
                 continue
             content.append(
@@ -54,7 +54,7 @@ def diversity(subject: Subject) -> Section:
     """Return the curves of within-cluster sums of squares of each site."""
     content: list[Exhibit | Missing] = []
     for site in ("hidden", "ffn"):
-        curves = subject.warehouse.ask(across_queries.sse_curves, *subject.place(site))
+        curves = across_queries.sse_curves(subject.warehouse, *subject.place(site))
         scopes = dict.fromkeys(row["scope"] for row in curves.records)
         if not scopes:
             continue
@@ -79,7 +79,7 @@ def neuron_maps(subject: Subject) -> Section:
         if (each.model, each.checkpoint) != (subject.model, subject.checkpoint):
             continue
         place = (*subject.place(each.site), each.scope)
-        found = subject.warehouse.ask(report_queries.neuron_map, *place)
+        found = report_queries.neuron_map(subject.warehouse, *place)
         charts = []
         for layer, rows in groupby(found.records, key=lambda row: row["layer"]):
             of_layer = list(rows)
@@ -97,7 +97,7 @@ def neuron_maps(subject: Subject) -> Section:
                 charts,
             )
         )
-        profiles = subject.warehouse.ask(report_queries.cluster_profiles, *place, _PROFILE_ROWS)
+        profiles = report_queries.cluster_profiles(subject.warehouse, *place, _PROFILE_ROWS)
         if profiles.rows:
             content.append(
                 Exhibit(
@@ -115,7 +115,7 @@ def distances(subject: Subject) -> Section:
     """Return how far sentences moved between the checkpoints of each pair that the model is in."""
     content: list[Exhibit | Missing] = []
     for pair in pair_queries.pairs(subject.warehouse):
-        found = subject.warehouse.ask(pair_queries.distances, pair)
+        found = pair_queries.distances(subject.warehouse, pair)
         if subject.model not in (pair.model_before, pair.model_after) or not found.rows:
             continue
         name, between = f"{pair.before}-{pair.after}", f"{pair.before} and {pair.after}"
@@ -128,7 +128,7 @@ def distances(subject: Subject) -> Section:
                 found,
             )
         )
-        by_layer = subject.warehouse.ask(pair_queries.layer_distances, pair)
+        by_layer = pair_queries.layer_distances(subject.warehouse, pair)
         if by_layer.rows:
             content.append(
                 Exhibit(

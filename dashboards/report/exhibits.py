@@ -9,7 +9,7 @@ from typing import Any
 from nwh.warehouse.knowledge_queries import Series
 from nwh.warehouse.neuron_queries import Answer, Extent
 from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.noted import Noted, NotingWarehouse
+from nwh.warehouse.warehouse import Warehouse
 
 SHOWN_ROWS = 30
 
@@ -18,16 +18,23 @@ SHOWN_ROWS = 30
 class Exhibit:
     """A table, or with charts a figure.
 
-    name: of its files. about: one sentence on what it shows, with the source. facts: all its rows, for the CSV file,
-    and the statements that made them. shown: the table to print where it is not the first of these rows.
+    name: of its files. about: one sentence on what it shows, with the source. facts: all its rows, for the CSV file.
+    shown: the table to print where it is not the first of these rows. of: the answers that the facts are taken from,
+    where they are several.
     """
 
     name: str
     title: str
     about: str
-    facts: Noted
+    facts: Answer
     charts: Sequence[Any] = ()
     shown: Answer | None = None
+    of: Sequence[Answer] = ()
+
+    @property
+    def statements(self) -> list[str]:
+        """The SQL that gives the facts."""
+        return list(dict.fromkeys(answer.sql for answer in self.of or [self.facts] if answer.sql))
 
 
 def only(answer: Answer, *names: str) -> Answer:
@@ -60,7 +67,7 @@ class Subject:
     the user asked for, empty for a choice. series: data sets that the model's checkpoints ran prompts of.
     """
 
-    warehouse: NotingWarehouse
+    warehouse: Warehouse
     model: str
     checkpoint: str
     neurons: Sequence[Neuron] = ()

@@ -10,10 +10,10 @@ _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device",
 
 def what_was_run(subject: Subject) -> Section:
     """Return tables of checkpoints, corpora, data sets and runs."""
-    ask, model = subject.warehouse.ask, subject.model
-    checkpoints = ask(report_queries.checkpoints, model)
-    corpora = ask(report_queries.corpora, model, subject.checkpoint)
-    datasets = ask(report_queries.datasets, model)
+    warehouse, model = subject.warehouse, subject.model
+    checkpoints = report_queries.checkpoints(warehouse, model)
+    corpora = report_queries.corpora(warehouse, model, subject.checkpoint)
+    datasets = report_queries.datasets(warehouse, model)
     content: list[Exhibit | Missing] = [
         Exhibit(
             "checkpoints",
@@ -35,7 +35,7 @@ def what_was_run(subject: Subject) -> Section:
     if datasets.rows:
         about = "Prompts whose answer is a concept, and how many checkpoints were asked them (relation prompts)."
         content.append(Exhibit("datasets", f"Prompts that {model} answered", about, datasets))
-    runs = ask(report_queries.runs, model)
+    runs = report_queries.runs(warehouse, model)
     if runs.rows:
         about = (
             "The last run of each job on each unit: k sentences kept per neuron and pole, how tokens are aggregated to "

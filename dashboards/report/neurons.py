@@ -9,7 +9,6 @@ from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import neuron_queries, report_queries
 from nwh.warehouse.neuron_queries import Answer, Extent
 from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.noted import Noted
 from nwh.warehouse.table2 import table2
 
 _NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
@@ -29,7 +28,7 @@ def selective_neurons(subject: Subject) -> Section:
     """Return the neurons of each site that act like classifiers of metadata."""
     content: list[Exhibit | Missing] = []
     for extent in subject.extents:
-        found = subject.warehouse.ask(report_queries.selective_neurons, *subject.place(extent.site), _SELECTIVE)
+        found = report_queries.selective_neurons(subject.warehouse, *subject.place(extent.site), _SELECTIVE)
         if not found.rows:
             content.append(Missing(f"No neuron of {subject.label} at {extent.site} follows metadata of the corpora."))
             continue
@@ -60,12 +59,13 @@ def _chosen(subject: Subject, extent: Extent) -> list[Neuron]:
 
 def _table2(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
     """Return the neurons side by side, one line per part of the table; the file has a row per word, pattern …."""
-    subject.warehouse.taken()
+    answers: list[Answer] = []
     rows: list[tuple[Any, ...]] = []
     lines: dict[str, list[str]] = {}
     for column, neuron in enumerate(chosen):
         parts = table2(subject.warehouse, neuron, extent.corpora, _ITEMS)
         metadata = neuron_queries.metadata(subject.warehouse, neuron, extent.corpora, _ITEMS, min_lift=1, max_q=0.05)
+        answers += [*parts.values(), metadata]
         for item, found in {**parts, "metadata": metadata}.items():
             of_item = [(_short(neuron), item, *_row(record)) for record in found.records]
             rows += of_item
@@ -80,10 +80,11 @@ def _table2(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhib
         f"Neurons {choice}: typical words, sequences, subtrees and metadata of their top sentences, with the share of "
         "these sentences and the lift against the corpus, q at most 0.05; parts of speech as shares of words; mean "
         "length in tokens beside the corpus's (Oba et al. 2021, table 2).",
-        Noted(_COLUMNS, rows, statements=subject.warehouse.taken()),
+        Answer(_COLUMNS, rows),
         shown=Answer(
             ["", *map(_short, chosen)], [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)]
         ),
+        of=answers,
     )
 
 
@@ -110,19 +111,18 @@ def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
 
 
 def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
-    subject.warehouse.taken()
-    rows = [
-        (_short(neuron), *row)
-        for neuron in chosen
-        for row in neuron_queries.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES).rows
+    answers = [
+        neuron_queries.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES) for neuron in chosen
     ]
+    rows = [(_short(neuron), *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
     columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]
     return Exhibit(
         f"sentences-{extent.site}",
         f"Sentences that activate these neurons at {extent.site} most",
         f"The {_SENTENCES} sentences of highest activation of each neuron over {', '.join(extent.corpora)}, exact "
         "(macro top_sentences).",
-        Noted(columns, rows, statements=subject.warehouse.taken()),
+        Answer(columns, rows),
+        of=answers,
     )
 
 

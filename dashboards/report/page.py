@@ -72,7 +72,7 @@ def exhibit(shown: Exhibit, label: str, pictures: Sequence[Picture], links: Sequ
     else:
         content = _table(shown)
     files = ", ".join(f'<a href="{escape(link)}">{escape(link)}</a>' for link in links)
-    statements = ";\n\n".join(shown.facts.statements)
+    statements = ";\n\n".join(shown.statements)
     return (
         f'<figure id="{label.lower().replace(" ", "-")}"><figcaption><b>{escape(label)}. {escape(shown.title)}.</b> '
         f"{escape(shown.about)}</figcaption>\n{content}\n"

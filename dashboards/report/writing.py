@@ -13,7 +13,6 @@ from nwh.warehouse import Warehouse, knowledge_queries, neuron_queries, report_q
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
 from nwh.warehouse.neurons import parse_neuron
-from nwh.warehouse.noted import NotingWarehouse
 from nwh.warehouse.output import Format, write_rows
 from nwh.warehouse.progress import SILENT, Progress
 
@@ -91,7 +90,7 @@ def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ())
             raise UsageError(f"no neuron {neuron}: there are no activations of {model}@{checkpoint} at {neuron.site}")
         extents[neuron.site].check(neuron)
     series = [each for each in knowledge_queries.all_series(warehouse) if each.model == model]
-    return Subject(NotingWarehouse(warehouse), model, checkpoint, found, list(extents.values()), series)
+    return Subject(warehouse, model, checkpoint, found, list(extents.values()), series)
 
 
 def _earlier_files(folder: Path) -> set[str]:

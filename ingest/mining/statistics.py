@@ -55,15 +55,26 @@ def p_value(statistic: ArrayLike, support: ArrayLike, k: ArrayLike, corpus_suppo
 def _exact_where_rare(
     p: Floats, support: NDArray[np.int64], k: NDArray[np.int64], with_all: NDArray[np.int64], n: NDArray[np.int64]
 ) -> Floats:
-    """Return p, replaced by Fisher's exact where the smallest expected count of the table is below 1."""
+    """Return p, replaced by Fisher's exact where the table is rare."""
     result = p.copy()
     for i in range(len(p)):
-        row, column = min(k[i], n[i] - k[i]), min(with_all[i], n[i] - with_all[i])
-        if float(row) * column < n[i]:
-            in_row = support[i] if row == k[i] else with_all[i] - support[i]
-            cell = in_row if column == with_all[i] else row - in_row
-            result[i] = _fisher(cell, row, column, n[i])
+        if is_rare(k[i], with_all[i], n[i]):
+            result[i] = exact_p(support[i], k[i], with_all[i], n[i])
     return result
+
+
+@compiled(nogil=True)
+def is_rare(k: int, with_all: int, n: int) -> bool:
+    """Return whether the smallest expected count of a table is below 1."""
+    return float(min(k, n - k)) * min(with_all, n - with_all) < n
+
+
+@compiled(nogil=True)
+def exact_p(support: int, k: int, with_all: int, n: int) -> float:
+    """Return Fisher's exact p, two-sided, of a rare table."""
+    row, column = min(k, n - k), min(with_all, n - with_all)
+    in_row = support if row == k else with_all - support
+    return _fisher(in_row if column == with_all else row - in_row, row, column, n)
 
 
 @compiled()

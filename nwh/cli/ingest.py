@@ -165,6 +165,28 @@ def annotate(
 
 
 @app.command()
+def profiles(
+    context: typer.Context,
+    model: Annotated[list[str] | None, typer.Option(help="Models as relations name them; all if not given.")] = None,
+    corpus: CorpusOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Write what neurons' top sentences are like: words, tags, metadata, lengths, each against the corpus.
+
+    Activations and annotations end with this; it is for warehouses of an earlier version, where it is missing.
+
+    Example: nwh ingest profiles
+    """
+    from nwh.ingest.profiles.job import ingest_profiles
+
+    state = state_of(context)
+    warehouse = state.open()
+    models, corpora = split_list(model), split_list(corpus)
+    if not ingest_profiles(warehouse, models=models, corpora=corpora, again=again, progress=state.progress):
+        state.progress.note("all profiles are there; --again repeats them")
+
+
+@app.command()
 def patterns(
     context: typer.Context,
     model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],

@@ -27,17 +27,20 @@ def init(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, format: FormatOption = Format.table) -> None:
-    """Show what is running, interrupted, stored, and stale: made of what is not stored any more.
+    """Show what is running, interrupted, missing, stored, and stale: made of what is not stored any more.
 
     Example: nwh status
     """
+    from nwh.ingest.profiles.units import missing_profiles
     from nwh.warehouse import output
+    from nwh.warehouse.runs import unit_name
     from nwh.warehouse.status import stale_units
     from nwh.warehouse.status import status as status_of
 
     state = state_of(context)
     warehouse = state.open()
     names, rows = status_of(warehouse)
+    rows += [("missing", "profiles", unit_name(unit), *[None] * 6) for unit, _ in missing_profiles(warehouse)]
     output.write_rows(names, rows, format, sys.stdout.buffer)
     for line in stale_units(warehouse):
         state.progress.note(line)

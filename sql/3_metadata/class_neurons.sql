@@ -31,4 +31,5 @@ select
     lift,
     g2,
     q_value
-from class_neurons_against('neuron_metadata');
+from neuron_metadata
+where place = 1 and support > 0;

@@ -16,7 +16,6 @@
 -- class_share: lowest share of the top sentences with the metadata value
 -- class_lift: lowest lift of the metadata value
 -- max_q: highest q-value of a word, sequence or metadata value
--- classes: name of a table or view with the columns of class_neurons, which it is unless given
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -35,8 +34,7 @@ create macro neuron_classes_at(
     position_r2 := 0.5,
     class_share := 0.8,
     class_lift := 1.5,
-    max_q := 0.05,
-    classes := 'class_neurons'
+    max_q := 0.05
 ) as table
 with dead as (
     select
@@ -81,25 +79,6 @@ detectors as (
     ) = 1
 ),
 
-sampled as (
-    select
-        sample.model,
-        sample.checkpoint,
-        sample.site,
-        sample.corpus,
-        sample.layer,
-        tokens.n_tokens,
-        unnest(range(len(sample.activations))) as neuron,
-        unnest(sample.activations) as activation
-    from activation_sample as sample
-    inner join sentence_tokens as tokens
-        on
-            sample.sentence_id = tokens.sentence_id
-            and sample.model = tokens.model
-            and sample.checkpoint = tokens.checkpoint
-            and sample.corpus = tokens.corpus
-),
-
 by_length as (
     select
         model,
@@ -110,12 +89,11 @@ by_length as (
         neuron,
         'positional' as class,
         'number of tokens' as evidence,
-        pow(corr(activation, n_tokens), 2) as share,
+        length_r2 as share,
         null::double as lift,
         null::double as q_value
-    from sampled
-    group by model, checkpoint, site, corpus, layer, neuron
-    having stddev_pop(activation) > 0 and stddev_pop(n_tokens) > 0
+    from neuron_profiles
+    where pole = 'top' and length_r2 >= position_r2
 ),
 
 selective as (
@@ -131,7 +109,7 @@ selective as (
         share,
         lift,
         q_value
-    from query_table(classes)
+    from class_neurons
     where pole = 'top' and share >= class_share and lift >= class_lift and q_value <= max_q
     qualify row_number() over (
         partition by model, checkpoint, site, corpus, layer, neuron
@@ -144,6 +122,5 @@ union all
 select * from detectors
 union all
 select * from by_length
-where share >= position_r2
 union all
 select * from selective;

@@ -1,9 +1,9 @@
--- The nouns, verbs and adjectives of every annotated sentence, each once.
+-- The words of every annotated sentence by word class, each once.
 -- grain: sentence x annotator x class x word
 -- sentence_id: the sentence
 -- corpus: its corpus
 -- annotator: what found words and tags
--- class: noun (NN*), verb (VB*) or adjective (JJ*)
+-- class: noun, verb, adjective, adverb … (macro tag_class)
 -- word: the word as it stands
 create view sentence_words as
 select distinct
@@ -12,5 +12,4 @@ select distinct
     annotator,
     class,
     word
-from annotated_words
-where class in ('noun', 'verb', 'adjective');
+from annotated_words;

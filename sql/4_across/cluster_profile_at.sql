@@ -4,7 +4,6 @@
 -- grain: cluster x kind x pattern, per model, checkpoint, site, scope and layer
 -- max_q: highest q-value of the pattern (value) among the neuron's
 -- min_lift: its lift must be above this
--- values_of: name of a table or view with the columns of neuron_metadata
 -- model: short name of the model
 -- checkpoint: label of the checkpoint
 -- site: hidden or ffn
@@ -20,7 +19,7 @@
 -- others_share: share of the layer's other neurons that have it
 -- g2: log-likelihood ratio of the cluster's neurons against the layer's others; a figure to rank by, as neurons of
 --   a layer are not independent of one another
-create macro cluster_profile_at(max_q, min_lift, values_of := 'neuron_metadata') as table
+create macro cluster_profile_at(max_q, min_lift) as table
 -- no expression is named twice below, so that a query for one layer reads that layer's rows only
 with had as (
     select
@@ -56,7 +55,7 @@ with had as (
             clusters.cluster,
             metadata.key || ' = ' || metadata.value as pattern
         from neuron_clusters as clusters
-        inner join query_table(values_of) as metadata
+        inner join neuron_metadata as metadata
             on
                 clusters.model = metadata.model
                 and clusters.checkpoint = metadata.checkpoint

@@ -15,8 +15,7 @@
 -- baseline_std: its standard deviation
 -- p_value: (1 + permutations with at least this correlation, up to rounding) / (1 + permutations); null without one
 create macro dimension_consistency_of(chosen) as table
--- the call below names it
-with figures_of_chosen as materialized ( -- noqa: ST03
+with sized as materialized (
     select
         model,
         checkpoint,
@@ -24,8 +23,38 @@ with figures_of_chosen as materialized ( -- noqa: ST03
         corpus,
         layer,
         neuron,
-        value
+        value,
+        1 + max(neuron) over (partition by model, checkpoint, site, corpus) as width
     from neuron_figures_of(chosen)
+),
+
+-- shifts are unnested, not joined: else the planner pairs all neurons first and looks at their places afterwards
+correlations as (
+    select
+        below.model,
+        below.checkpoint,
+        below.site,
+        below.corpus,
+        below.layer as layer_a,
+        above.layer as layer_b,
+        below.shift,
+        count(*) as n_neurons,
+        nullif(corr(below.value, above.value), 'nan'::double) as correlation
+    from (
+        select
+            sized.*,
+            unnest(range(least(100, sized.width))) as shift
+        from sized
+    ) as below
+    inner join sized as above
+        on
+            below.model = above.model
+            and below.checkpoint = above.checkpoint
+            and below.site = above.site
+            and below.corpus = above.corpus
+            and below.layer < above.layer
+            and (below.neuron + below.shift * greatest(1, below.width // 100)) % below.width = above.neuron
+    group by below.model, below.checkpoint, below.site, below.corpus, below.layer, above.layer, below.shift
 )
 
 select
@@ -35,9 +64,20 @@ select
     corpus,
     layer_a,
     layer_b,
-    n_neurons,
-    correlation,
-    baseline,
-    baseline_std,
-    p_value
-from dimension_consistency_against('figures_of_chosen');
+    any_value(n_neurons) filter (where shift = 0) as n_neurons,
+    any_value(correlation) filter (where shift = 0) as correlation,
+    avg(correlation) filter (where shift > 0) as baseline,
+    stddev(correlation) filter (where shift > 0) as baseline_std,
+    case
+        when any_value(observed) is not null
+            then (1 + count(*) filter (where shift > 0 and correlation >= observed - 1e-9)) / count(*)
+    end as p_value
+from (
+    select
+        correlations.*,
+        max(correlation) filter (where shift = 0) over (
+            partition by model, checkpoint, site, corpus, layer_a, layer_b
+        ) as observed
+    from correlations
+) as compared
+group by model, checkpoint, site, corpus, layer_a, layer_b;

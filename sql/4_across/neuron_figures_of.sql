@@ -13,6 +13,7 @@
 -- value: the figure; shares and words are those of poles whose sentences do not all tie, and words those of the
 --   annotator whose name comes first, where a corpus has several
 create macro neuron_figures_of(chosen) as table
+-- which kind of figure is chosen is said of `chosen` alone, so that the relations of other kinds are not read
 with lengths as (
     select
         model,
@@ -23,7 +24,7 @@ with lengths as (
         neuron,
         mean_tokens,
         mean_words
-    from neuron_length
+    from neuron_profiles
     where pole = 'top' and (chosen is null or chosen in ('mean_tokens', 'mean_words'))
 ),
 
@@ -44,69 +45,65 @@ statistics as (
     where chosen is null or chosen in ('mean', 'std', 'skewness', 'kurtosis', 'share_positive')
 ),
 
-amounts as (
+shares as (
     select
+        model,
+        checkpoint,
+        site,
         corpus,
-        sentence_id,
-        figure,
-        amount
-    from sentence_amounts(chosen)
-),
-
-offered as (
-    select distinct
-        corpus,
-        figure
-    from amounts
-),
-
-sums as (
-    select
-        topk.model,
-        topk.checkpoint,
-        topk.site,
-        topk.corpus,
-        topk.layer,
-        topk.neuron,
-        amounts.figure,
-        sum(amounts.amount) as amount
-    from neuron_topk as topk
-    inner join amounts
-        on topk.sentence_id = amounts.sentence_id and topk.corpus = amounts.corpus
-    where topk.pole = 'top'
-    group by topk.model, topk.checkpoint, topk.site, topk.corpus, topk.layer, topk.neuron, amounts.figure
-),
-
-per_sentence as (
-    select
-        poles.model,
-        poles.checkpoint,
-        poles.site,
-        poles.corpus,
-        poles.layer,
-        poles.neuron,
-        offered.figure,
-        coalesce(sums.amount, 0) / poles.k as value
-    from neuron_poles as poles
-    inner join offered
-        on poles.corpus = offered.corpus
-    left join sums
-        on
-            poles.model = sums.model
-            and poles.checkpoint = sums.checkpoint
-            and poles.site = sums.site
-            and poles.corpus = sums.corpus
-            and poles.layer = sums.layer
-            and poles.neuron = sums.neuron
-            and offered.figure = sums.figure
+        layer,
+        neuron,
+        share as value,
+        'share:' || key || '=' || value as figure
+    from neuron_metadata
     where
-        poles.pole = 'top'
+        pole = 'top'
         and (
             chosen is null
-            or chosen not in (
-                'mean_tokens', 'mean_words', 'mean', 'std', 'skewness', 'kurtosis', 'share_positive'
+            or (
+                starts_with(chosen, 'share:')
+                and 'share:' || key || '=' || value = chosen
+                -- the same of the key alone, which rows are sorted by: files of others are passed over
+                and key between substr(chosen, 7, 1) and substr(chosen, 7)
             )
         )
+),
+
+annotators as (
+    select
+        corpus,
+        min(annotator) as annotator
+    from neuron_tag_distribution
+    group by corpus
+),
+
+words_of_classes as (
+    select
+        tags.model,
+        tags.checkpoint,
+        tags.site,
+        tags.corpus,
+        tags.layer,
+        tags.neuron,
+        tags.class || 's' as figure,
+        sum(tags.words) / any_value(tags.k) as value
+    from neuron_tag_distribution as tags
+    inner join annotators
+        on tags.corpus = annotators.corpus and tags.annotator = annotators.annotator
+    where
+        tags.pole = 'top'
+        and (
+            chosen is null
+            or (
+                not starts_with(chosen, 'share:')
+                and chosen not in (
+                    'mean_tokens', 'mean_words', 'mean', 'std', 'skewness', 'kurtosis', 'share_positive'
+                )
+                and tags.class = substr(chosen, 1, length(chosen) - 1)
+                and chosen = tags.class || 's'
+            )
+        )
+    group by tags.model, tags.checkpoint, tags.site, tags.corpus, tags.layer, tags.neuron, tags.class
 )
 
 select
@@ -142,4 +139,15 @@ select
     neuron,
     figure,
     value
-from per_sentence;
+from shares
+union all
+select
+    model,
+    checkpoint,
+    site,
+    corpus,
+    layer,
+    neuron,
+    figure,
+    value
+from words_of_classes;

@@ -2,13 +2,13 @@
 
     python -m tests.benchmarks.bench_browser --warehouse DIR [--rounds 3] [--only neuron] [--seed 0]
 
-Starts `nwh dashboard` on a free port, waits until what pages start from is prepared, and opens every page that has
-data: each round another neuron, pattern, figure or cluster, drawn with a seed. `load` is a fresh document with scripts
-in the browser's cache; `within` is going to the same page from the SQL page of the open application, as Back does, or
-with the button named. `shown` is when the page's main table, list or chart is there, `all` when the page's script
-has ended, so that the footer is there too, and no skeleton, spinner or chart without marks is left. Times are medians
-of the rounds and are taken by the browser itself, from the start of the navigation or the click: a driver that looks
-from outside adds its own. The first row is an empty Streamlit page, the least that any page takes.
+Starts `nwh dashboard` on a free port and opens every page that has data: each round another neuron, pattern, figure or
+cluster, drawn with a seed. `load` is a fresh document with scripts in the browser's cache; `within` is going to the
+same page from the SQL page of the open application, as Back does, or with the button named. `shown` is when the page's
+main table, list or chart is there, `all` when the page's script has ended, so that the footer is there too, and no
+skeleton, spinner or chart without marks is left. Times are medians of the rounds and are taken by the browser itself,
+from the start of the navigation or the click: a driver that looks from outside adds its own. The first row is an empty
+Streamlit page, the least that any page takes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ TABLE, CHART = (
     "[data-testid=stVegaLiteChart] :is(svg.marks path, canvas.marks)",
 )
 SENTENCES, TOKENS = ".nwh-sentences li", ".nwh-sentences .nwh-token"
-PREPARING = "Being prepared"
 LONGEST, SETTLED = 90, 0.7  # seconds to wait for a page, and without a change until it is at rest
 EMPTY = "import streamlit as st; st.html('<table><tr><td>1</td></tr></table>')"
 TIMER = """
@@ -218,11 +217,8 @@ def main() -> None:
         base = stack.enter_context(served(options.warehouse, folder / "log"))
         window = Window(stack.enter_context(chromium(folder / "profile")))
         resize(window.chrome, 1280, 1200)
-        began = time.monotonic()
         window.load(base, "h1")  # opens the warehouse
-        while window.load(base, "h1") and PREPARING in window.text():
-            time.sleep(5)
-        print(f"prepared in {time.monotonic() - began:,.0f} s; milliseconds, medians of {options.rounds} rounds\n")
+        print(f"milliseconds, medians of {options.rounds} rounds\n")
         print("| page | load: shown | load: all | within: shown | within: all |\n|---|---:|---:|---:|---:|")
         loads = [window.load(empty, "table") for _ in range(2 + options.rounds)][2:]
         print(

@@ -1,13 +1,12 @@
 """Milliseconds of every question that pages ask, on a warehouse as large as you have.
 
-    python -m tests.benchmarks.bench_pages --warehouse DIR [--repeats 5] [--only search] [--seed 0] [--prepared]
+    python -m tests.benchmarks.bench_pages --warehouse DIR [--repeats 5] [--only search] [--seed 0]
 
 Asks each question `--repeats` times in one process, each time of another neuron, pattern, value or cluster, drawn with
 a seed: `first` is the first call, `warm` the median and `max` the longest of the others, so a warm call is one of
 something new after another was asked about; `processor` is the median time that all threads together spent in it.
 Questions without an argument to vary are repeated as they are. The order is that of pages: home, neuron, search,
-layers, map, comparison, knowledge. What a warehouse lacks is left out. `--prepared`: as pages find it some time after
-their server started, when what many answers start from is at hand.
+layers, map, comparison, knowledge. What a warehouse lacks is left out.
 """
 
 from __future__ import annotations
@@ -25,11 +24,9 @@ from nwh.warehouse import (
     Warehouse,
     across_queries,
     home_queries,
-    kept,
     knowledge_queries,
     neuron_queries,
     pair_queries,
-    prepared,
     related_queries,
     sample_queries,
     search_queries,
@@ -285,16 +282,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", default="", help="questions whose name has this in it")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--prepared", action="store_true", help="make what pages start from before asking")
     options = parser.parse_args()
     began = perf_counter()
     warehouse = Warehouse.open(options.warehouse)
     _ = warehouse.connection
     print(f"opened in {1000 * (perf_counter() - began):,.0f} ms\n")
-    if options.prepared:
-        began = perf_counter()
-        prepared.prepare(warehouse)
-        print(f"prepared in {perf_counter() - began:,.1f} s, {kept.n_bytes() / 2**20:,.0f} MB kept\n")
     print("| question | first, ms | warm, ms | max, ms | processor, ms |\n|---|---:|---:|---:|---:|")
     drawn = Drawn(warehouse, options.repeats, options.seed)
     for name, (first, *warm) in timed(warehouse, (each for each in questions(drawn) if options.only in each[0])):

@@ -173,9 +173,9 @@ def made_of(monkeypatch):
 
     made, offer = [], figures.source
 
-    def noted(*arguments):
+    def offered(*arguments):
         made.append(Figure(*arguments))
         offer(*arguments)
 
-    monkeypatch.setattr(figures, "source", noted)
+    monkeypatch.setattr(figures, "source", offered)
     return made

@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards import opened
-from nwh.warehouse import prepared
 
 
 def script():
@@ -38,19 +37,3 @@ def test_opening_a_warehouse_loads_no_model(home, monkeypatch):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert not loaded
-
-
-def test_what_is_being_prepared_is_said(home, monkeypatch):
-    monkeypatch.setattr(prepared, "under_way", lambda warehouse: "words of corpus `brown`")
-    home.run()
-    assert any(
-        each.value.startswith("Being prepared since the start: `` words of corpus `brown` ``.") for each in home.caption
-    )
-
-
-def test_once_prepared_nothing_is_said(home):
-    home.run()
-    deadline = time.monotonic() + 60
-    while any("Being prepared" in each.value for each in home.run().caption):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

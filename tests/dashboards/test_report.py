@@ -26,8 +26,7 @@ pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-conv
 from nwh.dashboards.report import drawing, neurons, page, write_report
 from nwh.dashboards.report.exhibits import Exhibit, Missing
 from nwh.dashboards.report.writing import subject_of
-from nwh.warehouse.neuron_queries import Extent
-from nwh.warehouse.noted import Noted
+from nwh.warehouse.neuron_queries import Answer, Extent
 from nwh.warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}
@@ -323,7 +322,7 @@ def test_text_from_corpora_stays_text(activations, warehouse):
     assert [row[-1] for row in shown.exhibits[0].rows[1:]] == [row[-1] for row in sentences.facts.rows]
     assert {row[-1] for row in sentences.facts.rows} <= set(HOSTILE)
 
-    facts = Noted(["<i>a", "b"], [(HOSTILE[0], [HOSTILE[2], "x"]), ("<b>", None)], statements=("select '<u>'",))
+    facts = Answer(["<i>a", "b"], [(HOSTILE[0], [HOSTILE[2], "x"]), ("<b>", None)], "select '<u>'")
     shown = Reader(page.exhibit(Exhibit("n", "<em>t", "<s>", facts), "Table 1", [], []))
     assert shown.exhibits[0].rows == [["<i>a", "b"], [HOSTILE[0], f"{HOSTILE[2]}, x"], ["<b>", ""]]
     assert shown.exhibits[0].sql == "select '<u>'"

@@ -6,6 +6,7 @@ from math import sin
 from pathlib import Path
 from random import Random
 
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
 from tests.warehouse.knowledge_rows import columns
 
@@ -88,6 +89,7 @@ class Rows:
                         self._activations(run, {**place, "site": site})
             self._groups(run)
             self._comparison(run)
+        ingest_profiles(made)
         return made
 
     def _text(self, run, corpus, tokens):
@@ -201,6 +203,7 @@ def write_with_sample(folder: Path) -> Warehouse:
             ]
             rows = {"layer": [layer for layer in range(3) for _ in ids], "sentence_id": ids * 3, "activations": values}
             run.write("activation_sample", unit, rows)
+    ingest_profiles(made, again=True)  # positions are known now
     return made
 
 

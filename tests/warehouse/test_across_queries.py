@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from statistics import mean, median
 
 import numpy as np
 import pytest
 
-from nwh.warehouse import Warehouse, across_queries, kept, pair_queries
+from nwh.warehouse import Warehouse, across_queries, pair_queries
 from nwh.warehouse.across_queries import FIGURES, WORD_FIGURES, NeuronMap
 from nwh.warehouse.pair_queries import Pair
 from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, PAIR, SCOPES, SETS, WIDTHS, Rows
@@ -99,27 +98,6 @@ def test_the_profile_of_a_cluster_starts_with_what_sets_it_apart(warehouse):
     others = WIDTHS["hidden"] - WIDTHS["hidden"] // GROUPS
     assert (first["kind"], first["pattern"], first["n_with"]) == ("word", f"{HOSTILE} it", 4)
     assert (first["share"], first["others_share"]) == (1, pytest.approx(1 / others))
-
-
-def test_other_clusters_of_a_layer_are_at_hand(warehouse, monkeypatch):
-    monkeypatch.setattr(kept, "_kept", OrderedDict())
-    made = []
-    for layer, scope in ((0, "news"), (0, "news+tweets"), (1, "news")):
-        for cluster in range(GROUPS):
-            found = across_queries.cluster_profile(warehouse, *BASE, scope, layer, cluster, 7)
-            assert found.rows == warehouse.sql(found.sql).fetchall()
-            made.append((bool(found.rows), len(kept._kept)))
-    assert any(rows for rows, _ in made)
-    assert all(made[i][1] == made[i + 1][1] == made[i + 2][1] for i in (0, 3, 6))
-
-
-def test_a_pair_s_other_sets_of_sentences_are_at_hand(warehouse, monkeypatch):
-    monkeypatch.setattr(kept, "_kept", OrderedDict())
-    for corpus, split in SETS:
-        found = pair_queries.moved_neurons(warehouse, Pair(*PAIR), corpus, split, 3)
-        assert len(found.rows) == 3
-        assert found.rows == warehouse.sql(found.sql).fetchall()
-    assert len(kept._kept) == len({corpus for corpus, _ in SETS}) < len(SETS)
 
 
 def test_distances_of_a_pair(warehouse, rows):

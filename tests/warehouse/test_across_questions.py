@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import product
 
 import numpy as np
 import pytest
 
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
 from nwh.warehouse.questions import questions
 
@@ -93,6 +95,7 @@ def warehouse(tmp_path_factory, activations, words):
                 "activations": [row.tolist() for of_layer in values for row in of_layer.T],
             }
             run.write("activation_sample", unit, sampled)
+    ingest_profiles(made)
     return made
 
 
@@ -255,14 +258,21 @@ def test_a_figure_that_never_differs_has_no_consistency(warehouse):
 def test_one_figure_reads_only_what_it_is_made_of(warehouse):
     def read(figure):
         """Return the relations whose files a query for the figure opens."""
-        (plan,) = warehouse.sql(f"explain (format json) from neuron_figures_of('{figure}')").fetchall()
-        columns = {"neuron_stats": "skewness", "annotations": "tags", "sentence_metadata": "key"}
-        return {relation for relation, column in columns.items() if column in plan[1]}
+        ((_, plan),) = warehouse.sql(f"explain (format json) from neuron_figures_of('{figure}')").fetchall()
+        columns = {"skewness": "neuron_stats", "mean_words": "neuron_profiles"}
+        columns |= {"key": "neuron_metadata", "class": "neuron_tag_distribution"}
+        nodes, found = json.loads(plan), set()
+        while nodes:
+            node = nodes.pop()
+            nodes += node["children"]
+            if node["extra_info"].get("Function") == "READ_PARQUET":
+                found |= {columns.get(name, "") for name in node["extra_info"]["Projections"]}
+        return found - {""}
 
     assert read("skewness") == {"neuron_stats"}
-    assert read("verbs") == {"annotations"}
-    assert read("share:topic=v=1") == {"sentence_metadata"}
-    assert read("mean_tokens") == set()
+    assert read("verbs") == {"neuron_tag_distribution"}
+    assert read("share:topic=v=1") == {"neuron_metadata"}
+    assert read("mean_tokens") == {"neuron_profiles"}
 
 
 def test_headers_describe_what_the_macros_return(warehouse):

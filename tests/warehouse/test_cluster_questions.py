@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
 
 PLACE = {"model": "m", "checkpoint": "1000", "site": "ffn"}
@@ -36,6 +37,7 @@ def warehouse(tmp_path_factory):
             write_patterns(run, kind, pole)
         for corpus in CORPORA:
             write_top_sentences(run, corpus)
+    ingest_profiles(made)
     return made
 
 
@@ -85,6 +87,8 @@ def write_top_sentences(run, corpus):
     place = {name: PLACE[name] for name in ("model", "checkpoint")}
     is_ann = np.arange(N) < K
     keys = {"key": ["author"] * N, "value": np.where(is_ann, "ann", "bob").tolist()}
+    texts = {"doc_id": ["d"] * N, "position": np.arange(N, dtype="i4"), "text": ["x"] * N}
+    run.write("sentences", unit, {"sentence_id": ids, **texts, "n_words": np.full(N, 4, "i4")})
     run.write("sentence_metadata", unit, {"sentence_id": ids, **keys})
     run.write("sentence_tokens", {**place, **unit}, {"sentence_id": ids, "n_tokens": np.full(N, 5, "i4")})
     top = [ids[is_ann] if neuron in ANN[corpus] else ids[::5] for neuron in range(12)]  # every fifth: a fair share

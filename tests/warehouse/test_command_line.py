@@ -153,7 +153,8 @@ def test_export(filled, place):
 
 def test_status_and_verify(filled):
     rows = json.loads(filled("status", "--format", "json").stdout)
-    assert [(row["state"], row["job"]) for row in rows] == [("complete", "corpus"), ("complete", "activations")]
+    jobs = ["corpus", "activations", "profiles", "profiles"]  # of two sites
+    assert [(row["state"], row["job"]) for row in rows] == [("complete", job) for job in jobs]
     assert filled("verify", "--deep").stdout.endswith("0 problems found\n")
 
 

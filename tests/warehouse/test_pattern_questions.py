@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import scipy.optimize
@@ -16,9 +15,8 @@ from nwh.ingest.models import load
 from nwh.ingest.pattern_rows import Rules
 from nwh.ingest.patterns import ingest_patterns
 from nwh.ingest.tree_files import ingest_trees
-from nwh.warehouse import Warehouse, kept, output, table2
+from nwh.warehouse import Warehouse, output, table2
 from nwh.warehouse.neurons import Neuron, describe
-from nwh.warehouse.words import TAGS, of_neuron
 from tests.ingest.trees import write_trees
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
@@ -63,51 +61,62 @@ def test_neuron_words(warehouse, sentences):
         for item in {(CLASS[tag], word) for word, tag in zip(words, tags, strict=True)}:
             in_top[item] += top
             in_all[item] += 1
-    wanted = {item: n for item, n in in_top.items() if n and item[0] in ("noun", "verb", "adjective")}
+    wanted = {item: n for item, n in in_top.items() if n >= 2}  # of all classes; 1 % of k is less than two
+    assert {of for of, _ in wanted} >= {"noun", "verb", "determiner"}
     assert {(row["class"], row["word"]): row["support"] for row in found.iter_rows(named=True)} == wanted
-    for row in found.iter_rows(named=True):
-        a, c, n = row["support"], in_all[row["class"], row["word"]], len(sentences)
-        assert (row["k"], row["corpus_support"], row["n_sentences"]) == (20, c, n)
+    g2, p = {}, {}
+    for item, a in in_top.items():
+        if not a:
+            continue
+        c, n = in_all[item], len(sentences)
         table = [[a, 20 - a], [c - a, n - 20 - c + a]]
         test = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
-        p = test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
-        assert row["g2"] == pytest.approx(test.statistic, abs=1e-9)
-        assert row["p_value"] == pytest.approx(p, rel=1e-6)
-        assert row["lift"] == pytest.approx(a / 20 / (c / n))
-    for (name,), rows in found.group_by("class"):
-        n_tested = sum(of == name for of, _ in in_all)
-        assert set(rows["n_tested"]) == {n_tested}
-        p = rows["p_value"].to_list() + [1] * (n_tested - rows.height)  # those that the neuron's sentences lack
-        assert rows["q_value"].to_list() == pytest.approx(
-            scipy.stats.false_discovery_control(p)[: rows.height].tolist()
-        )
+        g2[item] = test.statistic
+        p[item] = test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
+    for row in found.iter_rows(named=True):
+        item, a, c, n = (row["class"], row["word"]), row["support"], in_all[row["class"], row["word"]], len(sentences)
+        assert (row["k"], row["corpus_support"], row["n_sentences"]) == (20, c, n)
+        assert row["g2"] == pytest.approx(g2[item], rel=1e-6, abs=1e-6)
+        assert row["p_value"] == pytest.approx(p[item], rel=1e-6)
+        assert row["lift"] == pytest.approx(a / 20 / (c / n), rel=1e-6)
+        tested = [other for other in in_all if other[0] == item[0]]  # those that the neuron's sentences lack have p = 1
+        wanted_q = scipy.stats.false_discovery_control([p.get(other, 1) for other in tested])
+        assert row["n_tested"] == len(tested)
+        assert row["q_value"] == pytest.approx(wanted_q[tested.index(item)], rel=1e-6)
 
 
-@pytest.mark.parametrize("size", ["kept", "too many"])
-def test_words_and_tags_at_hand_are_those_of_the_views(warehouse, monkeypatch, size):
-    monkeypatch.setattr(kept, "_kept", OrderedDict())
-    monkeypatch.setattr("nwh.warehouse.words._MOST_SENTENCES", 100 if size == "too many" else 1000)  # two has fewer
-    shares = []
-    for neuron in (NEURON, replace(NEURON, neuron=5)):
-        annotator = table2.annotator_of(warehouse, ["one", "two"])
-        for pole in ("top", "bottom"):
-            typical = partial(table2.typical_words, min_support=0, max_q=1)
-            for question, rest in ((typical, [99]), (table2.tag_distribution, [])):
-                found = question(warehouse, neuron, ["one", "two"], annotator, *rest, pole=pole)
-                rows = [pytest.approx(row) for row in warehouse.sql(found.sql).fetchall()]
-                assert found.rows == rows
-                assert {row[found.columns.index("corpus")] for row in found.rows} == {"one", "two"}
-                shares += [row["share"] for row in found.records]
-    assert 0 in shares  # what a neuron's sentences lack is there
-    assert bool(of_neuron(warehouse, TAGS, NEURON, ["one", "two"], annotator, "top")) == (size == "kept")
+@pytest.mark.parametrize("pole", ["top", "bottom"])
+@pytest.mark.parametrize("neuron", [4, 5])
+def test_parts_of_speech_of_a_neuron_are_counted_by_class_and_corpus(warehouse, neuron, pole):
+    asked = replace(NEURON, neuron=neuron), ["one", "two"], "trees"
+    found = table2.tag_distribution(warehouse, *asked, pole=pole).records
+    counts = {"one": (Counter(), Counter()), "two": (Counter(), Counter())}
+    for corpus, in_pole, tags in warehouse.sql(
+        "select corpus, sentence_id in (select sentence_id from neuron_topk where layer = 1 and neuron = $1 "
+        "and pole = $2), tags from annotations",
+        [neuron, pole],
+    ).fetchall():
+        classes = [CLASS[tag] for tag in tags if tag != "."]
+        counts[corpus][0].update(classes if in_pole else ())
+        counts[corpus][1].update(classes)
+    assert {(row["corpus"], row["class"]) for row in found} == {(of, name) for of in counts for name in counts[of][1]}
+    for row in found:
+        own, whole = counts[row["corpus"]]
+        share, corpus_share = own[row["class"]] / own.total(), whole[row["class"]] / whole.total()
+        wanted = (share, corpus_share, share / corpus_share)
+        assert (row["share"], row["corpus_share"], row["lift"]) == pytest.approx(wanted, rel=1e-5)
+    typical = table2.typical_words(warehouse, *asked, 99, pole=pole, min_support=0, max_q=1)
+    assert {row["corpus"] for row in typical.records} == {"one", "two"}
+    assert {row["class"] for row in typical.records} <= {"noun", "verb", "adjective"}
 
 
 def test_a_dead_neuron_has_no_typical_words(warehouse):
     place = "layer = 2 and neuron = 15"
     assert warehouse.sql(f"select count(*) from neuron_topk where {place}").fetchall() == [(80,)]
-    for view in ("neuron_poles", "neuron_words", "neuron_metadata"):
-        assert warehouse.sql(f"select count(*) from {view} where {place}").fetchall() == [(0,)]
-    found = warehouse.sql("select count(*), min(k), max(k) from neuron_poles").fetchall()
+    for relation in ("neuron_words", "neuron_tag_distribution", "neuron_metadata"):
+        assert warehouse.sql(f"select count(*) from {relation} where {place}").fetchall() == [(0,)]
+    assert warehouse.sql(f"select differ from neuron_profiles where {place}").fetchall() == [(0,)] * 4
+    found = warehouse.sql("select count(*), min(k), max(k) from neuron_profiles where differ = 1").fetchall()
     assert found == [((3 * 16 - 1) * 2 * 2, 20, 20)]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 import polars as pl
 import pytest
@@ -39,14 +37,6 @@ def sample(warehouse):
     return dict(sorted(rows, key=lambda row: (row[1][NEURON.neuron], row[0])))
 
 
-@pytest.fixture(params=["kept", "too large to keep"])
-def size(request, monkeypatch):
-    monkeypatch.setattr("nwh.warehouse.kept._kept", OrderedDict())
-    if request.param != "kept":
-        monkeypatch.setattr("nwh.warehouse.at_hand.MOST_BYTES", 1)
-
-
-@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize("k", [2, 1000])
 def test_sentences_lie_between_the_quantiles_they_are_said_to(warehouse, sample, k):
     found = sample_queries.by_quantile(warehouse, NEURON, BOTH, k).records
@@ -105,7 +95,6 @@ def test_standing_is_within_a_bin_of_the_truth(warehouse, sample):
     assert middle == pytest.approx(0.5, abs=0.1)
 
 
-@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize("corpora", [BOTH, ("two",)])
 def test_similar_neurons_are_those_of_highest_correlation(warehouse, corpora):
     stored = warehouse.scan("activation_sample").filter(pl.col("corpus").is_in(corpora)).sort("sentence_id").collect()

@@ -46,13 +46,6 @@ def test_values_that_look_like_sql_or_parameters_stay_values(connection):
     assert connection.execute(written_out(query, params)).fetchall() == connection.execute(query, params).fetchall()
 
 
-def test_tables_at_hand_become_the_views_that_count_them():
-    query = (
-        "select word from neuron_words_against('word_supports_at_hand', 'corpus_words_at_hand') where layer = $layer"
-    )
-    assert written_out(query, {"layer": 2}) == "select word from neuron_words where layer = 2"
-
-
 @pytest.fixture
 def asked(add_corpus, tmp_path):
     from nwh.warehouse import Warehouse

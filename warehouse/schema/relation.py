@@ -15,6 +15,7 @@ class Column:
     """One column: its DuckDB type, what it holds, whether it may be null.
 
     absent: SQL for its value in files of versions that did not store it yet; empty where all files have it.
+    dictionary: whether its values repeat, so that files hold each once.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Column:
     description: str
     nullable: bool = False
     absent: str = ""
+    dictionary: bool = False
 
 
 @dataclass(frozen=True)

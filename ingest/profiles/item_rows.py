@@ -1,0 +1,93 @@
+"""Which items a neuron's sentences have more often than the corpus: rows of neuron_words and neuron_metadata."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nwh.ingest.profiles import kernels
+from nwh.ingest.profiles.items import Items
+from nwh.ingest.profiles.top import TopSentences
+from nwh.warehouse.schema.profiles import STORED_SHARE
+
+_EXACT_BYTES = 1 << 26
+
+
+def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares: bool = False) -> pa.Table:
+    """Return the rows of a block of poles whose sentences do not all tie, sorted by item, then support."""
+    live = np.flatnonzero(top.differ)
+    n_threads = os.cpu_count() or 1
+    parts = [part for part in np.array_split(live, n_threads) if len(part)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        tested = list(pool.map(lambda part: _tested(top, part, items, n_sentences), parts))
+    pole, item, support, g2, p, q, n_tested = (
+        np.concatenate([of_part[i] for of_part in tested] or [np.zeros(0, np.int64)]) for i in range(7)
+    )
+    # One item's neurons side by side, so that a search for it reads little; equal supports too, and what follows from
+    # a support repeats: files are a third smaller than sorted by neuron.
+    order = np.lexsort((pole, -support, item))
+    pole, item, support, g2, p, q, n_tested = (column[order] for column in (pole, item, support, g2, p, q, n_tested))
+    k, whole = top.k[pole], items.corpus_support[item]
+    columns: dict[str, Any] = {
+        **top.names(pole),
+        **{name: items.names[name].take(pa.array(item)) for name in items.names.column_names},
+        "support": support.astype(np.int32),
+        "k": k.astype(np.int32),
+        "corpus_support": whole.astype(np.int32),
+        "n_sentences": np.full(len(k), n_sentences, np.int32),
+        "lift": (support / k) / (whole / n_sentences),
+        "g2": g2,
+        "p_value": p,
+        "q_value": q,
+        "n_tested": n_tested.astype(np.int32),
+    }
+    if with_shares:
+        columns |= {"share": support / k, "corpus_share": whole / n_sentences}
+        columns |= {"place": _places(pole, items.names["key"].take(pa.array(item)), support, item)}
+    return pa.table(columns)
+
+
+def _places(pole: NDArray[Any], keys: pa.ChunkedArray, support: NDArray[Any], item: NDArray[Any]) -> NDArray[np.int32]:
+    """Return each value's place among those of its key and pole, from 1, by support; ties: in the order of items."""
+    key = keys.combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.lexsort((item, -support, key, pole))
+    same = (np.diff(key[order]) == 0) & (np.diff(pole[order]) == 0)
+    first = np.flatnonzero(np.append([True], ~same)) if len(order) else np.zeros(0, np.int64)
+    place = np.empty(len(order), np.int32)
+    place[order] = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order)))) + 1
+    return place
+
+
+def _tested(top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int) -> tuple[NDArray[Any], ...]:
+    counts = np.zeros(len(items.family), np.int64)
+    n_tested = np.bincount(items.family[items.corpus_support > 0]).astype(np.int64)
+    found: list[tuple[NDArray[Any], ...]] = []
+    exact = np.empty((0, kernels.EXACT_SUPPORTS))
+    for pole in poles.tolist():
+        members = top.members[top.bounds[pole] : top.bounds[pole + 1]]
+        if not len(exact):  # all poles have as many sentences, or nearly
+            rows = min(-(-n_sentences // len(members)) + 1, _EXACT_BYTES // (8 * kernels.EXACT_SUPPORTS))
+            exact, of_k = np.full((rows, kernels.EXACT_SUPPORTS), np.nan), len(members)
+        if len(members) != of_k:
+            exact, of_k = np.full_like(exact, np.nan), len(members)
+        floor = max(2, int(np.ceil(STORED_SHARE * len(members) - 1e-9)))
+        rows_of_pole = kernels.tested_items(
+            members,
+            items.starts,
+            items.items,
+            items.family,
+            n_tested,
+            items.corpus_support,
+            n_sentences,
+            items.always,
+            floor,
+            counts,
+            exact,
+        )
+        found.append((np.full(len(rows_of_pole[0]), pole), *rows_of_pole))
+    return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))

@@ -1,0 +1,168 @@
+"""Job `profiles`: what the top and bottom sentences of every neuron are like, against the corpus.
+
+Reads neuron_topk, activation_sample, sentence_tokens, sentences, sentence_metadata, annotations; writes neuron_profiles
+and neuron_metadata (unit: model, checkpoint, site, corpus), neuron_words and neuron_tag_distribution (and annotator).
+No model runs. `activations`, `annotations` and `corpus` end with it, so that profiles are there wherever they can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nwh.ingest.profiles.item_rows import item_rows
+from nwh.ingest.profiles.items import metadata_items, word_items
+from nwh.ingest.profiles.top import TopSentences, counted_sentences, top_sentences
+from nwh.ingest.profiles.units import missing_profiles, possible_profiles
+from nwh.warehouse import Warehouse
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.runs import Run, Unit
+
+
+def ingest_profiles(
+    warehouse: Warehouse,
+    *,
+    models: Sequence[str] = (),
+    corpora: Sequence[str] = (),
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Write the profiles that are missing or stale; return the runs.
+
+    models, corpora: short names; empty for all. `again` repeats those that are there. An interrupted run starts again
+    at the unit (model, checkpoint, site, corpus, annotator) under way.
+    """
+    units = possible_profiles(warehouse) if again else missing_profiles(warehouse)
+    wanted = [
+        (unit, described)
+        for unit, described in units
+        if (not models or unit["model"] in models) and (not corpora or unit["corpus"] in corpora)
+    ]
+    return [_run(warehouse, unit, described, progress) for unit, described in wanted]
+
+
+def _run(warehouse: Warehouse, unit: Unit, described: dict[str, Any], progress: Progress) -> Run:
+    make = _words if "annotator" in unit else _metadata
+    with warehouse.run("profiles", unit, described, progress=progress) as run:
+        make(warehouse, run, unit, progress)
+    return run
+
+
+# -- metadata and lengths ------------------------------------------------------------------------------------------
+
+
+def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> None:
+    ids, lengths = counted_sentences(warehouse, unit)
+    items = metadata_items(warehouse, unit, ids)
+    means = lengths.mean(axis=0)
+    with run.writer("neuron_profiles", unit) as profiles, run.writer("neuron_metadata", unit) as metadata:
+        for top in _blocks(warehouse, unit, ids, "metadata", progress):
+            totals = top.sums(lengths)
+            metadata.write(item_rows(top, items, len(ids), with_shares=True))
+            profiles.write(
+                {
+                    **top.names(np.arange(len(top.neuron))),
+                    "k": top.k,
+                    "differ": top.differ.astype(np.int16),
+                    "mean_tokens": totals[:, 0] / top.k,
+                    "mean_words": totals[:, 1] / top.k,
+                    "corpus_mean_tokens": np.full(len(top.k), means[0]),
+                    "corpus_mean_words": np.full(len(top.k), means[1]),
+                    "length_r2": pa.array(_length_r2(warehouse, unit, top), pa.float64()),
+                }
+            )
+
+
+def _length_r2(warehouse: Warehouse, unit: Unit, top: TopSentences) -> pa.Array:
+    """Return the squared correlation of activation and number of tokens of each neuron of a block, null without."""
+    where = " and ".join(f"sample.{name} = ${name}" for name in unit)
+    rows = warehouse.sql(
+        "select tokens.n_tokens, sample.activations from activation_sample as sample inner join sentence_tokens as "
+        "tokens using (model, checkpoint, corpus, sentence_id) "
+        f"where {where} and sample.layer = $layer",
+        {**unit, "layer": top.layer},
+    ).to_arrow_table()
+    n = rows.num_rows
+    r2 = np.full(len(top.neuron), np.nan)
+    if n:
+        lengths = rows["n_tokens"].to_numpy().astype(np.float64)
+        flat = pa.concat_arrays(rows["activations"].chunks).flatten().to_numpy(zero_copy_only=False)
+        activations = flat.reshape(n, -1)[:, top.neuron].astype(np.float64)
+        lengths -= lengths.mean()
+        activations -= activations.mean(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r2 = (lengths @ activations) ** 2 / ((lengths @ lengths) * np.einsum("ij,ij->j", activations, activations))
+    return pa.array(r2, mask=~np.isfinite(r2))
+
+
+# -- words and tags ------------------------------------------------------------------------------------------------
+
+
+def _words(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> None:
+    ids, _ = counted_sentences(warehouse, unit)
+    items = word_items(warehouse, unit, ids)
+    tags, amounts = _tags(warehouse, unit, ids)
+    corpus_words = tags["corpus_words"].to_numpy()
+    corpus_share = corpus_words / max(1, corpus_words.sum())
+    with run.writer("neuron_words", unit) as words, run.writer("neuron_tag_distribution", unit) as distribution:
+        for top in _blocks(warehouse, unit, ids, "words", progress):
+            words.write(item_rows(top, items, len(ids)))
+            live = np.flatnonzero(top.differ)
+            totals = top.sums(amounts)[live]
+            all_words = totals.sum(axis=1, keepdims=True)
+            live, totals, all_words = (each[all_words[:, 0] > 0] for each in (live, totals, all_words))
+            shares = totals / all_words
+            own, tag = np.repeat(live, len(corpus_words)), np.tile(np.arange(len(corpus_words)), len(live))
+            distribution.write(
+                {
+                    **top.names(own),
+                    "tag": tags["tag"].take(pa.array(tag)),
+                    "class": tags["class"].take(pa.array(tag)),
+                    "k": top.k[own],
+                    "words": totals.ravel(),
+                    "share": shares.ravel(),
+                    "corpus_words": corpus_words[tag],
+                    "corpus_share": corpus_share[tag],
+                    "lift": (shares / corpus_share).ravel(),
+                }
+            )
+
+
+def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[pa.Table, Any]:
+    """Return the rows of `corpus_tags`, and how often each sentence has each, [sentences, tags]."""
+    place = {name: unit[name] for name in ("model", "checkpoint", "corpus", "annotator")}
+    tags = warehouse.sql(
+        "select tag, tag_class(tag) as class, corpus_words from corpus_tags where model = $model "
+        "and checkpoint = $checkpoint and corpus = $corpus and annotator = $annotator order by tag",
+        place,
+    ).to_arrow_table()
+    code = {tag: i for i, tag in enumerate(tags["tag"].to_pylist())}
+    found = warehouse.sql(
+        "select sentence_id, tag, words::integer as words from sentence_tags "
+        "where corpus = $corpus and annotator = $annotator",
+        {name: unit[name] for name in ("corpus", "annotator")},
+    ).to_arrow_table()
+    rows = np.searchsorted(ids, found["sentence_id"].to_numpy())
+    counted = (rows < len(ids)) & (ids[np.minimum(rows, len(ids) - 1)] == found["sentence_id"].to_numpy())
+    of_tags = found["tag"].combine_chunks().dictionary_encode()
+    columns = np.array([code.get(tag, -1) for tag in of_tags.dictionary.to_pylist()])[of_tags.indices.to_numpy()]
+    amounts = np.zeros((len(ids), len(code)), np.int32)
+    amounts[rows[counted], columns[counted]] = found["words"].to_numpy()[counted]
+    return tags, amounts
+
+
+def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
+    site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
+    sizes = warehouse.sql(
+        "select max(layer) + 1, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "and site = $site and corpus = $corpus",
+        site,
+    ).fetchall()[0]
+    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sizes[0] * sizes[1], "neurons") as bar:
+        for layer in range(sizes[0]):
+            for top in top_sentences(warehouse, site, layer, sizes[1], ids):
+                yield top
+                bar.advance(len(np.unique(top.neuron)))

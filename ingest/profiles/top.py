@@ -1,0 +1,90 @@
+"""The top and bottom sentences of a layer's neurons, as places among the sentences that counted for the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nwh.ingest.profiles import kernels
+from nwh.warehouse import Warehouse
+from nwh.warehouse.runs import Unit
+
+_ROWS = 6_000_000  # of neuron_topk read at a time, at most
+POLES = ("bottom", "top")
+
+
+@dataclass(frozen=True)
+class TopSentences:
+    """Both poles of some neurons of a layer, P in all, sorted by neuron and pole.
+
+    neuron, pole (0: bottom, 1: top), k, differ (false where all sentences tie): [P]. The sentences of pole i are
+    `members[bounds[i]:bounds[i + 1]]`, places in the ids of the sentences that counted.
+    """
+
+    layer: int
+    neuron: NDArray[np.int32]
+    pole: NDArray[np.int8]
+    differ: NDArray[np.bool_]
+    members: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+
+    @property
+    def k(self) -> NDArray[np.int64]:
+        """Sentences of each pole."""
+        return np.diff(self.bounds)
+
+    def sums(self, amounts: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the sums over each pole's sentences, [P, F], of what sentences have, [sentences, F]."""
+        return kernels.sums(self.members, self.bounds, amounts)
+
+    def names(self, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the columns layer, neuron and pole of rows that belong to some poles."""
+        return {
+            "layer": np.full(len(rows), self.layer, np.int16),
+            "neuron": self.neuron[rows],
+            "pole": pa.DictionaryArray.from_arrays(self.pole[rows], pa.array(POLES)),
+        }
+
+
+def counted_sentences(warehouse: Warehouse, unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the ids, ascending, of the sentences that counted, and their numbers of tokens and words, [S, 2]."""
+    found = warehouse.sql(
+        "select tokens.sentence_id, tokens.n_tokens, sentences.n_words from sentence_tokens as tokens "
+        "inner join sentences on tokens.sentence_id = sentences.sentence_id and tokens.corpus = sentences.corpus "
+        "where model = $model and checkpoint = $checkpoint and tokens.corpus = $corpus order by 1",
+        {name: unit[name] for name in ("model", "checkpoint", "corpus")},
+    ).fetchnumpy()
+    return found["sentence_id"], np.stack([found["n_tokens"], found["n_words"]], axis=1).astype(np.int32)
+
+
+def top_sentences(
+    warehouse: Warehouse, unit: Unit, layer: int, n_neurons: int, ids: NDArray[np.int64]
+) -> Iterator[TopSentences]:
+    """Yield the poles of a layer's neurons, some neurons at a time so that memory is bounded."""
+    where = " and ".join(f"{name} = ${name}" for name in unit)
+    k = warehouse.sql(
+        f"select count(*) from neuron_topk where {where} and layer = $layer and neuron = 0", {**unit, "layer": layer}
+    ).fetchall()[0][0]
+    step = max(1, _ROWS // max(1, k))
+    for first in range(0, n_neurons, step):
+        found = warehouse.sql(
+            f"select neuron, (pole = 'top')::tinyint as pole, sentence_id, activation from neuron_topk where {where} "
+            "and layer = $layer and neuron between $first and $last",
+            {**unit, "layer": layer, "first": first, "last": first + step - 1},
+        ).fetchnumpy()
+        neuron, pole, activation = found["neuron"], found["pole"], found["activation"]
+        key = neuron.astype(np.int64) * 2 + pole
+        if (np.diff(key) < 0).any():
+            order = np.argsort(key, kind="stable")
+            key, activation = key[order], activation[order]
+            found["sentence_id"] = found["sentence_id"][order]
+        poles, starts = np.unique(key, return_index=True)
+        bounds = np.append(starts, len(key)).astype(np.int64)
+        differ = np.maximum.reduceat(activation, starts) > np.minimum.reduceat(activation, starts)
+        members = np.searchsorted(ids, found["sentence_id"])
+        yield TopSentences(layer, (poles // 2).astype(np.int32), (poles % 2).astype(np.int8), differ, members, bounds)

@@ -1,0 +1,155 @@
+"""What a neuron's top and bottom sentences are like: made by job `profiles` of other relations, without a model."""
+
+from dataclasses import replace
+
+from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
+
+_POLE = Column("pole", "text", "`top` or `bottom`")
+_K = Column("k", "integer", "sentences of the pole")
+_UNIT = ("model", "checkpoint", "site", "corpus")
+_ANNOTATOR = Column("annotator", "text", "`annotations.annotator` that found words and tags")
+_SUPPORT = Column("support", "integer", "sentences of the pole with it")
+_CORPUS_SUPPORT = Column("corpus_support", "integer", "sentences of the corpus with it, among those that counted")
+_N_SENTENCES = Column("n_sentences", "integer", "sentences of the corpus that counted for the model")
+_LIFT = Column("lift", "double", "(support / k) / (corpus_support / n_sentences)", dictionary=True)
+_G2 = Column(
+    "g2", "double", "log-likelihood ratio of the pole's sentences against the corpus's others", dictionary=True
+)
+_P = Column(
+    "p_value",
+    "double",
+    "of g2, two-sided, chi-square with one degree of freedom; Fisher's exact where a cell's expected count is below 1",
+    dictionary=True,
+)
+# There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
+_OF_WORDS = tuple(replace(column, type="float") for column in (_LIFT, _G2, _P))
+_REFERENCES = (("corpus", "corpora.corpus"), ("model", "checkpoints.model"))
+STORED_SHARE = 0.01
+"""Words and metadata values are stored from this share of the pole's sentences on, and from two sentences."""
+COMMON_VALUES = 50
+"""Of each metadata key: the values that most sentences have, which are stored of every neuron."""
+
+NEURON_PROFILES = Relation(
+    "neuron_profiles",
+    "neuron x pole",
+    (*_UNIT, "layer", "neuron", "pole"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        LAYER,
+        NEURON,
+        _POLE,
+        _K,
+        Column("differ", "smallint", "0 where all sentences of the pole tie (dead there), else 1"),
+        Column("mean_tokens", "double", "mean number of tokens of the pole's sentences, special tokens not counted"),
+        Column("mean_words", "double", "mean number of words of these"),
+        Column("corpus_mean_tokens", "double", "mean number of tokens of the corpus's sentences that counted"),
+        Column("corpus_mean_words", "double", "mean number of words of these"),
+        Column(
+            "length_r2",
+            "double",
+            "squared correlation of the neuron's activation and number of tokens over sampled sentences; null where "
+            "one of both does not vary",
+            True,
+        ),
+    ),
+    _UNIT,
+    references=_REFERENCES,
+)
+
+NEURON_METADATA = Relation(
+    "neuron_metadata",
+    f"neuron x pole x key x value that at least {STORED_SHARE:.0%} of the pole's sentences have, and two; the "
+    f"{COMMON_VALUES} commonest values of each key however few have them; none for a pole whose sentences all tie",
+    (*_UNIT, "layer", "neuron", "pole", "key", "value"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        LAYER,
+        NEURON,
+        _POLE,
+        Column("key", "text", "metadata key"),
+        Column("value", "text", "its value"),
+        _SUPPORT,
+        _K,
+        Column("place", "integer", "of the value among those of its key, from 1, by support; ties: in their order"),
+        Column("share", "double", "support / k", dictionary=True),
+        _CORPUS_SUPPORT,
+        _N_SENTENCES,
+        Column("corpus_share", "double", "corpus_support / n_sentences", dictionary=True),
+        _LIFT,
+        _G2,
+        _P,
+        Column(
+            "q_value",
+            "double",
+            "Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole",
+        ),
+        Column("n_tested", "integer", "how many values these are"),
+    ),
+    _UNIT,
+    references=_REFERENCES,
+    rows_per_group=32_768,
+)
+
+NEURON_WORDS = Relation(
+    "neuron_words",
+    f"neuron x pole x class x word that at least {STORED_SHARE:.0%} of the pole's sentences have, and two; none for a "
+    "pole whose sentences all tie",
+    (*_UNIT, "annotator", "layer", "neuron", "pole", "class", "word"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        _ANNOTATOR,
+        LAYER,
+        NEURON,
+        _POLE,
+        Column("class", "text", "word class of its tag: `noun`, `verb`, `adjective`, … (macro tag_class)"),
+        Column("word", "text", "the word as it stands"),
+        _SUPPORT,
+        _K,
+        _CORPUS_SUPPORT,
+        _N_SENTENCES,
+        *_OF_WORDS,
+        Column("q_value", "float", "Benjamini-Hochberg over all words of the class in the corpus, per neuron and pole"),
+        Column("n_tested", "integer", "how many words these are"),
+    ),
+    (*_UNIT, "annotator"),
+    references=_REFERENCES,
+    rows_per_group=32_768,
+)
+
+NEURON_TAG_DISTRIBUTION = Relation(
+    "neuron_tag_distribution",
+    "neuron x pole x tag of the corpus; none for a pole whose sentences all tie",
+    (*_UNIT, "annotator", "layer", "neuron", "pole", "tag"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        _ANNOTATOR,
+        LAYER,
+        NEURON,
+        _POLE,
+        Column("tag", "text", "Penn part-of-speech tag"),
+        Column("class", "text", "noun, verb, adjective, adverb … (macro tag_class)"),
+        _K,
+        Column("words", "integer", "words of the pole's sentences with the tag"),
+        Column("share", "float", "words / all words of the pole's sentences"),
+        Column(
+            "corpus_words", "bigint", "words of the corpus with the tag, in sentences that counted", dictionary=True
+        ),
+        Column("corpus_share", "double", "corpus_words / all words of these", dictionary=True),
+        Column("lift", "float", "share / corpus_share"),
+    ),
+    (*_UNIT, "annotator"),
+    references=_REFERENCES,
+    rows_per_group=32_768,
+)
