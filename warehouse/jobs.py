@@ -12,17 +12,23 @@ from typing import Any
 class Job:
     """Relations that a job reads and writes.
 
-    Jobs that run a model also write its row of `checkpoints`, which belongs to none of them.
+    follows: whether jobs that it reads from end with it, so that its rows may go where theirs are replaced. Jobs that run a model also write its row of `checkpoints`, which belongs to none of them.
     """
 
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    follows: bool = False
 
 
 JOBS = {
     "corpus": Job((), ("corpora", "sentences", "sentence_metadata")),
     "annotations": Job(("sentences",), ("annotations",)),
     "activations": Job(("sentences",), ("sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample")),
+    "profiles": Job(
+        ("sentences", "sentence_metadata", "sentence_tokens", "neuron_topk", "activation_sample", "annotations"),
+        ("neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"),
+        follows=True,
+    ),
     "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),
     "clusters": Job(("sentences", "neuron_topk", "activation_sample"), ("layer_clusters", "neuron_clusters")),
     "matches": Job(("activation_sample",), ("neuron_matches",)),
@@ -67,6 +73,8 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
     """
     unit = {name: value for name, value in settings.items() if isinstance(value, str)}
     words = ["nwh", "ingest", job]
+    if JOBS[job].follows:
+        return shlex.join(words)
     pairs = {"before": ("model_before", "checkpoint_before"), "after": ("model_after", "checkpoint_after")}
     if job == "matches":
         pairs = {"before": ("model", "checkpoint"), "after": ("other_model", "other_checkpoint")}

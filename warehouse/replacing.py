@@ -28,7 +28,7 @@ def refuse_early(stored: Provenance, run: Run) -> None:
     if not replaced:
         return
     after = stored.with_run(run.run_id, run.row, replaced, {place: [f"{run.run_id}-0.parquet"] for place in replaced})
-    if lost := [stale for stale in after.stale() if stale.run_id != run.run_id]:
+    if lost := [stale for stale in after.stale() if stale.run_id != run.run_id and not JOBS[stale.run.job].follows]:
         raise refused(lost)
 
 
@@ -49,12 +49,13 @@ def settle(stored: Provenance, run: Run, again: bool) -> bool:
         )
     before = {each.place for each in stored.stale()}
     lost = [each for each in stale if each.place not in before]
-    if lost and not again:
-        raise refused(lost)
+    asked = [each for each in lost if not JOBS[each.run.job].follows]
+    if asked and not again:
+        raise refused(asked)
     for each in lost:
         run.empty(each.place[0], each.partition)
-    if lost:
-        run.note(f"removed, for they were of {lost[0].of}: {units_of(lost)}")
+    if asked:
+        run.note(f"removed, for they were of {asked[0].of}: {units_of(asked)}")
     return len(lost) == len(stale)
 
 

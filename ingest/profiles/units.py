@@ -7,7 +7,6 @@ from typing import Any
 
 from nwh.ingest.stored import source_run
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
 from nwh.warehouse.runs import Unit
 
 _VERSION = 1
@@ -33,15 +32,10 @@ def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, An
     for model, checkpoint, site, corpus in stored:
         unit = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus}
         of_model = {"model": model, "checkpoint": checkpoint, "corpus": corpus}
-        try:
-            activations = source_run(warehouse, "activations", of_model, site)
-        except UsageError:  # they are of an earlier text: nothing new is made of them
-            continue
-        described = {**unit, "version": _VERSION, "text_sha256": texts.get(corpus), "activations": activations}
+        activations = source_run(warehouse, "activations", of_model, site)
+        described = {**unit, "version": _VERSION, "text_sha256": texts.get(corpus), "sources": [activations]}
         yield unit, described
         for annotator in sorted(annotators.get(corpus, [])):
-            try:
-                source = source_run(warehouse, "annotations", {"corpus": corpus, "annotator": annotator}, site)
-            except UsageError:
-                continue
-            yield {**unit, "annotator": annotator}, {**described, "annotator": annotator, "annotations": source}
+            annotations = source_run(warehouse, "annotations", {"corpus": corpus, "annotator": annotator}, site)
+            of_annotator = {**unit, "annotator": annotator}
+            yield of_annotator, {**described, **of_annotator, "sources": [activations, annotations]}

@@ -15,6 +15,7 @@ import pytest
 
 from nwh.ingest.corpus import ingest_corpus
 from nwh.ingest.documents import Document
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.prompts import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, UsageError
@@ -28,7 +29,8 @@ from tests.conftest import copied
 ACTIVATIONS = ["sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample"]
 OF_ACTIVATIONS = ["neuron_patterns", "layer_clusters", "neuron_clusters", "neuron_matches"]
 DISTANCES = ["checkpoint_distances", "layer_distances", "neuron_distances"]
-OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES]
+PROFILES = ["neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"]
+OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES, *PROFILES]
 OF_PROMPTS = ["prompt_scores", "attributions", "attribution_quality", "interventions"]
 MADE_OF_NOTHING_STORED = ["runs", "checkpoints", "corpora", "sentences", "sentence_metadata", "prompts", "concepts"]
 MADE_OF_NOTHING_STORED += ["published_neurons"]
@@ -50,6 +52,7 @@ def stored(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("earlier")
     with tarfile.open(data / "warehouses" / "at-ab9a749.tar.gz") as archive:
         archive.extractall(folder, filter="data")
+    ingest_profiles(Warehouse.open(folder / "old-house"))
     return folder / "old-house"
 
 
