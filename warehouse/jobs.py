@@ -12,7 +12,8 @@ from typing import Any
 class Job:
     """Relations that a job reads and writes.
 
-    follows: whether jobs that it reads from end with it, so that its rows may go where theirs are replaced. Jobs that run a model also write its row of `checkpoints`, which belongs to none of them.
+    follows: whether jobs that it reads from end with it, so that its rows may go where theirs are replaced. Jobs that
+    run a model also write its row of `checkpoints`, which belongs to none of them.
     """
 
     reads: tuple[str, ...]

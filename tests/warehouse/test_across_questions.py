@@ -282,7 +282,7 @@ def test_headers_describe_what_the_macros_return(warehouse):
         "neuron_overlap_weights": "9, 0.9",
         "overlapping_neurons": "'m', '1000', 'ffn', 0, 0, 9",
         "overlapping_neurons_at": "'m', '1000', 'ffn', 0, 0, 9, 0.9",
-        "similar_neurons": "'m', '1000', 'ffn', 0, 0, 9",
+        "similar_neurons": "'m', '1000', 'ffn', 0, 0, 9, null",
         "neuron_figures_of": "'mean'",
     }
     described = {question.name: [name for name, _ in question.columns] for question in questions()}

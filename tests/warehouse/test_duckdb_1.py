@@ -19,13 +19,9 @@ PAIR = ", ".join(f"'{name}'" for name in across_rows.PAIR)
 NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
-    "chi_square_p": "3.5",
-    "class_neurons_against": "'neuron_metadata'",
     "cluster_profile_at": "0.05, 1.5",
     "correlation_p": "0.5, 12",
-    "dimension_consistency_against": "'neuron_figures'",
     "dimension_consistency_of": "'mean'",
-    "erfc_series": "0.7, 0.3",
     "knowledge_neuron_persistence_at": "'last', 0.2, 0.5",
     "knowledge_neuron_stability_at": "'last', 0.2, 0.5",
     "knowledge_neurons_at": "0.3, 0.5",
@@ -41,7 +37,6 @@ CALLS = {
     "overlapping_neurons_at": f"{NEURON.format(0, 0)}, 3, 0.9",
     "pattern_neurons": "'word', 'it'",
     "rank_biased_overlap": "2, 4, 0.9, 0.5, 0.25",
-    "sentence_amounts": "'length'",
     "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "tag_class": "'NNS'",
     "top_sentences": "['news', 'tweets'], 3",
