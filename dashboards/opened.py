@@ -16,7 +16,7 @@ from nwh.warehouse.storage import Storage
 from nwh.warehouse.tables import Tables
 
 T = TypeVar("T")
-memory.divide_among(3)  # what pages ask, what users ask, and what is prepared
+memory.divide_among(2)  # what pages ask, and what users ask
 _TIMES = "query_times"
 """Session state: (question, seconds that the page waited for it) of the page under way."""
 

@@ -14,7 +14,7 @@ from nwh.warehouse.runs import Run
 
 
 def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> bool:
-    """Return whether a checkpoint is stored, with these weights.
+    """Return whether a checkpoint is stored, with these weights and blocks.
 
     UsageError for names that are not allowed, or that are stored and stand for other weights or blocks.
     """
@@ -30,6 +30,8 @@ def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> b
             f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
             f"{row.source}: store these under another name with --as"
         )
+    if stored and isinstance(model, KnownModel) and row.family_description is None:
+        return stored[0][2] is None  # else loading says that a family is needed
     if stored and stored[0][2] != row.family_description:
         raise UsageError(
             f"{row.model}@{row.checkpoint} is stored already, and another family says where its blocks are: use the "

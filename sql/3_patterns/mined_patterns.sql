@@ -48,9 +48,9 @@ select
     p_value,
     q_value,
     mined_support,
-    if(mined_k is null, lift::float, mined_lift) as mined_lift,
-    if(mined_k is null, g2::float, mined_g2) as mined_g2,
-    if(mined_k is null, q_value::float, mined_q_value) as mined_q_value,
-    if(mined_k is not null, heldout_auroc, null) as heldout_auroc
+    case when mined_k is null then lift::float else mined_lift end as mined_lift,
+    case when mined_k is null then g2::float else mined_g2 end as mined_g2,
+    case when mined_k is null then q_value::float else mined_q_value end as mined_q_value,
+    case when mined_k is not null then heldout_auroc end as heldout_auroc
 from neuron_patterns
 where mined_k is null or mined_q_value is not null;

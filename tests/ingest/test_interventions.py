@@ -204,7 +204,7 @@ def test_negative_prompts_are_the_same_wherever_two_checkpoints_know_them(wareho
     drawn = []
     for min_probability in (0.0, least):
         settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=min_probability)
-        ingest_attributions(warehouse, model, "cities", settings)
+        ingest_attributions(warehouse, model, "cities", settings, again=True)
         ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), 0.3, 0.5, 3))
         rows = warehouse.sql(
             "select concept, list(distinct prompt_id) from interventions where polarity = 'negative' group by concept"

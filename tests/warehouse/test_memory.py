@@ -23,6 +23,7 @@ LARGE = "select count(distinct s) from (select repeat('x', 40) || range s from r
 def small(tmp_path, monkeypatch):
     """Return a warehouse whose connections may use 60 MB."""
     monkeypatch.setenv("NWH_MEMORY", "60MB")
+    monkeypatch.setattr(memory, "_instances", 1)  # pages, where this process has imported them, have several
     made = Warehouse.create(tmp_path / "w")
     fill(made)
     return Warehouse.open(made.storage.uri)

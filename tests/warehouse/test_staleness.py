@@ -227,13 +227,26 @@ ANNOTATED = {"corpus": "reviews", "annotator": "nltk"}
 ACTIVATED = {"model": "tiny-bert", "checkpoint": "step100", "corpus": "reviews"}
 ATTRIBUTED = {"model": "tiny-bert", "checkpoint": "step100", "dataset": "facts-mlm"}
 
+
+def where(partition):
+    return " and ".join(f"{name} = '{value}'" for name, value in partition.items())
+
+
 MADE_ANEW = {
-    "annotations": (ANNOTATED, ["annotations"], {}, {"neuron_patterns": "true"}),
+    "annotations": (
+        ANNOTATED,
+        ["annotations"],
+        {},
+        {"neuron_patterns": "true", **dict.fromkeys(PROFILES[2:], where(ANNOTATED))},
+    ),
     "activations": (
         {**ACTIVATED, "site": "hidden"},
         ["neuron_topk", "neuron_stats", "activation_sample"],
         {"sites": ["hidden"]},
-        dict.fromkeys(OF_ACTIVATIONS, "site = 'hidden'"),
+        {
+            **dict.fromkeys(OF_ACTIVATIONS, "site = 'hidden'"),
+            **dict.fromkeys(PROFILES, where({**ACTIVATED, "site": "hidden"})),
+        },
     ),
     "attributions": (
         ATTRIBUTED,
@@ -324,7 +337,10 @@ def test_a_run_whose_input_was_replaced_meanwhile_stores_nothing(warehouse):
 
 @pytest.mark.parametrize("published", [True, False])
 def test_a_mixture_is_not_shown(warehouse, published):
-    old = {relation: count(warehouse, relation, "corpus = 'other'") for relation in ["annotations", *ACTIVATIONS]}
+    old = {
+        relation: count(warehouse, relation, "corpus = 'other'")
+        for relation in ["annotations", *ACTIVATIONS, *PROFILES]
+    }
     make_mixture(warehouse)
     if not published:
         Path(warehouse.storage.catalog_path).unlink()
