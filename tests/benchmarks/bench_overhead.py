@@ -7,8 +7,8 @@ sites, and with `hidden` alone. The bare loop `model(**batch)` goes over the job
 are paired batch by batch: before or after each forward pass of the job, in turn, its clock stops and the bare model,
 which has no hooks, runs the same batch on a clock of its own. A machine that is slow for some seconds is slow for both,
 and each finds a warm cache half of the time.
-The job's seconds hold everything: reading, tokenising, forward, top-K, statistics, partial results, writing,
-committing. For comparison, on fewer sentences and scaled, the way public toolkits do it: one sentence at a time, all
+The job's seconds hold everything but the profiles that follow, which have a clock of their own: reading, tokenising,
+forward, top-K, statistics, partial results, writing, committing. For comparison, on fewer sentences and scaled, the way public toolkits do it: one sentence at a time, all
 hidden states and feed-forward activations of every token kept. Ratios are taken within a round; medians of the rounds
 are printed.
 """
@@ -29,6 +29,7 @@ from transformers import AutoModel
 from nwh.ingest import activations
 from nwh.ingest.activations import Settings, ingest_activations
 from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
 from tests.benchmarks.corpora import brown_sentences, store_sentences
 
@@ -60,7 +61,7 @@ def measured(work: Callable[[], object]) -> Cost:
 def job_and_bare_loop(
     model: LoadedModel, bare: torch.nn.Module, texts: list[str], sites: tuple[str, ...]
 ) -> list[Cost]:
-    """Return what the job costs on a fresh warehouse, and the bare loop over its batches."""
+    """Return what the job costs on a fresh warehouse, the bare loop over its batches, and the profiles that follow."""
     alone, calls = Cost(), 0
     hooked = activations.forward
 
@@ -75,13 +76,15 @@ def job_and_bare_loop(
         if not calls % 2:
             hooked(model, input_ids, attention_mask)
 
-    with tempfile.TemporaryDirectory() as folder, patch.object(activations, "forward", pair):
+    without = patch.object(activations, "ingest_profiles", lambda *_, **__: [])
+    with tempfile.TemporaryDirectory() as folder, patch.object(activations, "forward", pair), without:
         warehouse = Warehouse.create(folder)
         store_sentences(warehouse, "brown", texts)
         settings = Settings(sites, k=1000)
         # the clock of partial results runs while the bare model does: twice the usual time between them
         both = measured(lambda: ingest_activations(warehouse, model, ["brown"], settings, save_every=120))
-    return both - alone, alone
+        profiles = measured(lambda: ingest_profiles(warehouse))
+    return [both - alone, alone, profiles]
 
 
 def one_at_a_time(bare: torch.nn.Module, tokenizer: object, texts: list[str]) -> None:
@@ -115,9 +118,13 @@ def main() -> None:
     rounds: dict[str, list[tuple[Cost, Cost]]] = {}
     for _ in range(options.rounds):
         for name, sites in SITES.items():
-            job, alone = job_and_bare_loop(model, bare, texts, sites)
+            job, alone, profiles = job_and_bare_loop(model, bare, texts, sites)
             rounds.setdefault(name, []).append((job, alone))
-            print(f"{name}: {job.wall:.1f} s, bare {alone.wall:.1f} s, {job.wall / alone.wall:.3f}", flush=True)
+            print(
+                f"{name}: {job.wall:.1f} s, bare {alone.wall:.1f} s, {job.wall / alone.wall:.3f}; "
+                f"profiles {profiles.wall:.1f} s, {profiles.wall / job.wall:.1%} of the job",
+                flush=True,
+            )
         slow = measured(lambda: one_at_a_time(bare, model.tokenizer, some))
         share = len(texts) / len(some)
         rounds.setdefault("one sentence at a time", []).append((Cost(slow.wall * share, slow.cpu * share), alone))
