@@ -8,9 +8,9 @@ are paired batch by batch: before or after each forward pass of the job, in turn
 which has no hooks, runs the same batch on a clock of its own. A machine that is slow for some seconds is slow for both,
 and each finds a warm cache half of the time.
 The job's seconds hold everything but the profiles that follow, which have a clock of their own: reading, tokenising,
-forward, top-K, statistics, partial results, writing, committing. For comparison, on fewer sentences and scaled, the way public toolkits do it: one sentence at a time, all
-hidden states and feed-forward activations of every token kept. Ratios are taken within a round; medians of the rounds
-are printed.
+forward, top-K, statistics, partial results, writing, committing. For comparison, on fewer sentences and scaled, the way
+public toolkits do it: one sentence at a time, all hidden states and feed-forward activations of every token kept.
+Ratios are taken within a round; medians of the rounds are printed.
 """
 
 from __future__ import annotations
