@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from nwh.ingest.stored import source_run
 from nwh.warehouse import Warehouse
-from nwh.warehouse.runs import Unit
+from nwh.warehouse.jobs import JOBS
+from nwh.warehouse.provenance import run_of
+from nwh.warehouse.runs import Unit, unit_name
 
 _VERSION = 1
 """Of the definitions: profiles of an earlier one are made anew."""
@@ -15,27 +17,36 @@ _VERSION = 1
 
 def missing_profiles(warehouse: Warehouse) -> list[tuple[Unit, dict[str, Any]]]:
     """Return those of `possible_profiles` that are not stored, or were made of what has been replaced since."""
-    return [
-        (unit, described)
-        for unit, described in possible_profiles(warehouse)
-        if warehouse.latest_settings("profiles", unit) != described
-    ]
+    query = "select unit, run_id, settings, rows from runs where job = 'profiles' order by started_at"
+    latest = {unit: of_run for unit, *of_run in warehouse.sql(query).fetchall()}
+    there = {run_of(uri) for relation in JOBS["profiles"].writes for uri in warehouse.snapshot.get(relation, [])}
+
+    def is_current(unit: Unit, described: dict[str, Any]) -> bool:
+        run_id, settings, rows = latest.get(unit_name(unit), ("", "{}", 1))
+        return (run_id in there or not rows) and json.loads(settings) == described
+
+    return [(unit, described) for unit, described in possible_profiles(warehouse) if not is_current(unit, described)]
 
 
 def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, Any]]]:
     """Yield each unit that profiles can be made of, with the settings that they have where they are current."""
-    stored = sorted(tuple(unit.values()) for unit in warehouse.partitions("neuron_topk", {}))
-    annotators: dict[str, list[str]] = {}
-    for of in warehouse.partitions("annotations", {}):
-        annotators.setdefault(of["corpus"], []).append(of["annotator"])
     texts = dict(warehouse.sql("select corpus, settings ->> 'text_sha256' from corpora").fetchall())
-    for model, checkpoint, site, corpus in stored:
-        unit = {"model": model, "checkpoint": checkpoint, "site": site, "corpus": corpus}
-        of_model = {"model": model, "checkpoint": checkpoint, "corpus": corpus}
-        activations = source_run(warehouse, "activations", of_model, site)
+    annotations = sorted(_runs_of(warehouse, "annotations"), key=lambda found: found[0]["annotator"])
+    for unit, activations in sorted(_runs_of(warehouse, "neuron_topk"), key=lambda found: unit_name(found[0])):
+        corpus = unit["corpus"]
         described = {**unit, "version": _VERSION, "text_sha256": texts.get(corpus), "sources": [activations]}
         yield unit, described
-        for annotator in sorted(annotators.get(corpus, [])):
-            annotations = source_run(warehouse, "annotations", {"corpus": corpus, "annotator": annotator}, site)
-            of_annotator = {**unit, "annotator": annotator}
-            yield of_annotator, {**described, **of_annotator, "sources": [activations, annotations]}
+        for of, annotated in annotations:
+            if of["corpus"] == corpus:
+                of_annotator = {**unit, "annotator": of["annotator"]}
+                yield of_annotator, {**described, **of_annotator, "sources": [activations, annotated]}
+
+
+def _runs_of(warehouse: Warehouse, relation: str) -> list[tuple[Unit, str]]:
+    """Return the partitions of a relation, each with the run that stored it, which its files are named after."""
+    found = {}
+    for uri in warehouse.snapshot.get(relation, []):
+        folders = warehouse.tables.path_of(relation, uri).split("/")[:-1]
+        unit = dict(folder.split("=", 1) for folder in folders)
+        found[unit_name(unit)] = (unit, run_of(uri))
+    return list(found.values())

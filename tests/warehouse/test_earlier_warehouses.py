@@ -24,8 +24,9 @@ PROFILES = {"neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_di
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
 OF_PROFILES |= {"dimension_consistency"}
 # Words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from two sentences
-# on. Each run of `profiles` is a row of `runs`.
-DIFFERENT = {"sentence_words", "corpus_words", "neuron_words", "runs"}
+# on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored nothing. Each run
+# of `profiles` is a row of `runs`.
+DIFFERENT = {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "runs"}
 # Views that counted what is stored now.
 GONE = {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}
 
@@ -108,6 +109,9 @@ def test_profiles_are_named_as_missing_and_made_of_what_is_there(earlier, profil
         assert files_of(warehouse, name) == files_of(before, name), name
     same = counts.keys() - GONE - DIFFERENT
     assert counted(warehouse, same) == {name: counts[name] for name in same}
+    by_means = "select count(*) from neuron_stats where std > 0 and site = 'ffn' and max <= 0"
+    n_dead = warehouse.sql(by_means).fetchall()[0][0]
+    assert counted(warehouse, ["neuron_classes"]) == {"neuron_classes": counts["neuron_classes"] - n_dead}
     assert counted(warehouse, ["runs"]) == {"runs": counts["runs"] + len(missing)}
     assert nwh(profiled, "verify", "--deep").endswith("0 problems found\n")
 
