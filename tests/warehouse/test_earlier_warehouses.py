@@ -24,8 +24,8 @@ PROFILES = {"neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_di
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
 OF_PROFILES |= {"dimension_consistency"}
 # Words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from two sentences
-# on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored nothing. Each run
-# of `profiles` is a row of `runs`.
+# on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored nothing. Each
+# run of `profiles` is a row of `runs`.
 DIFFERENT = {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "runs"}
 # Views that counted what is stored now.
 GONE = {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}
