@@ -250,10 +250,15 @@ def run_of(uri: str) -> str:
     return "-".join(name.split("-")[:2])
 
 
-def _place(relation: str, uri: str) -> Place:
+def partition_of(relation: str, uri: str) -> dict[str, str]:
+    """Return the partition columns of a data file and their values, which name its folders."""
     columns = RELATIONS[relation].partition
     folders = uri.split("/")[-1 - len(columns) : -1] if columns else []
-    return relation, tuple(unquote(folder.partition("=")[2]) for folder in folders)
+    return dict(zip(columns, (unquote(folder.partition("=")[2]) for folder in folders), strict=True))
+
+
+def _place(relation: str, uri: str) -> Place:
+    return relation, tuple(partition_of(relation, uri).values())
 
 
 def _site(place: Place, site: str | None) -> bool:

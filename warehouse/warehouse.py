@@ -14,7 +14,7 @@ from nwh.warehouse import catalog, memory, sandbox
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.provenance import Provenance, Snapshot
+from nwh.warehouse.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.replacing import refuse_early, settle
 from nwh.warehouse.runs import Run, Unit, unit_name
 from nwh.warehouse.schema import RELATIONS
@@ -130,8 +130,8 @@ class Warehouse:
 
     def partitions(self, relation: str, wanted: Mapping[str, str]) -> list[dict[str, str]]:
         """Return the partitions of a relation that hold rows and have the wanted values, as column -> value."""
-        folders = (self.tables.path_of(relation, uri).split("/")[:-1] for uri in self.snapshot.get(relation, []))
-        units = [dict(folder.split("=", 1) for folder in of_file) for of_file in dict.fromkeys(map(tuple, folders))]
+        found = (tuple(partition_of(relation, uri).items()) for uri in self.snapshot.get(relation, []))
+        units = map(dict, dict.fromkeys(found))
         return [unit for unit in units if all(unit.get(name, value) == value for name, value in wanted.items())]
 
     def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nwh.ingest.profiles.top import places_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.runs import Unit
 from nwh.warehouse.schema.profiles import COMMON_VALUES
@@ -63,8 +64,7 @@ def _items(
         found = cursor.sql(
             f"select sentence_id, item from {relation} inner join coded using ({key}) where {where}", params=of_corpus
         ).fetchnumpy()
-    sentence, items = np.searchsorted(ids, found["sentence_id"]), found["item"]
-    counted = (sentence < len(ids)) & (ids[np.minimum(sentence, len(ids) - 1)] == found["sentence_id"])
+    (sentence, counted), items = places_of(ids, found["sentence_id"]), found["item"]
     order = np.argsort(sentence[counted], kind="stable")
     sentence, items = sentence[counted][order], items[counted][order]
     starts = np.searchsorted(sentence, np.arange(len(ids) + 1))

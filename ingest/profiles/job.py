@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from nwh.ingest.profiles.item_rows import item_rows
 from nwh.ingest.profiles.items import metadata_items, word_items
-from nwh.ingest.profiles.top import TopSentences, counted_sentences, top_sentences
+from nwh.ingest.profiles.top import TopSentences, counted_sentences, places_of, top_sentences
 from nwh.ingest.profiles.units import missing_profiles, possible_profiles
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
@@ -145,8 +145,7 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
         "where corpus = $corpus and annotator = $annotator",
         {name: unit[name] for name in ("corpus", "annotator")},
     ).to_arrow_table()
-    rows = np.searchsorted(ids, found["sentence_id"].to_numpy())
-    counted = (rows < len(ids)) & (ids[np.minimum(rows, len(ids) - 1)] == found["sentence_id"].to_numpy())
+    rows, counted = places_of(ids, found["sentence_id"].to_numpy())
     of_tags = found["tag"].combine_chunks().dictionary_encode()
     columns = np.array([code.get(tag, -1) for tag in of_tags.dictionary.to_pylist()])[of_tags.indices.to_numpy()]
     amounts = np.zeros((len(ids), len(code)), np.int32)

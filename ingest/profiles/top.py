@@ -62,6 +62,12 @@ def counted_sentences(warehouse: Warehouse, unit: Unit) -> tuple[NDArray[np.int6
     return found["sentence_id"], np.stack([found["n_tokens"], found["n_words"]], axis=1).astype(np.int32)
 
 
+def places_of(ids: NDArray[np.int64], sentence_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where sentences stand in the ids of those that counted, ascending, and which of them did: [n] each."""
+    places = np.searchsorted(ids, sentence_ids)
+    return places, (places < len(ids)) & (ids[np.minimum(places, len(ids) - 1)] == sentence_ids)
+
+
 def top_sentences(
     warehouse: Warehouse, unit: Unit, layer: int, n_neurons: int, ids: NDArray[np.int64]
 ) -> Iterator[TopSentences]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.jobs import JOBS
-from nwh.warehouse.provenance import run_of
+from nwh.warehouse.provenance import partition_of, run_of
 from nwh.warehouse.runs import Unit, unit_name
 
 _VERSION = 1
@@ -46,7 +46,6 @@ def _runs_of(warehouse: Warehouse, relation: str) -> list[tuple[Unit, str]]:
     """Return the partitions of a relation, each with the run that stored it, which its files are named after."""
     found = {}
     for uri in warehouse.snapshot.get(relation, []):
-        folders = warehouse.tables.path_of(relation, uri).split("/")[:-1]
-        unit = dict(folder.split("=", 1) for folder in folders)
+        unit = partition_of(relation, uri)
         found[unit_name(unit)] = (unit, run_of(uri))
     return list(found.values())
