@@ -49,6 +49,7 @@ def metadata_items(warehouse: Warehouse, unit: Unit, ids: NDArray[np.int64]) -> 
         places.setdefault(keys[i], []).append(i)
     for of_key in places.values():
         items.always[of_key[:COMMON_VALUES]] = True
+    items.always[items.corpus_support == 0] = False  # values of sentences that did not count alone: nothing to test
     return items
 
 

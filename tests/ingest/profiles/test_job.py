@@ -209,3 +209,20 @@ def test_what_is_there_is_left_alone_and_what_has_changed_is_made_anew(warehouse
     assert warehouse.sql("select * from neuron_words order by all").fetchall() == before
     annotate(warehouse, "one")  # another run: the words may be others
     assert [run.unit["annotator"] for run in ingest_profiles(warehouse)] == ["toy", "toy"]
+
+
+def test_a_value_that_no_counted_sentence_has_has_no_rows(tmp_path):
+    unit, place = {"corpus": "a"}, {"model": "m", "checkpoint": "main", "corpus": "a"}
+    made, ids, n = Warehouse.create(tmp_path / "w"), np.arange(20), 20
+    with made.run("test", unit, {}) as run:
+        columns = {"doc_id": ["d"] * n, "position": ids, "text": ["w"] * n, "n_words": np.full(n, 3, "i4")}
+        run.write("sentences", unit, {"sentence_id": ids, **columns})
+        values = ["short"] + ["long"] * (n - 1)  # the first sentence is too short to count
+        run.write("sentence_metadata", unit, {"sentence_id": ids, "key": ["length"] * n, "value": values})
+        run.write("sentence_tokens", place, {"sentence_id": ids[1:], "n_tokens": np.full(n - 1, 3, "i4")})
+        rows = {"layer": [0] * 5, "neuron": [0] * 5, "pole": ["top"] * 5, "rank": range(1, 6)}
+        rows |= {"sentence_id": ids[1:6], "activation": np.linspace(1, 0, 5), "token_position": [None] * 5}
+        run.write("neuron_topk", {**place, "site": "ffn"}, rows)
+    ingest_profiles(made)
+    found = made.sql("select value, support, corpus_support, lift, n_tested from neuron_metadata").fetchall()
+    assert found == [("long", 5, 19, 1.0, 1)]
