@@ -2,18 +2,8 @@
 
 import streamlit as st
 
-from nwh.dashboards import (
-    comparison,
-    concepts,
-    formation,
-    home,
-    layers,
-    markup,
-    neuron,
-    neuron_map,
-    search,
-    sql_page,
-)
+from nwh.dashboards.html import markup
+from nwh.dashboards.pages import comparison, concepts, formation, home, layers, neuron, neuron_map, search, sql_page
 from nwh.warehouse import NwhError
 
 st.set_page_config(page_title="nwh: the neuron warehouse", layout="wide")

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from nwh.dashboards.markup import literal
+from nwh.dashboards.html.markup import literal
 from nwh.warehouse import Warehouse, limited_sql, memory
-from nwh.warehouse.storage import Storage
-from nwh.warehouse.tables import Tables
+from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.tables import Tables
 
 T = TypeVar("T")
 memory.divide_among(2)  # what pages ask, and what users ask
@@ -77,7 +77,7 @@ def _opened(uri: str, version: int) -> Warehouse:
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
     # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
-    Thread(target=import_module, args=("nwh.ingest.text_activations",), daemon=True).start()
+    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
     return found
 
 

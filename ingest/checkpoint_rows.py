@@ -10,7 +10,7 @@ from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name
-from nwh.warehouse.runs import Run
+from nwh.warehouse.storage.runs import Run
 
 
 def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
-from nwh.warehouse.runs import Unit
+from nwh.warehouse.storage.runs import Unit
 
 
 def stored_model(warehouse: Warehouse, reference: str) -> str:

@@ -103,8 +103,8 @@ def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
     """Return a function that ingests made-up documents into a warehouse, from a JSON Lines file."""
     import json
 
-    from nwh.ingest.corpus import ingest_corpus
-    from nwh.ingest.documents import read_documents
+    from nwh.ingest.text.corpus import ingest_corpus
+    from nwh.ingest.text.documents import read_documents
 
     folder = tmp_path_factory.mktemp("made-up")
 

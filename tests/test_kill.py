@@ -9,11 +9,11 @@ import time
 import pytest
 import torch
 
-from nwh.ingest import activations as job
-from nwh.ingest.activations import Settings, ingest_activations
+from nwh.ingest.activations import activations as job
+from nwh.ingest.activations.activations import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
-from nwh.warehouse.verify import verify
+from nwh.warehouse.upkeep.verify import verify
 from tests.forked import forked
 
 TABLES = ["neuron_topk", "neuron_stats", "activation_sample", "sentence_tokens", "sentences", "checkpoints"]

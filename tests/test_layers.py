@@ -57,7 +57,7 @@ def test_a_part_knows_those_below_it_only_and_by_their_one_name(part, path):
 
 
 def test_pages_load_no_model_library_by_themselves():
-    code = "import sys, nwh.dashboards.neuron, nwh.dashboards.sql_page; print('torch' in sys.modules)"
+    code = "import sys, nwh.dashboards.pages.neuron, nwh.dashboards.pages.sql_page; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

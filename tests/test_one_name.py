@@ -67,7 +67,7 @@ def test_the_wheel_owns_nwh_alone(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"nwh"}
-    for part in ("warehouse/warehouse.py", "ingest/corpus.py", "dashboards/app.py", "cli/__init__.py"):
+    for part in ("warehouse/warehouse.py", "ingest/text/corpus.py", "dashboards/app.py", "cli/__init__.py"):
         assert f"nwh/{part}" in names
     written = {str(path.relative_to(root)) for path in (root / "sql").rglob("*.sql")}
     assert {name.removeprefix("nwh/") for name in names if name.endswith(".sql")} == written

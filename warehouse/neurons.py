@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from nwh.warehouse import neuron_queries, output
+from nwh.warehouse import output
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name
-from nwh.warehouse.neuron_queries import Answer
-from nwh.warehouse.table2 import table2
+from nwh.warehouse.queries import neuron_queries
+from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.warehouse.queries.table2 import table2
 from nwh.warehouse.warehouse import Warehouse
 
 _NAME = re.compile(r"(?P<model>.+?)(?:@(?P<checkpoint>[^/@]+))?/(?P<site>hidden|ffn)/(?P<layer>\d+)/(?P<neuron>\d+)")

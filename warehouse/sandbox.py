@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 import duckdb
 
+from nwh.warehouse.catalog.relation_views import pattern_of
 from nwh.warehouse.errors import MemoryLimitError, UsageError
-from nwh.warehouse.provenance import Snapshot
-from nwh.warehouse.relation_views import pattern_of
+from nwh.warehouse.provenance.provenance import Snapshot
 from nwh.warehouse.statements import literal
-from nwh.warehouse.tables import first_line
+from nwh.warehouse.storage.tables import first_line
 
 _EXPLAIN = re.compile(r"explain\s+", re.IGNORECASE)
 _EXPLAIN_OPTIONS = re.compile(r"analyze\b|\([\w\s,]*\)", re.IGNORECASE)

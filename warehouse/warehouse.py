@@ -10,16 +10,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse import catalog, memory, sandbox
+from nwh.warehouse import memory, sandbox
+from nwh.warehouse.catalog import catalog
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
-from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.provenance import Provenance, Snapshot, partition_of
-from nwh.warehouse.replacing import refuse_early, settle
-from nwh.warehouse.runs import Run, Unit, unit_name
+from nwh.warehouse.provenance.jobs import JOBS, exclude
+from nwh.warehouse.provenance.provenance import Provenance, Snapshot, partition_of
+from nwh.warehouse.provenance.replacing import refuse_early, settle
 from nwh.warehouse.schema import RELATIONS
-from nwh.warehouse.storage import Storage
-from nwh.warehouse.tables import Tables, first_line
+from nwh.warehouse.storage.runs import Run, Unit, unit_name
+from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.tables import Tables, first_line
 
 if TYPE_CHECKING:
     import duckdb

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from nwh.dashboards import across_charts
+from nwh.dashboards.charts import across_charts
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from nwh.warehouse import across_queries, pair_queries, report_queries
+from nwh.warehouse.queries import across_queries, pair_queries, report_queries
 
 _LENGTH = "mean_tokens"
 _PROFILE_ROWS = 3

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nwh.warehouse.knowledge_queries import Series
-from nwh.warehouse.neuron_queries import Answer, Extent
 from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries.knowledge_queries import Series
+from nwh.warehouse.queries.neuron_queries import Answer, Extent
 from nwh.warehouse.warehouse import Warehouse
 
 SHOWN_ROWS = 30

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nwh.dashboards import formation_charts
+from nwh.dashboards.charts import formation_charts
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from nwh.warehouse import knowledge_queries, report_queries
-from nwh.warehouse.knowledge_queries import Series
+from nwh.warehouse.queries import knowledge_queries, report_queries
+from nwh.warehouse.queries.knowledge_queries import Series
 
 _SHARED_NEURONS = 100
 _T_P = "contributing at the study's thresholds t = 0.2, p = 0.5"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
-from nwh.warehouse import report_queries
+from nwh.warehouse.queries import report_queries
 
 _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device", "nwh", "torch", "transformers")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from nwh.warehouse import neuron_queries, report_queries
-from nwh.warehouse.neuron_queries import Answer, Extent
 from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.table2 import table2
+from nwh.warehouse.queries import neuron_queries, report_queries
+from nwh.warehouse.queries.neuron_queries import Answer, Extent
+from nwh.warehouse.queries.table2 import table2
 
 _NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
 _COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]

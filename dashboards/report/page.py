@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from nwh.dashboards.markup import number
+from nwh.dashboards.html.markup import number
 from nwh.dashboards.report.drawing import Picture
 from nwh.dashboards.report.exhibits import SHOWN_ROWS, Exhibit, Missing
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from nwh.dashboards.report import across, drawing, knowledge, material, neurons, page
 from nwh.dashboards.report.exhibits import Exhibit, Section, Subject
-from nwh.warehouse import Warehouse, knowledge_queries, neuron_queries, report_queries
+from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
 from nwh.warehouse.neurons import parse_neuron
 from nwh.warehouse.output import Format, write_rows
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.queries import knowledge_queries, neuron_queries, report_queries
 
 SECTIONS = (
     material.what_was_run,

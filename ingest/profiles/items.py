@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nwh.ingest.profiles.top import places_of
 from nwh.warehouse import Warehouse
-from nwh.warehouse.runs import Unit
 from nwh.warehouse.schema.profiles import COMMON_VALUES
+from nwh.warehouse.storage.runs import Unit
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nwh.ingest.profiles.top import TopSentences, counted_sentences, places_of, 
 from nwh.ingest.profiles.units import missing_profiles, possible_profiles
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.runs import Run, Unit
+from nwh.warehouse.storage.runs import Run, Unit
 
 
 def ingest_profiles(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nwh.ingest.profiles import kernels
 from nwh.warehouse import Warehouse
-from nwh.warehouse.runs import Unit
+from nwh.warehouse.storage.runs import Unit
 
 _ROWS = 6_000_000  # of neuron_topk read at a time, at most
 POLES = ("bottom", "top")

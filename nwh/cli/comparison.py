@@ -58,8 +58,8 @@ def fine_tune(
 
     Example: nwh ingest fine-tune --model bert-base-uncased --corpus reuters --label category --as bert-reuters
     """
-    from nwh.ingest.fine_tune import FineTuneSettings, fine_tune
     from nwh.ingest.models import load
+    from nwh.ingest.training.fine_tune import FineTuneSettings, fine_tune
 
     state = state_of(context)
     warehouse = state.open()
@@ -94,7 +94,7 @@ def distances(
 
     Example: nwh ingest distances --before bert-base-uncased --after nwh-data/models/bert-reuters --corpus reuters
     """
-    from nwh.ingest.distances import DistanceSettings, ingest_distances
+    from nwh.ingest.comparison.distances import DistanceSettings, ingest_distances
     from nwh.ingest.models import load
 
     state = state_of(context)

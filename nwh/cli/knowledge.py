@@ -65,7 +65,7 @@ def prompts(
 
     Example: nwh ingest prompts generics_kb.tsv --dataset generics-kb --match sentence
     """
-    from nwh.ingest.prompts import PromptSettings, ingest_prompts
+    from nwh.ingest.prompts.prompts import PromptSettings, ingest_prompts
 
     state = state_of(context)
     settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
@@ -102,10 +102,10 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
+    from nwh.ingest.knowledge.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
+    from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
     from nwh.ingest.models.series import for_each_checkpoint
-    from nwh.ingest.published_neurons import ingest_published_neurons
 
     state = state_of(context)
     labels = split_list(checkpoint)
@@ -166,7 +166,7 @@ def interventions(
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.interventions import (
+    from nwh.ingest.knowledge.interventions import (
         OPERATIONS,
         InterventionSettings,
         ingest_interventions,
@@ -222,8 +222,8 @@ def train_tiny(
 
     Example: nwh train-tiny models/tiny --family gpt-neox --corpus brown --steps 1000
     """
-    from nwh.ingest.corpus import corpus_text
-    from nwh.ingest.tiny_models import Recipe, train_tiny
+    from nwh.ingest.text.corpus import corpus_text
+    from nwh.ingest.training.tiny_models import Recipe, train_tiny
 
     state = state_of(context)
     warehouse = state.open()

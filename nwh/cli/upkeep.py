@@ -33,9 +33,9 @@ def status(context: typer.Context, format: FormatOption = Format.table) -> None:
     """
     from nwh.ingest.profiles.units import missing_profiles
     from nwh.warehouse import output
-    from nwh.warehouse.runs import unit_name
-    from nwh.warehouse.status import stale_units
-    from nwh.warehouse.status import status as status_of
+    from nwh.warehouse.storage.runs import unit_name
+    from nwh.warehouse.upkeep.status import stale_units
+    from nwh.warehouse.upkeep.status import status as status_of
 
     state = state_of(context)
     warehouse = state.open()
@@ -54,7 +54,7 @@ def verify(
 
     Example: nwh verify --deep
     """
-    from nwh.warehouse.verify import verify as verify_all
+    from nwh.warehouse.upkeep.verify import verify as verify_all
 
     state = state_of(context)
     problems = 0
@@ -83,7 +83,7 @@ def docs() -> None:
 
     Example: nwh docs > data-dictionary.md
     """
-    from nwh.warehouse.docs import data_dictionary
+    from nwh.warehouse.catalog.docs import data_dictionary
 
     print(data_dictionary(), end="")
 
@@ -93,7 +93,7 @@ def demo(context: typer.Context) -> None:
 
     Example: nwh --warehouse nwh-demo demo
     """
-    from nwh.ingest.demo import run_demo
+    from nwh.ingest.demo.demo import run_demo
 
     state = state_of(context)
     run_demo(state.create(), state.progress)

@@ -28,9 +28,10 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from nwh.warehouse import Warehouse, across_queries, knowledge_queries, neuron_queries, pair_queries
-from nwh.warehouse.neuron_queries import ask
-from nwh.warehouse.search_queries import Filters, by_metadata
+from nwh.warehouse import Warehouse
+from nwh.warehouse.queries import across_queries, knowledge_queries, neuron_queries, pair_queries
+from nwh.warehouse.queries.neuron_queries import ask
+from nwh.warehouse.queries.search_queries import Filters, by_metadata
 from tests.dashboards.conftest import chromium, resize, served, wait_for
 
 TABLE, CHART = (

@@ -23,7 +23,7 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from nwh.ingest.correlation import BestPartners, Matrix, Reader, orthogonal, partners_by_layer
+from nwh.ingest.comparison.correlation import BestPartners, Matrix, Reader, orthogonal, partners_by_layer
 
 SEED = 0
 Sides = tuple[Reader, Reader]
@@ -44,8 +44,8 @@ def random_layers(width: int, n_sentences: int) -> Sides:
 
 def stored_layers(uri: str, before: str, after: str, site: str) -> tuple[int, Sides]:
     """Return the number of layers, and readers of the activations that both checkpoints have sampled."""
-    from nwh.ingest.cluster_scope import read_activations, read_cluster_scopes
-    from nwh.ingest.matches import sampled_by_both
+    from nwh.ingest.comparison.cluster_scope import read_activations, read_cluster_scopes
+    from nwh.ingest.comparison.matches import sampled_by_both
     from nwh.ingest.stored import stored_reference
     from nwh.warehouse import Warehouse
 

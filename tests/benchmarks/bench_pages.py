@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from nwh.warehouse import (
-    Warehouse,
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import (
     across_queries,
     home_queries,
     knowledge_queries,
@@ -32,9 +33,8 @@ from nwh.warehouse import (
     search_queries,
     table2,
 )
-from nwh.warehouse.neuron_queries import Extent, ask
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.search_queries import Filters
+from nwh.warehouse.queries.neuron_queries import Extent, ask
+from nwh.warehouse.queries.search_queries import Filters
 
 LIMIT, ROWS, SENTENCES = 51, 50, 80  # as pages ask
 CLASSES = ("dead", "token detector", "n-gram detector", "positional", "class-selective")

@@ -20,7 +20,7 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from nwh.ingest.sentences import corpus_base
+from nwh.ingest.text.sentences import corpus_base
 from nwh.warehouse import Warehouse
 from tests.benchmarks.corpora import brown_sentences, store_sentences
 

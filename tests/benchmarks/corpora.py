@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nwh.ingest.documents import read_documents
-from nwh.ingest.sentences import corpus_base, punkt_splitter
+from nwh.ingest.text.documents import read_documents
+from nwh.ingest.text.sentences import corpus_base, punkt_splitter
 from nwh.warehouse import Warehouse
 
 

@@ -40,13 +40,13 @@ def warehouse(tmp_path_factory, tiny_bert):
 
     `plain` has (flat) trees, and the patterns of layer 1's ffn neurons are mined.
     """
-    from nwh.ingest.activations import Settings, ingest_activations
-    from nwh.ingest.corpus import ingest_corpus
-    from nwh.ingest.documents import Document
+    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.annotation.tree_files import ingest_trees
     from nwh.ingest.models import load
-    from nwh.ingest.pattern_rows import Rules
-    from nwh.ingest.patterns import ingest_patterns
-    from nwh.ingest.tree_files import ingest_trees
+    from nwh.ingest.patterns.pattern_rows import Rules
+    from nwh.ingest.patterns.patterns import ingest_patterns
+    from nwh.ingest.text.corpus import ingest_corpus
+    from nwh.ingest.text.documents import Document
     from nwh.warehouse import Warehouse
 
     random = Random(7)
@@ -168,7 +168,7 @@ def browser(one_browser):
 @pytest.fixture
 def made_of(monkeypatch):
     """Return a list of what the figures of pages are made of, filled as pages are run."""
-    from nwh.dashboards import figures
+    from nwh.dashboards.parts import figures
     from tests.dashboards.shown import Figure
 
     made, offer = [], figures.source

@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards import across_charts
+from nwh.dashboards.charts import across_charts
 from nwh.warehouse import Warehouse
 from tests.dashboards.shown import commands
 from tests.dashboards.test_knowledge_pages import charts, frame, run, same
-from tests.warehouse.across_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
+from tests.sql.across_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
 
 PAGES = ["layers", "neuron_map", "comparison"]
 LAYERS_AT = {"model": "base@main", "site": "ffn", "corpus": "tweets", "figure": "std", "scope": "news+tweets"}
@@ -34,7 +34,7 @@ def warehouse(tmp_path_factory, rows):
 def script(page):
     from importlib import import_module
 
-    import_module(f"dashboards.{page}").page()
+    import_module(f"nwh.dashboards.pages.{page}").page()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_layers_page_draws_every_neuron(open_page, warehouse, rows):
 
 
 def test_neurons_too_many_to_draw_are_merged_to_the_farthest_of_neighbours(monkeypatch):
-    monkeypatch.setattr("nwh.dashboards.across_charts.MOST_CELLS", 10)
+    monkeypatch.setattr("nwh.dashboards.charts.across_charts.MOST_CELLS", 10)
     values = {(0, 0): 5, (0, 1): 1, (0, 4): 3, (0, 7): -9, (0, 8): 2, (1, 3): 4, (1, 4): 4.5, (1, 8): 2.5}
     rows = [{"layer": layer, "neuron": neuron, "value": value} for (layer, neuron), value in values.items()]
     shown, step = across_charts.merged(rows, n_layers=2, n_neurons=9)

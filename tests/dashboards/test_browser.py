@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from tests.dashboards.conftest import HOSTILE
-from tests.warehouse.knowledge_rows import CONCEPTS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ADDRESS = "neuron?model=tiny%40main&site=ffn&layer=1&neuron=5&k=5"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwh.dashboards import choice
-from nwh.dashboards.choice import Choice
+from nwh.dashboards.address import choice
+from nwh.dashboards.address.choice import Choice
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.neuron_queries import Extent
 from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries.neuron_queries import Extent
 
 KNOWN = [
     Extent("bert", "step0", "hidden", 3, 16, ("brown", "tweets")),

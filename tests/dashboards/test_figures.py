@@ -12,13 +12,14 @@ import altair as alt
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards import figures, sql_choice
+from nwh.dashboards.address import sql_choice
+from nwh.dashboards.parts import figures
 from nwh.warehouse import limited_sql
 from nwh.warehouse.output import Format
 from tests.dashboards.shown import assert_given_again, files, open_sources, statements, tables
 from tests.dashboards.test_across_pages import LAYERS_AT, MAP_AT, PAIR_AT
 from tests.dashboards.test_knowledge_pages import CHOSEN
-from tests.warehouse import across_rows, knowledge_rows
+from tests.sql import across_rows, knowledge_rows
 
 NEURON_AT = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5", "tokens": "off"}
 BY_FIGURE = MAP_AT | {"colour": "share:topic=money"}
@@ -54,7 +55,7 @@ def warehouses(tmp_path_factory, warehouse):
 def script(page):
     from importlib import import_module
 
-    import_module(f"dashboards.{page}").page()
+    import_module(f"nwh.dashboards.pages.{page}").page()
 
 
 @pytest.fixture
@@ -132,8 +133,8 @@ def test_many_rows_are_all_shown_where_they_are_opened():
     assert link == "sql?query=select+1&rows=10000"
 
     def part():
-        from nwh.dashboards import figures
-        from nwh.warehouse.neuron_queries import Answer
+        from nwh.dashboards.parts import figures
+        from nwh.warehouse.queries.neuron_queries import Answer
 
         figures.source(Answer(["a"], [(i,) for i in range(2500)], "select 1"), "many")
 

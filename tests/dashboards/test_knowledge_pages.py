@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from nwh.warehouse import Warehouse
 from tests.dashboards.shown import commands, tables
-from tests.warehouse.knowledge_rows import CONCEPTS, STEPS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, STEPS, Rows
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}
@@ -26,7 +26,7 @@ def warehouse(tmp_path_factory):
 def script(page):
     from importlib import import_module
 
-    import_module(f"dashboards.{page}").page()
+    import_module(f"nwh.dashboards.pages.{page}").page()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwh.dashboards import markup
+from nwh.dashboards.html import markup
 
 
 class Read(HTMLParser):

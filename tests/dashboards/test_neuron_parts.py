@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards import downloads, sentences, tree_drawing
-from nwh.warehouse import Warehouse, limited_sql, neuron_queries, output
+from nwh.dashboards.charts import tree_drawing
+from nwh.dashboards.parts import downloads, sentences
+from nwh.warehouse import Warehouse, limited_sql, output
 from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import neuron_queries
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import assert_given_again, files
 from tests.dashboards.test_markup import Read
@@ -30,10 +32,10 @@ def warehouse(tmp_path_factory):
     """Return a warehouse with one corpus run through a tiny masked model, all sentences kept and sampled."""
     from random import Random
 
-    from nwh.ingest.activations import Settings, ingest_activations
-    from nwh.ingest.corpus import ingest_corpus
-    from nwh.ingest.documents import Document
+    from nwh.ingest.activations.activations import Settings, ingest_activations
     from nwh.ingest.models import load
+    from nwh.ingest.text.corpus import ingest_corpus
+    from nwh.ingest.text.documents import Document
 
     random = Random(2)
     own = [f"{' '.join(random.choices(WORDS, k=random.randint(3, 9))).capitalize()}." for _ in range(60)]
@@ -47,7 +49,7 @@ def warehouse(tmp_path_factory):
 
 
 def script():
-    from nwh.dashboards import neuron
+    from nwh.dashboards.pages import neuron
 
     neuron.page()
 
@@ -181,12 +183,13 @@ def test_downloads_hold_every_stored_sentence(warehouse, open_page, format):
 
 def test_concepts_lead_to_their_pages(tmp_path, monkeypatch):
     """Over made-up rows of attributions, one concept with a hostile name; the part is run by itself."""
-    from tests.warehouse.knowledge_rows import Rows
+    from tests.sql.knowledge_rows import Rows
 
     monkeypatch.setenv("NWH_WAREHOUSE", Rows().write(tmp_path / "warehouse").storage.uri)
 
     def part():
-        from nwh.dashboards import opened, related
+        from nwh.dashboards import opened
+        from nwh.dashboards.parts import related
         from nwh.warehouse.neurons import Neuron
 
         related.concepts(opened.warehouse(), Neuron("bert", "main", "ffn", 2, 3))

@@ -13,7 +13,7 @@ from nwh.dashboards import opened
 
 
 def script():
-    from nwh.dashboards import home
+    from nwh.dashboards.pages import home
 
     home.page()
 
@@ -28,7 +28,7 @@ def home(monkeypatch, warehouse):
 def test_opening_a_warehouse_loads_no_model(home, monkeypatch):
     """Whatever `source` names, it is loaded and fetched when somebody asks for it."""
     loaded, before = [], set(threading.enumerate())
-    monkeypatch.setattr("nwh.ingest.live._load", lambda *stored, **_: loaded.append(stored))
+    monkeypatch.setattr("nwh.ingest.activations.live._load", lambda *stored, **_: loaded.append(stored))
     gc.unfreeze()
     home.run()
     assert gc.get_freeze_count()

@@ -7,7 +7,7 @@ from datetime import datetime
 import streamlit as st
 from hypothesis import given
 
-from nwh.dashboards import plain_table
+from nwh.dashboards.html import plain_table
 from tests.dashboards.test_markup import Read, hostile
 
 

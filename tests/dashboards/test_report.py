@@ -19,14 +19,14 @@ from typer.testing import CliRunner
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.limited_sql import open_limited
 from tests.dashboards.conftest import HOSTILE
-from tests.warehouse.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, described
+from tests.sql.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, described
 
 pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-convert-python: pip install 'nwh[report]'")
 
 from nwh.dashboards.report import drawing, neurons, page, write_report
 from nwh.dashboards.report.exhibits import Exhibit, Missing
 from nwh.dashboards.report.writing import subject_of
-from nwh.warehouse.neuron_queries import Answer, Extent
+from nwh.warehouse.queries.neuron_queries import Answer, Extent
 from nwh.warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}

@@ -7,7 +7,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards import saved_queries
+from nwh.dashboards.parts import saved_queries
 from nwh.warehouse import Warehouse
 from tests.dashboards.shown import files
 
@@ -24,7 +24,7 @@ def made(tmp_path, monkeypatch):
 
 def open_page(**address):
     def script():
-        from nwh.dashboards import sql_page
+        from nwh.dashboards.pages import sql_page
 
         sql_page.page()
 

@@ -11,15 +11,16 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards import search_choice, sql_page
-from nwh.dashboards.dictionary import dictionary
-from nwh.dashboards.search_choice import Search
+from nwh.dashboards.address import search_choice
+from nwh.dashboards.address.search_choice import Search
+from nwh.dashboards.pages import sql_page
+from nwh.dashboards.parts.dictionary import dictionary
 from nwh.warehouse import Warehouse, limited_sql
-from nwh.warehouse.questions import questions
+from nwh.warehouse.catalog.questions import questions
 from nwh.warehouse.schema import RELATIONS
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, files, tables
-from tests.warehouse.knowledge_rows import CONCEPTS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, Rows
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def knowledge(tmp_path_factory):
 def script(page):
     from importlib import import_module
 
-    import_module(f"dashboards.{page}").page()
+    import_module(f"nwh.dashboards.pages.{page}").page()
 
 
 @pytest.fixture
@@ -115,8 +116,8 @@ def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
 
 
 def test_home_shows_what_runs_and_what_was_interrupted(open_page, tmp_path):
-    from nwh.warehouse import partial
-    from nwh.warehouse.runs import Run
+    from nwh.warehouse.storage import partial
+    from nwh.warehouse.storage.runs import Run
 
     made = Warehouse.create(tmp_path / "warehouse")
     unit = {"model": "m", "checkpoint": "main", "corpus": "a"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from nwh.ingest.corpus import ingest_corpus
-from nwh.ingest.documents import Document
+from nwh.ingest.text.corpus import ingest_corpus
+from nwh.ingest.text.documents import Document
 from nwh.warehouse import Warehouse
 from tests.conftest import WORDS
 

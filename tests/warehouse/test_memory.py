@@ -14,7 +14,7 @@ import pytest
 from nwh.warehouse import Warehouse, memory
 from nwh.warehouse.errors import MemoryLimitError, StorageError, UsageError
 from nwh.warehouse.limited_sql import open_limited, run
-from tests.warehouse.test_places import fill
+from tests.warehouse.storage.test_places import fill
 
 LARGE = "select count(distinct s) from (select repeat('x', 40) || range s from range(3000000))"
 

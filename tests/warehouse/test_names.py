@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from nwh.ingest.corpus import ingest_corpus
-from nwh.ingest.documents import Document
+from nwh.ingest.text.corpus import ingest_corpus
+from nwh.ingest.text.documents import Document
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name, short_name

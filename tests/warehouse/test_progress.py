@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nwh.cli.state import State
-from nwh.ingest.corpus import ingest_corpus
-from nwh.ingest.documents import Document
+from nwh.ingest.text.corpus import ingest_corpus
+from nwh.ingest.text.documents import Document
 from nwh.warehouse import Warehouse, progress
 from nwh.warehouse.progress import LineProgress, RichProgress, span
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwh.warehouse import neuron_queries
-from nwh.warehouse.neuron_queries import Answer
+from nwh.warehouse.queries import neuron_queries
+from nwh.warehouse.queries.neuron_queries import Answer
 from nwh.warehouse.statements import literal, written_out
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nwh.ingest.activations import Settings, ingest_activations
-from nwh.ingest.batches import Tally, batches
-from nwh.ingest.classifier import Classifier, encode
-from nwh.ingest.corpus import ingest_corpus
-from nwh.ingest.documents import Document
+from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations.batches import Tally, batches
+from nwh.ingest.activations.text_activations import activations_at_tokens
+from nwh.ingest.comparison.sentence_vectors import sentence_vectors
 from nwh.ingest.knowledge.reading import PromptRow, read_prompts
 from nwh.ingest.models import forward, load
-from nwh.ingest.sentence_vectors import sentence_vectors
-from nwh.ingest.text_activations import activations_at_tokens
+from nwh.ingest.text.corpus import ingest_corpus
+from nwh.ingest.text.documents import Document
+from nwh.ingest.training.classifier import Classifier, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neurons import Neuron
@@ -82,7 +82,7 @@ def test_a_job_refuses_it_before_its_first_batch(model, tmp_path, monkeypatch):
     warehouse = Warehouse.create(tmp_path / "warehouse")
     documents = [Document(str(i), text) for i, text in enumerate([*TEXTS, "word1 <new> word2 word3"])]
     ingest_corpus(warehouse, "c", "lines", lambda: iter(documents))
-    monkeypatch.setattr("nwh.ingest.activations.forward", lambda *_: pytest.fail("the model ran"))
+    monkeypatch.setattr("nwh.ingest.activations.activations.forward", lambda *_: pytest.fail("the model ran"))
     with pytest.raises(UsageError, match=REFUSED):
         ingest_activations(warehouse, model, ["c"], Settings(k=3))
     assert warehouse.sql("select job from runs").fetchall() == [("corpus",)]

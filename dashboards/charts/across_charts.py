@@ -1,0 +1,264 @@
+"""Charts of the pages on layers, maps of neurons and pairs of checkpoints."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from statistics import median
+
+import altair as alt
+
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, LOW, Rows, titled
+
+PICKED = "picked"
+"""Name of the selection that holds layer and neuron of the mark that was clicked."""
+_ON_CANVAS = {"embedOptions": {"renderer": "canvas"}}
+"""For pictures of thousands of marks: browsers draw these several times faster than elements of SVG."""
+MOST_CELLS = 4_000
+"""Of a heat map that a page draws: more are narrower than the pixels they have, and take a browser half a second."""
+_DEPTH = alt.Scale(range=[LOW, HIGH])
+# Colours that people with any colour vision tell apart on light and on dark (Okabe and Ito 2008); then tones of them.
+_GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98", "#b8ab1c", "#7f5fc7", "#a0522d"]
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
+_TITLES = {
+    "mean": "mean activation",
+    "std": "standard deviation of the activation",
+    "skewness": "skewness of the activation",
+    "kurtosis": "excess kurtosis of the activation",
+    "share_positive": "share of sentences with an activation above 0",
+    "mean_tokens": "mean length of the top sentences, tokens",
+    "mean_words": "mean length of the top sentences, words",
+}
+
+
+def figure_title(figure: str) -> str:
+    """Return what a figure of neurons is, with its unit."""
+    if figure.startswith("share:"):
+        return f"share of the top sentences with {figure.removeprefix('share:')}"
+    return _TITLES.get(figure, f"{figure} per top sentence")
+
+
+def _pick() -> alt.Parameter:
+    return alt.selection_point(name=PICKED, fields=["layer", "neuron"], on="click", clear=False, toggle=False)
+
+
+def _colours(figure: str, low: float, high: float) -> alt.Color:
+    """Return colours from low to high; those of a figure on both sides of 0 part there."""
+    legend = alt.Legend(orient="bottom", gradientLength=260, titleLimit=330, format="~g")
+    if low < 0 < high:
+        end = max(-low, high)
+        scale = alt.Scale(scheme="blueorange", domain=(-end, end), clamp=True)
+    else:
+        scale = alt.Scale(scheme="viridis", domain=(low, high), clamp=True)
+    return alt.Color("value:Q", title=figure_title(figure), scale=scale, legend=legend)
+
+
+def merged(rows: Rows, n_layers: int, n_neurons: int) -> tuple[Rows, int]:
+    """Return rows few enough for a browser, and how many neighbouring neurons each stands for.
+
+    rows: layer, neuron, value, …, in order of layer and neuron; of neighbours that one stays whose value is farthest
+    from the median of all rows.
+    """
+    step = 1
+    while n_layers * -(-n_neurons // step) > MOST_CELLS:
+        step *= 2
+    centre = median(row["value"] for row in rows)
+    cells = groupby(rows, lambda row: (row["layer"], row["neuron"] // step))
+    return [max(cell, key=lambda row: abs(row["value"] - centre)) for _, cell in cells], step
+
+
+def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int = 1) -> alt.Chart:
+    """Return a figure of every neuron as layer x dimension, the last layer at the top.
+
+    rows: layer, neuron, value, and low and high, where the colours end. step: as `merged` returns it.
+    """
+    places = [{name: row[name] for name in ("layer", "neuron", "value")} for row in rows]
+    name = figure_title(figure)
+    title = f"{name[:1].upper()}{name[1:]}, by layer and dimension"
+    chart: alt.Chart = (
+        titled(places, title, 190 + 24 * n_layers)
+        # each mark reaches under its right neighbour: no seam shows between them
+        .transform_calculate(
+            left=f"floor(datum.neuron / {step}) * {step}", right=f"min(datum.left + {1.5 * step}, {n_neurons})"
+        )
+        .mark_rect(aria=False)
+        .encode(
+            x=alt.X(
+                "left:Q",
+                title="dimension (neuron)",
+                scale=alt.Scale(domain=(0, n_neurons), nice=False),
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+            ),
+            x2="right:Q",
+            y=alt.Y("layer:O", title="layer", scale=alt.Scale(domain=list(reversed(range(n_layers))), padding=0.05)),
+            color=_colours(figure, rows[0]["low"], rows[0]["high"]),
+            tooltip=["layer:O", "neuron:Q", alt.Tooltip("value:Q", title=figure, format=".4g")],
+        )
+        .add_params(_pick())
+        .properties(usermeta=_ON_CANVAS)
+    )
+    return chart
+
+
+def consistency(rows: Rows) -> alt.Chart:
+    """Return the correlation of each pair of layers as a triangle."""
+    chart: alt.Chart = (
+        titled(rows, "Correlation over dimensions", 190 + 22 * len({row["layer_b"] for row in rows}))
+        .mark_rect()
+        .encode(
+            x=alt.X("layer_a:O", title="lower layer", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer_b:O", title="higher layer", sort="descending"),
+            color=alt.Color(
+                "correlation:Q",
+                title="Pearson correlation",
+                scale=alt.Scale(scheme="blueorange", domain=(-1, 1)),
+                legend=alt.Legend(orient="bottom"),
+            ),
+            tooltip=[
+                alt.Tooltip("layer_a:O", title="lower layer"),
+                alt.Tooltip("layer_b:O", title="higher layer"),
+                alt.Tooltip("correlation:Q", format=".3f"),
+                alt.Tooltip("baseline:Q", format=".3f"),
+                alt.Tooltip("baseline_std:Q", title="its standard deviation", format=".3f"),
+                alt.Tooltip("p_value:Q", title="p", format=".2g"),
+                alt.Tooltip("n_neurons:Q", title="dimensions"),
+            ],
+        )
+    )
+    return chart
+
+
+def sse_curves(rows: Rows) -> alt.Chart:
+    """Return the within-cluster sum of squares by number of clusters, one line per layer, coloured by depth."""
+    chart: alt.Chart = (
+        titled(rows, "What clusters leave unexplained, by layer", 380)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y(
+                "sse:Q", title="sum of squared distances", scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~s")
+            ),
+            color=alt.Color(
+                "layer:Q", title="layer", scale=_DEPTH, legend=alt.Legend(tickMinStep=1, format="d", orient="bottom")
+            ),
+            detail="layer:O",
+            tooltip=[
+                "layer:O",
+                "k:Q",
+                alt.Tooltip("sse:Q", format=",.4g"),
+                alt.Tooltip("n_vectors:Q", title="sentences clustered", format=","),
+            ],
+        )
+    )
+    return chart
+
+
+def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -> alt.Chart:
+    """Return a layer's neurons where t-SNE put them, coloured by cluster, or by a figure; the chosen cluster is larger.
+
+    rows: layer, neuron, cluster, x, y; with a figure also value (null where a neuron has none), low, high.
+    """
+    numbers = sorted({row["cluster"] for row in rows})
+    columns = ("layer", "neuron", "cluster", "x", "y") + (("value",) if figure else ())
+    places = [{name: row[name] for name in columns} for row in rows]
+    tooltip: list[str | alt.Tooltip] = ["layer:O", "neuron:Q", "cluster:O"]
+    if figure:
+        limits = next((row for row in rows if row["low"] is not None), {"low": 0.0, "high": 1.0})
+        colour = _colours(figure, limits["low"], limits["high"])
+        tooltip.append(alt.Tooltip("value:Q", title=figure, format=".4g"))
+    else:
+        scale = alt.Scale(domain=numbers, range=[_GROUPS[i % len(_GROUPS)] for i in range(len(numbers))])
+        colour = alt.Color("cluster:N", title="cluster", scale=scale, legend=alt.Legend(orient="bottom", columns=10))
+    # the coordinates of t-SNE have no unit and no origin
+    scale, axis = alt.Scale(zero=False), alt.Axis(labels=False, ticks=False, grid=False)
+    of_cluster = f"datum.cluster === {chosen}"
+    chart: alt.Chart = (
+        titled(places, title, 560)
+        .mark_point(filled=True)
+        .encode(
+            x=alt.X("x:Q", title="first t-SNE coordinate", scale=scale, axis=axis),
+            y=alt.Y("y:Q", title="second t-SNE coordinate", scale=scale, axis=axis),
+            color=colour,
+            # numbers beyond the colours start over with another shape
+            shape=alt.Shape(
+                "cluster:N",
+                legend=None,
+                scale=alt.Scale(
+                    domain=numbers, range=[_SHAPES[i // len(_GROUPS) % len(_SHAPES)] for i in range(len(numbers))]
+                ),
+            ),
+            size=alt.condition(of_cluster, alt.value(70), alt.value(32)),
+            opacity=alt.condition(of_cluster, alt.value(1), alt.value(0.6)),
+            tooltip=tooltip,
+        )
+        .add_params(_pick())
+        .properties(usermeta=_ON_CANVAS)
+    )
+    return chart
+
+
+def layer_distances(rows: Rows, measure: str) -> alt.Chart:
+    """Return a distance (`manhattan`, `euclidean`) by layer, one line per set of sentences."""
+    names = list(dict.fromkeys(row["set_name"] for row in rows))
+    scale = alt.Scale(domain=names, range=[_GROUPS[i % len(_GROUPS)] for i in range(len(names))])
+    chart: alt.Chart = (
+        titled(rows, f"Mean {measure.capitalize()} distance by layer", 400)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{measure}:Q", title="mean distance", scale=alt.Scale(domainMin=0)),
+            color=alt.Color("set_name:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=2)),
+            tooltip=[
+                alt.Tooltip("set_name:N", title="sentences"),
+                "layer:O",
+                alt.Tooltip(f"{measure}:Q", format=",.4g"),
+            ],
+        )
+    )
+    return chart
+
+
+def match_histogram(rows: Rows) -> alt.Chart:
+    """Return the shares of neurons by correlation with the best partner, and with a rotated basis."""
+    scale = alt.Scale(domain=["best partner", "rotated basis"], range=[HIGH, GREY])
+    chart: alt.Chart = (
+        titled(rows, "Neurons by their highest correlation")
+        .mark_bar(opacity=0.6, binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="Pearson correlation"),
+            x2="high:Q",
+            y=alt.Y("share:Q", title="share of neurons", stack=None, axis=alt.Axis(format="%")),
+            color=alt.Color("basis:N", title="with", scale=scale, legend=alt.Legend(orient="bottom")),
+            tooltip=[
+                alt.Tooltip("basis:N", title="with"),
+                alt.Tooltip("low:Q", title="from", format=".2f"),
+                alt.Tooltip("high:Q", title="to", format=".2f"),
+                alt.Tooltip("n_neurons:Q", title="neurons", format=","),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+    return chart
+
+
+def matches_by_layer(rows: Rows) -> alt.Chart:
+    """Return by layer the share of neurons whose partner is better than the baseline."""
+    chart: alt.Chart = (
+        titled(rows, "Neurons whose partner exceeds the rotated basis")
+        .mark_bar(color=HIGH)
+        .encode(
+            x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(
+                "share_above:Q", title="share of neurons", scale=alt.Scale(domain=(0, 1)), axis=alt.Axis(format="%")
+            ),
+            tooltip=[
+                "layer:O",
+                alt.Tooltip("share_above:Q", title="share above", format=".1%"),
+                alt.Tooltip("share_same_layer:Q", title="partner in the same layer", format=".1%"),
+                alt.Tooltip("median_correlation:Q", title="median correlation", format=".3f"),
+                alt.Tooltip("median_rotated:Q", title="median, rotated basis", format=".3f"),
+                alt.Tooltip("n_neurons:Q", title="neurons"),
+                alt.Tooltip("n_constant:Q", title="constant neurons, left out"),
+            ],
+        )
+    )
+    return chart

@@ -1,0 +1,108 @@
+"""Charts of the neuron page."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, LOW, Rows, titled
+
+# Neither of the colours of activations, and visible on light and dark pages.
+_MARK = "#009e73"
+_IN_TOP, _IN_CORPUS = "top sentences", "all sentences"
+
+
+def extent(bins: Rows) -> tuple[float, float]:
+    """Return the lowest and the highest activation of histograms; bins have low, high."""
+    return min(row["low"] for row in bins), max(row["high"] for row in bins)
+
+
+def histogram(bins: Rows, title: str, domain: tuple[float, float]) -> alt.Chart:
+    """Return bars of the number of sentences by activation; bins have low, high, sentences."""
+    chart: alt.Chart = (
+        titled(bins, title, 220)
+        .mark_bar(binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
+            x2="high:Q",
+            y=alt.Y("sentences:Q", title="sentences", axis=alt.Axis(tickMinStep=1, format=",d")),
+            color=alt.condition("datum.low + datum.high > 0", alt.value(HIGH), alt.value(LOW)),
+            tooltip=[
+                alt.Tooltip("low:Q", title="from", format=".4g"),
+                alt.Tooltip("high:Q", title="to", format=".4g"),
+                alt.Tooltip("sentences:Q", format=","),
+            ],
+        )
+    )
+    return chart
+
+
+def marked_histogram(
+    bins: Rows, title: str, domain: tuple[float, float], activation: float
+) -> alt.LayerChart | alt.FacetChart:
+    """Return a histogram with a line at one activation; bins have low, high, sentences."""
+    low, high = min(domain[0], activation), max(domain[1], activation)
+    rule = alt.Chart({"values": [{"activation": activation}]}).mark_rule(color=_MARK, size=3)
+    line = rule.encode(x="activation:Q", tooltip=alt.Tooltip("activation:Q", title="your text", format=".4g"))
+    return alt.layer(histogram(bins, title, (low, high)), line)
+
+
+def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
+    """Return marks of concepts by checkpoint; rows have concept, checkpoint (in order of steps), attribution."""
+    checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))
+    concepts = list(dict.fromkeys(row["concept"] for row in rows))
+    chart: alt.Chart = (
+        titled(rows, title, 80 + 20 * len(concepts))
+        .mark_circle(opacity=1, color=HIGH)
+        .encode(
+            x=alt.X("checkpoint:N", title="checkpoint", sort=checkpoints),
+            y=alt.Y("concept:N", title=None, sort=concepts, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
+            size=alt.Size(
+                "attribution:Q", title="attribution, probability", legend=alt.Legend(orient="bottom", format=".2g")
+            ),
+            tooltip=[
+                "concept:N",
+                "dataset:N",
+                "checkpoint:N",
+                alt.Tooltip("attribution:Q", title="attribution, probability", format=".3g"),
+                alt.Tooltip("share:Q", title="of its prompts", format=".0%"),
+            ],
+        )
+    )
+    return chart
+
+
+def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
+    """Return pairs of bars: each row's share of the top sentences and of all; rows have a name."""
+    values = [
+        {"name": row["name"], "of": of, "share": row[column]}
+        for row in rows
+        for of, column in ((_IN_TOP, "share"), (_IN_CORPUS, "corpus_share"))
+    ]
+    names = [row["name"] for row in rows]
+    of = [_IN_TOP, _IN_CORPUS]
+    chart: alt.Chart = (
+        titled(values, title, 110 + 24 * len(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title=f"share {unit}",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domainMin=0),
+            ),
+            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
+            yOffset=alt.YOffset("of:N", sort=of),
+            color=alt.Color(
+                "of:N",
+                title=None,
+                scale=alt.Scale(domain=of, range=[HIGH, GREY]),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("name:N", title=title),
+                alt.Tooltip("of:N", title="of"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
+        )
+    )
+    return chart

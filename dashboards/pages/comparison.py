@@ -1,0 +1,174 @@
+"""The model comparison page: how far two checkpoints are apart, where, and which neurons moved or kept their role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.address.choice import Choice
+from nwh.dashboards.charts import across_charts
+from nwh.dashboards.html.markup import literal
+from nwh.dashboards.parts import across, figures, notices
+from nwh.dashboards.parts.across import Choices
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import neuron_queries, pair_queries
+from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.warehouse.queries.pair_queries import Pair
+
+_FILL = (
+    "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
+    "ingest distances --before MODEL --after TUNED",
+    "ingest matches --before MODEL --after TUNED",
+)
+
+
+def page() -> None:
+    """Show the pair of checkpoints that the address names."""
+    st.title("Model comparison", anchor=False)
+    st.markdown(
+        "What differs between two checkpoints, such as a model before and after fine-tuning: the distance between "
+        "their vectors of a sentence (all hidden activations; Oba et al. 2021, section 4.4), by layer and by neuron, "
+        "and whether each neuron of the first has a partner in the second (Gurnee et al. 2024). What you choose is in "
+        "the address."
+    )
+    warehouse = opened.warehouse()
+    known = opened.ask(warehouse, pair_queries.pairs)
+    if not known:
+        notices.empty(warehouse, "no comparison of checkpoints", *_FILL, first=["sentence_metadata"])
+        return
+    choices = Choices()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pair = _pair(choices, known)
+        found = opened.ask(warehouse, pair_queries.distances, pair)
+        sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found.records}
+        of_set = choices.one_of("set", "Sentences of moved neurons", list(sets), width=230) if sets else ""
+        there = opened.ask(warehouse, pair_queries.match_sets, pair).records
+        matched = {f"{row['site']}/{row['scope']}": row for row in there}
+        of_match = choices.one_of("matches", "Matched neurons", list(matched), width=230) if matched else ""
+    if not choices.fit():
+        return
+    st.markdown(f"#### {literal(pair.before)} and {literal(pair.after)}")
+    if found.rows:
+        _distances(warehouse, pair, found)
+        _moved(warehouse, pair, *sets[of_set])
+    else:
+        st.caption("There are no distances of this pair. This command makes them:")
+        notices.commands(warehouse, f"ingest distances {_options(pair)}")
+    st.markdown("#### Does each neuron have a partner?")
+    if matched:
+        _matches(warehouse, pair, matched[of_match]["site"], matched[of_match]["scope"])
+    else:
+        st.caption("The neurons of this pair are not matched. This command matches them by their sampled activations:")
+        notices.commands(warehouse, f"ingest matches {_options(pair)}")
+    opened.footer()
+
+
+def _pair(choices: Choices, known: list[Pair]) -> Pair:
+    before = choices.one_of("before", "Before", list(dict.fromkeys(pair.before for pair in known)), width=270)
+    of_before = [pair for pair in known if pair.before == before]
+    after = choices.one_of("after", "After", [pair.after for pair in of_before], width=270)
+    return next(pair for pair in of_before if pair.after == after)
+
+
+def _options(pair: Pair) -> str:
+    return f"--before {pair.before} --after {pair.after}"
+
+
+# -- distances ---------------------------------------------------------------------------------------------
+
+
+def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
+    st.caption("Mean distance over sentences between their vectors before and after (relation `checkpoint_distances`)")
+    columns = st.column_config
+    figures.table(
+        found,
+        "Mean distances of sentences",
+        {
+            "n_sentences": columns.NumberColumn("sentences", format="localized"),
+            "manhattan": columns.NumberColumn("Manhattan distance", format="%.1f"),
+            "euclidean": columns.NumberColumn("Euclidean distance", format="%.2f"),
+        },
+    )
+    by_layer = opened.ask(warehouse, pair_queries.layer_distances, pair)
+    if not by_layer.rows:
+        return
+    for place, measure in zip(st.columns(2, gap="large"), ("manhattan", "euclidean"), strict=True):
+        with place:
+            picture = across_charts.layer_distances(by_layer.records, measure)
+            figures.chart(picture, by_layer, f"Mean {measure} distance by layer, a line for each set of sentences")
+
+
+def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
+    st.markdown("#### Neurons that moved most")
+    with st.spinner("Ranking neurons"):
+        found = opened.ask(warehouse, pair_queries.moved_neurons, pair, corpus, split, pair_queries.MOVED_ROWS)
+    if not found.rows:
+        st.caption("Distances by neuron are not stored of this pair.")
+        return
+    st.caption(
+        f"Hidden neurons over {literal(corpus)}, {literal(split)}: mean absolute change of the activation, in standard "
+        "deviations before; the patterns of their top sentences where they were mined (macro `moved_neurons`)."
+    )
+    rows, places = _with_pages(warehouse, pair, found)
+    columns = st.column_config
+    figures.table(
+        found,
+        "Neurons that moved most",
+        {
+            "layer": columns.NumberColumn(width=60),
+            "neuron": columns.NumberColumn(width=70),
+            "standardised_change": columns.NumberColumn("absolute change / std before", format="%.2f"),
+            "mean_change": columns.NumberColumn("mean change", format="%+.3g"),
+            "std_before": columns.NumberColumn("std before", format="%.3g"),
+            "patterns_before": columns.ListColumn("patterns before"),
+            "patterns_after": columns.ListColumn("patterns after"),
+            "page_before": columns.LinkColumn("page before", display_text="open"),
+            "page_after": columns.LinkColumn("page after", display_text="open"),
+        },
+        rows,
+    )
+    if places:
+        across.open_one(places)
+
+
+def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[dict[str, Any]], list[Neuron]]:
+    """Return hidden neurons with links to their pages before and after (null without one), and those with a page."""
+    extents = opened.ask(warehouse, neuron_queries.extents)
+    here = {(extent.model, extent.checkpoint) for extent in extents if extent.site == "hidden"}
+    checkpoints = {
+        "page_before": (pair.model_before, pair.checkpoint_before),
+        "page_after": (pair.model_after, pair.checkpoint_after),
+    }
+    rows, places = found.records, []
+    for row in rows:
+        for name, checkpoint in checkpoints.items():
+            place = Neuron(*checkpoint, "hidden", row["layer"], row["neuron"])
+            row[name] = Choice(place).link if checkpoint in here else None
+            places += [place] * (checkpoint in here)
+    return rows, places
+
+
+# -- matches -----------------------------------------------------------------------------------------------
+
+
+def _matches(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
+    place = (pair, site, scope)
+    by_layer = opened.ask(warehouse, pair_queries.matches_by_layer, *place)
+    st.caption(
+        f"The best partner of each {site} neuron of {literal(pair.before)} among all of {literal(pair.after)}, by "
+        f"Pearson correlation over the sampled sentences of {literal(scope)}. The baseline is the highest correlation "
+        "with the same activations in a random rotated basis: what no neuron in particular gives."
+    )
+    bins = opened.ask(warehouse, pair_queries.match_histogram, *place)
+    if not bins.rows:
+        st.info("No neuron varies over these sentences, so none has a partner.")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        figures.chart(across_charts.match_histogram(bins.records), bins, "Neurons by their highest correlation")
+    with right:
+        picture = across_charts.matches_by_layer(by_layer.records)
+        figures.chart(picture, by_layer, "Share of neurons above the baseline, by layer")

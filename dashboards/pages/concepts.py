@@ -1,0 +1,113 @@
+"""The concept page: one concept's prompts over training, its contributing neurons, and what changing these does."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.charts import concept_charts
+from nwh.dashboards.html.markup import literal
+from nwh.dashboards.parts import figures, knowledge, notices
+from nwh.dashboards.parts.knowledge import Choice
+from nwh.warehouse import Warehouse
+from nwh.warehouse.queries import knowledge_queries
+from nwh.warehouse.queries.knowledge_queries import Series
+
+
+def page() -> None:
+    """Show the concept that the address names."""
+    st.title("Concept", anchor=False)
+    st.markdown(
+        "What a model knows of one concept: its prompts at every checkpoint, the feed-forward neurons that contribute "
+        "to their answers (Dai et al. 2021), and what changing these neurons does. What you choose is in the address."
+    )
+    warehouse = opened.warehouse()
+    found = knowledge.choose(warehouse, ["thresholds"])
+    if found is None:
+        return
+    chosen, series = found
+    st.markdown(f"#### {literal(chosen.concept)} in {literal(chosen.dataset)}")
+    left, right = st.columns(2, gap="large")
+    with left:
+        _prompts(warehouse, chosen, series)
+    with right:
+        _neurons(warehouse, chosen, series)
+    _interventions(warehouse, chosen)
+    opened.footer()
+
+
+def _prompts(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+    st.markdown("#### Prompts")
+    scores = opened.ask(warehouse, knowledge_queries.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
+    figures.table(
+        scores.part("checkpoint", chosen.checkpoint),
+        f"Prompts at {chosen.checkpoint}",
+        {"probability": st.column_config.NumberColumn(format="%.3g")},
+        order=["prompt", "text", "answer", "probability", "rank"],
+    )
+    for figure in ("probability", "rank"):
+        picture = concept_charts.prompts_over_time(scores.records, series.checkpoints, figure)
+        figures.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
+
+
+def _neurons(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+    st.markdown(f"#### Contributing neurons at {literal(chosen.checkpoint)}")
+    place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
+    found = opened.ask(warehouse, knowledge_queries.neurons, *place, chosen.t, chosen.p)
+    st.caption(
+        f"Neurons that reach {chosen.t:.0%} of a prompt's highest attribution in at least {chosen.p:.0%} of the "
+        "concept's prompts; attribution is the mean over the prompts that select the neuron; the larger a mark, the "
+        "more prompts do."
+    )
+    if not found.rows:
+        st.info("No neuron reaches these thresholds: lower t or p.")
+        return
+    columns = st.column_config
+    figures.table(
+        found,
+        "Contributing neurons by layer and number",
+        {
+            "attribution": columns.NumberColumn(format="%.3g"),
+            "share": columns.NumberColumn("of prompts", format="percent"),
+            "n_selected": columns.NumberColumn("selected by"),
+            "n_prompts": columns.NumberColumn("prompts"),
+        },
+        picture=concept_charts.neuron_picture(found.records, series.n_layers, series.n_neurons),
+    )
+
+
+def _interventions(warehouse: Warehouse, chosen: Choice) -> None:
+    st.markdown(f"#### Changing the neurons at {literal(chosen.checkpoint)}")
+    place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
+    found = opened.ask(warehouse, knowledge_queries.interventions, *place)
+    if not found.rows:
+        command = f"ingest interventions --model MODEL --checkpoint {chosen.checkpoint} --dataset {chosen.dataset}"
+        st.caption("There are no interventions on this concept at this checkpoint. This command makes them:")
+        notices.commands(warehouse, command)
+        return
+    st.caption(
+        "Positive prompts ask for the concept, negative ones for others. The random arm changes as many other neurons "
+        "of the same layers. Relative change is the mean of (after - before) * 100 / before over prompts."
+    )
+    with st.container(horizontal=True):
+        for operation in dict.fromkeys(row["operation"] for row in found.records):
+            with st.container(width="content"):
+                changed = found.part("operation", operation)
+                picture = concept_charts.before_and_after(changed.records, operation)
+                figures.chart(picture, changed, f"Probability before and after {operation}", width="content")
+    columns = st.column_config
+    figures.table(
+        found,
+        "Changing the neurons",
+        {
+            "n_neurons": columns.NumberColumn("neurons"),
+            "n_prompts": columns.NumberColumn("prompts"),
+            "n_null": columns.NumberColumn("without (0 before)"),
+            "p_before": columns.NumberColumn("probability before", format="%.3g"),
+            "p_after": columns.NumberColumn("after", format="%.3g"),
+            "relative_change": columns.NumberColumn("relative change, %", format="%.1f"),
+            "rank_before": columns.NumberColumn("rank before", format="%.1f"),
+            "rank_after": columns.NumberColumn("rank after", format="%.1f"),
+            "rank_change": columns.NumberColumn("rank change", format="%+.1f"),
+        },
+    )

@@ -1,0 +1,282 @@
+"""The search page: neurons by what excites them, what they tell apart, what they know, or what fires on a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.address import choice
+from nwh.dashboards.address.search_choice import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
+from nwh.dashboards.html.markup import literal
+from nwh.dashboards.parts import across, figures, heat, notices
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import knowledge_queries, neuron_queries, search_queries
+from nwh.warehouse.queries.neuron_queries import Answer, Extent
+
+_ANY, _VALUES = "any", 1000
+_EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
+_CONFIG: dict[str, Any] = {
+    "open": st.column_config.LinkColumn("page", display_text="open", pinned=True, width="small"),
+    "scope": "corpora",
+    "share": st.column_config.NumberColumn("share", format="percent", help="of its sentences; of its prompts"),
+    "corpus_share": st.column_config.NumberColumn("in corpus", format="percent"),
+    "lift": st.column_config.NumberColumn("lift", format="%.2f", help="share / share in the corpus"),
+    "q_value": st.column_config.NumberColumn("q", format="%.1e", help="Benjamini-Hochberg, log-likelihood ratio test"),
+    "mined_q_value": st.column_config.NumberColumn(
+        "mined q", format="%.1e", help="q of the half of the sentences by which patterns are chosen and ranked"
+    ),
+    "heldout_auroc": st.column_config.NumberColumn(
+        "held-out AUROC",
+        format="%.3f",
+        help="how well it predicts the neuron's sentences of the other half; empty where an earlier version mined",
+    ),
+    "support": st.column_config.NumberColumn("sentences"),
+    "k": st.column_config.NumberColumn("of"),
+    "attribution": st.column_config.NumberColumn("attribution", format="%.3g", help="mean, in probability"),
+    "n_selected": st.column_config.NumberColumn("selected by"),
+    "n_prompts": st.column_config.NumberColumn("of prompts"),
+    "z": st.column_config.NumberColumn("z", format="%.2f", help="(activation - mean) / standard deviation"),
+    **{name: st.column_config.NumberColumn(name, format="%.4g") for name in ("activation", "mean", "std")},
+    **{name: st.column_config.NumberColumn(f"{name} stored", format="%.4g") for name in ("min", "max")},
+}
+
+
+def page() -> None:
+    """Show the neurons that the address asks for."""
+    st.title("Search", anchor=False)
+    st.markdown(
+        "Neurons by a word, tags or a subtree that their sentences share, by a metadata class, a concept, a class of "
+        "neuron, or by which of them fire most on your own text. The search is in the address, to be shared."
+    )
+    warehouse = opened.warehouse()
+    extents = opened.ask(warehouse, neuron_queries.extents)
+    series = opened.ask(warehouse, knowledge_queries.all_series)
+    labels = {choice.label(extent): None for extent in extents}
+    models = list(labels | {f"{of.model}@{checkpoint}": None for of in series for checkpoint in of.checkpoints})
+    wanted, problems = read(st.query_params, models)
+    if problems:
+        notices.wrong_address(problems, "Search without it", _go, wanted)
+        return
+    by = _choose_kind(wanted)
+    st.caption(by.kind.about)
+    if not _has(warehouse, by, bool(extents), bool(series)):
+        _empty(warehouse, by.by)
+        return
+    chosen = _controls(warehouse, by, extents, models)
+    answer = _answer(warehouse, chosen, extents)
+    if answer is not None:
+        _show(answer, chosen, extents)
+    opened.footer()
+
+
+# -- choosing ----------------------------------------------------------------------------------------------
+
+
+def _choose_kind(wanted: Search) -> Search:
+    st.session_state["search_by"] = wanted.by
+    titles = {name: kind.title for name, kind in KINDS.items()}
+    st.selectbox(
+        "Find neurons by",
+        list(KINDS),
+        key="search_by",
+        format_func=titles.__getitem__,
+        width=290,
+        on_change=_changed,
+        args=(wanted, ["by"]),
+    )
+    return wanted
+
+
+def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: bool) -> bool:
+    """Return whether there is anything that this kind of search could find."""
+    stored = warehouse.snapshot
+    if wanted.by in _EXAMPLES:
+        kinds = search_queries.patterns_stored(warehouse)
+        return any(row["kind"] == wanted.by for row in kinds)
+    return {"concept": knowledge, "metadata": activations and bool(stored.get("sentence_metadata"))}.get(
+        wanted.by, activations
+    )
+
+
+def _controls(warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], models: Sequence[str]) -> Search:
+    """Draw the widgets as the address says; return the search with what has to be chosen chosen."""
+    chosen, options = _settled(warehouse, wanted, extents, models)
+    takes = chosen.kind.takes
+    for name in (*takes, "rows"):
+        st.session_state[f"search_{name}"] = getattr(chosen, name)
+
+    def widget(name: str) -> dict[str, Any]:
+        return {"key": f"search_{name}", "on_change": _changed, "args": (chosen, [*takes, "rows"])}
+
+    def select(name: str, label: str, width: int) -> None:
+        if name in takes:
+            some = list(dict.fromkeys([*options[name], getattr(chosen, name)]))
+            st.selectbox(
+                label,
+                some,
+                format_func=lambda value: value or ("choose" if name == "value" else _ANY),
+                width=width,
+                **widget(name),
+            )
+
+    if "text" in takes:
+        st.text_area("Text", placeholder="Any text; press Ctrl+Enter", height=90, **widget("text"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if "pattern" in takes:
+            example = _EXAMPLES[chosen.by]
+            st.text_input(
+                chosen.kind.title.capitalize(), placeholder=f"such as {example}", width=290, **widget("pattern")
+            )
+        select("key", "Metadata key", 150)
+        select("value", "Value", 190)
+        select("dataset", "Data set", 190)
+        select("concept", "Concept", 190)
+        select("name", "Class", 190)
+        select("model", "Model@checkpoint", 290)
+        select("site", "Site", 110)
+        select("scope", "Corpora", 190)
+        if "layers" in takes:
+            st.text_input("Layers", placeholder="all; 3; 2-5", width=120, **widget("layers"))
+        select("pole", "Pole", 110)
+        if "lift" in takes:
+            st.number_input("Lift at least", 0.0, 1e9, step=0.5, width=130, **widget("lift"))
+            st.number_input("q at most", 0.0, 1.0, step=0.01, format="%g", width=130, **widget("q"))
+        st.number_input("Rows", 1, MAX_ROWS, step=50, width=130, **widget("rows"))
+    return chosen
+
+
+def _settled(
+    warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], models: Sequence[str]
+) -> tuple[Search, dict[str, list[str]]]:
+    """Return a search with what it cannot go without, and what can be chosen for each field."""
+    options: dict[str, list[str]] = {"pole": list(POLES), "name": list(CLASSES), "site": ["", *SITES]}
+    scopes = {corpus for extent in extents for corpus in extent.corpora}
+    options["model"] = ["", *models]
+    if wanted.by in _EXAMPLES or wanted.by == "class":
+        stored = search_queries.patterns_stored(warehouse)
+        mined = {row["scope"] for row in stored if wanted.by in ("class", row["kind"])}
+        scopes = mined | (scopes if wanted.by == "class" else set())
+    elif wanted.by == "metadata":
+        keys = {row["key"]: row for row in opened.ask(warehouse, search_queries.metadata_values, _VALUES).records}
+        key = wanted.key or next(iter(keys))
+        about = keys.get(key, {"common": [], "corpora": []})
+        wanted = replace(wanted, key=key)
+        options |= {"key": list(keys), "value": ["", *about["common"]]}
+        scopes &= set(about["corpora"])
+    elif wanted.by == "concept":
+        series = opened.ask(warehouse, knowledge_queries.all_series)
+        dataset = wanted.dataset or series[0].dataset
+        concepts = list(dict.fromkeys(c for of in series if of.dataset == dataset for c in of.concepts))
+        wanted = replace(wanted, dataset=dataset, concept=wanted.concept or next(iter(concepts), ""))
+        options |= {"dataset": list(dict.fromkeys(of.dataset for of in series)), "concept": concepts}
+    if wanted.by in NEED_MODEL:
+        labels = list(dict.fromkeys(map(choice.label, extents)))
+        model = wanted.model if wanted.model in labels else labels[-1]
+        sites = [extent.site for extent in extents if choice.label(extent) == model]
+        wanted = replace(wanted, model=model, site=wanted.site if wanted.site in sites else sites[0])
+        options |= {"model": labels, "site": sites}
+    options["scope"] = ["", *sorted(scopes)]
+    if wanted.by == "class":
+        wanted = replace(wanted, name=wanted.name or CLASSES[0])
+    return wanted, options
+
+
+def _changed(before: Search, names: Sequence[str]) -> None:
+    """Put what the widgets say into the address; another key or data set starts from its own values."""
+    state = st.session_state
+    now = {name: state[f"search_{name}"] for name in names if f"search_{name}" in state}
+    if now.get("key", before.key) != before.key:
+        now |= {"value": "", "scope": ""}
+    if now.get("dataset", before.dataset) != before.dataset:
+        now["concept"] = ""
+    _go(replace(before, **now))
+
+
+def _go(wanted: Search) -> None:
+    st.query_params.from_dict(wanted.address)
+
+
+# -- answers -----------------------------------------------------------------------------------------------
+
+
+def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> Answer | None:
+    """Return the neurons found, one more than is shown where there are more; null where nothing is asked yet."""
+    filters, limit = chosen.filters, chosen.rows + 1
+    with st.spinner("Searching"):
+        if chosen.by in _EXAMPLES:
+            if not chosen.pattern.strip():
+                st.info("Type what the sentences share.")
+                return None
+            return opened.ask(warehouse, search_queries.by_pattern, chosen.by, chosen.pattern, filters, limit)
+        if chosen.by == "metadata":
+            if not chosen.value:
+                st.info(
+                    "Choose a value. This counts the metadata of every stored sentence of the neurons: where these are "
+                    "many millions, narrow it to a corpus and to layers first."
+                )
+                return None
+            return opened.ask(warehouse, search_queries.by_metadata, chosen.key, chosen.value, filters, limit)
+        if chosen.by == "concept":
+            return opened.ask(warehouse, search_queries.by_concept, chosen.dataset, chosen.concept, filters, limit)
+        if chosen.by == "class":
+            return opened.ask(warehouse, search_queries.by_class, chosen.name, filters, limit)
+        return _firing(warehouse, chosen, choice.extent_of(extents, chosen.model, chosen.site))
+
+
+def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | None:
+    if not chosen.text.strip():
+        st.info("Type a text: the model then runs on it.")
+        return None
+    how = opened.ask(warehouse, search_queries.aggregation, extent)
+    try:
+        activations = heat.text_values(warehouse, extent, chosen.text, how)
+    except Exception as error:  # whatever torch, transformers or a hub says of a model that cannot be run
+        st.warning(f"The model did not run on this text: {notices.reason(error)}")
+        return None
+    over = ", ".join(map(literal, how.corpora))
+    tokens = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
+    st.caption(
+        f"Activation: {tokens[how.aggregate]} the text's tokens. Mean and standard deviation (std) are over {over}."
+    )
+    return opened.ask(
+        warehouse, search_queries.by_activation, activations, how.corpora, chosen.filters, chosen.rows + 1
+    )
+
+
+def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
+    """Show neurons as a table; those of models that were run over corpora have a link to their page."""
+    pages = {(extent.model, extent.checkpoint, extent.site) for extent in extents}
+    shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
+    rows, places = [], []
+    for row in shown.records:
+        place = Neuron(row.pop("model"), row.pop("checkpoint"), row["site"], row["layer"], row["neuron"])
+        neuron = choice.Choice(place)
+        has_page = (place.model, place.checkpoint, place.site) in pages
+        places += [place] * has_page
+        rows.append({"open": neuron.link if has_page else None, "model": neuron.label, **row})
+    if not rows:
+        st.info("No neuron is found: lower the bounds, or search for something more frequent.")
+        if chosen.by in _EXAMPLES:
+            st.caption("Patterns below the `--min-support` of `nwh ingest patterns` are not stored.")
+        return
+    more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
+    st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
+    figures.grid(shown, "Neurons found", _CONFIG, rows)
+    if places:
+        across.open_one(places)
+
+
+def _empty(warehouse: Warehouse, by: str) -> None:
+    """Say which commands make what this kind of search reads."""
+    first, steps = {
+        "metadata": (["sentence_metadata", "neuron_stats"], []),
+        "concept": (["prompts"], ["ingest attributions --model MODEL --dataset NAME"]),
+        "class": (["corpora", "neuron_stats"], []),
+        "text": (["corpora", "neuron_stats"], []),
+    }.get(by, (["corpora", "neuron_stats", "annotations"], ["ingest patterns --model MODEL"]))
+    notices.empty(warehouse, "nothing that this search could find", *steps, first=first)

@@ -1,0 +1,161 @@
+"""What the user chose on the pages of knowledge neurons, as an address and back, and the widgets for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.html.markup import literal
+from nwh.dashboards.parts import notices
+from nwh.warehouse import Warehouse
+from nwh.warehouse.queries import knowledge_queries
+from nwh.warehouse.queries.knowledge_queries import Series
+
+MIN_T = 0.05
+_FILL = (
+    "ingest attributions --model MODEL --checkpoint all --dataset NAME",
+    "ingest interventions --model MODEL --checkpoint all --dataset NAME",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A concept of a data set, a checkpoint of a model, and how its neurons are selected and were changed.
+
+    operation: empty where there are no interventions. t, p: thresholds of the selection.
+    """
+
+    model: str
+    dataset: str
+    concept: str
+    checkpoint: str
+    operation: str = ""
+    t: float = 0.2
+    p: float = 0.5
+
+    @property
+    def address(self) -> dict[str, str]:
+        """The query parameters that `read` makes this choice of."""
+        names = ("model", "dataset", "concept", "checkpoint", "operation")
+        text = {name: getattr(self, name) for name in names if getattr(self, name)}
+        return text | {name: f"{getattr(self, name):g}" for name in ("t", "p") if _changed(self, name)}
+
+    @property
+    def link(self) -> str:
+        """The same as a link to the concept page, relative: it holds below whatever path a proxy serves pages at."""
+        return f"concept?{urlencode(self.address)}"
+
+
+def _changed(choice: Choice, name: str) -> bool:
+    return bool(getattr(choice, name) != getattr(Choice, name))
+
+
+def series_of(known: Sequence[Series], model: str, dataset: str) -> Series:
+    """Return a model's series on a data set, or on the first that it has."""
+    of_model = [series for series in known if series.model == model]
+    return next((series for series in of_model if series.dataset == dataset), of_model[0])
+
+
+def within(series: Series, choice: Choice) -> Choice:
+    """Return a choice moved to what a series has: else its first concept, its last checkpoint, suppression."""
+
+    def one_of(there: Sequence[str], value: str, default: str) -> str:
+        return value if value in there else default
+
+    return replace(
+        choice,
+        model=series.model,
+        dataset=series.dataset,
+        concept=one_of(series.concepts, choice.concept, series.concepts[0]),
+        checkpoint=one_of(series.checkpoints, choice.checkpoint, series.checkpoints[-1]),
+        operation=one_of(series.operations, choice.operation, next(iter(series.operations), "")),
+    )
+
+
+def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Choice, list[str]]:
+    """Return the choice of an address, and what is wrong with the address, in Markdown."""
+    problems: list[str] = []
+
+    def wrong(name: str, allowed: str) -> None:
+        problems.append(f"{name} {literal(address[name])} is not here: {allowed}")
+
+    def one_of(name: str, there: Sequence[str], where: str) -> str:
+        value = address.get(name, "")
+        if name in address and value not in there:
+            shown = ", ".join(map(literal, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+            wrong(name, f"{where} {shown or 'none'}")
+        return value
+
+    def share(name: str, default: float, low: float) -> float:
+        text = address.get(name, str(default))
+        if re.fullmatch(r"[01]?\.?[0-9]{1,6}", text) and low <= float(text) <= 1:
+            return float(text)
+        wrong(name, f"it is a number from {low:g} to 1")
+        return default
+
+    model = one_of("model", [series.model for series in known], "there is")
+    if model not in {series.model for series in known}:
+        model = known[0].model
+    of_model = [series.dataset for series in known if series.model == model]
+    dataset = one_of("dataset", of_model, f"{literal(model)} was run on")
+    series = series_of(known, model, dataset)
+    concept = one_of("concept", series.concepts, f"{literal(series.dataset)} has")
+    checkpoint = one_of("checkpoint", series.checkpoints, "there is")
+    operation = one_of("operation", series.operations, "there is")
+    t, p = share("t", Choice.t, MIN_T), share("p", Choice.p, 0)
+    return within(series, Choice(model, dataset, concept, checkpoint, operation, t, p)), problems
+
+
+# -- widgets -----------------------------------------------------------------------------------------------
+
+
+def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[Choice, Series] | None:
+    """Draw the widgets as the address says; return the choice, or null where nothing can be shown (and say why).
+
+    extra: widgets beside model, data set, concept and checkpoint: `thresholds`, `operation`.
+    """
+    known = opened.ask(warehouse, knowledge_queries.all_series)
+    if not known:
+        notices.empty(warehouse, "no attributions", *_FILL, first=["prompts"])
+        return None
+    chosen, problems = read(st.query_params, known)
+    series = series_of(known, chosen.model, chosen.dataset)
+    _controls(chosen, series, known, extra)
+    if not problems:
+        return chosen, series
+    notices.wrong_address(problems, f"Show {literal(chosen.concept)} instead", _go, chosen)
+    return None
+
+
+def _controls(chosen: Choice, series: Series, known: Sequence[Series], extra: Sequence[str]) -> None:
+    st.session_state.update(vars(chosen))
+    changed: dict[str, Any] = {"on_change": _widget_changed, "args": (known, chosen)}
+    datasets = [other.dataset for other in known if other.model == chosen.model]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox("Model", list(dict.fromkeys(s.model for s in known)), key="model", width=230, **changed)
+        st.selectbox("Data set", datasets, key="dataset", width=190, **changed)
+        st.selectbox("Concept", series.concepts, key="concept", width=190, **changed)
+        st.selectbox("Checkpoint", series.checkpoints, key="checkpoint", width=170, **changed)
+        if "operation" in extra and series.operations:
+            st.selectbox("Operation", series.operations, key="operation", width=140, **changed)
+        if "thresholds" in extra:
+            help_t = "A prompt selects the neurons that reach this share of its highest attribution"
+            help_p = "The concept keeps the neurons that this share of its prompts selects"
+            st.slider("Threshold t", MIN_T, 1.0, step=0.05, key="t", width=190, help=help_t, **changed)
+            st.slider("Threshold p", 0.0, 1.0, step=0.05, key="p", width=190, help=help_p, **changed)
+
+
+def _widget_changed(known: Sequence[Series], before: Choice) -> None:
+    state = st.session_state
+    chosen = replace(before, **{name: state[name] for name in vars(before) if name in state})
+    _go(within(series_of(known, chosen.model, chosen.dataset), chosen))
+
+
+def _go(chosen: Choice) -> None:
+    st.query_params.from_dict(chosen.address)

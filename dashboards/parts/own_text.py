@@ -1,0 +1,68 @@
+"""The neuron page's part to try a text of one's own: activation per token, and where the whole stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.address.choice import MAX_TEXT
+from nwh.dashboards.charts import charts
+from nwh.dashboards.html import markup
+from nwh.dashboards.parts import figures, heat, notices
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import neuron_queries, search_queries
+from nwh.warehouse.queries.neuron_queries import Extent
+
+
+def box(on_change: Callable[..., None], args: tuple[object, ...]) -> None:
+    """Draw the box to write into; its text is in `st.session_state.text`."""
+    st.markdown("#### Try your own text")
+    st.text_area(
+        "Text",
+        key="text",
+        max_chars=MAX_TEXT,
+        height=90,
+        placeholder="Write a sentence; Ctrl+Enter runs the model over it.",
+        help="The text becomes part of this page's address. It is not stored.",
+        on_change=on_change,
+        args=args,
+    )
+
+
+def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> None:
+    """Show the neuron's activation at each token of a text, and the whole text's beside those of the corpora."""
+    if not text.strip():
+        return
+    try:
+        with st.spinner("Running the model over your text"):
+            tokens = heat.token_values(warehouse, neuron, [text])[0]
+            how = search_queries.aggregation(warehouse, extent)
+            activation = float(heat.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
+    except Exception as error:  # whatever torch, transformers or a hub says
+        st.warning(f"The model cannot be run over this text: {notices.reason(error)}")
+        return
+    scale = max((abs(value) for _, _, value in tokens), default=0.0)
+    st.html(f'<p class="nwh-text" dir="auto">{markup.heat_map(text, tokens, scale)}</p>{markup.colour_scale(scale)}')
+    _beside(warehouse, neuron, how.corpora, activation, how.aggregate)
+
+
+def _beside(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float, aggregate: str) -> None:
+    found = opened.ask(warehouse, neuron_queries.standing, neuron, corpora, activation)
+    st.caption(
+        f"As one sentence ({aggregate} over its tokens): activation {markup.number(activation)}. "
+        "Where that stands among the sentences of each corpus:"
+    )
+    rows = [
+        (row["corpus"], [f"{row['share_below']:.1%}", "" if row["z"] is None else f"{row['z']:+.2f}"])
+        for row in found.records
+    ]
+    st.html(markup.table(["corpus", "sentences below", "z"], rows))
+    figures.source(found, "Your text beside the corpora")
+    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, corpora)
+    domain = charts.extent(bins.records)
+    for corpus in corpora:
+        of_corpus, title = bins.part("corpus", corpus), f"Your text among the sentences of {corpus}"
+        figures.chart(charts.marked_histogram(of_corpus.records, title, domain, activation), of_corpus, title)

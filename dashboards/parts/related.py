@@ -1,0 +1,101 @@
+"""The neuron page's parts on what else there is to look at: neurons like this one, concepts it contributes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.address.choice import Choice
+from nwh.dashboards.charts import charts
+from nwh.dashboards.html import markup
+from nwh.dashboards.parts import figures, knowledge
+from nwh.warehouse import Warehouse
+from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.queries import related_queries
+
+_NEURONS, _CONCEPTS = 10, 20
+
+
+def similar(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> None:
+    """Show the neurons whose activations are most like this one's, with links to their pages."""
+    st.markdown("#### Similar neurons")
+    found = opened.ask(warehouse, related_queries.similar, chosen.neuron, tuple(corpora), _NEURONS)
+    rows = found.records
+    if not rows:
+        st.caption(
+            "No sentences were sampled for this model (`nwh ingest activations --sample`), so neurons cannot be "
+            "compared; nor can a neuron that does not vary."
+        )
+        return
+    st.caption(
+        f"Of all layers of this site, by the correlation (Pearson) of their activations over "
+        f"{rows[0]['n_sentences']:,} sampled sentences of the corpora chosen."
+    )
+    places = [replace(chosen.neuron, layer=row["layer"], neuron=row["neuron"]) for row in rows]
+    st.html(
+        markup.table(
+            ["neuron", "correlation"],
+            [
+                (f"{place.site}/{place.layer}/{place.neuron}", [f"{row['correlation']:.3f}"])
+                for place, row in zip(places, rows, strict=True)
+            ],
+            [replace(chosen, neuron=place, text="").link for place in places],
+        )
+    )
+    figures.source(found, "Similar neurons")
+
+
+def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
+    """Show the concepts that a neuron of site `ffn` contributes to, over checkpoints, with links to their pages."""
+    st.markdown("#### Concepts it contributes to")
+    if neuron.site != "ffn":
+        st.caption("Knowledge attribution is of neurons of site `ffn`.")
+        return
+    found = opened.ask(warehouse, related_queries.concepts, neuron)
+    rows = found.records
+    if not rows:
+        st.caption(
+            "None at t = 0.2, p = 0.5 at any checkpoint, or no attributions are stored of this model: `nwh ingest "
+            "attributions` makes them."
+        )
+        return
+    best: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: -row["attribution"]):
+        best.setdefault((row["dataset"], row["concept"]), row)
+    shown = dict(list(best.items())[:_CONCEPTS])
+    st.caption(
+        f"{len(best):,} concepts, those of highest attribution first. A concept's contributing neurons reach a fifth "
+        "of a prompt's highest attribution in half of its prompts (t = 0.2, p = 0.5; Dai et al. 2021)."
+    )
+    over_time = [row for row in rows if (row["dataset"], row["concept"]) in shown]
+    picture = None
+    if len({row["checkpoint"] for row in over_time}) > 1:
+        title = "Concepts of this neuron over checkpoints"
+        picture = charts.over_checkpoints(over_time, title)
+        st.altair_chart(picture, alt=title)
+    st.html(
+        markup.table(
+            ["concept", "data set", "highest attribution", "at", "checkpoints"],
+            [
+                (
+                    row["concept"],
+                    [
+                        row["dataset"],
+                        f"{row['attribution']:.3g}",
+                        row["checkpoint"],
+                        str(sum((each["dataset"], each["concept"]) == name for each in rows)),
+                    ],
+                )
+                for name, row in shown.items()
+            ],
+            [
+                knowledge.Choice(neuron.model, row["dataset"], row["concept"], row["checkpoint"]).link
+                for row in shown.values()
+            ],
+        )
+    )
+    figures.source(found, "Concepts it contributes to", picture)

@@ -1,0 +1,102 @@
+"""The neuron page's sentences: of both poles, of every strength, at random; near-duplicates folded, with context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import streamlit as st
+
+from nwh.dashboards import opened
+from nwh.dashboards.address.choice import Choice
+from nwh.dashboards.html import markup
+from nwh.dashboards.parts import figures
+from nwh.warehouse import Warehouse
+from nwh.warehouse.queries import neuron_queries, sample_queries
+
+POLES = {"top": "highest", "bottom": "lowest"}
+_LOOKED_AT = 4
+"""Sentences asked for per sentence shown, for near-duplicates to be folded into."""
+_PER_INTERVAL = 5
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A list of sentences and its place on the page, to be drawn again with a heat map."""
+
+    slot: Any
+    sentences: list[dict[str, Any]]
+
+
+def poles(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> list[Shown]:
+    """Show the sentences of highest and of lowest activation."""
+    lists = []
+    for pole, extreme in POLES.items():
+        asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
+        found = opened.ask(warehouse, neuron_queries.sentences, *asked)
+        shown = fold(found.records)[: chosen.k]
+        title = f"{pole.capitalize()} sentences"
+        st.markdown(f"#### {title}")
+        folded = sum(len(row["same"]) for row in shown)
+        st.caption(
+            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}"
+            + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
+        )
+        lists.append(_show(warehouse, chosen, corpora, shown))
+        figures.source(found, title)
+    return lists
+
+
+def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> list[Shown]:
+    """Show sentences between quantiles of the neuron's activation, and random ones, from the stored sample."""
+    st.markdown("#### Sentences of every strength")
+    k = min(chosen.k, _PER_INTERVAL)
+    found = opened.ask(warehouse, sample_queries.by_quantile, chosen.neuron, tuple(corpora), k)
+    rows = found.records
+    if not rows:
+        st.caption(
+            "No sentences of these corpora were sampled for this model; `nwh ingest activations --sample 1000` keeps "
+            "some of every strength."
+        )
+        return []
+    (whole,) = {row["n"] for row in rows if (row["low"], row["high"]) == sample_queries.RANDOM}
+    st.caption(
+        f"Drawn from {whole:,} sampled sentences, by quantiles of the neuron's activation over them "
+        "(0.99 to 1: the hundredth that activates it most)."
+    )
+    intervals = [
+        (low, high, list(drawn)) for (low, high), drawn in groupby(rows, key=lambda row: (row["low"], row["high"]))
+    ]
+    lists = []
+    names = ["Random" if (low, high) == sample_queries.RANDOM else f"{low:g} to {high:g}" for low, high, _ in intervals]
+    for tab, (_, _, drawn) in zip(st.tabs(names), intervals, strict=True):
+        with tab:
+            lowest, highest = markup.number(drawn[0]["lowest"]), markup.number(drawn[0]["highest"])
+            st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
+            lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
+    figures.source(found, "Sentences of every strength")
+    return lists
+
+
+def fold(sentences: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first sentence of each text, case, numbers and blanks aside, with the others of it as `same`."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for sentence in sentences:
+        key = " ".join(re.sub(r"\d+", "0", sentence["text"].casefold()).split())
+        groups.setdefault(key, []).append(sentence)
+    return [{**first, "same": others} for first, *others in groups.values()]
+
+
+def _show(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:
+    if chosen.context:
+        ids = tuple(row["sentence_id"] for row in found)
+        around = opened.ask(warehouse, neuron_queries.context, tuple(corpora), ids).records
+        texts = {(row["sentence_id"], row["side"]): row["text"] for row in around}
+        for row in found:
+            row |= {side: texts.get((row["sentence_id"], side)) for side in ("before", "after")}
+    slot = st.empty()
+    slot.html(markup.sentence_list(found))
+    return Shown(slot, found)

@@ -1,0 +1,1 @@
+"""From sentences to what neurons did: top-K, statistics, samples."""

@@ -1,0 +1,109 @@
+"""Rows of neuron_topk, neuron_stats and activation_sample from a layer's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nwh.ingest.activations.summaries.histogram import LEVELS
+from nwh.ingest.activations.summaries.layer import LayerSummary
+
+_ROWS = 2_000_000  # built at a time
+_THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once
+
+
+def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict[str, Any]]:
+    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank."""
+    bottom = _THREAD.submit(summary.bottom.result)
+    poles = (summary.top.result(), bottom.result())[::-1]
+    n_neurons, k = poles[0][0].shape
+    step = max(1, _ROWS // (2 * k))
+    for first in range(0, n_neurons, step):
+        part = slice(first, min(first + step, n_neurons))
+        size = (part.stop - first) * 2 * k
+
+        def joined(which: int, part: slice = part) -> np.ndarray:
+            """Return [neurons, poles, k] flattened."""
+            return np.stack([pole[which][part].numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
+
+        neuron, pole, rank = _same_in_all(part.stop - first, k)
+        yield {
+            "layer": np.full(size, layer, np.int16),
+            "neuron": neuron + np.int32(first),
+            "pole": pole,
+            "rank": rank,
+            "sentence_id": joined(1) + first_id,
+            "activation": joined(0),
+            "token_position": (
+                pa.nulls(size, pa.int32()) if summary.top.positions is None else joined(2).astype(np.int32)
+            ),
+        }
+
+
+@lru_cache(maxsize=2)
+def _same_in_all(n: int, k: int) -> tuple[np.ndarray, pa.DictionaryArray, np.ndarray]:
+    """Return the columns neuron (from 0), pole and rank of `n` neurons, k rows for each pole."""
+    pole = np.tile(np.repeat(np.arange(2, dtype=np.int8), k), n)
+    return (
+        np.repeat(np.arange(n, dtype=np.int32), 2 * k),
+        pa.DictionaryArray.from_arrays(pa.array(pole), ["bottom", "top"]),
+        np.tile(np.arange(1, k + 1, dtype=np.int32), 2 * n),
+    )
+
+
+def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
+    """Return a layer's rows of neuron_stats."""
+    moments, histogram = summary.moments, summary.histogram
+    edges, counts = histogram.bins()
+    n_neurons = len(edges)
+    return {
+        "layer": np.full(n_neurons, layer, np.int16),
+        "neuron": np.arange(n_neurons, dtype=np.int32),
+        "n": np.full(n_neurons, moments.n),
+        "mean": moments.mean.numpy(),
+        "std": moments.std.numpy(),
+        "min": moments.min.numpy(),
+        "max": moments.max.numpy(),
+        "max_token": summary.max_token.cpu().numpy(),
+        "skewness": moments.skewness.numpy(),
+        "kurtosis": moments.kurtosis.numpy(),
+        "share_positive": moments.positive.numpy() / moments.n,
+        "histogram_edges": lists(edges.numpy()),
+        "histogram_counts": lists(counts.numpy()),
+        "quantile_levels": lists(np.tile(np.array(LEVELS, np.float32), (n_neurons, 1))),
+        "quantiles": lists(histogram.quantiles().numpy()),
+        "resolution": histogram.resolution.numpy(),
+    }
+
+
+def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
+    """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
+    activations = summary.sampled.numpy()
+    seen = ~np.isnan(activations).any(axis=1)
+    return {
+        "sentence_id": summary.sample.numpy()[seen] + first_id,
+        "layer": np.full(seen.sum(), layer, np.int16),
+        "activations": lists(activations[seen]),
+    }
+
+
+def lists(matrix: np.ndarray) -> pa.ListArray:
+    """Return the rows of a matrix as an Arrow list array."""
+    rows, columns = matrix.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * columns
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))
+
+
+def prefetched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what `rows` yields, the next item being made in a thread while the last one is written."""
+    iterator = iter(rows)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(next, iterator, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, iterator, None)
+            yield item

@@ -1,0 +1,110 @@
+"""Activations of one neuron at every token of a few texts, and of all neurons of a site on one text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nwh.ingest.activations.aggregates import aggregate_named
+from nwh.ingest.activations.batches import MIN_TOKENS, Tally, batches, groups, padded
+from nwh.ingest.models import LoadedModel, capture, forward
+from nwh.ingest.models.tokens import encode
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.neurons import Neuron
+
+_TOKENS = 2048
+"""Tokens that the model reads at once, padding included."""
+
+
+@dataclass(frozen=True)
+class TokenActivations:
+    """A text's tokens as the model sees them, special ones included, and the neuron's activation at each.
+
+    spans: (start, end) of each token in the text's characters; empty for special tokens.
+    special: whether the tokenizer added the token.
+    """
+
+    tokens: list[str]
+    spans: list[tuple[int, int]]
+    special: list[bool]
+    activations: list[float]
+
+
+class _Read(Exception):
+    """Ends a forward pass at the layer that was wanted: what comes after it would be computed for nothing."""
+
+
+def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
+    """Run the model over texts, each as if by itself; UsageError for a layer or neuron that it does not have."""
+    row = model.checkpoint
+    width = row.d_ffn if neuron.site == "ffn" else row.d_model
+    if neuron.layer >= row.n_layers or neuron.neuron >= width:
+        raise UsageError(
+            f"no neuron {neuron}: {row.model} has layers 0 to {row.n_layers - 1} with neurons 0 to {width - 1} "
+            f"at {neuron.site}"
+        )
+    if not texts:
+        return []
+    encoded = encode(
+        model,
+        texts,
+        truncation=True,
+        max_length=model.window,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+    )
+    ids: list[list[int]] = encoded["input_ids"]
+    values: list[list[float]] = [[] for _ in texts]
+    order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
+    for group in groups([len(ids[i]) for i in order], _TOKENS):
+        members = [order[place] for place in group]
+
+        def take(site: str, layer: int, activations: Tensor, members: list[int] = members) -> None:
+            of_neuron = activations[:, :, neuron.neuron].float().tolist()  # [batch, tokens]
+            for i, of_text in zip(members, of_neuron, strict=True):
+                values[i] = of_text[: len(ids[i])]
+            raise _Read
+
+        with suppress(_Read), capture(model, [neuron.site], take, layers=[neuron.layer]):
+            forward(model, *padded(model, [ids[i] for i in members]))
+    return [
+        TokenActivations(
+            model.tokenizer.convert_ids_to_tokens(of_text),
+            [tuple(span) for span in spans],
+            [bool(flag) for flag in special],
+            of_tokens,
+        )
+        for of_text, spans, special, of_tokens in zip(
+            ids, encoded["offset_mapping"], encoded["special_tokens_mask"], values, strict=True
+        )
+    ]
+
+
+def activations_of_text(
+    model: LoadedModel, site: str, text: str, aggregate: str = "mean", special_tokens: bool = False
+) -> NDArray[np.float32]:
+    """Return what job `activations` would store of a text taken as one sentence: [layers, neurons of the site].
+
+    aggregate, special_tokens: as in the job's settings. A text longer than the model's window is truncated.
+    UsageError for one of fewer than 3 tokens, which the job leaves out.
+    """
+    values: list[Tensor] = []
+    over_tokens = aggregate_named(aggregate, model.tokenizer.cls_token_id is not None)
+    for batch in batches(model, [0], [text], 1, special_tokens, Tally(1)):
+
+        def take(site: str, layer: int, activations: Tensor, counted: Tensor = batch.counted) -> None:
+            values.append(over_tokens(activations, counted)[0][0].cpu())
+
+        with capture(model, [site], take):
+            forward(model, batch.input_ids, batch.attention_mask)
+    if not values:
+        raise UsageError(f"a text of fewer than {MIN_TOKENS} tokens counts nowhere in a warehouse: write a longer one")
+    found: NDArray[np.float32] = torch.stack(values).numpy()
+    return found

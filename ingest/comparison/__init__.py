@@ -1,0 +1,1 @@
+"""Layers, groups of neurons, partners in another model, distances between checkpoints."""

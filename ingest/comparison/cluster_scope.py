@@ -1,0 +1,207 @@
+"""What is clustered: which corpora have top sentences and sampled activations, and these themselves.
+
+Every question is answered before any work, so that wrong use is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.names import scope_of
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run, Unit
+
+_HERE = (
+    "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
+    "and layer = $layer"
+)
+
+
+@dataclass(frozen=True)
+class ClusterScope:
+    """Neurons of one site of a checkpoint, and the corpora that their sentences are from.
+
+    kept: by corpus, sentences stored of each neuron's top pole. sources: by corpus, the run that stored them.
+    """
+
+    model: str
+    checkpoint: str
+    site: str
+    n_layers: int
+    n_neurons: int
+    kept: dict[str, int]
+    sources: dict[str, str | None]
+
+    @property
+    def corpora(self) -> list[str]:
+        """The corpora, sorted."""
+        return sorted(self.kept)
+
+    @property
+    def unit(self) -> Unit:
+        """What a run over this scope replaces."""
+        place = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site}
+        return {**place, "scope": scope_of(self.kept)}
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Named SQL parameters that filter to these activations."""
+        return {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, "corpora": self.corpora}
+
+
+def read_cluster_scopes(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    *,
+    sites: Sequence[str] = (),
+    corpora: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> list[ClusterScope]:
+    """Return a scope for each site; empty lists stand for all that have top sentences and a sample.
+
+    Raises UsageError for a site or corpus without them, naming the command that makes them.
+    """
+    sizes = site_sizes(warehouse, model, checkpoint, sites)
+    return [
+        _read(warehouse, model, checkpoint, site, sizes[site], corpora, progress)
+        for site in (dict.fromkeys(sites) or sizes)
+    ]
+
+
+def _read(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    site: str,
+    size: tuple[int, int],
+    wanted: Sequence[str],
+    progress: Progress,
+) -> ClusterScope:
+    where = "where model = $model and checkpoint = $checkpoint and site = $site and layer = 0"
+    place = {"model": model, "checkpoint": checkpoint, "site": site}
+    here = f"{model}@{checkpoint}/{site}"
+    kept = kept_sentences(warehouse, model, checkpoint, site, "top", wanted)
+    sampled = {
+        corpus
+        for (corpus,) in warehouse.sql(f"select distinct corpus from activation_sample {where}", place).fetchall()
+    }
+    chosen = sorted(set(wanted) or set(kept) & sampled)
+    if bare := [corpus for corpus in (chosen or sorted(kept)) if corpus not in sampled]:
+        raise UsageError(
+            f"corpus {bare[0]!r} has no sampled activations of {here}: "
+            f"`nwh ingest activations --sample 1000 --corpus {bare[0]}` makes them"
+        )
+    if left := sorted(set(kept) - sampled) if not wanted else []:
+        progress.note(f"{', '.join(left)} left out of the scope: no sampled activations of {here}")
+    unit = {"model": model, "checkpoint": checkpoint}
+    sources = {corpus: source_run(warehouse, "activations", {**unit, "corpus": corpus}, site) for corpus in chosen}
+    return ClusterScope(model, checkpoint, site, *size, {corpus: kept[corpus] for corpus in chosen}, sources)
+
+
+def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: ClusterScope) -> None:
+    """Note it where what is put side by side was made of the activations of tokens in different ways."""
+    made: dict[str, list[str]] = {}
+    for scope in scopes:
+        for corpus, source in scope.sources.items():
+            how = warehouse.sql("select settings ->> 'aggregate' from runs where run_id = $1", [source]).fetchall()
+            for (aggregate,) in how:
+                made.setdefault(aggregate, []).append(f"{corpus} of {scope.model}@{scope.checkpoint}")
+    if len(made) > 1:
+        alike = "; ".join(f"{aggregate} for {', '.join(of)}" for aggregate, of in made.items())
+        run.note(f"activations of sentences are not alike, that of a sentence's tokens is taken as {alike}")
+
+
+def check_kept(warehouse: Warehouse, scope: ClusterScope, per_neuron: int) -> None:
+    """Raise UsageError where too few sentences per neuron are stored for the strongest of the scope to be exact."""
+    counted = counted_sentences(warehouse, scope.model, scope.checkpoint)
+    for corpus, kept in scope.kept.items():
+        if kept < min(per_neuron, counted[corpus]):
+            raise UsageError(
+                f"--per-neuron {per_neuron} asks for more than the {kept:,} sentences per neuron that are stored of "
+                f"corpus {corpus!r}: `nwh ingest activations --k {per_neuron} --corpus {corpus}` stores them"
+            )
+
+
+def strongest_sentences(
+    warehouse: Warehouse, scope: ClusterScope, per_neuron: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return layer, neuron and sentence_id of every neuron's strongest sentences over all corpora of the scope.
+
+    By the rule of macro `top_sentences`: ties go to the lower sentence_id. Dead neurons, whose top sentences in some
+    corpus all have their highest activation, are left out: these are merely the first of the corpus.
+    """
+    found = warehouse.sql(
+        "with kept as (select layer, neuron, sentence_id, activation, "
+        "rank > 1 and rank = list_extract($kept, list_position($corpora, corpus)) as is_last from neuron_topk "
+        "where model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
+        "and pole = 'top' and (rank <= $n or rank = list_extract($kept, list_position($corpora, corpus)))), "
+        "placed as (select kept.*, row_number() over of_neuron as place, max(activation) over (partition by layer, "
+        "neuron) as highest from kept window of_neuron as (partition by layer, neuron order by activation desc, "
+        "sentence_id)) "
+        "select layer, neuron, sentence_id from placed "
+        "qualify place <= $n and not bool_or(is_last and activation = highest) over (partition by layer, neuron) "
+        "order by layer, neuron, place",
+        {**scope.place, "kept": [scope.kept[corpus] for corpus in scope.corpora], "n": per_neuron},
+    ).fetchnumpy()
+    return tuple(np.asarray(found[name], np.int64) for name in ("layer", "neuron", "sentence_id"))  # type: ignore[return-value]
+
+
+def read_texts(
+    warehouse: Warehouse, scope: ClusterScope, sentence_ids: NDArray[np.int64]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the distinct texts of sentences, by first id, and each sentence's place among them."""
+    ids = np.unique(sentence_ids)
+    rows = warehouse.sql(
+        "select text from sentences where list_contains($corpora, corpus) "
+        "and sentence_id in (select unnest($ids)) order by sentence_id",
+        {"corpora": scope.corpora, "ids": ids.tolist()},
+    ).fetchall()
+    place = {text: i for i, text in enumerate(dict.fromkeys(text for (text,) in rows))}
+    of_ids = np.array([place[text] for (text,) in rows], np.int64)
+    return list(place), of_ids[np.searchsorted(ids, sentence_ids)]
+
+
+def draw_sentences(warehouse: Warehouse, scope: ClusterScope, size: int, seed: int) -> list[int]:
+    """Return the ids, ascending, of `size` sampled sentences drawn without replacement; of all where there are fewer.
+
+    The lowest hashes of seed and id, salted: unsalted hashes have chosen the sample itself, and would favour the
+    larger corpora of the scope.
+    """
+    rows = warehouse.sql(
+        f"select sentence_id from (select sentence_id from activation_sample where {_HERE} "
+        "order by md5('clusters:' || $seed || ':' || sentence_id) limit $size) order by 1",
+        {**scope.place, "layer": 0, "seed": str(seed), "size": size},
+    ).fetchall()
+    return [sentence_id for (sentence_id,) in rows]
+
+
+def read_activations(
+    warehouse: Warehouse, scope: ClusterScope, layer: int, sentence_ids: Sequence[int]
+) -> NDArray[np.float32]:
+    """Return [neurons, sentences] activations of a layer, on a cursor of its own; ModelError for NaN or infinity."""
+    with warehouse.cursor() as cursor:
+        table = cursor.sql(
+            f"select activations from activation_sample where {_HERE} "
+            "and sentence_id in (select unnest($ids)) order by sentence_id",
+            params={**scope.place, "layer": layer, "ids": list(sentence_ids)},
+        ).to_arrow_table()
+    flat = table["activations"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    activations = flat.reshape(len(sentence_ids), -1).T
+    finite = np.isfinite(activations)
+    if not finite.all():
+        neuron, sentence = np.argwhere(~finite)[0]
+        raise ModelError(
+            f"the sampled activation of {scope.model}@{scope.checkpoint}/{scope.site}/{layer}/{neuron} for sentence "
+            f"{sentence_ids[sentence]} is NaN or infinite: nothing of this run is stored. "
+            "`nwh ingest activations --again --dtype float32` makes the sample anew"
+        )
+    return np.ascontiguousarray(activations)

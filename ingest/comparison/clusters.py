@@ -1,0 +1,294 @@
+"""Job `clusters`: how diverse the sentences are that a layer's neurons respond to, and groups of like neurons.
+
+Reads neuron_topk, activation_sample, sentences; writes layer_clusters, neuron_clusters. The unit is (model,
+checkpoint, site, scope). What the neurons of a group share is asked in SQL: `cluster_profile`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from nwh.ingest.activations.activation_rows import lists
+from nwh.ingest.checkpoint_rows import check_checkpoint, model_versions
+from nwh.ingest.comparison.cluster_scope import (
+    ClusterScope,
+    check_kept,
+    draw_sentences,
+    note_unlike_activations,
+    read_activations,
+    read_cluster_scopes,
+    read_texts,
+    strongest_sentences,
+)
+from nwh.ingest.comparison.grouping import by_size, k_means, picture
+from nwh.ingest.comparison.sentence_vectors import sentence_vectors
+from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.families import described as family_described
+from nwh.ingest.models.loading import pick_device
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+BLOCK = 1024  # sentences between two points where a run can be resumed
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """What a user can choose; see `nwh ingest clusters --help`.
+
+    k: clusters of sentence vectors, one SSE each. per_neuron: strongest sentences of each neuron. sentences: sampled
+    sentences whose activations are a neuron's vector. groups: clusters of neurons.
+    """
+
+    k: tuple[int, ...] = (2, 5, 10, 20, 50)
+    per_neuron: int = 1
+    sentences: int = 1000
+    groups: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        for option, value, least in (
+            ("--k", min(self.k, default=0), 1),
+            ("--per-neuron", self.per_neuron, 1),
+            ("--sentences", self.sentences, 2),
+            ("--groups", self.groups, 1),
+        ):
+            if value < least:
+                raise UsageError(f"{option} must be at least {least}, not {value}")
+
+
+def ingest_clusters(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    settings: ClusterSettings | None = None,
+    *,
+    source: str | None = None,
+    corpora: Sequence[str] = (),
+    sites: Sequence[str] = (),
+    device: str = "auto",
+    dtype: str = "float32",
+    allow_pickle: bool = False,
+    again: bool = False,
+    threads: int | None = None,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Cluster sentences and neurons of each layer; return the runs, one per site not yet done.
+
+    `model` and `checkpoint` as they are stored; the model is loaded, from `source` or else from where its activations
+    are from, when its strongest sentences have to become vectors. Empty lists mean all sites, and all corpora that
+    have top sentences and sampled activations. What is stored with the same settings, of the same activations, is
+    left alone unless `again`; an interrupted run goes on after its last block. Results do not depend on `threads`.
+    Raises UsageError, before any work, for corpora and sites without activations and for more groups or sentences
+    than there can be; ModelError for activations or vectors that are NaN or infinite.
+    """
+    chosen = settings or ClusterSettings()
+    found = warehouse.sql(
+        "select source, weights_sha256, family_description from checkpoints where model = $1 and checkpoint = $2",
+        [model, checkpoint],
+    ).fetchall()
+    if not found:
+        raise UsageError(f"no checkpoint {model}@{checkpoint} in {warehouse.storage}: `nwh ingest activations` first")
+    stored_source, weights_sha256, family = found[0]
+    described = {"device": str(pick_device(device)), "dtype": dtype, "weights_sha256": weights_sha256}
+
+    def load_model() -> LoadedModel:
+        label = None if checkpoint == "main" else checkpoint
+        options: dict[str, Any] = {"name": model, "device": device, "dtype": dtype, "allow_pickle": allow_pickle}
+        loaded = load(source or stored_source, label, family=family_described(family), **options)
+        check_checkpoint(warehouse, loaded)
+        return loaded
+
+    scopes = read_cluster_scopes(warehouse, model, checkpoint, sites=sites, corpora=corpora, progress=progress)
+    for scope in scopes:
+        check_kept(warehouse, scope, chosen.per_neuron)
+        if chosen.groups > scope.n_neurons:
+            raise UsageError(
+                f"--groups {chosen.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
+            )
+    jobs = [_Job(warehouse, scope, chosen, load_model, described, progress) for scope in scopes]
+    return [run for job in jobs if (run := job.run(again, threads or os.cpu_count() or 1)) is not None]
+
+
+@dataclass(frozen=True)
+class _Strongest:
+    """Sentence vectors [sentences, d_model], and which of them a layer's neurons have how often."""
+
+    vectors: NDArray[np.float32]
+    of_layer: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+    def count(self, layer: int) -> int:
+        """Return the vectors of a layer, shared ones counted each time."""
+        return int(self.of_layer[layer][1].sum())
+
+
+class _Job:
+    """One site over one scope."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        scope: ClusterScope,
+        settings: ClusterSettings,
+        load_model: Callable[[], LoadedModel],
+        described: dict[str, Any],
+        progress: Progress,
+    ) -> None:
+        self.warehouse = warehouse
+        self.scope = scope
+        self.settings = settings
+        self.load_model = load_model
+        self.progress = progress
+        self.unit = scope.unit
+        self.described: dict[str, Any] = {
+            **self.unit,
+            **asdict(settings),
+            "k": sorted(set(settings.k)),
+            **described,
+            "block": BLOCK,
+            "sources": scope.sources,
+        }
+
+    def run(self, again: bool, threads: int) -> Run | None:
+        """Cluster, or skip what is stored already."""
+        if not again and self.warehouse.latest_settings("clusters", self.unit) == self.described:
+            self.progress.stored(self.unit)
+            return None
+        drawn = self._draw()
+        with self.warehouse.run("clusters", self.unit, self.described, progress=self.progress) as run:
+            note_unlike_activations(self.warehouse, run, self.scope)
+            layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
+            self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
+            texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
+            total = len(texts) + self.scope.n_layers
+            blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
+            vectors = self._encode(run, blocks, texts)
+            layers = range(self.scope.n_layers)
+            of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in layers}
+            self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn, threads)
+            self._write(run, blocks)
+        return run
+
+    def _note_dead(self, run: Run, live: int) -> None:
+        if dead := self.scope.n_layers * self.scope.n_neurons - live:
+            run.note(
+                f"{dead:,} {self.scope.site} neurons have no strongest sentence, all their top ones tie: the curves "
+                "leave them out"
+            )
+
+    # -- sentences -> vectors -----------------------------------------------------------------------------------
+
+    def _encode(self, run: Run, blocks: StagedBlocks, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return [sentences, d_model], block by block, those that an interrupted run has staged included."""
+        parts = [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
+        done = sum(len(part) for i, part in enumerate(parts) if blocks.has(f"sentences-{i}"))
+        model: LoadedModel | None = None
+        name = f"{self.scope.site} sentences"
+        with self.progress.bar(name, len(texts), "sentences", done) as bar:
+            for i, part in enumerate(parts):
+                if blocks.has(f"sentences-{i}"):
+                    continue
+                if model is None:
+                    model = self.load_model()
+                    run.versions |= model_versions(model)
+                began = time.monotonic()
+                vectors = sentence_vectors(model, part)
+                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                blocks.save(f"sentences-{i}", pa.table({"vector": lists(vectors)}), len(part))
+                bar.advance(len(part))
+        staged = [blocks.load(f"sentences-{i}")["vector"].combine_chunks() for i in range(len(parts))]
+        matrices = [np.asarray(vectors.flatten()).reshape(len(vectors), -1) for vectors in staged]
+        return np.concatenate(matrices) if matrices else np.empty((0, 1), np.float32)
+
+    # -- layers -------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> list[int]:
+        drawn = draw_sentences(self.warehouse, self.scope, self.settings.sentences, self.settings.seed)
+        if len(drawn) < 2:
+            raise UsageError(
+                f"{self.unit['scope']} has {len(drawn)} sampled sentences, too few to compare neurons by: "
+                "`nwh ingest activations --sample 1000` stores more"
+            )
+        return drawn
+
+    def _cluster(
+        self, run: Run, blocks: StagedBlocks, strongest: _Strongest, drawn: Sequence[int], threads: int
+    ) -> None:
+        """Stage each layer's rows. Layers share the threads, each uses one: sums over threads are not repeatable."""
+        if len(drawn) < self.settings.sentences:
+            run.note(
+                f"{self.unit['scope']} has {len(drawn):,} sampled sentences: all are used, --sentences asked for more"
+            )
+        layers = range(self.scope.n_layers)
+        for layer in layers:
+            if left_out := [k for k in self.described["k"] if k > strongest.count(layer)]:
+                run.note(
+                    f"layer {layer} has {strongest.count(layer):,} sentence vectors: k = "
+                    f"{', '.join(map(str, left_out))} is left out"
+                )
+        missing = [layer for layer in layers if not blocks.has(f"groups-{layer}")]
+        bar = self.progress.bar(f"{self.scope.site} layers", len(layers), "layers", len(layers) - len(missing))
+        with bar as shown, threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+            coming = {layer: pool.submit(self._layer, layer, strongest, drawn) for layer in missing}
+            try:
+                for layer in missing:
+                    curve, groups = coming.pop(layer).result()
+                    blocks.save(f"curve-{layer}", [curve], 0)
+                    blocks.save(f"groups-{layer}", [groups], 1)
+                    shown.advance(1)
+            finally:
+                for waiting in coming.values():
+                    waiting.cancel()
+
+    def _layer(self, layer: int, strongest: _Strongest, drawn: Sequence[int]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return a layer's rows of layer_clusters and of neuron_clusters."""
+        with threadpool_limits(1, "openmp"):
+            return self._curve(layer, strongest), self._groups(layer, drawn)
+
+    def _curve(self, layer: int, strongest: _Strongest) -> pa.RecordBatch:
+        places, counts = strongest.of_layer[layer]
+        n_vectors = strongest.count(layer)
+        vectors, weights = strongest.vectors[places], counts.astype(np.float64)
+        fitting = [k for k in self.described["k"] if k <= n_vectors]
+        return pa.record_batch(
+            {
+                "layer": np.full(len(fitting), layer, np.int16),
+                "k": np.array(fitting, np.int32),
+                "sse": np.array([k_means(vectors, k, self.settings.seed, weights)[1] for k in fitting], np.float64),
+                "n_vectors": np.full(len(fitting), n_vectors, np.int32),
+            }
+        )
+
+    def _groups(self, layer: int, drawn: Sequence[int]) -> pa.RecordBatch:
+        activations = read_activations(self.warehouse, self.scope, layer, drawn)  # [neurons, sentences]
+        labels, _ = k_means(activations, self.settings.groups, self.settings.seed)
+        x, y = picture(activations, self.settings.seed).T
+        return pa.record_batch(
+            {
+                "layer": np.full(len(labels), layer, np.int16),
+                "neuron": np.arange(len(labels), dtype=np.int32),
+                "k": np.full(len(labels), self.settings.groups, np.int32),
+                "cluster": by_size(labels).astype(np.int32),
+                "x": x,
+                "y": y,
+            }
+        )
+
+    def _write(self, run: Run, blocks: StagedBlocks) -> None:
+        for relation, block in (("layer_clusters", "curve"), ("neuron_clusters", "groups")):
+            with run.writer(relation, self.unit) as writer:
+                for layer in range(self.scope.n_layers):
+                    writer.write(blocks.load(f"{block}-{layer}"))

@@ -1,0 +1,1 @@
+"""A warehouse from what is on the machine, and what is found in it."""

@@ -1,0 +1,225 @@
+"""Job `interventions`: what happens to answers when a concept's contributing neurons are changed.
+
+Reads prompts and the selection `knowledge_neurons_at(t, p)`; writes checkpoints, interventions. The unit is (model,
+checkpoint, data set, operation).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.knowledge.attributions import FLOOR
+from nwh.ingest.knowledge.intervention import Edit, intervene
+from nwh.ingest.knowledge.intervention_scene import Choice, Scene
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+OPERATIONS = ("zero", "replace", "double")
+FACTOR = {"zero": 0.0, "replace": 0.0, "double": 2.0}
+BLOCK = 1024  # edits, about: concepts are run together until they make as many, and staged together
+
+_STAGED = pa.schema(
+    {
+        "concept": pa.string(),
+        "prompt_id": pa.int64(),
+        "polarity": pa.string(),
+        "arm": pa.string(),
+        "n_neurons": pa.int32(),
+        "p_before": pa.float64(),
+        "p_after": pa.float64(),
+        "rank_before": pa.int32(),
+        "rank_after": pa.int32(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class InterventionSettings:
+    """What a user can choose; see `nwh ingest interventions --help`.
+
+    t, p: the selection's thresholds. negatives: prompts of other concepts for each concept.
+    """
+
+    operations: tuple[str, ...] = OPERATIONS
+    t: float = 0.2
+    p: float = 0.5
+    negatives: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        if unknown := [operation for operation in self.operations if operation not in OPERATIONS]:
+            raise UsageError(f"operation {unknown[0]!r} is not known: use {', '.join(OPERATIONS)}")
+        if not FLOOR <= self.t <= 1:
+            raise UsageError(f"--t must be from {FLOOR} (attributions below are not stored) to 1, not {self.t}")
+        if not 0 < self.p <= 1:
+            raise UsageError(f"--p must be above 0 and at most 1, not {self.p}")
+        if self.negatives < 0:
+            raise UsageError(f"--negatives must be at least 0, not {self.negatives}")
+
+
+def ingest_interventions(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    dataset: str,
+    settings: InterventionSettings | None = None,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Change each concept's contributing neurons, and as many random ones; return the runs, one per operation.
+
+    What is stored with the same settings, of the same attributions, is left alone unless `again`. An interrupted
+    run goes on from its last block of concepts. Prompts are read as for the attributions. Raises UsageError,
+    before any work, where this checkpoint has no attributions of the data set.
+    """
+    check_checkpoint(warehouse, model)
+    jobs = _jobs(warehouse, model, dataset, settings or InterventionSettings(), progress)
+    return [run for job in jobs if (run := job.run(again)) is not None]
+
+
+def interventions_are_stored(
+    warehouse: Warehouse, model: KnownModel, dataset: str, settings: InterventionSettings, progress: Progress = SILENT
+) -> bool:
+    """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    jobs = _jobs(warehouse, model, dataset, settings, progress)
+    stored = all(job.is_stored() for job in jobs)
+    for job in jobs if stored else ():
+        progress.stored(job.unit)
+    return stored
+
+
+def _jobs(
+    warehouse: Warehouse,
+    model: LoadedModel | KnownModel,
+    dataset: str,
+    settings: InterventionSettings,
+    progress: Progress,
+) -> list[_Job]:
+    choice = Choice(settings.t, settings.p, settings.negatives, settings.seed)
+    # of a model that is not loaded nothing is asked but what it is
+    scene = Scene(warehouse, cast(LoadedModel, model), dataset, choice)
+    return [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
+
+
+class _Job:
+    """One operation on a data set at a checkpoint."""
+
+    def __init__(self, scene: Scene, operation: str, progress: Progress) -> None:
+        self.scene = scene
+        self.operation = operation
+        self.progress = progress
+        self.unit = {**scene.unit, "operation": operation}
+        self.described: dict[str, Any] = {
+            **self.unit,
+            **asdict(scene.choice),
+            "block": BLOCK,
+            "device": str(scene.model.device),
+            "dtype": dtype_name(scene.model),
+            "attributions": scene.attributed,
+        }
+
+    def run(self, again: bool) -> Run | None:
+        """Run, or skip what is stored already."""
+        warehouse = self.scene.warehouse
+        if not again and self.is_stored():
+            self.progress.stored(self.unit)
+            return None
+        with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
+            run.versions |= model_versions(self.scene.model)
+            for note in self.scene.notes():
+                run.note(note)
+            self._write(run, self._intervene(run))
+        return run
+
+    def is_stored(self) -> bool:
+        """Return whether the last run had these settings and attributions."""
+        return self.scene.warehouse.latest_settings("interventions", self.unit) == self.described
+
+    def _intervene(self, run: Run) -> StagedBlocks:
+        scene = self.scene
+        self.blocks = _blocks(scene)
+        values = scene.unrelated if self.operation == "replace" else None
+        blocks = StagedBlocks(scene.warehouse.storage, run, self.described, len(scene.sets))
+        name = "{model}@{checkpoint} {dataset} {operation}".format(**self.unit)
+        with self.progress.bar(name, len(scene.sets), "concepts", blocks.done) as bar:
+            for i, concepts in enumerate(self.blocks):
+                if blocks.has(str(i)):
+                    continue
+                began = time.monotonic()
+                rows = _rows(scene, concepts, FACTOR[self.operation], values)
+                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                blocks.save(str(i), rows, len(concepts))
+                bar.advance(len(concepts))
+        return blocks
+
+    def _write(self, run: Run, blocks: StagedBlocks) -> None:
+        write_checkpoint(run, self.scene.model)
+        impossible = 0
+        with run.writer("interventions", self.unit) as writer:
+            for i in range(len(self.blocks)):
+                rows = blocks.load(str(i))
+                impossible += int((rows["p_before"].to_numpy() == 0).sum())
+                for name in ("t", "p"):
+                    value = pa.scalar(self.described[name], pa.float64())
+                    rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+                writer.write(rows)
+        if impossible:
+            run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
+
+
+def _blocks(scene: Scene) -> list[list[str]]:
+    """Return the concepts that have sets, in order, in blocks of about BLOCK edits."""
+    blocks: list[list[str]] = []
+    room = 0
+    for concept in scene.sets:
+        edits = 2 * (len(scene.positive[concept]) + len(scene.negative[concept]))
+        if room < edits:
+            blocks.append([])
+            room = BLOCK
+        blocks[-1].append(concept)
+        room -= edits
+    return blocks
+
+
+def _rows(scene: Scene, concepts: Sequence[str], factor: float, values: NDArray[np.float32] | None) -> pa.Table:
+    """Return the rows of some concepts, sorted as the relation is."""
+    numbers: dict[int, int] = {}  # of a prompt in this block
+    edits: list[Edit] = []
+    rows: list[dict[str, Any]] = []
+    for concept in concepts:
+        for arm, (layers, neurons) in (("contributing", scene.sets[concept]), ("random", scene.random[concept])):
+            put = None if values is None else values[layers, neurons]
+            for polarity, members in (("negative", scene.negative[concept]), ("positive", scene.positive[concept])):
+                for i in members:
+                    edits.append(Edit(numbers.setdefault(i, len(numbers)), layers, neurons, factor, put))
+                    rows.append(
+                        {
+                            "concept": concept,
+                            "prompt_id": scene.prompts[i].prompt_id,
+                            "polarity": polarity,
+                            "arm": arm,
+                            "n_neurons": len(layers),
+                            "p_before": scene.before[i][0],
+                            "rank_before": scene.before[i][1],
+                        }
+                    )
+    after: list[tuple[float, int]] = intervene(scene.model, [scene.prompts[i] for i in numbers], edits)
+    for row, (probability, rank) in zip(rows, after, strict=True):
+        row["p_after"], row["rank_after"] = probability, rank
+    return pa.Table.from_pylist(rows, _STAGED)

@@ -1,0 +1,1 @@
+"""From top sentences to the words, tags and subtrees that they share."""

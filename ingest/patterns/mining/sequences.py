@@ -1,0 +1,107 @@
+"""Frequent (skip) n-grams of many sets of sentences, and how often they occur in the whole corpus.
+
+A pattern is a list of items that stand in a sentence in that order, with other items between them; its
+support is the number of sentences that have it. Patterns and supports are those of PrefixSpan (Pei et al.
+2001).
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nwh.ingest.patterns.mining.encoding import EncodedSentences
+from nwh.ingest.patterns.mining.patterns import (
+    Mined,
+    Patterns,
+    Rows,
+    Supports,
+    check_set,
+    merge,
+    minimum_count,
+    minimum_counts,
+    pack_weights,
+    unpack,
+)
+from nwh.ingest.patterns.mining.sequence_kernels import count_patterns, mine_set, restrict
+from nwh.warehouse.errors import UsageError
+
+CHUNK = 16_384  # sentences counted at a time: bounds the memory of a projection
+
+
+def mine_sequences(
+    corpus: EncodedSentences,
+    sets: Sequence[NDArray[np.integer]],
+    *,
+    min_support: float = 0.01,
+    max_length: int = 3,
+    max_gap: int | None = None,
+    first_half: NDArray[np.bool_] | None = None,
+    threads: int = 2,
+) -> Mined:
+    """Return the patterns frequent in a set, for each set of sentence indices (from 0) of a block of neurons.
+
+    A pattern has 1 to `max_length` items and is frequent when support / size of the set >= `min_support`, or when
+    it is so among the set's sentences of the `first_half` (S,), if there are halves. At most `max_gap` items stand
+    between two neighbours of the pattern (0: plain n-grams; None: any number). Results do not depend on `threads`.
+    Raises UsageError for settings or sets that cannot be.
+    """
+    gap = _check(max_length, max_gap)
+    minimum_count(min_support, 1)
+    weight = pack_weights(len(corpus), first_half)
+
+    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last, weight)
+
+    def mine(name: int) -> Rows:
+        members = check_set(sets[name], len(corpus), name)
+        least = minimum_counts(min_support, members, first_half)
+        return mine_set(*arrays, members, len(corpus.items), *least, max_length, gap)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return merge(list(pool.map(mine, range(len(sets)))), max(len(corpus.items), 1))
+
+
+def count_sequences(
+    corpus: EncodedSentences,
+    patterns: Patterns,
+    *,
+    max_gap: int | None = None,
+    first_half: NDArray[np.bool_] | None = None,
+    counted: NDArray[np.bool_] | None = None,
+    threads: int = 2,
+) -> Supports:
+    """Return the exact supports of mined patterns in the corpus, among the sentences `counted` (S,), or all.
+
+    Each distinct pattern is counted once, however many sets have it. Give `max_gap` as it was mined with.
+    """
+    gap = _check(1, max_gap)
+    weight = pack_weights(len(corpus), first_half)
+    if not len(patterns):
+        return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    used = np.unique(patterns.code)
+    code_of = np.full(len(corpus.items), -1, np.int32)
+    code_of[used] = np.arange(len(used), dtype=np.int32)
+    trie = (code_of[patterns.code], patterns.child_bounds(), int(patterns.length.max()))
+    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last, weight)
+
+    def count(members: NDArray[np.int64]) -> NDArray[np.int64]:
+        return count_patterns(restrict(*arrays, members, code_of), len(used), *trie, gap)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return Supports(*unpack(np.add.reduce(list(pool.map(count, chunks(len(corpus), counted))))))
+
+
+def chunks(n_sentences: int, counted: NDArray[np.bool_] | None) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of the sentences that count, CHUNK at a time (at least one, maybe empty, array)."""
+    members = np.arange(n_sentences) if counted is None else np.flatnonzero(counted)
+    for start in range(0, max(len(members), 1), CHUNK):
+        yield members[start : start + CHUNK]
+
+
+def _check(max_length: int, max_gap: int | None) -> int:
+    if max_length < 1:
+        raise UsageError(f"maximum length {max_length} leaves no pattern: give 1 or more")
+    if max_gap is not None and max_gap < 0:
+        raise UsageError(f"gap limit {max_gap} is below 0: give the items allowed between two items")
+    return -1 if max_gap is None else max_gap

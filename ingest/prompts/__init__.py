@@ -1,0 +1,1 @@
+"""From files of facts and questions to prompts."""

@@ -1,0 +1,1 @@
+"""From files to the sentences of a corpus."""

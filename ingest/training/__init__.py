@@ -1,0 +1,1 @@
+"""Models made here: fine-tuned ones, and tiny ones to learn on."""

@@ -1,0 +1,311 @@
+"""Job `fine-tune`: a model trained to classify the documents of a corpus, kept as a model of its own.
+
+Reads sentences and sentence_metadata; writes an ordinary model folder and its row of checkpoints. The unit is the
+new model. The recipe by default is that of Oba et al. 2021 (section 4.4).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nwh.ingest.checkpoint_rows import model_versions, write_checkpoint
+from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.saving import model_folder
+from nwh.ingest.text.corpus import corpus_text
+from nwh.ingest.training.classifier import (
+    RECORD,
+    Classifier,
+    Labelled,
+    Text,
+    Training,
+    encode,
+    epoch_batches,
+    hits,
+    pooling_of,
+    predict,
+    save_classifier,
+)
+from nwh.ingest.training.document_classes import DocumentClasses, read_classes
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.names import check_name, short_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage import partial
+from nwh.warehouse.storage.runs import Run
+
+SAVE_EVERY = 200  # steps between two points where a run can be resumed; the end of an epoch is one too
+_READ = 1024  # documents tokenised at a time
+_PREDICTED = 32  # texts of a batch without gradients
+
+
+@dataclass(frozen=True)
+class FineTuneSettings:
+    """What a user can choose; see `nwh ingest fine-tune --help`.
+
+    label: metadata key whose values are the classes. split: key whose values `train` (or `training`) and `test`
+    say what a document is for; null for a random fifth to test on. max_tokens: special tokens included.
+    min_documents: a value of fewer documents in the whole corpus is no class.
+    """
+
+    label: str
+    split: str | None = None
+    epochs: int = 5
+    learning_rate: float = 1e-5
+    dropout: float = 0.5
+    batch_size: int = 8
+    max_tokens: int = 128
+    min_documents: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        least = {"epochs": 1, "batch_size": 1, "max_tokens": 3, "min_documents": 1, "seed": 0}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} must be at least {lowest}, not {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise UsageError(f"--learning-rate must be more than 0, not {self.learning_rate}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
+
+
+def fine_tune(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    corpus: str,
+    name: str,
+    settings: FineTuneSettings,
+    *,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+) -> Run | None:
+    """Train a classifier on a model and keep the model in it as model `name`; null where that is done already.
+
+    A document's text is its sentences joined by blanks; see `ingest.classifier` for the model. `out` is the new
+    model's folder (`models/NAME` in the warehouse unless given); it appears when the training is complete. The model
+    given stays as it is. An interrupted training goes on from the last saved step and ends in the same weights.
+    Raises UsageError before any work for an unknown corpus or key, fewer than two classes, no documents to train or
+    test on, a name or folder that is taken; ModelError where the loss becomes NaN; BusyError where another process
+    trains a model of this name.
+    """
+    return _Job(warehouse, model, corpus, name, settings, out, progress).run()
+
+
+class _Job:
+    """One classifier."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        model: LoadedModel,
+        corpus: str,
+        name: str,
+        settings: FineTuneSettings,
+        out: Path | None,
+        progress: Progress,
+    ) -> None:
+        self.warehouse = warehouse
+        self.model = model
+        self.corpus = corpus
+        self.name = check_name("model", name)
+        self.settings = settings
+        self.progress = progress
+        self.out = (out or model_folder(warehouse, name)).expanduser().absolute()
+        if model.dtype != torch.float32:
+            raise UsageError(f"a model is trained in float32: load {model.checkpoint.model} with it, not {model.dtype}")
+        self.unit = {"model": name, "checkpoint": "main"}
+        row = model.checkpoint
+        _, text_sha256 = corpus_text(warehouse, corpus)
+        self.described: dict[str, Any] = {
+            **self.unit,
+            "corpus": corpus,
+            **asdict(settings),
+            "pooling": pooling_of(model),
+            "folder": str(self.out),
+            "base": row.source,
+            "base_checkpoint": row.checkpoint,
+            "weights_sha256": row.weights_sha256,
+            "text_sha256": text_sha256,
+            "device": str(model.device),
+        }
+
+    def run(self) -> Run | None:
+        """Train, or skip what is stored already."""
+        if self._is_stored():
+            self.progress.note(f"{self.name} is trained with these settings already; it is in {self.out}")
+            return None
+        if self.out.exists():
+            self._check_folder()
+        wanted = self.settings
+        classes = read_classes(
+            self.warehouse, self.corpus, wanted.label, wanted.split, wanted.min_documents, wanted.seed
+        )
+        with self.warehouse.run("fine-tune", self.unit, self.described, progress=self.progress) as run:
+            run.versions |= model_versions(self.model)
+            for note in classes.notes:
+                run.note(note)
+            # It is there already when an earlier run died between its appearance and the commit.
+            if not self.out.exists():
+                self._train(run, classes)
+            write_checkpoint(run, load(str(self.out), name=self.name, device="cpu", family=self.model.family))
+            self._note_result(run)
+        return run
+
+    # -- what is there already --------------------------------------------------------------------------------
+
+    def _is_stored(self) -> bool:
+        """Return whether this very training is stored; UsageError where the name stands for something else."""
+        found = self.warehouse.sql("select source from checkpoints where model = $1", [self.name]).fetchall()
+        if not found:
+            return False
+        stored = self.warehouse.latest_settings("fine-tune", self.unit)
+        if stored is None:
+            raise UsageError(f"model {self.name} is stored already, from {found[0][0]}: choose another name with --as")
+        if differ := [name for name in self.described if stored.get(name) != self.described[name]]:
+            raise UsageError(
+                f"model {self.name} is stored already, trained otherwise ({', '.join(differ)} differ): choose another "
+                "name with --as"
+            )
+        if not self.out.exists():
+            raise StorageError(
+                f"model {self.name} is stored, but its folder {self.out} is gone: put it back, or train under another "
+                "name with --as"
+            )
+        return True
+
+    def _check_folder(self) -> None:
+        """Raise UsageError unless the folder holds this very training."""
+        try:
+            record = json.loads((self.out / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            record = {}
+        if record.get("settings") != self.described:
+            raise UsageError(f"{self.out} is there and holds something else: name another folder with --out")
+
+    # -- training ---------------------------------------------------------------------------------------------
+
+    def _train(self, run: Run, classes: DocumentClasses) -> None:
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.out.parent} cannot be written ({error.strerror}): name another folder with --out"
+            ) from error
+        texts = self._read(run, {**classes.train, **classes.test})
+        train = _labelled(texts, classes.train, classes)
+        test = _labelled(texts, classes.test, classes)
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        # The caller's random numbers go on as if nothing had been drawn.
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(self.settings.seed)
+            classifier = Classifier(self.model, len(classes.names), self.settings.dropout)
+            losses = self._epochs(run, Training(classifier, self.settings.learning_rate), train)
+        record = {
+            "labels": classes.names,
+            "several_labels": classes.several,
+            "documents": {"train": len(train.texts), "test": len(test.texts)},
+            "losses": losses,
+            "micro_f1" if classes.several else "accuracy": self._score(classifier, test),
+            "settings": self.described,
+        }
+        unfinished = self.out.parent / f".{self.out.name}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        save_classifier(classifier, self.model.tokenizer, record, unfinished)
+        unfinished.rename(self.out)
+
+    def _read(self, run: Run, wanted: Mapping[str, Any]) -> dict[str, Text]:
+        """Return the wanted documents' texts by doc_id, in the order of the corpus."""
+        texts: dict[str, Text] = {}
+        with self.warehouse.cursor() as cursor:
+            cursor.execute(
+                "select doc_id, string_agg(text, ' ' order by sentence_id) from sentences where corpus = $1 "
+                "group by doc_id order by min(sentence_id)",
+                [self.corpus],
+            )
+            while rows := cursor.fetchmany(_READ):
+                chosen = [row for row in rows if row[0] in wanted]
+                encoded = encode(self.model, [text for _, text in chosen], self.settings.max_tokens)
+                texts |= {doc_id: text for (doc_id, _), text in zip(chosen, encoded, strict=True) if text.counted.any()}
+        if left_out := len(wanted) - len(texts):
+            run.note(f"{left_out:,} documents of {self.corpus} have no token for this model and were left out")
+        return texts
+
+    def _epochs(self, run: Run, training: Training, train: Labelled) -> list[float]:
+        """Train and return the mean loss of each epoch."""
+        settings, lengths = self.settings, train.lengths
+        per_epoch = -(-len(lengths) // settings.batch_size)
+        total = per_epoch * settings.epochs
+        sums = [0.0] * settings.epochs  # of losses, times documents
+        done = self._resume(run, training, sums, total)
+        with self.progress.bar(f"train {self.name}", total, "steps", done) as bar:
+            for epoch in range(done // per_epoch, settings.epochs):
+                batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
+                for at in range(done - epoch * per_epoch, per_epoch):
+                    chosen = batches[at]
+                    began = time.monotonic()
+                    loss = training.step([train.texts[i] for i in chosen], train.targets[torch.from_numpy(chosen)])
+                    run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                    sums[epoch] += loss * len(chosen)
+                    done += 1
+                    bar.advance(1)
+                    if done % SAVE_EVERY == 0 or at + 1 == per_epoch:
+                        self._save(run, training, sums, done, total)
+        return [value / len(lengths) for value in sums]
+
+    def _save(self, run: Run, training: Training, sums: list[float], done: int, total: int) -> None:
+        partial.save(run, self.described, done, total, training.state(), losses=sums)
+
+    def _resume(self, run: Run, training: Training, sums: list[float], total: int) -> int:
+        """Take over what an interrupted run has staged; return the number of steps done."""
+        found = partial.resume(run, self.described)
+        if found is None:
+            return 0
+        training.restore(partial.load(run.storage, run.place))
+        sums[:] = found["losses"]
+        run.note(f"resumed run {found['run_id']} at step {found['done']:,} of {total:,}")
+        return int(found["done"])
+
+    def _score(self, classifier: Classifier, test: Labelled) -> float:
+        """Return the accuracy on the test documents; micro-F1 where documents have several labels."""
+        right = asked = 0
+        with self.progress.bar(f"test {self.name}", len(test.texts), "documents") as bar:
+            for chosen, logits in predict(classifier, test.texts, _PREDICTED):
+                found = hits(logits, test.targets[chosen])
+                right, asked = right + found[0], asked + found[1]
+                bar.advance(len(chosen))
+        return right / asked if asked else 0.0
+
+    def _note_result(self, run: Run) -> None:
+        record = json.loads((self.out / RECORD).read_text(encoding="utf-8"))
+        documents, several = record["documents"], record["several_labels"]
+        head = "sigmoid per label, documents have several" if several else "softmax, documents have one label"
+        run.note(
+            f"{len(record['labels'])} labels of {self.settings.label} ({head}); {documents['train']:,} documents to "
+            f"train on, {documents['test']:,} to test on"
+        )
+        run.note(f"mean loss by epoch: {', '.join(f'{loss:.4f}' for loss in record['losses'])}")
+        measure = "micro-F1" if several else "accuracy"
+        run.note(f"{measure} on the test documents: {record[measure.lower().replace('-', '_')]:.4f}")
+        also = "" if short_name(str(self.out)) == self.name else f", and call it {self.name} with --as"
+        run.note(f"{self.name} is in {self.out}: take it as a MODEL{also}")
+
+
+def _labelled(texts: Mapping[str, Text], documents: Mapping[str, Sequence[int]], classes: DocumentClasses) -> Labelled:
+    chosen = [doc_id for doc_id in texts if doc_id in documents]
+    if classes.several:
+        targets = torch.zeros(len(chosen), len(classes.names))
+        for row, doc_id in zip(targets, chosen, strict=True):
+            row[list(documents[doc_id])] = 1.0
+    else:
+        targets = torch.tensor([documents[doc_id][0] for doc_id in chosen])
+    return Labelled([texts[doc_id] for doc_id in chosen], targets)

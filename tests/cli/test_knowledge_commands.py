@@ -1,0 +1,108 @@
+"""Knowledge neurons from the command line: train, prompts, attributions, interventions, questions in SQL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from nwh.cli import app
+from nwh.ingest.demo.demo_facts import fact_sentences, write_prompts
+from nwh.warehouse.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def nwh(tmp_path_factory):
+    """Return a function that runs a command in this process, over a warehouse with a model trained on facts."""
+    place = tmp_path_factory.mktemp("knowledge")
+    (place / "facts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in fact_sentences()))
+    write_prompts(place / "clm.jsonl", "clm")
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(
+            app, ["--warehouse", str(place / "w"), *(text.replace("@", f"{place}/") for text in arguments)]
+        )
+        if done.exception:
+            raise done.exception
+        return done.stdout
+
+    run("ingest", "corpus", "@facts.jsonl", "--name", "facts")
+    run("ingest", "prompts", "@clm.jsonl", "--dataset", "clm")
+    run(
+        "train-tiny", "@tiny", "--family", "gpt-neox", "--corpus", "facts", "--dataset", "clm", "--layers", "2",
+        "--width", "32", "--steps", "12", "--checkpoint", "0,4,12", "--batch-size", "16", "--vocabulary", "600",
+    )  # fmt: skip
+    run.place = place
+    return run
+
+
+def answer(nwh, query):
+    return json.loads(nwh("sql", "--format", "json", query))
+
+
+def test_a_series_of_checkpoints_is_attributed_and_changed(nwh):
+    words = "barley,honey,copper"
+    nwh("ingest", "attributions", "--model", "@tiny", "--checkpoint", "all", "--dataset", "clm", "--concepts", words)
+    nwh(
+        "ingest", "interventions", "--model", "@tiny", "--checkpoint", "step12", "--dataset", "clm",
+        "--operation", "zero,double", "--negatives", "3",
+    )  # fmt: skip
+    per_step = answer(nwh, "select step, count(*) as n from knowledge_neurons_per_concept group by step order by step")
+    assert per_step == [{"step": 0, "n": 3}, {"step": 4, "n": 3}, {"step": 12, "n": 3}]
+    changed = answer(
+        nwh,
+        "select operation, arm, polarity, count(*) as prompts from interventions group by all order by all",
+    )
+    assert [(row["operation"], row["arm"], row["polarity"]) for row in changed] == [
+        (operation, arm, polarity)
+        for operation in ("double", "zero")
+        for arm in ("contributing", "random")
+        for polarity in ("negative", "positive")
+    ]
+    runs = "select count(*) as n from runs where job in ('attributions', 'interventions')"
+    before = answer(nwh, runs)
+    nwh("ingest", "attributions", "--model", "@tiny", "--checkpoint", "all", "--dataset", "clm", "--concepts", words)
+    assert answer(nwh, runs) == before == [{"n": 3 + 2}]
+
+
+def test_published_lists_stand_beside_ones_own(nwh, tmp_path):
+    (tmp_path / "found.json").write_text(json.dumps({"uuid-1": [[0, 5], [1, 7]], "uuid-2": [[1, 7]]}))
+    published = ("--from-json", str(tmp_path / "found.json"), "--model", "someone/Tiny", "--checkpoint", "step12")
+    nwh("ingest", "attributions", *published, "--dataset", "theirs")
+    assert answer(nwh, "select distinct model from published_neurons") == [{"model": "tiny"}]
+    rows = answer(nwh, "select concept, layer, neuron from published_neurons order by all")
+    assert [tuple(row.values()) for row in rows] == [("uuid-1", 0, 5), ("uuid-1", 1, 7), ("uuid-2", 1, 7)]
+    with pytest.raises(UsageError, match="of one checkpoint"):
+        nwh("ingest", "attributions", *published, "--checkpoint", "step4", "--dataset", "theirs")
+
+
+def test_interventions_without_attributions_name_the_command(nwh):
+    with pytest.raises(UsageError, match="nwh ingest attributions"):
+        nwh("ingest", "interventions", "--model", "@tiny", "--checkpoint", "step4", "--as", "other", "--dataset", "clm")
+
+
+def test_what_is_stored_needs_no_model_and_other_weights_are_noticed(nwh, monkeypatch):
+    """154 checkpoints were loaded to learn that there was nothing to do."""
+    model = ("--model", "@tiny", "--checkpoint", "all")
+    commands = [
+        ("ingest", "activations", *model, "--corpus", "facts", "--k", "5", "--sample", "9"),
+        ("ingest", "attributions", *model, "--dataset", "clm", "--concepts", "barley,honey", "--rule", "riemann"),
+        ("ingest", "interventions", *model, "--dataset", "clm", "--operation", "zero", "--negatives", "3"),
+    ]
+    for command in commands:
+        nwh(*command, *(["--again"] if command[1] == "attributions" else []))
+    before = answer(nwh, "select count(*) as n from runs where job <> 'profiles'")
+    with monkeypatch.context() as patch:
+        patch.setattr("nwh.ingest.models.series.load", lambda *a, **k: pytest.fail("the model is not needed"))
+        for command in commands:
+            nwh(*command)
+    assert answer(nwh, "select count(*) as n from runs where job <> 'profiles'") == before
+    nwh(*commands[0], "--again")
+    assert answer(nwh, "select count(*) as n from runs where job <> 'profiles'") == [{"n": before[0]["n"] + 3}]
+    place = nwh.place / "tiny"
+    shutil.copy(place / "step12" / "model.safetensors", place / "step4" / "model.safetensors")
+    for command in commands:
+        with pytest.raises(UsageError, match="tiny@step4 is stored already, .* with other weights"):
+            nwh(*command)

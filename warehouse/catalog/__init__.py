@@ -1,0 +1,1 @@
+"""Relations and the files of sql/ as DuckDB views, and their dictionary."""

@@ -1,0 +1,1 @@
+"""Files, Delta tables, runs and what a run keeps to go on from."""

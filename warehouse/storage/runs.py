@@ -1,0 +1,207 @@
+"""A run of a job: locks its units, collects what it writes, makes all of it visible at once."""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.provenance.provenance import Place, RunRow
+from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.tables import DataFile
+
+if TYPE_CHECKING:
+    from nwh.warehouse.storage.writer import RelationWriter
+
+Unit = dict[str, str]
+"""What is replaced as a whole: partition columns and their values."""
+
+
+LIBRARIES = (
+    "nwh",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "duckdb",
+    "pyarrow",
+    "nltk",
+    "spacy",
+)
+"""Distributions that compute what is stored: another version of one may give other rows."""
+
+
+def unit_name(unit: Mapping[str, str]) -> str:
+    """Return a unit as text: `model=…/checkpoint=…`."""
+    return "/".join(f"{column}={value}" for column, value in unit.items())
+
+
+class Run:
+    """One run under way: `write` its relations, `note` what the user should know, `stage` partial results.
+
+    Nothing is visible to readers before the run ends well; see `Warehouse.run`.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        job: str,
+        unit: Unit,
+        settings: Mapping[str, Any],
+        locks: Sequence[Unit] = (),
+        progress: Progress = SILENT,
+    ) -> None:
+        """Start the clock; `locks` as in `Warehouse.run`."""
+        self.started_at = datetime.now(UTC)
+        self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self.job = job
+        self.unit = unit
+        self.settings = dict(settings)
+        self.versions: dict[str, Any] = {**library_versions()}
+        self.notes: list[str] = []
+        self.seconds_before = 0.0
+        self.model_seconds: float | None = None
+        self.storage = storage
+        self.locks = [*locks] or [unit]
+        self._progress = progress
+        self._clock = time.monotonic()
+        self._files: dict[str, list[DataFile]] = {}
+        self._replaced: dict[str, list[Unit]] = {}
+
+    @property
+    def place(self) -> str:
+        """Folder of the staging area for what this run locks: the same for the run that resumes it, for no other.
+
+        Of finer units than the whole, their values are joined: `…/site=ffn+hidden`.
+        """
+        finer = {column: [lock[column] for lock in self.locks] for column in self.locks[0] if column not in self.unit}
+        joined = {column: "+".join(sorted(set(values))) for column, values in finer.items()}
+        return f"{self.job}/{unit_name({**self.unit, **joined})}"
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds so far, those of interrupted sessions included."""
+        return self.seconds_before + time.monotonic() - self._clock
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far, of all relations."""
+        return sum(file.rows for files in self._files.values() for file in files)
+
+    def note(self, text: str) -> None:
+        """Tell the user something, once; stored with the run."""
+        if text not in self.notes:
+            self.notes.append(text)
+            self._progress.note(text)
+
+    @contextmanager
+    def writer(self, relation: str, partition: Unit) -> Iterator[RelationWriter]:
+        """Stream the rows of one partition of a relation; they replace it when the run ends."""
+        from nwh.warehouse.storage.writer import RelationWriter
+
+        name = f"{self.run_id}-{len(self._files.get(relation, []))}.parquet"
+        with RelationWriter(self.storage, RELATIONS[relation], partition, name) as writer:
+            yield writer
+        self._replaced.setdefault(relation, []).append(writer.partition)
+        self._files.setdefault(relation, []).extend([writer.file] if writer.file else [])
+
+    def write(self, relation: str, partition: Unit, rows: Any) -> None:
+        """Write all rows of one partition of a relation."""
+        with self.writer(relation, partition) as writer:
+            writer.write(rows)
+
+    def empty(self, relation: str, partition: Unit) -> None:
+        """Leave nothing of a partition of a relation when the run ends."""
+        self._replaced.setdefault(relation, []).append(partition)
+
+    @property
+    def written(self) -> dict[Place, list[str]]:
+        """The places whose rows the run replaces so far, and the URIs of its files there."""
+        found: dict[Place, list[str]] = {}
+        for relation, units in self._replaced.items():
+            for unit in units:
+                paths = [file.path for file in self._files.get(relation, []) if dict(file.partition) == unit]
+                place = relation, tuple(unit[column] for column in RELATIONS[relation].partition)
+                found[place] = [f"{self.storage.uri}/{relation}/{path}" for path in paths]
+        return found
+
+    @property
+    def row(self) -> RunRow:
+        """What `runs` will say of it."""
+        return RunRow(self.job, unit_name(self.unit), json.loads(json.dumps(self.settings)))
+
+    def complete(self) -> tuple[dict[str, list[Unit]], dict[str, list[DataFile]]]:
+        """Write the row of `runs`; return what the run replaces and with which files."""
+        from nwh.warehouse.storage.writer import RelationWriter
+
+        row = {
+            "run_id": self.run_id,
+            "job": self.job,
+            "unit": unit_name(self.unit),
+            "status": "complete",
+            "settings": json.dumps(self.settings),
+            "started_at": self.started_at.replace(tzinfo=None),
+            "finished_at": datetime.now(UTC).replace(tzinfo=None),
+            "seconds": self.seconds,
+            "model_seconds": self.model_seconds,
+            "rows": self.rows,
+            "notes": self.notes,
+            "versions": json.dumps({**_origin(), **self.versions}),
+        }
+        with RelationWriter(self.storage, RUNS, {}, f"{self.run_id}.parquet") as writer:
+            writer.write({name: [value] for name, value in row.items()})
+        assert writer.file is not None
+        return self._replaced, {**self._files, RUNS.name: [writer.file]}
+
+    def discard(self) -> None:
+        """Remove the files of a run that failed."""
+        for relation, files in self._files.items():
+            for file in files:
+                self.storage.delete_data_file(relation, file.path)
+
+
+@cache
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of LIBRARIES, null for those that are not installed."""
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _origin() -> dict[str, str | None]:
+    """Return where the rows were made: Python, system, and the git revision of a source checkout."""
+    source = Path(__file__).parents[3]
+    revision = None
+    if (source / ".git").exists():
+        done = subprocess.run(
+            ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        revision = done.stdout.strip() or None
+    return {
+        "git": revision,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }

@@ -1,0 +1,95 @@
+"""Blocks of a long job's rows in the staging area: saved one by one, found again by the run that resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from zlib import crc32
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from nwh.warehouse.errors import StorageError
+from nwh.warehouse.storage import partial
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.storage import BLOCKS, Storage
+from nwh.warehouse.storage.tables import first_line
+
+
+class StagedBlocks:
+    """Named Arrow tables at a run's place of the staging area, until the run ends.
+
+    Which blocks there are, and what each counts, is what the folder lists: `blocks/3f/NAME=SIZE`.
+    """
+
+    def __init__(self, storage: Storage, run: Run, settings: dict[str, Any], total: int) -> None:
+        """Find the blocks of an interrupted run where `partial.resume` lets this one go on from them.
+
+        `total` is what `done` counts up to, as `nwh status` shows it.
+        """
+        self._storage = storage
+        self._run = run
+        self._settings = settings
+        self._total = total
+        self._sizes: dict[str, int] = {}
+        self.done = 0
+        """how much of the total the staged blocks hold"""
+        found = partial.resume(run, settings)
+        if found is None:
+            return
+        for path in storage.staged_files(run.place, BLOCKS):
+            name, _, size = path.rpartition("/")[2].rpartition("=")
+            try:
+                storage.open_staged(run.place, path).close()
+            except StorageError:
+                run.note(f"block {name} of the partial result is cut: it is computed again")
+                continue
+            self._count(name, int(size))
+        run.note(f"resumed run {found['run_id']} at {self.done:,} of {total:,}")
+
+    def _count(self, name: str, size: int) -> None:
+        self._sizes[name] = size
+        self.done += size
+
+    def has(self, name: str) -> bool:
+        """Return whether a block is staged."""
+        return name in self._sizes
+
+    def save(self, name: str, batches: pa.Table | Iterable[pa.RecordBatch], size: int) -> None:
+        """Stage a block, a table or record batches of one schema (at least one), that counts `size`."""
+        source = iter(batches.to_batches() if isinstance(batches, pa.Table) else batches)
+        first = next(source)
+
+        def write(stream: Any) -> None:
+            options = ipc.IpcWriteOptions(compression="zstd")
+            with ipc.new_stream(stream, first.schema, options=options) as writer:
+                writer.write_batch(first)
+                for batch in source:
+                    writer.write_batch(batch)
+
+        # the description first: without it blocks are nobody's, while blocks that it does not count are found
+        partial.save(self._run, self._settings, self.done + size, self._total)
+        self._storage.stage(self._run.place, _path(name, size), write)
+        self._count(name, size)
+
+    def batches(self, name: str) -> Iterator[pa.RecordBatch]:
+        """Yield the record batches of a block, one at a time; StorageError where it is damaged."""
+        path = _path(name, self._sizes[name])
+        with self._storage.open_staged(self._run.place, path) as stream:
+            try:
+                with ipc.open_stream(stream) as reader:
+                    yield from reader
+            except (pa.ArrowInvalid, OSError) as error:
+                raise StorageError(
+                    f"staging/{self._run.place}/{path} of {self._storage} is damaged ({first_line(error)}): "
+                    "`nwh vacuum --staging` drops it"
+                ) from error
+
+    def load(self, name: str) -> pa.Table:
+        """Return a block as one table."""
+        return pa.Table.from_batches(list(self.batches(name)))
+
+
+def _path(name: str, size: int) -> str:
+    """Return where a block is staged: 256 folders share them."""
+    return f"{BLOCKS}/{crc32(name.encode()) % 256:02x}/{name}={size}"

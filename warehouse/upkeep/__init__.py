@@ -1,0 +1,1 @@
+"""What is stored, whether it is whole, and which version it is of."""

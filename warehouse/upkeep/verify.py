@@ -1,0 +1,136 @@
+"""Checks that what is stored is whole and fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from duckdb import DuckDBPyConnection
+from duckdb import Error as DuckDBError
+
+from nwh.warehouse.catalog import catalog
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.schema import RELATIONS, Relation
+from nwh.warehouse.schema.neurons import NEURON_TOPK
+from nwh.warehouse.storage.tables import first_line
+from nwh.warehouse.upkeep.status import stale_units
+from nwh.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know; `wrong` where it is damage or a contradiction, not a leftover."""
+
+    text: str
+    wrong: bool = True
+
+
+def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SILENT) -> Iterator[Finding]:
+    """Yield what is wrong, relation by relation, then what is left over.
+
+    Files are there, open, and hold the rows their table counts; keys are unique, ranks dense, references met,
+    numbers finite; every unit is of the text, prompts, weights and runs that are stored. `deep` reads every column of
+    every row.
+    """
+    whole = dict(warehouse.snapshot)
+    with progress.bar("verify", len(RELATIONS), "relations") as bar:
+        for relation in RELATIONS.values():
+            for finding in _files(warehouse, relation, deep):
+                whole[relation.name] = []  # nothing more can be said of a damaged relation
+                yield finding
+            bar.advance(1)
+    connection = catalog.connect(whole, warehouse.storage)
+    damaged = {name for name in whole if whole[name] != warehouse.snapshot[name]}
+    for relation in (relation for relation in RELATIONS.values() if relation.name not in damaged):
+        try:
+            yield from _keys(connection, relation)
+            yield from _numbers(connection, relation)
+            yield from _references(connection, relation, damaged)
+        except DuckDBError as error:  # a damaged page behind a footer that is whole
+            yield Finding(f"{relation.name}: cannot be read: {first_line(error)}")
+    for text in stale_units(warehouse):
+        yield Finding(text)
+    yield from _same_weights(connection)
+    yield from _leftovers(warehouse)
+
+
+def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
+    import pyarrow.parquet as pq
+
+    table = warehouse.tables.delta_table(relation.name)
+    if table is None:
+        return
+    actions = table.get_add_actions()
+    counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
+    for uri in warehouse.snapshot.get(relation.name, []):
+        path = warehouse.tables.path_of(relation.name, uri)
+        try:
+            with warehouse.storage.open_uri(uri) as stream:
+                parquet = pq.ParquetFile(stream)
+                rows = parquet.metadata.num_rows
+                if deep:
+                    rows = sum(batch.num_rows for batch in parquet.iter_batches())
+        except Exception as error:  # whatever a damaged file makes its reader say
+            yield Finding(f"{relation.name}: file {path} cannot be read: {first_line(error)}")
+            continue
+        if rows != counted[path]:
+            yield Finding(f"{relation.name}: file {path} has {rows} rows, its table counts {counted[path]}")
+
+
+def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
+    if relation is NEURON_TOPK:  # the key of so many rows is checked by neuron: ranks are 1 to k, each once
+        by = ", ".join(relation.key[:-1])
+        bad = connection.sql(
+            f"select {by} from neuron_topk group by all having max(rank) <> count(*) "
+            "or sum(rank) <> count(*) * (count(*) + 1) / 2 "
+            "or sum(rank::hugeint * rank) <> count(*)::hugeint * (count(*) + 1) * (2 * count(*) + 1) / 6 limit 3"
+        ).fetchall()
+        for row in bad:
+            yield Finding(f"neuron_topk: ranks of {'/'.join(map(str, row))} are not 1, 2, 3, …")
+        return
+    by = ", ".join(relation.key)
+    for row in connection.sql(f"select {by} from {relation.name} group by all having count(*) > 1 limit 3").fetchall():
+        yield Finding(f"{relation.name}: key {'/'.join(map(str, row))} stands more than once")
+
+
+def _numbers(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
+    for column in relation.finite:
+        bad = connection.sql(f"select count(*) from {relation.name} where not isfinite({column})").fetchall()[0][0]
+        if bad:
+            yield Finding(f"{relation.name}: {bad} values of {column} are NaN or infinite")
+
+
+def _references(connection: DuckDBPyConnection, relation: Relation, damaged: set[str]) -> Iterator[Finding]:
+    for column, target in relation.references:
+        other, key = target.split(".")
+        if other in damaged:
+            continue
+        example, missing = connection.sql(
+            f"select any_value({column}), count(*) from {relation.name} "
+            f"where {column} not in (select {key} from {other})"
+        ).fetchall()[0]
+        if missing:
+            yield Finding(f"{relation.name}: {missing} rows have a {column} that {other} lacks ({example})")
+
+
+def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
+    rows = connection.sql(
+        "select string_agg(model || '@' || checkpoint, ', ' order by model, step, checkpoint), weights_sha256 "
+        "from checkpoints group by weights_sha256 having count(*) > 1"
+    ).fetchall()
+    for names, digest in rows:
+        text = f"checkpoints {names} have the same weights ({digest[:12]}…): two names of one, or one uploaded wrongly"
+        yield Finding(text, wrong=False)
+
+
+def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:
+    for place in warehouse.storage.staged_places():
+        text = (
+            f"staging/{place} holds a partial result: the same command goes on from it, `nwh vacuum --staging` drops it"
+        )
+        yield Finding(text, wrong=False)
+    unused: dict[str, int] = {}
+    for relation, _, _ in warehouse.tables.unused_files():
+        unused[relation] = unused.get(relation, 0) + 1
+    for relation, n in unused.items():
+        yield Finding(f"{relation}: {n} files belong to no table any more; `nwh vacuum` deletes them", wrong=False)
