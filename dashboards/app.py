@@ -25,4 +25,4 @@ shown = st.navigation(
 try:
     shown.run()
 except NwhError as error:
-    st.error(markup.literal(str(error)))
+    st.error(markup.code_span(str(error)))

@@ -23,7 +23,7 @@ forked.set_forkserver_preload(
         "deltalake.transaction",
         "rich.progress",
         "rich.table",
-        "nwh.ingest.activations.activations",
+        "nwh.ingest.activations.job",
         "nwh.ingest.text.corpus",
         "nwh.ingest.activations.text_activations",
         "transformers.models.auto.modeling_auto",

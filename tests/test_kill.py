@@ -9,8 +9,8 @@ import time
 import pytest
 import torch
 
-from nwh.ingest.activations import activations as job
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations import job
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
 from nwh.warehouse.upkeep.verify import verify

@@ -56,6 +56,55 @@ def test_a_part_knows_those_below_it_only_and_by_their_one_name(part, path):
         assert not imports(path, lazy=False) & HEAVY
 
 
+def module_imports() -> dict[str, set[str]]:
+    """Return every module of the four parts with those that it imports, inside functions too."""
+    modules = {}
+    for _, path in FILES:
+        *folders, name = ("nwh", *path.relative_to(ROOT).with_suffix("").parts)
+        folders = folders[1:] if folders[1] == "nwh" else folders
+        modules[".".join([*folders, *([name] if name != "__init__" else [])])] = path
+    found: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        found[module] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nwh."):
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[module] |= {name if name in modules else node.module for name in names} - {module}
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return what lies on circles of a graph."""
+    left = dict(graph)
+    while free := {name for name, to in left.items() if not to & left.keys()}:
+        left = {name: to for name, to in left.items() if name not in free}
+    while unused := left.keys() - set().union(*left.values()):
+        left = {name: to for name, to in left.items() if name not in unused}
+    return sorted(left)
+
+
+def test_no_modules_import_each_other():
+    graph = module_imports()
+    assert len(graph) > 200
+    assert "nwh.warehouse.neuron" in graph["nwh.warehouse.queries.neurons"]
+    assert circle(graph) == []
+
+
+def test_no_folders_import_each_other():
+    def folder(module: str) -> str:  # of a part; a module beside the folders stands for itself
+        return ".".join(module.split(".")[:3])
+
+    graph: dict[str, set[str]] = {}
+    for module, to in module_imports().items():
+        graph.setdefault(folder(module), set()).update({folder(other) for other in to} - {folder(module)})
+    assert len(graph) > 50
+    assert circle(graph) == []
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["b", "c"]
+
+
 def test_pages_load_no_model_library_by_themselves():
     code = "import sys, nwh.dashboards.pages.neuron, nwh.dashboards.pages.sql_page; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ from nwh.warehouse.errors import UsageError
 if TYPE_CHECKING:
     import duckdb
 
-    from nwh.warehouse.storage.storage import Storage
+    from nwh.warehouse.storage.files import Storage
 
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(i?)b", re.IGNORECASE)
 _PERCENT = 50

@@ -10,8 +10,8 @@ import duckdb
 
 from nwh.warehouse.catalog.relation_views import pattern_of
 from nwh.warehouse.errors import MemoryLimitError, UsageError
-from nwh.warehouse.provenance.provenance import Snapshot
-from nwh.warehouse.statements import literal
+from nwh.warehouse.statements import sql_literal
+from nwh.warehouse.storage.provenance import Snapshot
 from nwh.warehouse.storage.tables import first_line
 
 _EXPLAIN = re.compile(r"explain\s+", re.IGNORECASE)
@@ -24,7 +24,7 @@ def restrict(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     DuckDB's own settings: no external access but for these paths, no extension loading, configuration locked.
     """
     paths = [path for uris in snapshot.values() for uri in uris for path in dict.fromkeys((uri, pattern_of(uri)))]
-    connection.execute(f"set allowed_paths = {literal(paths)}")
+    connection.execute(f"set allowed_paths = {sql_literal(paths)}")
     for setting in ("enable_external_access", "autoload_known_extensions", "autoinstall_known_extensions"):
         connection.execute(f"set {setting} = false")
     connection.execute("set lock_configuration = true")

@@ -16,10 +16,10 @@ def written_out(query: str, params: Mapping[str, Any]) -> str:
     >>> written_out("select $k from t where name = $name", {"k": 3, "name": "it's"})
     "select 3 from t where name = 'it''s'"
     """
-    return _PARAMETER.sub(lambda found: literal(params[found[1]]), query)
+    return _PARAMETER.sub(lambda found: sql_literal(params[found[1]]), query)
 
 
-def literal(value: Any) -> str:
+def sql_literal(value: Any) -> str:
     """Return text, a number, a truth value, null or a list of these as DuckDB writes it."""
     match value:
         case None:
@@ -29,7 +29,7 @@ def literal(value: Any) -> str:
         case str():
             return "'" + value.replace("'", "''") + "'"
         case list() | tuple():
-            return f"[{', '.join(map(literal, value))}]"
+            return f"[{', '.join(map(sql_literal, value))}]"
         case float():
             text = repr(float(value))  # NumPy's own repr names its type
             return text if math.isfinite(value) else f"'{text}'::double"

@@ -11,15 +11,15 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import memory, sandbox
-from nwh.warehouse.catalog import catalog
+from nwh.warehouse.catalog import views
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.provenance.jobs import JOBS, exclude
-from nwh.warehouse.provenance.provenance import Provenance, Snapshot, partition_of
-from nwh.warehouse.provenance.replacing import refuse_early, settle
 from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
+from nwh.warehouse.storage.replacing import refuse_early, settle
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
-from nwh.warehouse.storage.storage import Storage
 from nwh.warehouse.storage.tables import Tables, first_line
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ class Warehouse:
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
-        copied = catalog.open_published(self.snapshot, self.storage)
+        copied = views.open_published(self.snapshot, self.storage)
         if copied is None and self.storage.local:
             self._renew_catalog()
-            copied = catalog.open_published(self.snapshot, self.storage)
-        return catalog.connect(self.snapshot, self.storage, copied)
+            copied = views.open_published(self.snapshot, self.storage)
+        return views.connect(self.snapshot, self.storage, copied)
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -234,7 +234,7 @@ class Warehouse:
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
         self.refresh()
-        self.storage.publish_catalog(lambda path: catalog.build(path, self.snapshot, self.storage.uri))
+        self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage.uri))
 
     def _renew_catalog(self) -> None:
         """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
@@ -243,10 +243,10 @@ class Warehouse:
         """
         with suppress(BusyError, OSError), self.storage.lock("commit"):
             latest = self.tables.snapshot()
-            if (current := catalog.open_published(latest, self.storage)) is not None:
+            if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()
             else:
-                self.storage.publish_catalog(lambda path: catalog.build(path, latest, self.storage.uri, afresh=True))
+                self.storage.publish_catalog(lambda path: views.build(path, latest, self.storage.uri, afresh=True))
                 path = self.storage.catalog_path
                 _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 

@@ -65,7 +65,7 @@ ul.nwh-tree.nwh-tree > li { padding-top: 0; }
 )
 
 
-def literal(text: str) -> str:
+def code_span(text: str) -> str:
     """Return Markdown that shows a text as it is: a code span with more backticks around it than are in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)

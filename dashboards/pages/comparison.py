@@ -6,17 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.choice import Choice
-from nwh.dashboards.charts import across_charts
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import across, figures, notices
-from nwh.dashboards.parts.across import Choices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import neuron_queries, pair_queries
-from nwh.warehouse.queries.neuron_queries import Answer
-from nwh.warehouse.queries.pair_queries import Pair
+from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import NeuronAddress
+from nwh.dashboards.charts import layer_charts
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.pages import neuron
+from nwh.dashboards.parts import exhibits, notices
+from nwh.dashboards.parts.picking import PageChoices
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.pairs import Pair
 
 _FILL = (
     "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
@@ -34,23 +34,23 @@ def page() -> None:
         "and whether each neuron of the first has a partner in the second (Gurnee et al. 2024). What you choose is in "
         "the address."
     )
-    warehouse = opened.warehouse()
-    known = opened.ask(warehouse, pair_queries.pairs)
+    warehouse = session.warehouse()
+    known = session.ask(warehouse, queries.pairs.pairs)
     if not known:
         notices.empty(warehouse, "no comparison of checkpoints", *_FILL, first=["sentence_metadata"])
         return
-    choices = Choices()
+    choices = PageChoices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = _pair(choices, known)
-        found = opened.ask(warehouse, pair_queries.distances, pair)
+        found = session.ask(warehouse, queries.pairs.distances, pair)
         sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found.records}
         of_set = choices.one_of("set", "Sentences of moved neurons", list(sets), width=230) if sets else ""
-        there = opened.ask(warehouse, pair_queries.match_sets, pair).records
+        there = session.ask(warehouse, queries.pairs.match_sets, pair).records
         matched = {f"{row['site']}/{row['scope']}": row for row in there}
         of_match = choices.one_of("matches", "Matched neurons", list(matched), width=230) if matched else ""
     if not choices.fit():
         return
-    st.markdown(f"#### {literal(pair.before)} and {literal(pair.after)}")
+    st.markdown(f"#### {code_span(pair.before)} and {code_span(pair.after)}")
     if found.rows:
         _distances(warehouse, pair, found)
         _moved(warehouse, pair, *sets[of_set])
@@ -63,10 +63,10 @@ def page() -> None:
     else:
         st.caption("The neurons of this pair are not matched. This command matches them by their sampled activations:")
         notices.commands(warehouse, f"ingest matches {_options(pair)}")
-    opened.footer()
+    session.footer()
 
 
-def _pair(choices: Choices, known: list[Pair]) -> Pair:
+def _pair(choices: PageChoices, known: list[Pair]) -> Pair:
     before = choices.one_of("before", "Before", list(dict.fromkeys(pair.before for pair in known)), width=270)
     of_before = [pair for pair in known if pair.before == before]
     after = choices.one_of("after", "After", [pair.after for pair in of_before], width=270)
@@ -83,7 +83,7 @@ def _options(pair: Pair) -> str:
 def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
     st.caption("Mean distance over sentences between their vectors before and after (relation `checkpoint_distances`)")
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         "Mean distances of sentences",
         {
@@ -92,29 +92,29 @@ def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
             "euclidean": columns.NumberColumn("Euclidean distance", format="%.2f"),
         },
     )
-    by_layer = opened.ask(warehouse, pair_queries.layer_distances, pair)
+    by_layer = session.ask(warehouse, queries.pairs.layer_distances, pair)
     if not by_layer.rows:
         return
     for place, measure in zip(st.columns(2, gap="large"), ("manhattan", "euclidean"), strict=True):
         with place:
-            picture = across_charts.layer_distances(by_layer.records, measure)
-            figures.chart(picture, by_layer, f"Mean {measure} distance by layer, a line for each set of sentences")
+            picture = layer_charts.layer_distances(by_layer.records, measure)
+            exhibits.chart(picture, by_layer, f"Mean {measure} distance by layer, a line for each set of sentences")
 
 
 def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
     st.markdown("#### Neurons that moved most")
     with st.spinner("Ranking neurons"):
-        found = opened.ask(warehouse, pair_queries.moved_neurons, pair, corpus, split, pair_queries.MOVED_ROWS)
+        found = session.ask(warehouse, queries.pairs.moved_neurons, pair, corpus, split, queries.pairs.MOVED_ROWS)
     if not found.rows:
         st.caption("Distances by neuron are not stored of this pair.")
         return
     st.caption(
-        f"Hidden neurons over {literal(corpus)}, {literal(split)}: mean absolute change of the activation, in standard "
-        "deviations before; the patterns of their top sentences where they were mined (macro `moved_neurons`)."
+        f"Hidden neurons over {code_span(corpus)}, {code_span(split)}: mean absolute change of the activation, in "
+        "standard deviations before; the patterns of their top sentences where they were mined (macro `moved_neurons`)."
     )
     rows, places = _with_pages(warehouse, pair, found)
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         "Neurons that moved most",
         {
@@ -131,12 +131,12 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
         rows,
     )
     if places:
-        across.open_one(places)
+        neuron.open_one(places)
 
 
 def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[dict[str, Any]], list[Neuron]]:
     """Return hidden neurons with links to their pages before and after (null without one), and those with a page."""
-    extents = opened.ask(warehouse, neuron_queries.extents)
+    extents = session.ask(warehouse, queries.neurons.extents)
     here = {(extent.model, extent.checkpoint) for extent in extents if extent.site == "hidden"}
     checkpoints = {
         "page_before": (pair.model_before, pair.checkpoint_before),
@@ -146,7 +146,7 @@ def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[d
     for row in rows:
         for name, checkpoint in checkpoints.items():
             place = Neuron(*checkpoint, "hidden", row["layer"], row["neuron"])
-            row[name] = Choice(place).link if checkpoint in here else None
+            row[name] = NeuronAddress(place).link if checkpoint in here else None
             places += [place] * (checkpoint in here)
     return rows, places
 
@@ -156,19 +156,19 @@ def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[d
 
 def _matches(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
     place = (pair, site, scope)
-    by_layer = opened.ask(warehouse, pair_queries.matches_by_layer, *place)
+    by_layer = session.ask(warehouse, queries.pairs.matches_by_layer, *place)
     st.caption(
-        f"The best partner of each {site} neuron of {literal(pair.before)} among all of {literal(pair.after)}, by "
-        f"Pearson correlation over the sampled sentences of {literal(scope)}. The baseline is the highest correlation "
-        "with the same activations in a random rotated basis: what no neuron in particular gives."
+        f"The best partner of each {site} neuron of {code_span(pair.before)} among all of {code_span(pair.after)}, "
+        f"by Pearson correlation over the sampled sentences of {code_span(scope)}. The baseline is the highest "
+        "correlation with the same activations in a random rotated basis: what no neuron in particular gives."
     )
-    bins = opened.ask(warehouse, pair_queries.match_histogram, *place)
+    bins = session.ask(warehouse, queries.pairs.match_histogram, *place)
     if not bins.rows:
         st.info("No neuron varies over these sentences, so none has a partner.")
         return
     left, right = st.columns(2, gap="large")
     with left:
-        figures.chart(across_charts.match_histogram(bins.records), bins, "Neurons by their highest correlation")
+        exhibits.chart(layer_charts.match_histogram(bins.records), bins, "Neurons by their highest correlation")
     with right:
-        picture = across_charts.matches_by_layer(by_layer.records)
-        figures.chart(picture, by_layer, "Share of neurons above the baseline, by layer")
+        picture = layer_charts.matches_by_layer(by_layer.records)
+        exhibits.chart(picture, by_layer, "Share of neurons above the baseline, by layer")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nwh.dashboards import opened
+from nwh.dashboards import session
 from nwh.dashboards.charts import concept_charts
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import figures, knowledge, notices
-from nwh.dashboards.parts.knowledge import Choice
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import knowledge_queries
-from nwh.warehouse.queries.knowledge_queries import Series
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.parts import exhibits, knowledge, notices
+from nwh.dashboards.parts.knowledge import KnowledgeAddress
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.queries.knowledge import Series
 
 
 def page() -> None:
@@ -21,25 +20,25 @@ def page() -> None:
         "What a model knows of one concept: its prompts at every checkpoint, the feed-forward neurons that contribute "
         "to their answers (Dai et al. 2021), and what changing these neurons does. What you choose is in the address."
     )
-    warehouse = opened.warehouse()
+    warehouse = session.warehouse()
     found = knowledge.choose(warehouse, ["thresholds"])
     if found is None:
         return
     chosen, series = found
-    st.markdown(f"#### {literal(chosen.concept)} in {literal(chosen.dataset)}")
+    st.markdown(f"#### {code_span(chosen.concept)} in {code_span(chosen.dataset)}")
     left, right = st.columns(2, gap="large")
     with left:
         _prompts(warehouse, chosen, series)
     with right:
         _neurons(warehouse, chosen, series)
     _interventions(warehouse, chosen)
-    opened.footer()
+    session.footer()
 
 
-def _prompts(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+def _prompts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("#### Prompts")
-    scores = opened.ask(warehouse, knowledge_queries.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
-    figures.table(
+    scores = session.ask(warehouse, queries.knowledge.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
+    exhibits.table(
         scores.part("checkpoint", chosen.checkpoint),
         f"Prompts at {chosen.checkpoint}",
         {"probability": st.column_config.NumberColumn(format="%.3g")},
@@ -47,13 +46,13 @@ def _prompts(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
     )
     for figure in ("probability", "rank"):
         picture = concept_charts.prompts_over_time(scores.records, series.checkpoints, figure)
-        figures.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
+        exhibits.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
 
 
-def _neurons(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
-    st.markdown(f"#### Contributing neurons at {literal(chosen.checkpoint)}")
+def _neurons(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
+    st.markdown(f"#### Contributing neurons at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
-    found = opened.ask(warehouse, knowledge_queries.neurons, *place, chosen.t, chosen.p)
+    found = session.ask(warehouse, queries.knowledge.neurons, *place, chosen.t, chosen.p)
     st.caption(
         f"Neurons that reach {chosen.t:.0%} of a prompt's highest attribution in at least {chosen.p:.0%} of the "
         "concept's prompts; attribution is the mean over the prompts that select the neuron; the larger a mark, the "
@@ -63,7 +62,7 @@ def _neurons(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
         st.info("No neuron reaches these thresholds: lower t or p.")
         return
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         "Contributing neurons by layer and number",
         {
@@ -76,10 +75,10 @@ def _neurons(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
     )
 
 
-def _interventions(warehouse: Warehouse, chosen: Choice) -> None:
-    st.markdown(f"#### Changing the neurons at {literal(chosen.checkpoint)}")
+def _interventions(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    st.markdown(f"#### Changing the neurons at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
-    found = opened.ask(warehouse, knowledge_queries.interventions, *place)
+    found = session.ask(warehouse, queries.knowledge.interventions, *place)
     if not found.rows:
         command = f"ingest interventions --model MODEL --checkpoint {chosen.checkpoint} --dataset {chosen.dataset}"
         st.caption("There are no interventions on this concept at this checkpoint. This command makes them:")
@@ -94,9 +93,9 @@ def _interventions(warehouse: Warehouse, chosen: Choice) -> None:
             with st.container(width="content"):
                 changed = found.part("operation", operation)
                 picture = concept_charts.before_and_after(changed.records, operation)
-                figures.chart(picture, changed, f"Probability before and after {operation}", width="content")
+                exhibits.chart(picture, changed, f"Probability before and after {operation}", width="content")
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         "Changing the neurons",
         {

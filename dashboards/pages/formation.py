@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nwh.dashboards import opened
+from nwh.dashboards import session
 from nwh.dashboards.charts import formation_charts
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import figures, knowledge, notices
-from nwh.dashboards.parts.knowledge import Choice
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import knowledge_queries
-from nwh.warehouse.queries.knowledge_queries import Series
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.parts import exhibits, knowledge, notices
+from nwh.dashboards.parts.knowledge import KnowledgeAddress
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.knowledge import Series
 
 _SHARED_NEURONS = 50
 
@@ -25,7 +24,7 @@ def page() -> None:
         "where, which concepts share them, since when they are there, and whether frequent words come first. "
         "Contributing neurons are those of view `knowledge_neurons`. What you choose is in the address."
     )
-    warehouse = opened.warehouse()
+    warehouse = session.warehouse()
     found = knowledge.choose(warehouse, ["operation"])
     if found is None:
         return
@@ -38,10 +37,10 @@ def page() -> None:
         _sharing(warehouse, chosen)
         _stability(warehouse, chosen, series)
         _frequency(warehouse, chosen, series)
-    opened.footer()
+    session.footer()
 
 
-def _changes(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+def _changes(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("#### Changing the contributing neurons")
     if not chosen.operation:
         st.caption("There are no interventions on this data set yet. This command makes them:")
@@ -52,7 +51,7 @@ def _changes(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
         "beyond. Prompts with a probability of 0 before have no relative change and are left out."
     )
     place = (chosen.model, chosen.dataset, chosen.operation)
-    found = opened.ask(warehouse, knowledge_queries.relative_change, *place)
+    found = session.ask(warehouse, queries.knowledge.relative_change, *place)
     for column, polarity in zip(st.columns(2, gap="large"), ("positive", "negative"), strict=True):
         of_polarity = found.part("polarity", polarity)
         if of_polarity.rows:
@@ -60,77 +59,77 @@ def _changes(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
                 picture = formation_charts.change_distribution(
                     of_polarity.records, series.checkpoints, polarity, chosen.operation
                 )
-                figures.chart(picture, of_polarity, f"Relative change by checkpoint, {polarity} prompts")
+                exhibits.chart(picture, of_polarity, f"Relative change by checkpoint, {polarity} prompts")
 
 
-def _counts(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("#### How many, and where")
     place, checkpoints = (chosen.model, chosen.dataset), series.checkpoints
-    found = opened.ask(warehouse, knowledge_queries.neurons_per_concept, *place)
+    found = session.ask(warehouse, queries.knowledge.neurons_per_concept, *place)
     picture = formation_charts.neurons_over_time(found.records, checkpoints)
-    figures.chart(picture, found, "Neurons per concept by checkpoint")
+    exhibits.chart(picture, found, "Neurons per concept by checkpoint")
     left, right = st.columns(2, gap="large")
     with left:
-        found = opened.ask(warehouse, knowledge_queries.layers, *place)
+        found = session.ask(warehouse, queries.knowledge.layers, *place)
         title, unit = "Contributing neurons by layer", "neurons per concept"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "per_concept", title, unit)
-        figures.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title)
     with right:
-        found = opened.ask(warehouse, knowledge_queries.attributions, *place)
+        found = session.ask(warehouse, queries.knowledge.attributions, *place)
         if not found.rows:
             st.info("No concept has contributing neurons at any checkpoint.")
             return
         title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "mean", title, unit)
-        figures.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title)
 
 
-def _sharing(warehouse: Warehouse, chosen: Choice) -> None:
-    st.markdown(f"#### Concepts per neuron at {literal(chosen.checkpoint)}")
+def _sharing(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    st.markdown(f"#### Concepts per neuron at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.checkpoint)
-    found = opened.ask(warehouse, knowledge_queries.sharing, *place)
+    found = session.ask(warehouse, queries.knowledge.sharing, *place)
     if not found.rows:
         st.info("No neuron contributes to a concept at this checkpoint.")
         return
     left, right = st.columns(2, gap="large")
     with left:
         picture = formation_charts.sharing(found.records, chosen.checkpoint)
-        figures.chart(picture, found, "Neurons by number of concepts")
+        exhibits.chart(picture, found, "Neurons by number of concepts")
     with right:
-        shared = opened.ask(warehouse, knowledge_queries.shared_neurons, *place, _SHARED_NEURONS)
+        shared = session.ask(warehouse, queries.knowledge.shared_neurons, *place, _SHARED_NEURONS)
         if not shared.rows:
             st.caption("No neuron contributes to more than one concept.")
             return
         st.caption(f"Neurons that contribute to most concepts, at most {_SHARED_NEURONS}")
-        figures.table(shared, "Neurons of most concepts", {"n_concepts": st.column_config.NumberColumn("number")})
+        exhibits.table(shared, "Neurons of most concepts", {"n_concepts": st.column_config.NumberColumn("number")})
 
 
-def _stability(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+def _stability(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("#### Since when the last checkpoint's neurons are there")
     place, checkpoints = (chosen.model, chosen.dataset, chosen.concept), series.checkpoints
     left, right = st.columns(2, gap="large")
     with left:
-        found = opened.ask(warehouse, knowledge_queries.stability, *place)
+        found = session.ask(warehouse, queries.knowledge.stability, *place)
         picture = formation_charts.stability(found.records, checkpoints, chosen.concept)
-        figures.chart(picture, found, "Share of neurons found")
-        pairs = opened.ask(warehouse, knowledge_queries.overlap, chosen.model, chosen.dataset)
+        exhibits.chart(picture, found, "Share of neurons found")
+        pairs = session.ask(warehouse, queries.knowledge.overlap, chosen.model, chosen.dataset)
         if pairs.rows:
             picture = formation_charts.overlap(pairs.records, checkpoints)
-            figures.chart(picture, pairs, "Jaccard index of pairs of checkpoints")
+            exhibits.chart(picture, pairs, "Jaccard index of pairs of checkpoints")
     with right:
-        found = opened.ask(warehouse, knowledge_queries.history, *place)
+        found = session.ask(warehouse, queries.knowledge.history, *place)
         if found.rows:
             picture = formation_charts.history(found.records, checkpoints, chosen.concept)
-            figures.chart(picture, found, "Neurons by checkpoint")
+            exhibits.chart(picture, found, "Neurons by checkpoint")
         else:
-            st.caption(f"{literal(chosen.concept)} has no contributing neurons at the last checkpoint.")
+            st.caption(f"{code_span(chosen.concept)} has no contributing neurons at the last checkpoint.")
 
 
-def _frequency(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
+def _frequency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("#### Frequent and rare concepts")
     place, changed = (chosen.model, chosen.dataset), (chosen.model, chosen.dataset, chosen.operation)
-    acquired = opened.ask(warehouse, knowledge_queries.acquisition_by_frequency, *place)
-    changes = opened.ask(warehouse, knowledge_queries.rank_change_by_frequency, *changed, chosen.checkpoint)
+    acquired = session.ask(warehouse, queries.knowledge.acquisition_by_frequency, *place)
+    changes = session.ask(warehouse, queries.knowledge.rank_change_by_frequency, *changed, chosen.checkpoint)
     if not (acquired.rows or changes.rows):
         st.caption("The frequency of these concepts is not known; `nwh ingest prompts` takes it from wordfreq.")
         return
@@ -140,25 +139,25 @@ def _frequency(warehouse: Warehouse, chosen: Choice, series: Series) -> None:
     with right:
         if changes.rows:
             title = f"Rank change under {chosen.operation} at {chosen.checkpoint}, by frequency"
-            figures.chart(formation_charts.rank_change(changes.records, title), changes, title)
-        extremes = opened.ask(warehouse, knowledge_queries.rank_change_of_extremes, *changed)
+            exhibits.chart(formation_charts.rank_change(changes.records, title), changes, title)
+        extremes = session.ask(warehouse, queries.knowledge.rank_change_of_extremes, *changed)
         if extremes.rows:
             picture = formation_charts.rank_change_of_extremes(extremes.records, series.checkpoints, chosen.operation)
-            figures.chart(picture, extremes, "Rank change of the most and least frequent concepts")
+            exhibits.chart(picture, extremes, "Rank change of the most and least frequent concepts")
 
 
-def _acquisition(warehouse: Warehouse, chosen: Choice, series: Series, acquired: Answer) -> None:
+def _acquisition(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series, acquired: Answer) -> None:
     """Show which checkpoint first knows each concept (null: none does), and whether frequent ones come first."""
     known = [row for row in acquired.records if row["checkpoint"] is not None]
     if known:
-        figures.chart(formation_charts.acquisition(known, series.checkpoints), acquired, "Acquisition by frequency")
+        exhibits.chart(formation_charts.acquisition(known, series.checkpoints), acquired, "Acquisition by frequency")
     if acquired.rows:
         n_concepts = len(acquired.rows)
         st.caption(f"{n_concepts - len(known):,} of {n_concepts:,} concepts are not acquired at any checkpoint.")
     st.caption("Spearman's correlation of frequency with the step of acquisition and with the rank change")
     columns = st.column_config
-    figures.table(
-        opened.ask(warehouse, knowledge_queries.frequency_correlation, chosen.model, chosen.dataset),
+    exhibits.table(
+        session.ask(warehouse, queries.knowledge.frequency_correlation, chosen.model, chosen.dataset),
         "Correlation with frequency",
         {
             "correlation": columns.NumberColumn(format="%.3f"),

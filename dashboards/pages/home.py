@@ -9,12 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
+from nwh.dashboards import session
 from nwh.dashboards.html import plain_table
-from nwh.dashboards.parts import figures, notices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import home_queries
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.dashboards.parts import exhibits, notices
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.upkeep.status import status
 
 _JOBS = 200
@@ -93,13 +92,13 @@ def page() -> None:
         "What language models' neurons did over text, kept to be asked. Below: where to begin, what is stored, and "
         "what is running."
     )
-    warehouse = opened.warehouse()
+    warehouse = session.warehouse()
     _begin(warehouse)
-    _table(warehouse, "Models", home_queries.models, _MODELS)
-    _table(warehouse, "Corpora", home_queries.corpora, _CORPORA)
-    _table(warehouse, "Data sets of prompts", home_queries.datasets, _DATASETS)
+    _table(warehouse, "Models", queries.home.models, _MODELS)
+    _table(warehouse, "Corpora", queries.home.corpora, _CORPORA)
+    _table(warehouse, "Data sets of prompts", queries.home.datasets, _DATASETS)
     _jobs(warehouse)
-    opened.footer()
+    session.footer()
 
 
 def _begin(warehouse: Warehouse) -> None:
@@ -177,10 +176,10 @@ _DATASETS: Mapping[str, Any] = {
 def _table(
     warehouse: Warehouse, title: str, question: Callable[[Warehouse], Answer], columns: Mapping[str, Any]
 ) -> None:
-    found = opened.ask(warehouse, question)
+    found = session.ask(warehouse, question)
     if found.rows:
         st.markdown(f"#### {title}")
-        figures.table(found, title, columns)
+        exhibits.table(found, title, columns)
 
 
 def _jobs(warehouse: Warehouse) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.choice import extent_of, label
-from nwh.dashboards.charts import across_charts
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import across, figures, notices
-from nwh.dashboards.parts.across import Choices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import across_queries, neuron_queries
-from nwh.warehouse.queries.neuron_queries import Answer, Extent
+from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import extent_of, label
+from nwh.dashboards.charts import layer_charts
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.pages import neuron
+from nwh.dashboards.parts import exhibits, notices, picking
+from nwh.dashboards.parts.picking import PageChoices
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.neurons import Extent
 
 
 def page() -> None:
@@ -24,22 +25,22 @@ def page() -> None:
         "behaves alike in different layers, and how diverse the sentences are that activate a layer's neurons most "
         "(Oba et al. 2021, section 4.3). What you choose is in the address."
     )
-    warehouse = opened.warehouse()
-    known = opened.ask(warehouse, neuron_queries.extents)
+    warehouse = session.warehouse()
+    known = session.ask(warehouse, queries.neurons.extents)
     if not known:
         steps = ("ingest activations --model MODEL", "ingest clusters --model MODEL")
         notices.empty(warehouse, "no activations", *steps, first=["corpora"])
         return
-    choices = Choices()
+    choices = PageChoices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         labels = list(dict.fromkeys(map(label, known)))
         model = choices.one_of("model", "Model@checkpoint", labels, width=290)
         sites = [extent.site for extent in known if label(extent) == model]
         extent = extent_of(known, model, choices.one_of("site", "Site", sites, width=110))
         corpus = choices.one_of("corpus", "Corpus", extent.corpora)
-        found = opened.ask(warehouse, across_queries.figures, extent.model, extent.checkpoint, corpus)
+        found = session.ask(warehouse, queries.layers.figures, extent.model, extent.checkpoint, corpus)
         figure = choices.one_of("figure", "Figure", [row["figure"] for row in found.records], width=290)
-        curves = opened.ask(warehouse, across_queries.sse_curves, extent.model, extent.checkpoint, extent.site)
+        curves = session.ask(warehouse, queries.layers.sse_curves, extent.model, extent.checkpoint, extent.site)
         scopes = list(dict.fromkeys(row["scope"] for row in curves.records))
         default = corpus if corpus in scopes else None
         scope = choices.one_of("scope", "Clusters over", scopes, default) if scopes else ""
@@ -48,30 +49,30 @@ def page() -> None:
     _heat_map(warehouse, extent, corpus, figure)
     _diversity(warehouse, extent, curves, scope)
     _consistency(warehouse, extent, corpus, figure)  # last, because it takes longest
-    opened.footer()
+    session.footer()
 
 
 def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
     place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
     with st.spinner("Computing the figure of every neuron"):
-        found = opened.ask(warehouse, across_queries.figure_values, *place)
+        found = session.ask(warehouse, queries.layers.figure_values, *place)
     rows = found.records
     if not rows:
-        st.info(f"No neuron has the figure {literal(figure)} over {literal(corpus)}.")
+        st.info(f"No neuron has the figure {code_span(figure)} over {code_span(corpus)}.")
         return
     missing = extent.n_layers * extent.n_neurons - len(rows)
-    shown, step = across_charts.merged(rows, extent.n_layers, extent.n_neurons)
+    shown, step = layer_charts.merged(rows, extent.n_layers, extent.n_neurons)
     st.caption(
         f"{len(rows):,} neurons; colours end at the 1st and 99th percentile."
         + (f" {missing:,} neurons do not have the figure and are left blank." if missing else "")
         + (f" Each mark shows that one of {step} neighbours which is farthest from the median." if step > 1 else "")
     )
-    picture = across_charts.heat_map(shown, figure, extent.n_layers, extent.n_neurons, step)
+    picture = layer_charts.heat_map(shown, figure, extent.n_layers, extent.n_neurons, step)
     about = f"{figure} of every neuron, by layer and dimension"
-    across.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
-    if picked := across.pick(rows):
+    picking.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
+    if picked := picking.pick(rows):
         place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
-        across.link_to(place_of, f"{across_charts.figure_title(figure)} {picked['value']:.4g}")
+        neuron.link_to(place_of, f"{layer_charts.figure_title(figure)} {picked['value']:.4g}")
 
 
 def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
@@ -81,7 +82,7 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
         return
     place = (extent.model, extent.checkpoint, extent.site, corpus, figure)
     with st.spinner("Correlating layers"):
-        found = opened.ask(warehouse, across_queries.consistency, *place)
+        found = session.ask(warehouse, queries.layers.consistency, *place)
     pairs = [row for row in found.records if row["correlation"] is not None]
     if not pairs:
         st.info("This figure does not vary within layers, so it has no correlation between them.")
@@ -92,11 +93,11 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
     )
     left, right = st.columns([2, 3], gap="large")
     with left:
-        picture = across_charts.consistency(pairs)
-        figures.chart(picture, found, "Correlation of the figure between layers")
+        picture = layer_charts.consistency(pairs)
+        exhibits.chart(picture, found, "Correlation of the figure between layers")
     with right:
         columns = st.column_config
-        figures.table(
+        exhibits.table(
             found,
             "Pairs of layers",
             {
@@ -120,8 +121,8 @@ def _diversity(warehouse: Warehouse, extent: Extent, curves: Answer, scope: str)
     st.caption(
         "The sentences that activate each neuron of a layer most, as vectors of the last block, put into k clusters by "
         "k-means: the higher a layer's curve, the more its neurons' sentences differ (relation `layer_clusters`). "
-        f"Corpora: {literal(scope)}."
+        f"Corpora: {code_span(scope)}."
     )
     of_scope = curves.part("scope", scope)
-    picture = across_charts.sse_curves(of_scope.records)
-    figures.chart(picture, of_scope, "Sum of squared distances by number of clusters, per layer")
+    picture = layer_charts.sse_curves(of_scope.records)
+    exhibits.chart(picture, of_scope, "Sum of squared distances by number of clusters, per layer")

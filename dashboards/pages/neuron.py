@@ -8,28 +8,27 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address import choice
-from nwh.dashboards.address.choice import Choice
-from nwh.dashboards.charts import charts
+from nwh.dashboards import session
+from nwh.dashboards.address import neuron_address
+from nwh.dashboards.address.neuron_address import NeuronAddress
+from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
 from nwh.dashboards.parts import (
     downloads,
-    figures,
-    heat,
+    exhibits,
     notices,
     output_tokens,
     own_text,
     patterns,
     related,
     sentences,
+    token_values,
 )
 from nwh.dashboards.parts.sentences import Shown
-from nwh.warehouse import Warehouse
+from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import neuron_queries
-from nwh.warehouse.queries.neuron_queries import Extent
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.neurons import Extent
 
 _METADATA_ROWS, _METADATA_BARS = 100, 10
 
@@ -41,28 +40,43 @@ def page() -> None:
         "The sentences that activate one neuron most and least, how its activations are distributed, and what its top "
         "sentences have in common (Oba et al. 2021). What you choose is in the address of this page, to be shared."
     )
-    warehouse = opened.warehouse()
-    known = opened.ask(warehouse, neuron_queries.extents)
+    warehouse = session.warehouse()
+    known = session.ask(warehouse, queries.neurons.extents)
     if not known:
         notices.empty(warehouse, "no activations", "ingest activations --model MODEL", first=["corpora"])
         return
-    chosen, problems = choice.read(st.query_params, known)
-    extent = choice.extent_of(known, chosen.label, chosen.neuron.site)
+    chosen, problems = neuron_address.read(st.query_params, known)
+    extent = neuron_address.extent_of(known, chosen.label, chosen.neuron.site)
     _controls(chosen, extent, known)
     if problems:
-        label = f"Show {markup.literal(str(chosen.neuron))} instead"
+        label = f"Show {markup.code_span(str(chosen.neuron))} instead"
         notices.wrong_address(problems, label, _go, chosen)
         return
-    st.markdown(f"#### {markup.literal(str(chosen.neuron))}")
+    st.markdown(f"#### {markup.code_span(str(chosen.neuron))}")
     _parts(warehouse, chosen, extent, known)
 
 
-def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
+def link_to(place: Neuron, about: str = "") -> None:
+    """Link to the page of a neuron; about: what is said of it here."""
+    target = st.Page(page, title="Neuron", url_path="neuron")
+    label = f"Open {markup.code_span(str(place))}" + (f": {markup.code_span(about)}" if about else "")
+    st.page_link(target, label=label, query_params=neuron_address.NeuronAddress(place).address)
+
+
+def open_one(places: Sequence[Neuron]) -> None:
+    """Let one of a table's neurons be opened by name: links within a table cannot be reached without a mouse."""
+    named = {str(place): place for place in places}
+    name = st.selectbox("Open a neuron", list(named), index=None, placeholder="choose one of these", width=330)
+    if name is not None:
+        link_to(named[name])
+
+
+def _parts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:
     """Show the neuron: sentences first, then what is quick, then what takes longer, last a model that is not loaded."""
     neuron, corpora = chosen.neuron, chosen.corpora or extent.corpora
     legend = st.empty()
     left, right = st.columns([3, 2], gap="large")
-    loaded = heat.has_run(warehouse, neuron)
+    loaded = token_values.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
         if chosen.tokens and loaded:
@@ -86,7 +100,7 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
     with alike:
         related.similar(warehouse, chosen, corpora)
     with foot:
-        opened.footer()
+        session.footer()
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
     if chosen.tokens:
@@ -99,10 +113,10 @@ def _parts(warehouse: Warehouse, chosen: Choice, extent: Extent, known: Sequence
 # -- choosing ----------------------------------------------------------------------------------------------
 
 
-def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
+def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:
     """Draw the widgets as the address says; what the user changes changes the address."""
-    labels = list(dict.fromkeys(map(choice.label, known)))
-    sites = [other.site for other in known if choice.label(other) == chosen.label]
+    labels = list(dict.fromkeys(map(neuron_address.label, known)))
+    sites = [other.site for other in known if neuron_address.label(other) == chosen.label]
     place = chosen.neuron
     st.session_state.update(
         {
@@ -123,9 +137,9 @@ def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
         st.number_input("Neuron", 0, extent.n_neurons - 1, key="neuron", width=135, **changed)
         with st.container(horizontal=True, width="content"):
             for text, help_text, target in (
-                ("Previous", "The neuron before this one", choice.step(extent, chosen, -1)),
-                ("Next", "The neuron after this one", choice.step(extent, chosen, 1)),
-                ("Random", "Any neuron of this model and site", choice.any_neuron(extent, chosen)),
+                ("Previous", "The neuron before this one", neuron_address.step(extent, chosen, -1)),
+                ("Next", "The neuron after this one", neuron_address.step(extent, chosen, 1)),
+                ("Random", "Any neuron of this model and site", neuron_address.any_neuron(extent, chosen)),
             ):
                 st.button(text, help=help_text, on_click=_go, args=(target,))
         st.text_input(
@@ -138,34 +152,38 @@ def _controls(chosen: Choice, extent: Extent, known: Sequence[Extent]) -> None:
             args=(known, chosen),
         )
         st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", width=290, **changed)
-        st.number_input("Sentences", 1, choice.MAX_SENTENCES, step=5, key="k", width=125, **changed)
+        st.number_input("Sentences", 1, neuron_address.MAX_SENTENCES, step=5, key="k", width=125, **changed)
         st.toggle("Activation per token", key="tokens", **changed)
         st.toggle("Context", key="context", help="The sentences before and after, as the document has them", **changed)
     if problem := st.session_state.pop("jump_problem", None):
-        st.warning(markup.literal(problem))
+        st.warning(markup.code_span(problem))
 
 
-def _changed(known: Sequence[Extent], before: Choice) -> None:
+def _changed(known: Sequence[Extent], before: NeuronAddress) -> None:
     state = st.session_state
-    extent = choice.extent_of(known, state.model, state.site)
+    extent = neuron_address.extent_of(known, state.model, state.site)
     place = Neuron(extent.model, extent.checkpoint, extent.site, state.layer, state.neuron)
     # The box is drawn after the rest: a page that is left early has none.
     text = state.get("text", before.text)
-    _go(choice.within(extent, Choice(place, tuple(state.corpora), state.k, state.tokens, state.context, text)))
+    _go(
+        neuron_address.within(
+            extent, NeuronAddress(place, tuple(state.corpora), state.k, state.tokens, state.context, text)
+        )
+    )
 
 
-def _jumped(known: Sequence[Extent], chosen: Choice) -> None:
+def _jumped(known: Sequence[Extent], chosen: NeuronAddress) -> None:
     text = st.session_state.jump.strip()
     if not text:
         return
     try:
-        _go(choice.jump(text, known, chosen))
+        _go(neuron_address.jump(text, known, chosen))
         st.session_state.jump = ""
     except UsageError as error:
         st.session_state.jump_problem = str(error)
 
 
-def _go(chosen: Choice) -> None:
+def _go(chosen: NeuronAddress) -> None:
     st.query_params.from_dict(chosen.address)
 
 
@@ -179,7 +197,7 @@ def _heat_maps(
     texts = [[sentence["text"] for shown in some for sentence in shown.sentences] for some in (lists, drawn)]
     try:
         with legend, st.spinner("Running the model over these sentences"):
-            values = [heat.token_values(warehouse, neuron, of) for of in texts]
+            values = [token_values.token_values(warehouse, neuron, of) for of in texts]
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
         legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
         return
@@ -192,22 +210,22 @@ def _heat_maps(
 
 
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, tuple(corpora))
-    domain = charts.extent(bins.records)
+    bins = session.ask(warehouse, queries.neurons.histogram, neuron, tuple(corpora))
+    domain = neuron_charts.extent(bins.records)
     st.markdown("#### Distribution")
     for corpus in dict.fromkeys(row["corpus"] for row in bins.records):
         of_corpus, title = bins.part("corpus", corpus), f"Sentences of {corpus} by activation"
-        figures.chart(charts.histogram(of_corpus.records, title, domain), of_corpus, title)
-    found = opened.ask(warehouse, neuron_queries.statistics, neuron, tuple(corpora))
+        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain), of_corpus, title)
+    found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [markup.number(value) for value in values]) for name, values in named[1:]]
     st.html(markup.table(["", *map(str, named[0][1])], rows))
-    figures.source(found, "Statistics of the activations")
+    exhibits.source(found, "Statistics of the activations")
 
 
 def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     st.markdown("#### Metadata")
-    found = opened.ask(warehouse, neuron_queries.metadata, neuron, tuple(corpora), _METADATA_ROWS)
+    found = session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _METADATA_ROWS)
     rows = found.records
     if not rows:
         st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
@@ -220,7 +238,7 @@ def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
     )
     title = "Metadata of the top sentences"
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         title,
         {
@@ -233,5 +251,5 @@ def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
         },
         rows,
         order=("name", "share", "corpus_share", "lift", "q_value", "support"),
-        picture=charts.shares(rows[:_METADATA_BARS], title),
+        picture=neuron_charts.shares(rows[:_METADATA_BARS], title),
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.charts import across_charts
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import across, figures, notices
-from nwh.dashboards.parts.across import Choices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import across_queries
-from nwh.warehouse.queries.across_queries import NeuronMap
+from nwh.dashboards import session
+from nwh.dashboards.charts import layer_charts
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.pages import neuron
+from nwh.dashboards.parts import exhibits, notices, picking
+from nwh.dashboards.parts.picking import PageChoices
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.layers import NeuronMap
 
 _BY_CLUSTER = "cluster"
 
@@ -26,21 +26,21 @@ def page() -> None:
         "(Oba et al. 2021, section 4.3). Only near neighbours mean something; long distances do not. What you choose "
         "is in the address."
     )
-    warehouse = opened.warehouse()
-    known = opened.ask(warehouse, across_queries.maps)
+    warehouse = session.warehouse()
+    known = session.ask(warehouse, queries.layers.maps)
     if not known:
         steps = ("ingest clusters --model MODEL", "ingest patterns --model MODEL")
         notices.empty(warehouse, "no maps of neurons", *steps, first=["corpora", "neuron_stats"])
         return
-    choices = Choices()
+    choices = PageChoices()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen, layer = _place(choices, known)
         place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer)
         named = _figures(warehouse, chosen)
         colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *named], width=290)
-        found = opened.ask(warehouse, across_queries.neuron_map, *place)
-        picked = across.picked_row(found.records)
-        clusters = opened.ask(warehouse, across_queries.clusters, *place).records
+        found = session.ask(warehouse, queries.layers.neuron_map, *place)
+        picked = picking.picked_row(found.records)
+        clusters = session.ask(warehouse, queries.layers.clusters, *place).records
         sizes = {str(row["cluster"]): row["n_neurons"] for row in clusters}
         default = str(picked["cluster"]) if picked else None
         cluster = int(choices.one_of("cluster", "Cluster", list(sizes), default, width=110))
@@ -52,19 +52,19 @@ def page() -> None:
         if colour != _BY_CLUSTER:
             corpus, figure = named[colour]
             with st.spinner("Computing the figure of every neuron"):
-                found = opened.ask(warehouse, across_queries.neuron_map_by, *place, corpus, figure)
+                found = session.ask(warehouse, queries.layers.neuron_map_by, *place, corpus, figure)
         rows = found.records
         title = f"{len(rows):,} neurons of layer {layer} in {len(sizes)} clusters"
-        picture = across_charts.neuron_map(rows, title, cluster, figure)
-        across.draw_to_pick(picture, found, "/".join(map(str, ("map", *place, colour))), title)
+        picture = layer_charts.neuron_map(rows, title, cluster, figure)
+        picking.draw_to_pick(picture, found, "/".join(map(str, ("map", *place, colour))), title)
     with right:
-        if picked := across.pick(rows):
-            across.link_to(Neuron(*place[:3], layer, picked["neuron"]), f"cluster {picked['cluster']}")
+        if picked := picking.pick(rows):
+            neuron.link_to(Neuron(*place[:3], layer, picked["neuron"]), f"cluster {picked['cluster']}")
         _profile(warehouse, chosen, layer, cluster, sizes[str(cluster)])
-    opened.footer()
+    session.footer()
 
 
-def _place(choices: Choices, known: list[NeuronMap]) -> tuple[NeuronMap, int]:
+def _place(choices: PageChoices, known: list[NeuronMap]) -> tuple[NeuronMap, int]:
     labels = list(dict.fromkeys(f"{each.model}@{each.checkpoint}" for each in known))
     model = choices.one_of("model", "Model@checkpoint", labels, width=290)
     of_model = [each for each in known if f"{each.model}@{each.checkpoint}" == model]
@@ -81,7 +81,7 @@ def _figures(warehouse: Warehouse, chosen: NeuronMap) -> dict[str, tuple[str, st
     return {
         row["figure"] if len(corpora) == 1 else f"{corpus}: {row['figure']}": (corpus, row["figure"])
         for corpus in corpora
-        for row in opened.ask(warehouse, across_queries.figures, chosen.model, chosen.checkpoint, corpus).records
+        for row in session.ask(warehouse, queries.layers.figures, chosen.model, chosen.checkpoint, corpus).records
     }
 
 
@@ -89,11 +89,11 @@ def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, 
     st.markdown(f"#### What sets cluster {cluster} apart")
     place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer, cluster)
     with st.spinner("Comparing the cluster with the layer's other neurons"):
-        found = opened.ask(warehouse, across_queries.cluster_profile, *place, across_queries.PROFILE_ROWS)
+        found = session.ask(warehouse, queries.layers.cluster_profile, *place, queries.layers.PROFILE_ROWS)
     if not found.rows:
         st.caption(
             f"Nothing stored is commoner among its {n_neurons:,} neurons than among the layer's others. Patterns come "
-            f"from this command, over the corpora {literal(chosen.scope)}; metadata from `ingest corpus --metadata`:"
+            f"from this command, over the corpora {code_span(chosen.scope)}; metadata from `ingest corpus --metadata`:"
         )
         corpora = chosen.scope.replace("+", ",")
         notices.commands(warehouse, f"ingest patterns --model {chosen.model} --corpus {corpora} --site {chosen.site}")
@@ -103,7 +103,7 @@ def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, 
         "against the layer's other neurons; G² ranks them (view `cluster_profile`)."
     )
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         found,
         f"What sets cluster {cluster} apart",
         {

@@ -8,15 +8,16 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address import choice
-from nwh.dashboards.address.search_choice import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import across, figures, heat, notices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import knowledge_queries, neuron_queries, search_queries
-from nwh.warehouse.queries.neuron_queries import Answer, Extent
+from nwh.dashboards import session
+from nwh.dashboards.address import neuron_address
+from nwh.dashboards.address.search_address import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.pages import neuron
+from nwh.dashboards.parts import exhibits, notices, token_values
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.neurons import Extent
 
 _ANY, _VALUES = "any", 1000
 _EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
@@ -53,10 +54,10 @@ def page() -> None:
         "Neurons by a word, tags or a subtree that their sentences share, by a metadata class, a concept, a class of "
         "neuron, or by which of them fire most on your own text. The search is in the address, to be shared."
     )
-    warehouse = opened.warehouse()
-    extents = opened.ask(warehouse, neuron_queries.extents)
-    series = opened.ask(warehouse, knowledge_queries.all_series)
-    labels = {choice.label(extent): None for extent in extents}
+    warehouse = session.warehouse()
+    extents = session.ask(warehouse, queries.neurons.extents)
+    series = session.ask(warehouse, queries.knowledge.all_series)
+    labels = {neuron_address.label(extent): None for extent in extents}
     models = list(labels | {f"{of.model}@{checkpoint}": None for of in series for checkpoint in of.checkpoints})
     wanted, problems = read(st.query_params, models)
     if problems:
@@ -71,7 +72,7 @@ def page() -> None:
     answer = _answer(warehouse, chosen, extents)
     if answer is not None:
         _show(answer, chosen, extents)
-    opened.footer()
+    session.footer()
 
 
 # -- choosing ----------------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: boo
     """Return whether there is anything that this kind of search could find."""
     stored = warehouse.snapshot
     if wanted.by in _EXAMPLES:
-        kinds = search_queries.patterns_stored(warehouse)
+        kinds = queries.search.patterns_stored(warehouse)
         return any(row["kind"] == wanted.by for row in kinds)
     return {"concept": knowledge, "metadata": activations and bool(stored.get("sentence_metadata"))}.get(
         wanted.by, activations
@@ -158,26 +159,26 @@ def _settled(
     scopes = {corpus for extent in extents for corpus in extent.corpora}
     options["model"] = ["", *models]
     if wanted.by in _EXAMPLES or wanted.by == "class":
-        stored = search_queries.patterns_stored(warehouse)
+        stored = queries.search.patterns_stored(warehouse)
         mined = {row["scope"] for row in stored if wanted.by in ("class", row["kind"])}
         scopes = mined | (scopes if wanted.by == "class" else set())
     elif wanted.by == "metadata":
-        keys = {row["key"]: row for row in opened.ask(warehouse, search_queries.metadata_values, _VALUES).records}
+        keys = {row["key"]: row for row in session.ask(warehouse, queries.search.metadata_values, _VALUES).records}
         key = wanted.key or next(iter(keys))
         about = keys.get(key, {"common": [], "corpora": []})
         wanted = replace(wanted, key=key)
         options |= {"key": list(keys), "value": ["", *about["common"]]}
         scopes &= set(about["corpora"])
     elif wanted.by == "concept":
-        series = opened.ask(warehouse, knowledge_queries.all_series)
+        series = session.ask(warehouse, queries.knowledge.all_series)
         dataset = wanted.dataset or series[0].dataset
         concepts = list(dict.fromkeys(c for of in series if of.dataset == dataset for c in of.concepts))
         wanted = replace(wanted, dataset=dataset, concept=wanted.concept or next(iter(concepts), ""))
         options |= {"dataset": list(dict.fromkeys(of.dataset for of in series)), "concept": concepts}
     if wanted.by in NEED_MODEL:
-        labels = list(dict.fromkeys(map(choice.label, extents)))
+        labels = list(dict.fromkeys(map(neuron_address.label, extents)))
         model = wanted.model if wanted.model in labels else labels[-1]
-        sites = [extent.site for extent in extents if choice.label(extent) == model]
+        sites = [extent.site for extent in extents if neuron_address.label(extent) == model]
         wanted = replace(wanted, model=model, site=wanted.site if wanted.site in sites else sites[0])
         options |= {"model": labels, "site": sites}
     options["scope"] = ["", *sorted(scopes)]
@@ -212,7 +213,7 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
             if not chosen.pattern.strip():
                 st.info("Type what the sentences share.")
                 return None
-            return opened.ask(warehouse, search_queries.by_pattern, chosen.by, chosen.pattern, filters, limit)
+            return session.ask(warehouse, queries.search.by_pattern, chosen.by, chosen.pattern, filters, limit)
         if chosen.by == "metadata":
             if not chosen.value:
                 st.info(
@@ -220,31 +221,31 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
                     "many millions, narrow it to a corpus and to layers first."
                 )
                 return None
-            return opened.ask(warehouse, search_queries.by_metadata, chosen.key, chosen.value, filters, limit)
+            return session.ask(warehouse, queries.search.by_metadata, chosen.key, chosen.value, filters, limit)
         if chosen.by == "concept":
-            return opened.ask(warehouse, search_queries.by_concept, chosen.dataset, chosen.concept, filters, limit)
+            return session.ask(warehouse, queries.search.by_concept, chosen.dataset, chosen.concept, filters, limit)
         if chosen.by == "class":
-            return opened.ask(warehouse, search_queries.by_class, chosen.name, filters, limit)
-        return _firing(warehouse, chosen, choice.extent_of(extents, chosen.model, chosen.site))
+            return session.ask(warehouse, queries.search.by_class, chosen.name, filters, limit)
+        return _firing(warehouse, chosen, neuron_address.extent_of(extents, chosen.model, chosen.site))
 
 
 def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | None:
     if not chosen.text.strip():
         st.info("Type a text: the model then runs on it.")
         return None
-    how = opened.ask(warehouse, search_queries.aggregation, extent)
+    how = session.ask(warehouse, queries.search.aggregation, extent)
     try:
-        activations = heat.text_values(warehouse, extent, chosen.text, how)
+        activations = token_values.text_values(warehouse, extent, chosen.text, how)
     except Exception as error:  # whatever torch, transformers or a hub says of a model that cannot be run
         st.warning(f"The model did not run on this text: {notices.reason(error)}")
         return None
-    over = ", ".join(map(literal, how.corpora))
+    over = ", ".join(map(code_span, how.corpora))
     tokens = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
     st.caption(
         f"Activation: {tokens[how.aggregate]} the text's tokens. Mean and standard deviation (std) are over {over}."
     )
-    return opened.ask(
-        warehouse, search_queries.by_activation, activations, how.corpora, chosen.filters, chosen.rows + 1
+    return session.ask(
+        warehouse, queries.search.by_activation, activations, how.corpora, chosen.filters, chosen.rows + 1
     )
 
 
@@ -255,10 +256,10 @@ def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
     rows, places = [], []
     for row in shown.records:
         place = Neuron(row.pop("model"), row.pop("checkpoint"), row["site"], row["layer"], row["neuron"])
-        neuron = choice.Choice(place)
+        address = neuron_address.NeuronAddress(place)
         has_page = (place.model, place.checkpoint, place.site) in pages
         places += [place] * has_page
-        rows.append({"open": neuron.link if has_page else None, "model": neuron.label, **row})
+        rows.append({"open": address.link if has_page else None, "model": address.label, **row})
     if not rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")
         if chosen.by in _EXAMPLES:
@@ -266,9 +267,9 @@ def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
     st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
-    figures.grid(shown, "Neurons found", _CONFIG, rows)
+    exhibits.grid(shown, "Neurons found", _CONFIG, rows)
     if places:
-        across.open_one(places)
+        neuron.open_one(places)
 
 
 def _empty(warehouse: Warehouse, by: str) -> None:

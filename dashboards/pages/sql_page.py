@@ -9,13 +9,13 @@ from typing import Any
 import altair as alt
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.sql_choice import MAX_ROWS, MAX_SECONDS, SHOWN_AS, Choice, read
+from nwh.dashboards import session
+from nwh.dashboards.address.sql_address import MAX_ROWS, MAX_SECONDS, SHOWN_AS, SqlAddress, read
 from nwh.dashboards.charts.chart_parts import HIGH
-from nwh.dashboards.html.markup import literal
-from nwh.dashboards.parts import downloads, figures, notices, saved_queries
+from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.parts import downloads, exhibits, notices, saved_queries
 from nwh.dashboards.parts.dictionary import STYLE, dictionary
-from nwh.ingest.demo.demo_findings import FINDINGS
+from nwh.ingest.demo.findings import FINDINGS
 from nwh.warehouse import Warehouse, limited_sql
 from nwh.warehouse.errors import NwhError
 from nwh.warehouse.limited_sql import Result
@@ -33,7 +33,7 @@ def page() -> None:
         "writes, no other files. The statement is in the address: to keep or share it, keep or share the address."
     )
     st.html(STYLE + _STYLE)
-    warehouse = opened.warehouse()
+    warehouse = session.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")
     with right:
@@ -46,13 +46,13 @@ def page() -> None:
             _run(chosen)
         else:
             st.info("Write a statement, or take one of the examples.")
-    opened.footer()
+    session.footer()
 
 
 # -- choosing ----------------------------------------------------------------------------------------------
 
 
-def _editor(warehouse: Warehouse, chosen: Choice) -> None:
+def _editor(warehouse: Warehouse, chosen: SqlAddress) -> None:
     """Draw the editor as the address says; what is typed and not yet run stays while other widgets are used."""
     state = st.session_state
     of_form = {"sql_query": chosen.query, "sql_rows": chosen.rows, "sql_seconds": chosen.seconds}
@@ -72,13 +72,13 @@ def _editor(warehouse: Warehouse, chosen: Choice) -> None:
         _saved(warehouse, chosen)
 
 
-def _saved(warehouse: Warehouse, chosen: Choice) -> None:
+def _saved(warehouse: Warehouse, chosen: SqlAddress) -> None:
     """List the statements that are kept as files, and say how to keep the one at hand."""
     folder = saved_queries.folder(warehouse)
     for query in saved_queries.saved(folder) if folder else []:
-        label = literal(query.name) + (f": {literal(query.about)}" if query.about else "")
+        label = code_span(query.name) + (f": {code_span(query.about)}" if query.about else "")
         _take(label, f"sql_saved_{query.name}", query.sql, chosen)
-    place = literal(str(folder)) if folder else "the folder that `$NWH_QUERIES` names"
+    place = code_span(str(folder)) if folder else "the folder that `$NWH_QUERIES` names"
     st.caption(
         f"Files `NAME.sql` in {place} are listed here, with what their first line says where it is a comment. Pages "
         "write nothing: download a statement that you ran, and put it there."
@@ -87,9 +87,9 @@ def _saved(warehouse: Warehouse, chosen: Choice) -> None:
         st.download_button("Download .sql", chosen.query, "query.sql", "application/sql", on_click="ignore")
 
 
-def _take(label: str, key: str, query: str, chosen: Choice) -> None:
+def _take(label: str, key: str, query: str, chosen: SqlAddress) -> None:
     """Offer a statement to be run."""
-    fresh = Choice(query, chosen.rows, chosen.seconds, find=chosen.find)
+    fresh = SqlAddress(query, chosen.rows, chosen.seconds, find=chosen.find)
     st.button(label, key=key, type="tertiary", on_click=_go, args=(fresh,))
 
 
@@ -100,27 +100,27 @@ def _submitted() -> None:
     _go(replace(before, query=state.sql_query, rows=state.sql_rows, seconds=state.sql_seconds))
 
 
-def _changed(before: Choice, *names: str) -> None:
+def _changed(before: SqlAddress, *names: str) -> None:
     _go(replace(before, **{name: st.session_state[f"sql_{name}"] for name in names}))
 
 
-def _go(chosen: Choice) -> None:
+def _go(chosen: SqlAddress) -> None:
     st.query_params.from_dict(chosen.address)
 
 
 # -- rows --------------------------------------------------------------------------------------------------
 
 
-def _run(chosen: Choice) -> None:
-    warehouse = opened.limited()
+def _run(chosen: SqlAddress) -> None:
+    warehouse = session.limited()
     try:
         with st.spinner("Running"):
-            result = _result(warehouse, opened.runs(warehouse), chosen.query, chosen.rows, chosen.seconds)
+            result = _result(warehouse, session.runs(warehouse), chosen.query, chosen.rows, chosen.seconds)
     except NwhError as error:
         st.error("This statement did not run to its end.")
         st.code(str(error), language=None, wrap_lines=True)
         return
-    opened.took("statement", result.seconds)
+    session.took("statement", result.seconds)
     n_rows = len(result.rows)
     rows = "1 row" if n_rows == 1 else f"{n_rows:,} rows"
     st.markdown(f"**{rows}** in {result.seconds:.2f} s.{' There are more: these are the first.' if result.cut else ''}")
@@ -149,7 +149,7 @@ def _result(_warehouse: Warehouse, runs: tuple[str, ...], query: str, rows: int,
     return limited_sql.run(_warehouse, query, rows, seconds)
 
 
-def _chart(chosen: Choice, values: Mapping[str, list[Any]]) -> None:
+def _chart(chosen: SqlAddress, values: Mapping[str, list[Any]]) -> None:
     numbers = [name for name, column in values.items() if _numeric(column)]
     names = list(values)
     x = chosen.x if chosen.x in values else names[0]
@@ -172,7 +172,7 @@ def _chart(chosen: Choice, values: Mapping[str, list[Any]]) -> None:
             )
     picture = chart(values, chosen.shown, x, y, colour)
     st.altair_chart(picture, alt=f"{y} by {x}")
-    figures.svg(picture, f"{y} by {x}")
+    exhibits.svg(picture, f"{y} by {x}")
 
 
 def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: str = "") -> alt.Chart:
@@ -209,7 +209,7 @@ def _numeric(column: list[Any]) -> bool:
     return bool(known) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)
 
 
-def _dictionary(chosen: Choice) -> None:
+def _dictionary(chosen: SqlAddress) -> None:
     st.markdown("#### Data dictionary")
     st.session_state["sql_find"] = chosen.find
     st.text_input(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from nwh.warehouse.catalog.questions import questions
+from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
 
 STYLE = """<style>
@@ -34,7 +34,7 @@ def dictionary(find: str = "") -> str:
     ]
     entries += [
         (question.name, question.kind, f"{question.description} One row per {question.grain}.", question.columns)
-        for question in sorted(questions(), key=lambda question: (question.room, question.name))
+        for question in sorted(sql_files(), key=lambda question: (question.folder, question.name))
     ]
     words = find.lower().split()
     shown = [entry for entry in entries if all(word in str(entry).lower() for word in words)]

@@ -8,11 +8,10 @@ from io import BytesIO
 
 import streamlit as st
 
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.output import Format, write_rows
-from nwh.warehouse.queries import neuron_queries
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.warehouse.queries.answers import Answer
 
 FORMATS = {
     Format.csv: ("CSV", "text/csv"),
@@ -26,7 +25,7 @@ def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> N
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("All stored top and bottom sentences of this neuron:")
         name = f"{neuron.model}-{neuron.checkpoint}-{neuron.site}-{neuron.layer}-{neuron.neuron}"
-        buttons(name, lambda format: written(neuron_queries.all_sentences(warehouse, neuron, corpora), format))
+        buttons(name, lambda format: written(queries.neurons.all_sentences(warehouse, neuron, corpora), format))
 
 
 def buttons(name: str, write: Callable[[Format], bytes]) -> None:

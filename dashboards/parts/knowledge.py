@@ -10,12 +10,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.html.markup import literal
+from nwh.dashboards import session
+from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.parts import notices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import knowledge_queries
-from nwh.warehouse.queries.knowledge_queries import Series
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.queries.knowledge import Series
 
 MIN_T = 0.05
 _FILL = (
@@ -25,7 +24,7 @@ _FILL = (
 
 
 @dataclass(frozen=True)
-class Choice:
+class KnowledgeAddress:
     """A concept of a data set, a checkpoint of a model, and how its neurons are selected and were changed.
 
     operation: empty where there are no interventions. t, p: thresholds of the selection.
@@ -52,8 +51,8 @@ class Choice:
         return f"concept?{urlencode(self.address)}"
 
 
-def _changed(choice: Choice, name: str) -> bool:
-    return bool(getattr(choice, name) != getattr(Choice, name))
+def _changed(choice: KnowledgeAddress, name: str) -> bool:
+    return bool(getattr(choice, name) != getattr(KnowledgeAddress, name))
 
 
 def series_of(known: Sequence[Series], model: str, dataset: str) -> Series:
@@ -62,7 +61,7 @@ def series_of(known: Sequence[Series], model: str, dataset: str) -> Series:
     return next((series for series in of_model if series.dataset == dataset), of_model[0])
 
 
-def within(series: Series, choice: Choice) -> Choice:
+def within(series: Series, choice: KnowledgeAddress) -> KnowledgeAddress:
     """Return a choice moved to what a series has: else its first concept, its last checkpoint, suppression."""
 
     def one_of(there: Sequence[str], value: str, default: str) -> str:
@@ -78,17 +77,17 @@ def within(series: Series, choice: Choice) -> Choice:
     )
 
 
-def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Choice, list[str]]:
+def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[KnowledgeAddress, list[str]]:
     """Return the choice of an address, and what is wrong with the address, in Markdown."""
     problems: list[str] = []
 
     def wrong(name: str, allowed: str) -> None:
-        problems.append(f"{name} {literal(address[name])} is not here: {allowed}")
+        problems.append(f"{name} {code_span(address[name])} is not here: {allowed}")
 
     def one_of(name: str, there: Sequence[str], where: str) -> str:
         value = address.get(name, "")
         if name in address and value not in there:
-            shown = ", ".join(map(literal, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+            shown = ", ".join(map(code_span, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
             wrong(name, f"{where} {shown or 'none'}")
         return value
 
@@ -103,24 +102,24 @@ def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Choice, l
     if model not in {series.model for series in known}:
         model = known[0].model
     of_model = [series.dataset for series in known if series.model == model]
-    dataset = one_of("dataset", of_model, f"{literal(model)} was run on")
+    dataset = one_of("dataset", of_model, f"{code_span(model)} was run on")
     series = series_of(known, model, dataset)
-    concept = one_of("concept", series.concepts, f"{literal(series.dataset)} has")
+    concept = one_of("concept", series.concepts, f"{code_span(series.dataset)} has")
     checkpoint = one_of("checkpoint", series.checkpoints, "there is")
     operation = one_of("operation", series.operations, "there is")
-    t, p = share("t", Choice.t, MIN_T), share("p", Choice.p, 0)
-    return within(series, Choice(model, dataset, concept, checkpoint, operation, t, p)), problems
+    t, p = share("t", KnowledgeAddress.t, MIN_T), share("p", KnowledgeAddress.p, 0)
+    return within(series, KnowledgeAddress(model, dataset, concept, checkpoint, operation, t, p)), problems
 
 
 # -- widgets -----------------------------------------------------------------------------------------------
 
 
-def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[Choice, Series] | None:
+def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[KnowledgeAddress, Series] | None:
     """Draw the widgets as the address says; return the choice, or null where nothing can be shown (and say why).
 
     extra: widgets beside model, data set, concept and checkpoint: `thresholds`, `operation`.
     """
-    known = opened.ask(warehouse, knowledge_queries.all_series)
+    known = session.ask(warehouse, queries.knowledge.all_series)
     if not known:
         notices.empty(warehouse, "no attributions", *_FILL, first=["prompts"])
         return None
@@ -129,11 +128,11 @@ def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[Choice, Series] 
     _controls(chosen, series, known, extra)
     if not problems:
         return chosen, series
-    notices.wrong_address(problems, f"Show {literal(chosen.concept)} instead", _go, chosen)
+    notices.wrong_address(problems, f"Show {code_span(chosen.concept)} instead", _go, chosen)
     return None
 
 
-def _controls(chosen: Choice, series: Series, known: Sequence[Series], extra: Sequence[str]) -> None:
+def _controls(chosen: KnowledgeAddress, series: Series, known: Sequence[Series], extra: Sequence[str]) -> None:
     st.session_state.update(vars(chosen))
     changed: dict[str, Any] = {"on_change": _widget_changed, "args": (known, chosen)}
     datasets = [other.dataset for other in known if other.model == chosen.model]
@@ -151,11 +150,11 @@ def _controls(chosen: Choice, series: Series, known: Sequence[Series], extra: Se
             st.slider("Threshold p", 0.0, 1.0, step=0.05, key="p", width=190, help=help_p, **changed)
 
 
-def _widget_changed(known: Sequence[Series], before: Choice) -> None:
+def _widget_changed(known: Sequence[Series], before: KnowledgeAddress) -> None:
     state = st.session_state
     chosen = replace(before, **{name: state[name] for name in vars(before) if name in state})
     _go(within(series_of(known, chosen.model, chosen.dataset), chosen))
 
 
-def _go(chosen: Choice) -> None:
+def _go(chosen: KnowledgeAddress) -> None:
     st.query_params.from_dict(chosen.address)

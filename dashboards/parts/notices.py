@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from nwh.dashboards.html import markup
-from nwh.dashboards.html.markup import literal
+from nwh.dashboards.html.markup import code_span
 from nwh.warehouse import NwhError, Warehouse
 
 RELOAD = "The page shows what a command has stored when you load it again."
@@ -46,4 +46,4 @@ def commands(warehouse: Warehouse, *steps: str) -> None:
 
 def reason(error: Exception) -> str:
     """Return in Markdown why something failed, with the kind of error where it is not one of ours."""
-    return literal(str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}")
+    return code_span(str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}")

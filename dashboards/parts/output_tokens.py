@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import figures, notices
-from nwh.ingest.activations import live
+from nwh.dashboards.parts import exhibits, notices
+from nwh.ingest.activations import live_activations
 from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
 
 _TOKENS = 10
 _Tokens = list[tuple[str, float]]
@@ -31,7 +31,7 @@ def show(warehouse: Warehouse, neuron: Neuron) -> None:
             rows = [(token.replace(" ", "\N{OPEN BOX}"), [markup.number(value)]) for token, value in found]
             st.html(markup.table([title, "logit per unit"], rows), width=260)
     listed = [(title, *each) for title, found in both.items() for each in found]
-    figures.source(Answer(["tokens", "token", "logit_per_unit"], listed), "Output tokens")
+    exhibits.source(Answer(["tokens", "token", "logit_per_unit"], listed), "Output tokens")
 
 
 def _about(normed: bool, transformed: bool) -> str:
@@ -51,5 +51,5 @@ def _about(normed: bool, transformed: bool) -> str:
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _of_neuron(_warehouse: Warehouse, uri: str, neuron: Neuron) -> tuple[_Tokens, _Tokens, bool, bool]:
-    found = live.output_tokens(_warehouse, neuron, _TOKENS)
+    found = live_activations.output_tokens(_warehouse, neuron, _TOKENS)
     return found.positive, found.negative, found.normed, found.transformed

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.choice import MAX_TEXT
-from nwh.dashboards.charts import charts
+from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import MAX_TEXT
+from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import figures, heat, notices
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import neuron_queries, search_queries
-from nwh.warehouse.queries.neuron_queries import Extent
+from nwh.dashboards.parts import exhibits, notices, token_values
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.neurons import Extent
 
 
 def box(on_change: Callable[..., None], args: tuple[object, ...]) -> None:
@@ -38,9 +37,9 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
         return
     try:
         with st.spinner("Running the model over your text"):
-            tokens = heat.token_values(warehouse, neuron, [text])[0]
-            how = search_queries.aggregation(warehouse, extent)
-            activation = float(heat.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
+            tokens = token_values.token_values(warehouse, neuron, [text])[0]
+            how = queries.search.aggregation(warehouse, extent)
+            activation = float(token_values.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
     except Exception as error:  # whatever torch, transformers or a hub says
         st.warning(f"The model cannot be run over this text: {notices.reason(error)}")
         return
@@ -50,7 +49,7 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
 
 
 def _beside(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float, aggregate: str) -> None:
-    found = opened.ask(warehouse, neuron_queries.standing, neuron, corpora, activation)
+    found = session.ask(warehouse, queries.neurons.percentile_of, neuron, corpora, activation)
     st.caption(
         f"As one sentence ({aggregate} over its tokens): activation {markup.number(activation)}. "
         "Where that stands among the sentences of each corpus:"
@@ -60,9 +59,9 @@ def _beside(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activa
         for row in found.records
     ]
     st.html(markup.table(["corpus", "sentences below", "z"], rows))
-    figures.source(found, "Your text beside the corpora")
-    bins = opened.ask(warehouse, neuron_queries.histogram, neuron, corpora)
-    domain = charts.extent(bins.records)
+    exhibits.source(found, "Your text beside the corpora")
+    bins = session.ask(warehouse, queries.neurons.histogram, neuron, corpora)
+    domain = neuron_charts.extent(bins.records)
     for corpus in corpora:
         of_corpus, title = bins.part("corpus", corpus), f"Your text among the sentences of {corpus}"
-        figures.chart(charts.marked_histogram(of_corpus.records, title, domain, activation), of_corpus, title)
+        exhibits.chart(neuron_charts.marked_histogram(of_corpus.records, title, domain, activation), of_corpus, title)

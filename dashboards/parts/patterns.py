@@ -7,14 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.charts import charts, tree_drawing
+from nwh.dashboards import session
+from nwh.dashboards.charts import neuron_charts, tree_drawing
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import figures
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import table2
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.dashboards.parts import exhibits
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
 
 _ROWS, _BARS, _TREES = 50, 12, 12
 _SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "mined_q_value", "heldout_auroc", "support")
@@ -23,11 +22,11 @@ _SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "mined_q_value", "
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
     st.markdown("#### What the top sentences share")
-    parts = table2.parts(warehouse, neuron, tuple(corpora), _ROWS, opened.ask)
-    lengths = opened.ask(warehouse, table2.mean_length, neuron, tuple(corpora))
+    parts = queries.shared_patterns.parts(warehouse, neuron, tuple(corpora), _ROWS, session.ask)
+    lengths = session.ask(warehouse, queries.shared_patterns.mean_length, neuron, tuple(corpora))
     for row in lengths.records:
         if row["pole"] == "top":
-            corpus = markup.literal(row["corpus"])
+            corpus = markup.code_span(row["corpus"])
             st.markdown(
                 f"Mean length in {corpus}: **{row['mean_tokens']:.1f}** tokens (corpus {row['corpus_mean_tokens']:.1f})"
             )
@@ -48,7 +47,7 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
 
 @st.fragment
 def _tabs(parts: dict[str, Callable[[], Answer]], several: bool) -> None:
-    """Show one part, the others when they are opened."""
+    """Show one part, the others when they are session."""
     tabs = st.tabs([title.capitalize() for title in parts], key="parts", on_change="rerun")
     for tab, (title, ask_for) in zip(tabs, parts.items(), strict=True):
         if tab.open:
@@ -68,7 +67,7 @@ def _part(title: str, answer: Answer, several: bool) -> None:
         st.html(tree_drawing.draw_all(zip((row["pattern"] for row in rows[:_TREES]), captions, strict=False)))
     title = title.capitalize()
     columns = st.column_config
-    figures.table(
+    exhibits.table(
         answer,
         title,
         {
@@ -83,7 +82,7 @@ def _part(title: str, answer: Answer, several: bool) -> None:
         },
         rows,
         order=[name for name in _SHOWN if name in rows[0]],
-        picture=charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences"),
+        picture=neuron_charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences"),
     )
 
 

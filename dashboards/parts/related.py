@@ -8,22 +8,21 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.choice import Choice
-from nwh.dashboards.charts import charts
+from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import NeuronAddress
+from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import figures, knowledge
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import related_queries
+from nwh.dashboards.parts import exhibits, knowledge
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
 
 _NEURONS, _CONCEPTS = 10, 20
 
 
-def similar(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> None:
+def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:
     """Show the neurons whose activations are most like this one's, with links to their pages."""
     st.markdown("#### Similar neurons")
-    found = opened.ask(warehouse, related_queries.similar, chosen.neuron, tuple(corpora), _NEURONS)
+    found = session.ask(warehouse, queries.related.similar, chosen.neuron, tuple(corpora), _NEURONS)
     rows = found.records
     if not rows:
         st.caption(
@@ -46,7 +45,7 @@ def similar(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> Non
             [replace(chosen, neuron=place, text="").link for place in places],
         )
     )
-    figures.source(found, "Similar neurons")
+    exhibits.source(found, "Similar neurons")
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
@@ -55,7 +54,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     if neuron.site != "ffn":
         st.caption("Knowledge attribution is of neurons of site `ffn`.")
         return
-    found = opened.ask(warehouse, related_queries.concepts, neuron)
+    found = session.ask(warehouse, queries.related.concepts, neuron)
     rows = found.records
     if not rows:
         st.caption(
@@ -75,7 +74,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     picture = None
     if len({row["checkpoint"] for row in over_time}) > 1:
         title = "Concepts of this neuron over checkpoints"
-        picture = charts.over_checkpoints(over_time, title)
+        picture = neuron_charts.over_checkpoints(over_time, title)
         st.altair_chart(picture, alt=title)
     st.html(
         markup.table(
@@ -93,9 +92,9 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
                 for name, row in shown.items()
             ],
             [
-                knowledge.Choice(neuron.model, row["dataset"], row["concept"], row["checkpoint"]).link
+                knowledge.KnowledgeAddress(neuron.model, row["dataset"], row["concept"], row["checkpoint"]).link
                 for row in shown.values()
             ],
         )
     )
-    figures.source(found, "Concepts it contributes to", picture)
+    exhibits.source(found, "Concepts it contributes to", picture)

@@ -10,12 +10,11 @@ from typing import Any
 
 import streamlit as st
 
-from nwh.dashboards import opened
-from nwh.dashboards.address.choice import Choice
+from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import figures
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import neuron_queries, sample_queries
+from nwh.dashboards.parts import exhibits
+from nwh.warehouse import Warehouse, queries
 
 POLES = {"top": "highest", "bottom": "lowest"}
 _LOOKED_AT = 4
@@ -31,30 +30,30 @@ class Shown:
     sentences: list[dict[str, Any]]
 
 
-def poles(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> list[Shown]:
+def poles(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
     """Show the sentences of highest and of lowest activation."""
     lists = []
     for pole, extreme in POLES.items():
         asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
-        found = opened.ask(warehouse, neuron_queries.sentences, *asked)
+        found = session.ask(warehouse, queries.neurons.sentences, *asked)
         shown = fold(found.records)[: chosen.k]
         title = f"{pole.capitalize()} sentences"
         st.markdown(f"#### {title}")
         folded = sum(len(row["same"]) for row in shown)
         st.caption(
-            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.literal, corpora))}"
+            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
             + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
         )
         lists.append(_show(warehouse, chosen, corpora, shown))
-        figures.source(found, title)
+        exhibits.source(found, title)
     return lists
 
 
-def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) -> list[Shown]:
+def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
     """Show sentences between quantiles of the neuron's activation, and random ones, from the stored sample."""
     st.markdown("#### Sentences of every strength")
     k = min(chosen.k, _PER_INTERVAL)
-    found = opened.ask(warehouse, sample_queries.by_quantile, chosen.neuron, tuple(corpora), k)
+    found = session.ask(warehouse, queries.samples.by_quantile, chosen.neuron, tuple(corpora), k)
     rows = found.records
     if not rows:
         st.caption(
@@ -62,7 +61,7 @@ def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) ->
             "some of every strength."
         )
         return []
-    (whole,) = {row["n"] for row in rows if (row["low"], row["high"]) == sample_queries.RANDOM}
+    (whole,) = {row["n"] for row in rows if (row["low"], row["high"]) == queries.samples.RANDOM}
     st.caption(
         f"Drawn from {whole:,} sampled sentences, by quantiles of the neuron's activation over them "
         "(0.99 to 1: the hundredth that activates it most)."
@@ -71,13 +70,15 @@ def by_quantile(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str]) ->
         (low, high, list(drawn)) for (low, high), drawn in groupby(rows, key=lambda row: (row["low"], row["high"]))
     ]
     lists = []
-    names = ["Random" if (low, high) == sample_queries.RANDOM else f"{low:g} to {high:g}" for low, high, _ in intervals]
+    names = [
+        "Random" if (low, high) == queries.samples.RANDOM else f"{low:g} to {high:g}" for low, high, _ in intervals
+    ]
     for tab, (_, _, drawn) in zip(st.tabs(names), intervals, strict=True):
         with tab:
             lowest, highest = markup.number(drawn[0]["lowest"]), markup.number(drawn[0]["highest"])
             st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
             lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
-    figures.source(found, "Sentences of every strength")
+    exhibits.source(found, "Sentences of every strength")
     return lists
 
 
@@ -90,10 +91,10 @@ def fold(sentences: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**first, "same": others} for first, *others in groups.values()]
 
 
-def _show(warehouse: Warehouse, chosen: Choice, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:
+def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:
     if chosen.context:
         ids = tuple(row["sentence_id"] for row in found)
-        around = opened.ask(warehouse, neuron_queries.context, tuple(corpora), ids).records
+        around = session.ask(warehouse, queries.neurons.context, tuple(corpora), ids).records
         texts = {(row["sentence_id"], row["side"]): row["text"] for row in around}
         for row in found:
             row |= {side: texts.get((row["sentence_id"], side)) for side in ("before", "after")}

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries.knowledge_queries import Series
-from nwh.warehouse.queries.neuron_queries import Answer, Extent
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.knowledge import Series
+from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.warehouse import Warehouse
 
 SHOWN_ROWS = 30

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from nwh.dashboards.charts import formation_charts
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from nwh.warehouse.queries import knowledge_queries, report_queries
-from nwh.warehouse.queries.knowledge_queries import Series
+from nwh.warehouse import queries
+from nwh.warehouse.queries.knowledge import Series
 
 _SHARED_NEURONS = 100
 _T_P = "contributing at the study's thresholds t = 0.2, p = 0.5"
@@ -46,7 +46,7 @@ def _section(title: str, subject: Subject, of: Callable[[Subject, Series], Itera
 def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     for operation in series.operations:
         place = (series.model, series.dataset, operation)
-        found = knowledge_queries.relative_change(subject.warehouse, *place)
+        found = queries.knowledge.relative_change(subject.warehouse, *place)
         of = {each: [row for row in found.records if row["polarity"] == each] for each in ("positive", "negative")}
         if not found.rows:
             continue
@@ -70,7 +70,7 @@ def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
 
 def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
     place, dataset = (series.model, series.dataset), series.dataset
-    found = knowledge_queries.neurons_per_concept(subject.warehouse, *place)
+    found = queries.knowledge.neurons_per_concept(subject.warehouse, *place)
     yield Exhibit(
         f"neurons-per-concept-{dataset}",
         f"Contributing neurons per concept, {dataset}",
@@ -79,7 +79,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
         found,
         [formation_charts.neurons_over_time(found.records, series.checkpoints)],
     )
-    found = knowledge_queries.layers(subject.warehouse, *place)
+    found = queries.knowledge.layers(subject.warehouse, *place)
     title, unit = "Contributing neurons by layer", "neurons per concept"
     if found.rows:
         yield Exhibit(
@@ -90,7 +90,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
             found,
             [formation_charts.layers_over_time(found.records, series.checkpoints, "per_concept", title, unit)],
         )
-    found = knowledge_queries.attributions(subject.warehouse, *place)
+    found = queries.knowledge.attributions(subject.warehouse, *place)
     title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
     if found.rows:
         yield Exhibit(
@@ -106,7 +106,7 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
 def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
     place, where = (series.model, series.dataset, checkpoint), f"at {checkpoint}, {series.dataset}"
-    found = knowledge_queries.sharing(subject.warehouse, *place)
+    found = queries.knowledge.sharing(subject.warehouse, *place)
     if not found.rows:
         yield Missing(f"No neuron contributes to a concept {where}.")
         return
@@ -118,7 +118,7 @@ def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         found,
         [formation_charts.sharing(found.records, checkpoint)],
     )
-    found = knowledge_queries.shared_neurons(subject.warehouse, *place, _SHARED_NEURONS)
+    found = queries.knowledge.shared_neurons(subject.warehouse, *place, _SHARED_NEURONS)
     if found.rows:
         yield Exhibit(
             f"shared-neurons-{series.dataset}",
@@ -131,12 +131,12 @@ def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
 
 def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     dataset, checkpoints = series.dataset, series.checkpoints
-    shown = report_queries.shown_concept(subject.warehouse, series.model, dataset)
+    shown = queries.report.shown_concept(subject.warehouse, series.model, dataset)
     if not shown.rows:
         yield Missing(f"No concept of {dataset} has contributing neurons at the last checkpoint.")
         return
     concept = shown.rows[0][0]
-    found = knowledge_queries.stability(subject.warehouse, series.model, dataset, concept)
+    found = queries.knowledge.stability(subject.warehouse, series.model, dataset, concept)
     yield Exhibit(
         f"stability-{dataset}",
         f"Stability of contributing neurons, {dataset}",
@@ -145,7 +145,7 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         found,
         [formation_charts.stability(found.records, checkpoints, concept)],
     )
-    found = knowledge_queries.history(subject.warehouse, series.model, dataset, concept)
+    found = queries.knowledge.history(subject.warehouse, series.model, dataset, concept)
     if found.rows:
         yield Exhibit(
             f"history-{dataset}",
@@ -155,7 +155,7 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             found,
             [formation_charts.history(found.records, checkpoints, concept)],
         )
-    found = knowledge_queries.overlap(subject.warehouse, series.model, dataset)
+    found = queries.knowledge.overlap(subject.warehouse, series.model, dataset)
     if found.rows:
         yield Exhibit(
             f"overlap-{dataset}",
@@ -169,8 +169,8 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
 
 def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     place, dataset, checkpoints = (series.model, series.dataset), series.dataset, series.checkpoints
-    acquired = knowledge_queries.acquisition_by_frequency(subject.warehouse, *place)
-    correlations = knowledge_queries.frequency_correlation(subject.warehouse, *place)
+    acquired = queries.knowledge.acquisition_by_frequency(subject.warehouse, *place)
+    correlations = queries.knowledge.frequency_correlation(subject.warehouse, *place)
     if correlations.rows:
         yield Exhibit(
             f"frequency-{dataset}",
@@ -190,7 +190,7 @@ def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             [formation_charts.acquisition(known, checkpoints)],
         )
     for operation in series.operations:
-        found = knowledge_queries.rank_change_of_extremes(subject.warehouse, *place, operation)
+        found = queries.knowledge.rank_change_of_extremes(subject.warehouse, *place, operation)
         if found.rows:
             yield Exhibit(
                 f"rank-change-{operation}-{dataset}",

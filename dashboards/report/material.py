@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
-from nwh.warehouse.queries import report_queries
+from nwh.warehouse import queries
 
 _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device", "nwh", "torch", "transformers")
 
@@ -11,9 +11,9 @@ _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device",
 def what_was_run(subject: Subject) -> Section:
     """Return tables of checkpoints, corpora, data sets and runs."""
     warehouse, model = subject.warehouse, subject.model
-    checkpoints = report_queries.checkpoints(warehouse, model)
-    corpora = report_queries.corpora(warehouse, model, subject.checkpoint)
-    datasets = report_queries.datasets(warehouse, model)
+    checkpoints = queries.report.checkpoints(warehouse, model)
+    corpora = queries.report.corpora(warehouse, model, subject.checkpoint)
+    datasets = queries.report.datasets(warehouse, model)
     content: list[Exhibit | Missing] = [
         Exhibit(
             "checkpoints",
@@ -35,7 +35,7 @@ def what_was_run(subject: Subject) -> Section:
     if datasets.rows:
         about = "Prompts whose answer is a concept, and how many checkpoints were asked them (relation prompts)."
         content.append(Exhibit("datasets", f"Prompts that {model} answered", about, datasets))
-    runs = report_queries.runs(warehouse, model)
+    runs = queries.report.runs(warehouse, model)
     if runs.rows:
         about = (
             "The last run of each job on each unit: k sentences kept per neuron and pole, how tokens are aggregated to "

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import neuron_queries, report_queries
-from nwh.warehouse.queries.neuron_queries import Answer, Extent
-from nwh.warehouse.queries.table2 import table2
+from nwh.warehouse import queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.neurons import Extent
+from nwh.warehouse.queries.shared_patterns import tables
 
 _NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
 _COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]
@@ -20,7 +21,7 @@ def typical_neurons(subject: Subject) -> Section:
     content: list[Exhibit | Missing] = []
     for extent in subject.extents:
         if chosen := _chosen(subject, extent):
-            content += [_table2(subject, extent, chosen), _strongest(subject, extent, chosen)]
+            content += [_shared_patterns(subject, extent, chosen), _strongest(subject, extent, chosen)]
     return Section("What single neurons respond to", content or [subject.no_activations])
 
 
@@ -28,7 +29,7 @@ def selective_neurons(subject: Subject) -> Section:
     """Return the neurons of each site that act like classifiers of metadata."""
     content: list[Exhibit | Missing] = []
     for extent in subject.extents:
-        found = report_queries.selective_neurons(subject.warehouse, *subject.place(extent.site), _SELECTIVE)
+        found = queries.report.selective_neurons(subject.warehouse, *subject.place(extent.site), _SELECTIVE)
         if not found.rows:
             content.append(Missing(f"No neuron of {subject.label} at {extent.site} follows metadata of the corpora."))
             continue
@@ -50,21 +51,21 @@ def _chosen(subject: Subject, extent: Extent) -> list[Neuron]:
     if subject.neurons:
         return [neuron for neuron in subject.neurons if neuron.site == extent.site]
     place = subject.place(extent.site)
-    found = report_queries.selective_by_layer(subject.warehouse, *place).rows
-    found = found or report_queries.lopsided_by_layer(subject.warehouse, *place).rows
+    found = queries.report.selective_by_layer(subject.warehouse, *place).rows
+    found = found or queries.report.lopsided_by_layer(subject.warehouse, *place).rows
     n = min(_NEURONS, len(found))
     spread = [found[round(i * (len(found) - 1) / max(1, n - 1))] for i in range(n)]
     return [Neuron(*place, layer, neuron) for layer, neuron in spread]
 
 
-def _table2(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
+def _shared_patterns(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
     """Return the neurons side by side, one line per part of the table; the file has a row per word, pattern …."""
     answers: list[Answer] = []
     rows: list[tuple[Any, ...]] = []
     lines: dict[str, list[str]] = {}
     for column, neuron in enumerate(chosen):
-        parts = table2(subject.warehouse, neuron, extent.corpora, _ITEMS)
-        metadata = neuron_queries.metadata(subject.warehouse, neuron, extent.corpora, _ITEMS, min_lift=1, max_q=0.05)
+        parts = tables(subject.warehouse, neuron, extent.corpora, _ITEMS)
+        metadata = queries.neurons.metadata(subject.warehouse, neuron, extent.corpora, _ITEMS, min_lift=1, max_q=0.05)
         answers += [*parts.values(), metadata]
         for item, found in {**parts, "metadata": metadata}.items():
             of_item = [(_short(neuron), item, *_row(record)) for record in found.records]
@@ -112,7 +113,7 @@ def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
 
 def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
     answers = [
-        neuron_queries.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES) for neuron in chosen
+        queries.neurons.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES) for neuron in chosen
     ]
     rows = [(_short(neuron), *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
     columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]

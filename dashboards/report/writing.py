@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from nwh.dashboards.report import across, drawing, knowledge, material, neurons, page
+from nwh.dashboards.report import drawing, knowledge, layers, material, neurons, page
 from nwh.dashboards.report.exhibits import Exhibit, Section, Subject
-from nwh.warehouse import Warehouse
+from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
-from nwh.warehouse.neurons import parse_neuron
+from nwh.warehouse.neuron import parse_neuron
 from nwh.warehouse.output import Format, write_rows
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.queries import knowledge_queries, neuron_queries, report_queries
 
 SECTIONS = (
     material.what_was_run,
     neurons.typical_neurons,
     neurons.selective_neurons,
-    across.lengths,
-    across.diversity,
-    across.neuron_maps,
-    across.distances,
+    layers.lengths,
+    layers.diversity,
+    layers.neuron_maps,
+    layers.distances,
     knowledge.changes,
     knowledge.counts,
     knowledge.sharing,
@@ -74,7 +73,7 @@ def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ())
     """Return what MODEL[@CHECKPOINT] names in a warehouse; UsageError, saying what there is, where it is not there."""
     named, label = split_checkpoint(reference)
     stored: dict[str, list[str]] = {}
-    for name, checkpoint in report_queries.models(warehouse).rows:
+    for name, checkpoint in queries.report.models(warehouse).rows:
         stored.setdefault(name, []).append(checkpoint)
     model = named if named in stored else short_name(named)
     if model not in stored:
@@ -82,7 +81,7 @@ def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ())
         raise UsageError(f"no model {named!r} in {warehouse.storage}; its models are {there}")
     if label and label not in stored[model]:
         raise UsageError(f"{model} has no checkpoint {label!r} here; it has {', '.join(stored[model])}")
-    of_model = [extent for extent in neuron_queries.extents(warehouse) if extent.model == model]
+    of_model = [extent for extent in queries.neurons.extents(warehouse) if extent.model == model]
     checkpoint = label or (of_model[-1].checkpoint if of_model else stored[model][-1])
     extents = {extent.site: extent for extent in of_model if extent.checkpoint == checkpoint}
     found = [parse_neuron(f"{model}@{checkpoint}/{name}") for name in chosen]
@@ -90,7 +89,7 @@ def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ())
         if neuron.site not in extents:
             raise UsageError(f"no neuron {neuron}: there are no activations of {model}@{checkpoint} at {neuron.site}")
         extents[neuron.site].check(neuron)
-    series = [each for each in knowledge_queries.all_series(warehouse) if each.model == model]
+    series = [each for each in queries.knowledge.all_series(warehouse) if each.model == model]
     return Subject(warehouse, model, checkpoint, found, list(extents.values()), series)
 
 

@@ -31,7 +31,7 @@ class Batch:
     ordinals: Tensor
 
 
-class Tally:
+class SentenceCounts:
     """What happened to a corpus's sentences on the way in.
 
     n_tokens [sentences] uint16, by ordinal: tokens without special ones, at most 65,535; 0 where left out.
@@ -64,7 +64,7 @@ def batches(
     texts: Sequence[str],
     token_budget: int,
     special_tokens: bool,
-    tally: Tally,
+    tally: SentenceCounts,
 ) -> Iterator[Batch]:
     """Yield the sentences shortest first, as many at a time as fit `token_budget` tokens, padding included.
 

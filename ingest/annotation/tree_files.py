@@ -14,11 +14,11 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from nwh.ingest.patterns.mining.trees import Tree, clean, read_trees
+from nwh.ingest.annotation.trees import Tree, clean, read_trees
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.text.corpus import corpus_text, stored_corpora
 from nwh.ingest.text.formats.lines import File, lines, uncompressed
-from nwh.ingest.text.sentences import check_base, corpus_base, normalize
+from nwh.ingest.text.sentences import check_base, id_base, normalize
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 from nwh.warehouse.names import check_name
@@ -74,7 +74,7 @@ def _make_corpus(warehouse: Warehouse, corpus: str, file: Path, progress: Progre
         digest, n, trees = sha256(), 0, _trees(file)
         with run.writer("sentences", unit) as sentences:
             while block := [tree for _, tree in islice(trees, _ROWS)]:
-                rows = _sentence_rows(block, uncompressed(file).stem, corpus_base(corpus) + n, n)
+                rows = _sentence_rows(block, uncompressed(file).stem, id_base(corpus) + n, n)
                 sentences.write(rows)
                 digest.update("".join(f"{text}\n" for text in rows["text"]).encode())
                 n += len(block)

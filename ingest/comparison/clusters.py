@@ -18,8 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from nwh.ingest.activations.activation_rows import lists
-from nwh.ingest.checkpoint_rows import check_checkpoint, model_versions
+from nwh.ingest.activations.rows import lists
+from nwh.ingest.checkpoints import check_checkpoint, model_versions
 from nwh.ingest.comparison.cluster_scope import (
     ClusterScope,
     check_kept,
@@ -30,7 +30,7 @@ from nwh.ingest.comparison.cluster_scope import (
     read_texts,
     strongest_sentences,
 )
-from nwh.ingest.comparison.grouping import by_size, k_means, picture
+from nwh.ingest.comparison.clustering import by_size, k_means, tsne
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.families import described as family_described
@@ -275,7 +275,7 @@ class _Job:
     def _groups(self, layer: int, drawn: Sequence[int]) -> pa.RecordBatch:
         activations = read_activations(self.warehouse, self.scope, layer, drawn)  # [neurons, sentences]
         labels, _ = k_means(activations, self.settings.groups, self.settings.seed)
-        x, y = picture(activations, self.settings.seed).T
+        x, y = tsne(activations, self.settings.seed).T
         return pa.record_batch(
             {
                 "layer": np.full(len(labels), layer, np.int16),

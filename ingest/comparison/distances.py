@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nwh.ingest.activations.activations import TOKEN_BUDGET
 from nwh.ingest.activations.aggregates import mean
-from nwh.ingest.activations.batches import Batch, Tally, batches
-from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.activations.batches import Batch, SentenceCounts, batches
+from nwh.ingest.activations.job import TOKEN_BUDGET
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from nwh.ingest.comparison.distance_sums import DistanceSums
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.tokens import check_texts, encode
@@ -197,7 +197,7 @@ class _Job:
         total = sum(map(len, sets.values()))
         blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
         found: dict[str, DistanceSums] = {}
-        met = Tally(0)
+        met = SentenceCounts(0)
         name = f"{_name(self.before)} {_name(self.after)} {self.corpus}"
         with self.progress.bar(name, total, "sentences", blocks.done) as bar:
             for number, (split, ids) in enumerate(sets.items()):
@@ -239,11 +239,11 @@ class _Job:
         size, seed = self.settings.sentences, self.settings.seed
         return drawn_sentences(self.warehouse, self.corpus, size, seed, *metadata)
 
-    def _block(self, ids: Sequence[int], bar: Bar) -> tuple[DistanceSums, Tally]:
+    def _block(self, ids: Sequence[int], bar: Bar) -> tuple[DistanceSums, SentenceCounts]:
         """Run both models over some sentences."""
         texts = self._texts(ids)
         self._check_tokens(texts)
-        tally = Tally(len(ids))
+        tally = SentenceCounts(len(ids))
         budget = TOKEN_BUDGET[self.before.device.type]
         parts = []
         for batch in batches(self.before, range(len(ids)), texts, budget, False, tally):

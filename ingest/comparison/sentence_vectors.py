@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nwh.ingest.activations.activations import TOKEN_BUDGET
 from nwh.ingest.activations.aggregates import AGGREGATES
-from nwh.ingest.activations.batches import Tally, batches
+from nwh.ingest.activations.batches import SentenceCounts, batches
+from nwh.ingest.activations.job import TOKEN_BUDGET
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.warehouse.errors import ModelError
 
@@ -40,7 +40,7 @@ def sentence_vectors(model: LoadedModel, texts: Sequence[str]) -> NDArray[np.flo
     def take(site: str, layer: int, activations: Tensor) -> None:
         pooled.append(aggregate(activations, counted)[0])
 
-    ordinals, tally = range(len(texts)), Tally(len(texts))
+    ordinals, tally = range(len(texts)), SentenceCounts(len(texts))
     with capture(model, ["hidden"], take, layers=[last_layer]):
         for batch in batches(model, ordinals, texts, TOKEN_BUDGET[model.device.type], False, tally):
             counted = batch.counted

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from nwh.ingest.knowledge.attribution import Attributed, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts

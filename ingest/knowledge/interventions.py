@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.checkpoint_rows import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
 from nwh.ingest.knowledge.attributions import FLOOR
 from nwh.ingest.knowledge.intervention import Edit, intervene
-from nwh.ingest.knowledge.intervention_scene import Choice, Scene
+from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
@@ -111,16 +111,16 @@ def _jobs(
     settings: InterventionSettings,
     progress: Progress,
 ) -> list[_Job]:
-    choice = Choice(settings.t, settings.p, settings.negatives, settings.seed)
+    choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
     # of a model that is not loaded nothing is asked but what it is
-    scene = Scene(warehouse, cast(LoadedModel, model), dataset, choice)
+    scene = InterventionInputs(warehouse, cast(LoadedModel, model), dataset, choice)
     return [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
 
 
 class _Job:
     """One operation on a data set at a checkpoint."""
 
-    def __init__(self, scene: Scene, operation: str, progress: Progress) -> None:
+    def __init__(self, scene: InterventionInputs, operation: str, progress: Progress) -> None:
         self.scene = scene
         self.operation = operation
         self.progress = progress
@@ -183,7 +183,7 @@ class _Job:
             run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
 
 
-def _blocks(scene: Scene) -> list[list[str]]:
+def _blocks(scene: InterventionInputs) -> list[list[str]]:
     """Return the concepts that have sets, in order, in blocks of about BLOCK edits."""
     blocks: list[list[str]] = []
     room = 0
@@ -197,7 +197,9 @@ def _blocks(scene: Scene) -> list[list[str]]:
     return blocks
 
 
-def _rows(scene: Scene, concepts: Sequence[str], factor: float, values: NDArray[np.float32] | None) -> pa.Table:
+def _rows(
+    scene: InterventionInputs, concepts: Sequence[str], factor: float, values: NDArray[np.float32] | None
+) -> pa.Table:
     """Return the rows of some concepts, sorted as the relation is."""
     numbers: dict[int, int] = {}  # of a prompt in this block
     edits: list[Edit] = []

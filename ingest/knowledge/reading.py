@@ -12,7 +12,7 @@ from nwh.ingest.knowledge.passes import is_bidirectional
 from nwh.ingest.models.tokens import check_ids, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
-from nwh.warehouse.provenance.provenance import prompts_sha256
+from nwh.warehouse.storage.provenance import prompts_sha256
 
 if TYPE_CHECKING:
     from nwh.ingest.models import LoadedModel

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.statistics import exact_p, is_rare
+from nwh.ingest.statistics import exact_p, is_rare
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

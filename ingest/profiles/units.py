@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.provenance.jobs import JOBS
-from nwh.warehouse.provenance.provenance import partition_of, run_of
+from nwh.warehouse.jobs import JOBS
+from nwh.warehouse.storage.provenance import partition_of, run_of
 from nwh.warehouse.storage.runs import Unit, unit_name
 
 _VERSION = 1

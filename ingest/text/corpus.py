@@ -12,12 +12,12 @@ from hashlib import sha256
 from typing import Any
 
 from nwh.ingest.text.documents import Document, Documents
-from nwh.ingest.text.sentences import MAX_SENTENCES, check_base, corpus_base, punkt_splitter
+from nwh.ingest.text.sentences import MAX_SENTENCES, check_base, id_base, punkt_splitter
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.provenance.replacing import dependents, refused
+from nwh.warehouse.storage.replacing import dependents, refused
 from nwh.warehouse.storage.runs import Run
 
 _ROWS = 20_000  # sentences written at a time
@@ -81,7 +81,7 @@ class _Writing:
         self.run = run
         self.corpus = corpus
         self.earlier = earlier
-        self.base = corpus_base(corpus)
+        self.base = id_base(corpus)
         self.n_documents = 0
         self.n_sentences = 0
         self.digest = sha256()

@@ -17,7 +17,7 @@ _TRAINING_CHARACTERS = 2_000_000  # 4 s and 100 MB; more text moves less than 0.
 _RUN = re.compile(r"([!@#$%^&*()+\-=\[\]{};:?,.])\1+")
 
 
-def corpus_base(name: str) -> int:
+def id_base(name: str) -> int:
     """Return the sentence_id of a corpus's first sentence (prompt_id of a data set's); others follow, in order.
 
     A sentence_id is (the 21 low bits of SHA-256 of the corpus's name) * 2**32 + the sentence's ordinal in
@@ -31,7 +31,7 @@ def corpus_base(name: str) -> int:
 def check_base(kind: str, of: str, name: str, others: Iterable[str]) -> None:
     """Raise UsageError for the name of a corpus (data set) whose sentence (prompt) ids another one has."""
     for other in others:
-        if other != name and corpus_base(other) == corpus_base(name):
+        if other != name and id_base(other) == id_base(name):
             raise UsageError(f"{kind} name {name!r} would share its {of} ids with {other!r}: choose another")
 
 

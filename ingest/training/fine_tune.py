@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from nwh.ingest.checkpoint_rows import model_versions, write_checkpoint
+from nwh.ingest.checkpoints import model_versions, write_checkpoint
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.saving import model_folder
 from nwh.ingest.text.corpus import corpus_text
@@ -38,7 +38,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.names import check_name, short_name
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.storage import partial
+from nwh.warehouse.storage import resume_state
 from nwh.warehouse.storage.runs import Run
 
 SAVE_EVERY = 200  # steps between two points where a run can be resumed; the end of an epoch is one too
@@ -263,14 +263,14 @@ class _Job:
         return [value / len(lengths) for value in sums]
 
     def _save(self, run: Run, training: Training, sums: list[float], done: int, total: int) -> None:
-        partial.save(run, self.described, done, total, training.state(), losses=sums)
+        resume_state.save(run, self.described, done, total, training.state(), losses=sums)
 
     def _resume(self, run: Run, training: Training, sums: list[float], total: int) -> int:
         """Take over what an interrupted run has staged; return the number of steps done."""
-        found = partial.resume(run, self.described)
+        found = resume_state.resume(run, self.described)
         if found is None:
             return 0
-        training.restore(partial.load(run.storage, run.place))
+        training.restore(resume_state.load(run.storage, run.place))
         sums[:] = found["losses"]
         run.note(f"resumed run {found['run_id']} at step {found['done']:,} of {total:,}")
         return int(found["done"])

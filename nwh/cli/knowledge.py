@@ -65,7 +65,7 @@ def prompts(
 
     Example: nwh ingest prompts generics_kb.tsv --dataset generics-kb --match sentence
     """
-    from nwh.ingest.prompts.prompts import PromptSettings, ingest_prompts
+    from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 
     state = state_of(context)
     settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)

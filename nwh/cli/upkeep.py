@@ -83,7 +83,7 @@ def docs() -> None:
 
     Example: nwh docs > data-dictionary.md
     """
-    from nwh.warehouse.catalog.docs import data_dictionary
+    from nwh.warehouse.catalog.dictionary import data_dictionary
 
     print(data_dictionary(), end="")
 
@@ -93,7 +93,7 @@ def demo(context: typer.Context) -> None:
 
     Example: nwh --warehouse nwh-demo demo
     """
-    from nwh.ingest.demo.demo import run_demo
+    from nwh.ingest.demo.run import run_demo
 
     state = state_of(context)
     run_demo(state.create(), state.progress)

@@ -28,10 +28,9 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from nwh.warehouse import Warehouse
-from nwh.warehouse.queries import across_queries, knowledge_queries, neuron_queries, pair_queries
-from nwh.warehouse.queries.neuron_queries import ask
-from nwh.warehouse.queries.search_queries import Filters, by_metadata
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.queries.answers import ask
+from nwh.warehouse.queries.search import Filters, by_metadata
 from tests.dashboards.conftest import chromium, resize, served, wait_for
 
 TABLE, CHART = (
@@ -125,7 +124,7 @@ def visits(warehouse: Warehouse, n: int, seed: int) -> Iterator[Visit]:
         return [f"{page}?{urlencode(each)}" for each in drawn]
 
     yield Visit("home", ["home"] * n, TABLE)
-    extent = max(neuron_queries.extents(warehouse), key=lambda of: of.n_neurons * len(of.corpora))
+    extent = max(queries.neurons.extents(warehouse), key=lambda of: of.n_neurons * len(of.corpora))
     model = {"model": f"{extent.model}@{extent.checkpoint}"}
     neurons = [
         model | {"site": extent.site, "layer": i // extent.n_neurons, "neuron": i % extent.n_neurons}
@@ -156,11 +155,11 @@ def visits(warehouse: Warehouse, n: int, seed: int) -> Iterator[Visit]:
         for name in ("mean", "std", "skewness", "kurtosis", "mean_tokens")
     ]
     yield Visit("layers", some("layers", figures), CHART)
-    for of in across_queries.maps(warehouse)[:1]:
+    for of in queries.layers.maps(warehouse)[:1]:
         yield Visit("map", some("map", [{"layer": layer} for layer in of.layers]), CHART)
-    if pair_queries.pairs(warehouse):
+    if queries.pairs.pairs(warehouse):
         yield Visit("comparison", ["comparison"] * n, TABLE)
-    for series in knowledge_queries.all_series(warehouse)[:1]:
+    for series in queries.knowledge.all_series(warehouse)[:1]:
         options = [
             {"model": series.model, "dataset": series.dataset, "concept": concept} for concept in series.concepts
         ]

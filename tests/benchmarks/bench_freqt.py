@@ -16,9 +16,9 @@ from time import perf_counter
 
 import numpy as np
 
+from nwh.ingest.annotation.trees import clean, read_trees
 from nwh.ingest.patterns.mining.forest import encode_trees
 from nwh.ingest.patterns.mining.subtrees import count_subtrees, mine_subtrees
-from nwh.ingest.patterns.mining.trees import clean, read_trees
 
 DATA = Path(os.environ.get("NWH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GOAL = 0.5  # seconds per neuron

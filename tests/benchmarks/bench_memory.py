@@ -18,7 +18,7 @@ from itertools import islice
 
 def measure(n: int) -> None:
     """Run the job over n sentences and print the peak in MB."""
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
     from nwh.ingest.models import load
     from nwh.warehouse import Warehouse
     from tests.benchmarks.corpora import brown_sentences, store_sentences

@@ -26,8 +26,8 @@ from unittest.mock import patch
 import torch
 from transformers import AutoModel
 
-from nwh.ingest.activations import activations
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations import job as activations
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse

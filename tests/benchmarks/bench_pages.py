@@ -20,21 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from nwh.warehouse import Warehouse
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import (
-    across_queries,
-    home_queries,
-    knowledge_queries,
-    neuron_queries,
-    pair_queries,
-    related_queries,
-    sample_queries,
-    search_queries,
-    table2,
-)
-from nwh.warehouse.queries.neuron_queries import Extent, ask
-from nwh.warehouse.queries.search_queries import Filters
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import ask
+from nwh.warehouse.queries.neurons import Extent
+from nwh.warehouse.queries.search import Filters
 
 LIMIT, ROWS, SENTENCES = 51, 50, 80  # as pages ask
 CLASSES = ("dead", "token detector", "n-gram detector", "positional", "class-selective")
@@ -48,7 +38,7 @@ class Drawn:
     def __init__(self, warehouse: Warehouse, repeats: int, seed: int) -> None:
         """Look at what is stored."""
         self.warehouse, self.repeats, self.random = warehouse, repeats, Random(seed)
-        extents = neuron_queries.extents(warehouse)
+        extents = queries.neurons.extents(warehouse)
         # the sites with most neurons and corpora, where pages have most to read
         self.extents = sorted(extents, key=lambda of: -of.n_neurons * len(of.corpora))
 
@@ -66,10 +56,10 @@ class Drawn:
 
 def of_home(drawn: Drawn) -> Iterator[Calls]:
     """Yield what the page of a warehouse asks, and what every page asks."""
-    for question in (home_queries.models, home_queries.corpora, home_queries.datasets):
+    for question in (queries.home.models, queries.home.corpora, queries.home.datasets):
         yield f"home: {question.__name__}", question, [()] * drawn.repeats
-    yield "extents", neuron_queries.extents, [()] * drawn.repeats
-    yield "all_series", knowledge_queries.all_series, [()] * drawn.repeats
+    yield "extents", queries.neurons.extents, [()] * drawn.repeats
+    yield "all_series", queries.knowledge.all_series, [()] * drawn.repeats
 
 
 def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
@@ -80,37 +70,40 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     def each(question: Callable[..., Any], *rest: Any) -> Calls:
         return f"{site} neuron: {question.__name__}", question, [(neuron, corpora, *rest) for neuron in neurons]
 
-    yield each(neuron_queries.sentences, "top", SENTENCES)
-    shown = [neuron_queries.sentences(drawn.warehouse, neuron, corpora, "bottom", 20).records for neuron in neurons]
+    yield each(queries.neurons.sentences, "top", SENTENCES)
+    shown = [queries.neurons.sentences(drawn.warehouse, neuron, corpora, "bottom", 20).records for neuron in neurons]
     ids = [tuple(row["sentence_id"] for row in rows) for rows in shown]
-    yield f"{site} neuron: context", neuron_queries.context, [(corpora, some) for some in ids]
-    yield each(neuron_queries.histogram)
-    yield each(neuron_queries.statistics)
-    yield each(neuron_queries.metadata, 100)
-    yield each(sample_queries.by_quantile, 5)
-    yield each(neuron_queries.standing, 0.1)
-    yield f"{site} neuron: concepts", related_queries.concepts, [(neuron,) for neuron in neurons]
-    annotators = {table2.annotator_of(drawn.warehouse, corpora)} - {None}
+    yield f"{site} neuron: context", queries.neurons.context, [(corpora, some) for some in ids]
+    yield each(queries.neurons.histogram)
+    yield each(queries.neurons.statistics)
+    yield each(queries.neurons.metadata, 100)
+    yield each(queries.samples.by_quantile, 5)
+    yield each(queries.neurons.percentile_of, 0.1)
+    yield f"{site} neuron: concepts", queries.related.concepts, [(neuron,) for neuron in neurons]
+    annotators = {queries.shared_patterns.annotator_of(drawn.warehouse, corpora)} - {None}
     for annotator in sorted(annotators, key=str):
-        yield each(table2.typical_words, annotator, ROWS)
-    yield each(table2.mined_over)
-    scopes = {neuron: [of[0] for of in table2.mined_over(drawn.warehouse, neuron, corpora)] for neuron in neurons}
+        yield each(queries.shared_patterns.typical_words, annotator, ROWS)
+    yield each(queries.shared_patterns.mined_over)
+    scopes = {
+        neuron: [of[0] for of in queries.shared_patterns.mined_over(drawn.warehouse, neuron, corpora)]
+        for neuron in neurons
+    }
     for scope in next((found for found in scopes.values() if found), [])[:1]:
-        for kind in table2.KINDS:
+        for kind in queries.shared_patterns.KINDS:
             calls = [(neuron, scope, kind, ROWS) for neuron in neurons]
-            yield f"{site} neuron: patterns ({kind})", table2.patterns, calls
+            yield f"{site} neuron: patterns ({kind})", queries.shared_patterns.patterns, calls
     for annotator in sorted(annotators, key=str):
-        yield each(table2.tag_distribution, annotator)
-    yield each(table2.mean_length)
-    yield f"{site} neuron: similar", related_queries.similar, [(neuron, corpora, 10) for neuron in neurons]
-    yield each(neuron_queries.all_sentences)
+        yield each(queries.shared_patterns.tag_distribution, annotator)
+    yield each(queries.shared_patterns.mean_length)
+    yield f"{site} neuron: similar", queries.related.similar, [(neuron, corpora, 10) for neuron in neurons]
+    yield each(queries.neurons.all_sentences)
 
 
 def of_search(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     """Yield what the search page asks: of everything stored, and narrowed to one extent."""
     narrow = Filters(model=extent.model, checkpoint=extent.checkpoint, site=extent.site, pole="top")
-    stored = search_queries.patterns_stored(drawn.warehouse)
-    for kind in table2.KINDS:
+    stored = queries.search.patterns_stored(drawn.warehouse)
+    for kind in queries.shared_patterns.KINDS:
         units = [row for row in stored if row["kind"] == kind]
         if not units:
             continue
@@ -123,25 +116,25 @@ def of_search(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
         for name, patterns in (("frequent", frequent), ("any", [*common, *some][: drawn.repeats])):
             for words, filters in (("all models", Filters()), ("one site", narrow)):
                 calls = [(kind, pattern, filters, LIMIT) for (pattern,) in patterns]
-                yield f"search: {kind}, {name}, {words}", search_queries.by_pattern, calls
-    yield "search: metadata values", search_queries.metadata_values, [(1000,)] * drawn.repeats
+                yield f"search: {kind}, {name}, {words}", queries.search.by_pattern, calls
+    yield "search: metadata values", queries.search.metadata_values, [(1000,)] * drawn.repeats
     values = drawn.some("select key, value from corpus_metadata order by corpus_support desc, key, value", {})
     if values:
         calls = [(key, value, narrow, LIMIT) for key, value in values]
-        yield "search: metadata, one site", search_queries.by_metadata, calls
+        yield "search: metadata, one site", queries.search.by_metadata, calls
         calls = [(key, value, Filters(), LIMIT) for key, value in values]
-        yield "search: metadata, all models", search_queries.by_metadata, calls
+        yield "search: metadata, all models", queries.search.by_metadata, calls
     for name in CLASSES:
         for words, filters in (("one site", narrow), ("all models", Filters())):
             without_pole = Filters(filters.model, filters.checkpoint, filters.site)
             calls = [(name, without_pole, LIMIT)] * drawn.repeats
-            yield f"search: {name}, {words}", search_queries.by_class, calls
+            yield f"search: {name}, {words}", queries.search.by_class, calls
     rng = np.random.default_rng(drawn.random.randrange(2**31))
     shape = (extent.n_layers, extent.n_neurons)
     live = [rng.normal(size=shape).astype(np.float32) for _ in range(drawn.repeats)]
     calls = [(values, extent.corpora, narrow, LIMIT) for values in live]
-    yield "search: text", search_queries.by_activation, calls
-    yield "search: how texts were aggregated", search_queries.aggregation, [(extent,)] * drawn.repeats
+    yield "search: text", queries.search.by_activation, calls
+    yield "search: how texts were aggregated", queries.search.aggregation, [(extent,)] * drawn.repeats
 
 
 def of_layers(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
@@ -150,16 +143,16 @@ def of_layers(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     corpora = [drawn.random.choice(extent.corpora) for _ in range(drawn.repeats)]
     yield (
         f"{extent.site} layers: figures",
-        across_queries.figures,
+        queries.layers.figures,
         [(extent.model, extent.checkpoint, corpus) for corpus in corpora],
     )
     figures = [
-        (corpus, [name for (name,) in across_queries.figures(drawn.warehouse, *place[:2], corpus).rows])
+        (corpus, [name for (name,) in queries.layers.figures(drawn.warehouse, *place[:2], corpus).rows])
         for corpus in corpora
     ]
     share = [(corpus, next((name for name in names if name.startswith("share:")), "")) for corpus, names in figures]
     words = [
-        (corpus, drawn.random.choice(across_queries.WORD_FIGURES)) for corpus, names in figures if "verbs" in names
+        (corpus, drawn.random.choice(queries.layers.WORD_FIGURES)) for corpus, names in figures if "verbs" in names
     ]
     kinds = {
         "mean": [(corpus, "mean") for corpus in corpora],
@@ -168,82 +161,82 @@ def of_layers(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
         "words of a class": words,
     }
     for kind, chosen in kinds.items():
-        for question in (across_queries.figure_values, across_queries.consistency):
+        for question in (queries.layers.figure_values, queries.layers.consistency):
             calls = [(*place, corpus, figure) for corpus, figure in chosen]
             yield f"{extent.site} layers: {question.__name__}, {kind}", question, calls
-    yield f"{extent.site} layers: sse_curves", across_queries.sse_curves, [place] * drawn.repeats
+    yield f"{extent.site} layers: sse_curves", queries.layers.sse_curves, [place] * drawn.repeats
 
 
 def of_maps(drawn: Drawn) -> Iterator[Calls]:
     """Yield what the neuron map asks."""
-    yield "map: maps", across_queries.maps, [()] * drawn.repeats
-    for of in across_queries.maps(drawn.warehouse)[:1]:
+    yield "map: maps", queries.layers.maps, [()] * drawn.repeats
+    for of in queries.layers.maps(drawn.warehouse)[:1]:
         layers = [drawn.random.choice(of.layers) for _ in range(drawn.repeats)]
         places = [(of.model, of.checkpoint, of.site, of.scope, layer) for layer in layers]
-        yield "map: clusters", across_queries.clusters, places
-        yield "map: neuron_map", across_queries.neuron_map, places
+        yield "map: clusters", queries.layers.clusters, places
+        yield "map: neuron_map", queries.layers.neuron_map, places
         corpora = of.scope.split("+")
         for figure in ("mean_tokens", "verbs"):
             calls = [(*place, drawn.random.choice(corpora), figure) for place in places]
-            yield f"map: neuron_map_by, {figure}", across_queries.neuron_map_by, calls
+            yield f"map: neuron_map_by, {figure}", queries.layers.neuron_map_by, calls
         calls = []
         for place in places:
-            found = across_queries.clusters(drawn.warehouse, *place).rows
+            found = queries.layers.clusters(drawn.warehouse, *place).rows
             calls.append((*place, drawn.random.choice(found)[0], 40))
-        yield "map: cluster_profile", across_queries.cluster_profile, calls
+        yield "map: cluster_profile", queries.layers.cluster_profile, calls
 
 
 def of_pairs(drawn: Drawn) -> Iterator[Calls]:
     """Yield what the comparison of two checkpoints asks."""
-    yield "comparison: pairs", pair_queries.pairs, [()] * drawn.repeats
-    for pair in pair_queries.pairs(drawn.warehouse)[:1]:
-        for question in (pair_queries.distances, pair_queries.layer_distances, pair_queries.match_sets):
+    yield "comparison: pairs", queries.pairs.pairs, [()] * drawn.repeats
+    for pair in queries.pairs.pairs(drawn.warehouse)[:1]:
+        for question in (queries.pairs.distances, queries.pairs.layer_distances, queries.pairs.match_sets):
             yield f"comparison: {question.__name__}", question, [(pair,)] * drawn.repeats
-        sets = [row[:2] for row in pair_queries.distances(drawn.warehouse, pair).rows]
+        sets = [row[:2] for row in queries.pairs.distances(drawn.warehouse, pair).rows]
         if sets:
             calls = [(pair, *drawn.random.choice(sets), 50) for _ in range(drawn.repeats)]
-            yield "comparison: moved_neurons", pair_queries.moved_neurons, calls
-        for site, scope in pair_queries.match_sets(drawn.warehouse, pair).rows[:1]:
-            for question in (pair_queries.match_histogram, pair_queries.matches_by_layer):
+            yield "comparison: moved_neurons", queries.pairs.moved_neurons, calls
+        for site, scope in queries.pairs.match_sets(drawn.warehouse, pair).rows[:1]:
+            for question in (queries.pairs.match_histogram, queries.pairs.matches_by_layer):
                 yield f"comparison: {question.__name__}", question, [(pair, site, scope)] * drawn.repeats
 
 
 def of_knowledge(drawn: Drawn) -> Iterator[Calls]:
     """Yield what the pages of knowledge neurons ask of the first series."""
-    for of in knowledge_queries.all_series(drawn.warehouse)[:1]:
-        place, queries = (of.model, of.dataset), knowledge_queries
+    for of in queries.knowledge.all_series(drawn.warehouse)[:1]:
+        place, knowledge = (of.model, of.dataset), queries.knowledge
         concepts = [drawn.random.choice(of.concepts) for _ in range(drawn.repeats)]
         last = of.checkpoints[-1]
         of_concepts: dict[Callable[..., Any], tuple[Any, ...]] = {
-            queries.prompt_scores: (),
-            queries.neurons: (last, 0.2, 0.5),
-            queries.interventions: (last,),
-            queries.stability: (),
-            queries.history: (),
+            knowledge.prompt_scores: (),
+            knowledge.neurons: (last, 0.2, 0.5),
+            knowledge.interventions: (last,),
+            knowledge.stability: (),
+            knowledge.history: (),
         }
         for question, rest in of_concepts.items():
             calls = [(*place, concept, *rest) for concept in concepts]
             yield f"knowledge: {question.__name__}", question, calls
         of_series: dict[Callable[..., Any], tuple[Any, ...]] = {
-            queries.neurons_per_concept: (),
-            queries.layers: (),
-            queries.attributions: (),
-            queries.sharing: (last,),
-            queries.shared_neurons: (last, 20),
-            queries.overlap: (),
-            queries.acquisition_by_frequency: (),
-            queries.frequency_correlation: (),
+            knowledge.neurons_per_concept: (),
+            knowledge.layers: (),
+            knowledge.attributions: (),
+            knowledge.sharing: (last,),
+            knowledge.shared_neurons: (last, 20),
+            knowledge.overlap: (),
+            knowledge.acquisition_by_frequency: (),
+            knowledge.frequency_correlation: (),
         }
         for operation in of.operations[:1]:
             of_series |= {
-                queries.relative_change: (operation,),
-                queries.rank_change_by_frequency: (operation, last),
-                queries.rank_change_of_extremes: (operation,),
+                knowledge.relative_change: (operation,),
+                knowledge.rank_change_by_frequency: (operation, last),
+                knowledge.rank_change_of_extremes: (operation,),
             }
         for question, rest in of_series.items():
             yield f"knowledge: {question.__name__}", question, [(*place, *rest)] * drawn.repeats
         calls = [(of.dataset, concept, Filters(), LIMIT) for concept in concepts]
-        yield "search: concept", search_queries.by_concept, calls
+        yield "search: concept", queries.search.by_concept, calls
 
 
 def questions(drawn: Drawn) -> Iterator[Calls]:

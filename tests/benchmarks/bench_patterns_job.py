@@ -22,8 +22,8 @@ from prefixspan import PrefixSpan
 
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.mining.subtrees import mine_subtrees
-from nwh.ingest.patterns.pattern_rows import COLUMNS, Miner, Rules
-from nwh.ingest.patterns.pattern_scope import Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
+from nwh.ingest.patterns.scope import Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list

@@ -22,10 +22,10 @@ import polars as pl
 import pyarrow as pa
 from prefixspan import PrefixSpan
 
+from nwh.ingest.annotation.trees import clean, read_trees
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
 from nwh.ingest.patterns.mining.patterns import Mined
 from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
-from nwh.ingest.patterns.mining.trees import clean, read_trees
 
 DATA = Path(os.environ.get("NWH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 BLOCK = 384

@@ -20,7 +20,7 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from nwh.ingest.text.sentences import corpus_base
+from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from tests.benchmarks.corpora import brown_sentences, store_sentences
 
@@ -30,7 +30,7 @@ UNIT = {"model": "generated", "checkpoint": "main", "site": "hidden", "corpus": 
 
 def fill(warehouse: Warehouse, neurons: int, k: int) -> int:
     """Write the table; return its rows."""
-    rng, base, width = np.random.default_rng(0), corpus_base("brown"), 384
+    rng, base, width = np.random.default_rng(0), id_base("brown"), 384
     ranks = np.tile(np.arange(1, k + 1, dtype=np.int32), 2)
     with warehouse.run("activations", UNIT, {}) as run, run.writer("neuron_topk", UNIT) as writer:
         for n in range(neurons):

@@ -17,8 +17,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.patterns.pattern_rows import COLUMNS, Miner, Rules
-from nwh.ingest.patterns.pattern_scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
+from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nwh.ingest.text.documents import read_documents
-from nwh.ingest.text.sentences import corpus_base, punkt_splitter
+from nwh.ingest.text.sentences import id_base, punkt_splitter
 from nwh.warehouse import Warehouse
 
 
@@ -35,7 +35,7 @@ def store_sentences(warehouse: Warehouse, corpus: str, texts: Sequence[str]) -> 
             "sentences",
             unit,
             {
-                "sentence_id": [corpus_base(corpus) + i for i in range(n)],
+                "sentence_id": [id_base(corpus) + i for i in range(n)],
                 "doc_id": ["benchmark"] * n,
                 "position": list(range(n)),
                 "text": list(texts),

@@ -17,7 +17,7 @@ import typer
 
 from nwh import cli
 from nwh.cli import app
-from nwh.warehouse.catalog.docs import data_dictionary
+from nwh.warehouse.catalog.dictionary import data_dictionary
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name, scope_of, short_name, split_list, step_of
 from tests import forked

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from nwh.cli import app
-from nwh.ingest.activations import live
+from nwh.ingest.activations import live_activations
 from nwh.ingest.activations.text_activations import activations_at_tokens
 from nwh.ingest.models import load
 from nwh.ingest.models.families import family_from
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.neuron import Neuron
 from tests.ingest.models.conftest import save_model, save_tokenizer
 
 FILE = 'name = "xglm"\nmodel_types = ["xglm"]\nblocks = "layers"\ndown = "fc2"\nobjective = "clm"\n'
@@ -67,10 +67,10 @@ def test_what_loads_the_model_later_finds_its_family(nwh, place):
     warehouse = Warehouse.open(str(place / "w"))
     family = family_from(place / "xglm.toml")
     neuron = Neuron("tiny", "main", "ffn", 1, 5)
-    found = live.token_activations(warehouse, neuron, TEXTS[:1])[0]
+    found = live_activations.token_activations(warehouse, neuron, TEXTS[:1])[0]
     expected = activations_at_tokens(load(str(place / "tiny"), family=family, device="cpu"), neuron, TEXTS[:1])[0]
     np.testing.assert_allclose(found.activations, expected.activations, rtol=1e-5)
-    assert live.output_tokens(warehouse, neuron, 3)
+    assert live_activations.output_tokens(warehouse, neuron, 3)
     nwh("ingest", "clusters", "--model", "tiny", "--k", "2", "--groups", "2", "--sentences", "20")
     assert json.loads(nwh("sql", "--format", "json", "select count(*) > 0 as found from neuron_clusters")) == [
         {"found": True}

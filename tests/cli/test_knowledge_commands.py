@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nwh.cli import app
-from nwh.ingest.demo.demo_facts import fact_sentences, write_prompts
+from nwh.ingest.demo.facts import fact_sentences, write_prompts
 from nwh.warehouse.errors import UsageError
 
 

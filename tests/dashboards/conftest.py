@@ -40,11 +40,11 @@ def warehouse(tmp_path_factory, tiny_bert):
 
     `plain` has (flat) trees, and the patterns of layer 1's ffn neurons are mined.
     """
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
     from nwh.ingest.annotation.tree_files import ingest_trees
     from nwh.ingest.models import load
-    from nwh.ingest.patterns.pattern_rows import Rules
-    from nwh.ingest.patterns.patterns import ingest_patterns
+    from nwh.ingest.patterns.job import ingest_patterns
+    from nwh.ingest.patterns.rows import Rules
     from nwh.ingest.text.corpus import ingest_corpus
     from nwh.ingest.text.documents import Document
     from nwh.warehouse import Warehouse
@@ -168,14 +168,14 @@ def browser(one_browser):
 @pytest.fixture
 def made_of(monkeypatch):
     """Return a list of what the figures of pages are made of, filled as pages are run."""
-    from nwh.dashboards.parts import figures
+    from nwh.dashboards.parts import exhibits
     from tests.dashboards.shown import Figure
 
-    made, offer = [], figures.source
+    made, offer = [], exhibits.source
 
     def offered(*arguments):
         made.append(Figure(*arguments))
         offer(*arguments)
 
-    monkeypatch.setattr(figures, "source", offered)
+    monkeypatch.setattr(exhibits, "source", offered)
     return made

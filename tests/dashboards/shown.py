@@ -10,7 +10,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from nwh.warehouse import limited_sql
-from nwh.warehouse.queries.neuron_queries import Answer
+from nwh.warehouse.queries.answers import Answer
 
 
 def commands(app):

@@ -87,7 +87,7 @@ def test_tokens_of_one_character_are_one_element_with_the_strongest_colour():
 
 @pytest.mark.parametrize("text", ["plain", "a`b", "``", " ", "", "a\nb", "**x** <b> $y$ [l](m)"])
 def test_literal_fences_are_longer_than_any_run_inside(text):
-    shown = markup.literal(text)
+    shown = markup.code_span(text)
     fence = shown[: len(shown) - len(shown.lstrip("`"))]
     inside = shown[len(fence) : -len(fence)]
     assert shown.endswith(fence)

@@ -176,7 +176,7 @@ def test_statistics_and_metadata(open_page, warehouse):
 
 
 def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_page, tmp_path, add_corpus, tiny_bert):
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
     from nwh.ingest.models import load
 
     made = Warehouse.create(tmp_path / "empty")
@@ -200,7 +200,7 @@ def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_p
 
 
 def test_a_model_that_is_gone_is_named_and_the_sentences_are_shown(open_page, tmp_path, add_corpus, tiny_bert):
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
     from nwh.ingest.models import load
 
     folder = shutil.copytree(tiny_bert, tmp_path / "tiny")

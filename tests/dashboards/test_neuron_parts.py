@@ -13,9 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import tree_drawing
 from nwh.dashboards.parts import downloads, sentences
-from nwh.warehouse import Warehouse, limited_sql, output
-from nwh.warehouse.neurons import Neuron
-from nwh.warehouse.queries import neuron_queries
+from nwh.warehouse import Warehouse, limited_sql, output, queries
+from nwh.warehouse.neuron import Neuron
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import assert_given_again, files
 from tests.dashboards.test_markup import Read
@@ -32,7 +31,7 @@ def warehouse(tmp_path_factory):
     """Return a warehouse with one corpus run through a tiny masked model, all sentences kept and sampled."""
     from random import Random
 
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
     from nwh.ingest.models import load
     from nwh.ingest.text.corpus import ingest_corpus
     from nwh.ingest.text.documents import Document
@@ -72,7 +71,7 @@ def tables(app):
 def test_near_duplicates_are_folded_and_counted(warehouse, open_page):
     app = open_page(k="100", tokens="off")
     top = lists(app)[0]
-    stored = neuron_queries.sentences(warehouse, PLACE, ["one"], "top", 500).records
+    stored = queries.neurons.sentences(warehouse, PLACE, ["one"], "top", 500).records
     folded = {}
     for row in stored:
         folded.setdefault(re.sub(r"\d+", "0", " ".join(row["text"].lower().split())), []).append(row["text"])
@@ -142,7 +141,7 @@ def test_output_tokens_are_those_of_the_weights(open_page):
 
 
 def test_a_text_of_ones_own(warehouse, open_page):
-    (known,) = neuron_queries.sentences(warehouse, PLACE, ["one"], "top", 1).records
+    (known,) = queries.neurons.sentences(warehouse, PLACE, ["one"], "top", 1).records
     app = open_page(tokens="off")
     run(app.text_area(key="text").set_value(known["text"]))
     assert app.query_params["text"] == known["text"]
@@ -168,9 +167,9 @@ def test_a_hostile_text_of_ones_own_stays_text(open_page, hostile):
 def test_downloads_hold_every_stored_sentence(warehouse, open_page, format):
     app = open_page(tokens="off")
     assert {"CSV", "Parquet", "JSON"} <= set(files(app))
-    want = neuron_queries.all_sentences(warehouse, PLACE, ["one"]).records
+    want = queries.neurons.all_sentences(warehouse, PLACE, ["one"]).records
     assert len(want) == 2 * warehouse.scan("neuron_stats").collect()["n"][0]
-    content = downloads.written(neuron_queries.all_sentences(warehouse, PLACE, ["one"]), output.Format(format))
+    content = downloads.written(queries.neurons.all_sentences(warehouse, PLACE, ["one"]), output.Format(format))
     if format == "json":
         assert json.loads(content) == want
     else:
@@ -188,11 +187,11 @@ def test_concepts_lead_to_their_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("NWH_WAREHOUSE", Rows().write(tmp_path / "warehouse").storage.uri)
 
     def part():
-        from nwh.dashboards import opened
+        from nwh.dashboards import session
         from nwh.dashboards.parts import related
-        from nwh.warehouse.neurons import Neuron
+        from nwh.warehouse.neuron import Neuron
 
-        related.concepts(opened.warehouse(), Neuron("bert", "main", "ffn", 2, 3))
+        related.concepts(session.warehouse(), Neuron("bert", "main", "ffn", 2, 3))
 
     app = run(AppTest.from_function(part, default_timeout=60))
     (table,) = tables(app)

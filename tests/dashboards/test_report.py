@@ -26,7 +26,8 @@ pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-conv
 from nwh.dashboards.report import drawing, neurons, page, write_report
 from nwh.dashboards.report.exhibits import Exhibit, Missing
 from nwh.dashboards.report.writing import subject_of
-from nwh.warehouse.queries.neuron_queries import Answer, Extent
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.statements import written_out
 
 LOADING = {"script", "link", "iframe", "object", "embed", "form", "base", "video", "audio"}

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from nwh.dashboards.address import search_choice
-from nwh.dashboards.address.search_choice import Search
+from nwh.dashboards.address import search_address
+from nwh.dashboards.address.search_address import Search
 from nwh.dashboards.pages import sql_page
 from nwh.dashboards.parts.dictionary import dictionary
 from nwh.warehouse import Warehouse, limited_sql
-from nwh.warehouse.catalog.questions import questions
+from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, files, tables
@@ -116,14 +116,14 @@ def test_home_of_an_empty_warehouse_says_what_fills_it(open_page, tmp_path):
 
 
 def test_home_shows_what_runs_and_what_was_interrupted(open_page, tmp_path):
-    from nwh.warehouse.storage import partial
+    from nwh.warehouse.storage import resume_state
     from nwh.warehouse.storage.runs import Run
 
     made = Warehouse.create(tmp_path / "warehouse")
     unit = {"model": "m", "checkpoint": "main", "corpus": "a"}
     with made.run("activations", unit, {}) as going:
-        partial.save(going, {}, 25, 100)
-        partial.save(Run(made.storage, "activations", {**unit, "corpus": "<b>x"}, {}), {}, 7, 9)
+        resume_state.save(going, {}, 25, 100)
+        resume_state.save(Run(made.storage, "activations", {**unit, "corpus": "<b>x"}, {}), {}, 7, 9)
         app = open_page("home", made)
         shown = [element.value for element in app.get("html")[1:] if "nwh-commands" not in element.value]
     assert "<b>running</b> activations model=m/checkpoint=main/corpus=a: 25 of 100" in shown[0]
@@ -297,7 +297,7 @@ def test_search_over_an_empty_warehouse_names_the_commands(open_page, tmp_path):
     ],
 )
 def test_an_address_restores_the_search(wanted):
-    assert search_choice.read(wanted.address, ["m@c"]) == (wanted, [])
+    assert search_address.read(wanted.address, ["m@c"]) == (wanted, [])
 
 
 # -- SQL ---------------------------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_a_bad_sql_address_is_explained(open_page, warehouse):
 
 def test_the_dictionary_finds_names_columns_and_words():
     everything = re.findall(r"<summary><b>(\w+)</b>", dictionary())
-    assert sorted(everything) == sorted([*RELATIONS, *(question.name for question in questions())])
+    assert sorted(everything) == sorted([*RELATIONS, *(question.name for question in sql_files())])
     by_column = re.findall(r"<summary><b>(\w+)</b>", dictionary("heldout_auroc"))
     assert {"neuron_patterns", "pattern_neurons"} <= set(by_column)
     assert "corpora" not in by_column

@@ -11,13 +11,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RUN = """
 import numpy as np
-from nwh.ingest.patterns.patterns.mining import encoding
-from nwh.ingest.patterns.patterns.mining import forest
-from nwh.ingest.patterns.patterns.mining import patterns
-from nwh.ingest.patterns.patterns.mining import sequence_kernels
-from nwh.ingest.patterns.patterns.mining import statistics
-from nwh.ingest.patterns.patterns.mining import subtree_kernels
-from nwh.ingest.activations.activations.summaries import compiled
+from nwh.ingest.patterns.mining import encoding
+from nwh.ingest.patterns.mining import forest
+from nwh.ingest.patterns.mining import patterns
+from nwh.ingest.patterns.mining import sequence_kernels
+from nwh.ingest import statistics
+from nwh.ingest.patterns.mining import subtree_kernels
+from nwh.ingest.activations.summaries import compiled
 import nwh
 print(nwh.__file__)
 print(compiled._in_order(np.int32(-2)), *statistics.benjamini_hochberg(np.array([0.01, 0.5]), np.zeros(2, np.int64)))

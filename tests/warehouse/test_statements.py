@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwh.warehouse.queries import neuron_queries
-from nwh.warehouse.queries.neuron_queries import Answer
-from nwh.warehouse.statements import literal, written_out
+from nwh.warehouse import queries
+from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.statements import sql_literal, written_out
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT
@@ -28,15 +28,15 @@ def one(connection, query, params=None):
 
 @given(value=SCALARS | st.lists(TEXT, min_size=1) | st.lists(st.integers(-(2**31), 2**31), min_size=1))
 def test_a_literal_is_the_value(connection, value):
-    assert one(connection, f"select {literal(value)}") == value
+    assert one(connection, f"select {sql_literal(value)}") == value
 
 
 @given(value=st.floats() | st.floats(-1000, 1000))
 def test_a_number_keeps_every_bit(connection, value):
-    written = one(connection, f"select ({literal(value)})::double")
+    written = one(connection, f"select ({sql_literal(value)})::double")
     assert written == value or (written != written and value != value)
     if value == value:
-        assert one(connection, f"select ({literal(value)})::double = $value::double", {"value": value})
+        assert one(connection, f"select ({sql_literal(value)})::double = $value::double", {"value": value})
 
 
 def test_values_that_look_like_sql_or_parameters_stay_values(connection):
@@ -53,7 +53,7 @@ def asked(add_corpus, tmp_path):
     made = Warehouse.create(tmp_path / "warehouse")
     add_corpus(made, "it", 9)
     query = "select position % 3 as third, sentence_id, text from sentences where corpus = $corpus order by 2 desc"
-    return made, neuron_queries.ask(made, query, corpus="it")
+    return made, queries.answers.ask(made, query, corpus="it")
 
 
 def test_an_answer_says_what_gives_its_rows(asked):

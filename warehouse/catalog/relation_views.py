@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from nwh.warehouse.schema import Column, Relation
-from nwh.warehouse.statements import literal
+from nwh.warehouse.statements import sql_literal
 
 
 def folder_macros(root: str) -> list[str]:
@@ -21,7 +21,7 @@ def folder_macros(root: str) -> list[str]:
     Characters that DuckDB would take for a pattern stand in brackets.
     """
     opened = "regexp_extract(current_setting('temp_directory'), '^(.*)/nwh\\.duckdb\\.tmp$', 1)"
-    folder = f"coalesce(nullif({opened}, ''), {literal(root)})"
+    folder = f"coalesce(nullif({opened}, ''), {sql_literal(root)})"
     moved = "this warehouse was moved below a folder named key=value: `nwh status` makes these views anew"
     return [
         f"create or replace macro nwh_folder() as regexp_replace({folder}, '([*?\\[])', '[\\1]', 'g')",
@@ -29,7 +29,7 @@ def folder_macros(root: str) -> list[str]:
         "string_split(nwh_folder() || '/' || replace(paths, chr(10), chr(10) || nwh_folder() || '/'), chr(10))",
         # DuckDB takes every key=value of a path for a column
         "create or replace macro nwh_hive() as "
-        f"case when contains(nwh_folder(), '=') then error({literal(moved)}) else true end",
+        f"case when contains(nwh_folder(), '=') then error({sql_literal(moved)}) else true end",
     ]
 
 
@@ -62,7 +62,7 @@ def relation_view(
         return f"coalesce({column.name}, {column.absent})" if lacking[column] < len(uris) else column.absent
 
     columns = ", ".join(f"{expression(column)} as {column.name}" for column in relation.columns)
-    paths = literal("\n".join(uri.removeprefix(f"{root}/") for uri in uris))
+    paths = sql_literal("\n".join(uri.removeprefix(f"{root}/") for uri in uris))
     # by their keys DuckDB leaves files out several times faster than by parts of their names
     keys = "nwh_hive(), hive_types_autocast = false" if hive else "false, filename = true"
     options = f"hive_partitioning = {keys}" + ", union_by_name = true" * some

@@ -1,1 +1,31 @@
 """What pages and commands ask, each with the statement that nwh sql takes."""
+
+from nwh.warehouse.queries import (
+    answers,
+    home,
+    knowledge,
+    layers,
+    neuron_description,
+    neurons,
+    pairs,
+    related,
+    report,
+    samples,
+    search,
+    shared_patterns,
+)
+
+__all__ = [
+    "answers",
+    "home",
+    "knowledge",
+    "layers",
+    "neuron_description",
+    "neurons",
+    "pairs",
+    "related",
+    "report",
+    "samples",
+    "search",
+    "shared_patterns",
+]

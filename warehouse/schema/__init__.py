@@ -3,7 +3,7 @@
 `nwh docs` prints it. One module per subject.
 """
 
-from nwh.warehouse.schema.across import (
+from nwh.warehouse.schema.comparison import (
     CHECKPOINT_DISTANCES,
     LAYER_CLUSTERS,
     LAYER_DISTANCES,

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.provenance.provenance import Place, RunRow
 from nwh.warehouse.schema import RELATIONS, RUNS
-from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.provenance import Place, RunRow
 from nwh.warehouse.storage.tables import DataFile
 
 if TYPE_CHECKING:

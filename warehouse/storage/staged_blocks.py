@@ -10,9 +10,9 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from nwh.warehouse.errors import StorageError
-from nwh.warehouse.storage import partial
+from nwh.warehouse.storage import resume_state
+from nwh.warehouse.storage.files import BLOCKS, Storage
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.storage import BLOCKS, Storage
 from nwh.warehouse.storage.tables import first_line
 
 
@@ -23,7 +23,7 @@ class StagedBlocks:
     """
 
     def __init__(self, storage: Storage, run: Run, settings: dict[str, Any], total: int) -> None:
-        """Find the blocks of an interrupted run where `partial.resume` lets this one go on from them.
+        """Find the blocks of an interrupted run where `resume_state.resume` lets this one go on from them.
 
         `total` is what `done` counts up to, as `nwh status` shows it.
         """
@@ -34,7 +34,7 @@ class StagedBlocks:
         self._sizes: dict[str, int] = {}
         self.done = 0
         """how much of the total the staged blocks hold"""
-        found = partial.resume(run, settings)
+        found = resume_state.resume(run, settings)
         if found is None:
             return
         for path in storage.staged_files(run.place, BLOCKS):
@@ -68,7 +68,7 @@ class StagedBlocks:
                     writer.write_batch(batch)
 
         # the description first: without it blocks are nobody's, while blocks that it does not count are found
-        partial.save(self._run, self._settings, self.done + size, self._total)
+        resume_state.save(self._run, self._settings, self.done + size, self._total)
         self._storage.stage(self._run.place, _path(name, size), write)
         self._count(name, size)
 

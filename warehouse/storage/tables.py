@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nwh.warehouse.errors import StorageError
-from nwh.warehouse.provenance.provenance import Provenance, Snapshot
 from nwh.warehouse.schema import RELATIONS, RUNS
-from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.provenance import Provenance, Snapshot
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

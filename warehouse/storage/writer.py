@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from nwh.warehouse.errors import ModelError, NwhError, StorageError
 from nwh.warehouse.schema import Relation
-from nwh.warehouse.storage.storage import Storage
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.tables import DataFile, first_line
 
 # Sorted neighbours share their leading bytes, so numbers are stored byte plane by byte plane (BYTE_STREAM_SPLIT)

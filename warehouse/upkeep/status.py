@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nwh.warehouse.provenance.jobs import command
-from nwh.warehouse.provenance.provenance import Provenance
-from nwh.warehouse.storage import partial
+from nwh.warehouse.jobs import command
+from nwh.warehouse.storage import resume_state
+from nwh.warehouse.storage.provenance import Provenance
 from nwh.warehouse.warehouse import Warehouse
 
 COLUMNS = ["state", "job", "unit", "run_id", "done", "total", "rows", "seconds", "finished_at"]
@@ -20,7 +20,7 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
     made of.
     """
     storage = warehouse.storage
-    staged = {place: partial.describe(storage, place) or {} for place in storage.staged_places()}
+    staged = {place: resume_state.describe(storage, place) or {} for place in storage.staged_places()}
     at_work = {holder["run_id"]: holder for holder in storage.held_locks().values() if "place" in holder}
     rows: list[tuple[Any, ...]] = []
     for run_id, holder in sorted(at_work.items()):

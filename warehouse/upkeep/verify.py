@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from duckdb import DuckDBPyConnection
 from duckdb import Error as DuckDBError
 
-from nwh.warehouse.catalog import catalog
+from nwh.warehouse.catalog import views
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.schema.neurons import NEURON_TOPK
@@ -39,7 +39,7 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
                 whole[relation.name] = []  # nothing more can be said of a damaged relation
                 yield finding
             bar.advance(1)
-    connection = catalog.connect(whole, warehouse.storage)
+    connection = views.connect(whole, warehouse.storage)
     damaged = {name for name in whole if whole[name] != warehouse.snapshot[name]}
     for relation in (relation for relation in RELATIONS.values() if relation.name not in damaged):
         try:

@@ -143,7 +143,7 @@ def _swap(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, one: Any, ot
 
 
 @compiled(nogil=True)
-def turned(rows: NDArray[Any]) -> NDArray[Any]:
+def transposed(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows [sentences, neurons] as [neurons, sentences], contiguous."""
     n, width = rows.shape
     out = np.empty((width, n), rows.dtype)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nwh.ingest.annotation.trees import parse_tree
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.trees import parse_tree
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,20 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from nwh.ingest.annotators import Annotation, Annotator
 
-from nwh.ingest.activations import activation_partial
-from nwh.ingest.activations.activations import Settings, ingest_activations
-from nwh.ingest.activations.batches import Tally
+from nwh.ingest.activations import resume
+from nwh.ingest.activations.batches import SentenceCounts
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.summaries.layer import LayerSummary
-from nwh.ingest.annotation.annotations import ingest_annotations
+from nwh.ingest.annotation.annotation import Annotation
+from nwh.ingest.annotation.annotators import Annotator
+from nwh.ingest.annotation.job import ingest_annotations
 from nwh.ingest.models import load
-from nwh.ingest.text.sentences import corpus_base
+from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.storage import Storage
 
 
 class Trivial(Annotator):
@@ -42,7 +43,7 @@ def store(warehouse, n):
     with warehouse.run("corpus", {"corpus": "one"}, {}) as run:
         numbers = np.arange(n)
         columns = {
-            "sentence_id": corpus_base("one") + numbers,
+            "sentence_id": id_base("one") + numbers,
             "doc_id": np.full(n, "d"),
             "position": numbers.astype(np.int32),
             "text": np.full(n, "the cat sees a dog ."),
@@ -74,16 +75,16 @@ def test_a_resumed_pass_reads_the_state_of_one_layer_at_a_time(tmp_path):
     def summaries():
         return {("ffn", layer): LayerSummary(neurons, k, torch.arange(10), False) for layer in range(n_layers)}
 
-    full, tally = summaries(), Tally(n)
+    full, tally = summaries(), SentenceCounts(n)
     for summary in full.values():
         summary.update(torch.randn(neurons, n), torch.arange(n))
     size = sum(t.numel() * t.element_size() for t in full["ffn", 0].state().values())
     run = Run(Storage(tmp_path / "w"), "activations", {"corpus": "one"}, {})
-    activation_partial.save(run, {}, full, tally, n, n)
+    resume.save(run, {}, full, tally, n, n)
     fresh = summaries()
     replaced = sum(part.numel() * part.element_size() for part in fresh["ffn", 0].histogram.state().values())
     tracemalloc.start()  # counts the arrays that are read, not what the summaries have taken already
-    _, done = activation_partial.resume(run, {}, fresh, n)
+    _, done = resume.resume(run, {}, fresh, n)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert done == n

@@ -7,7 +7,7 @@ import torch
 
 from nwh.ingest.activations import text_activations as live
 from nwh.ingest.models import load
-from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.neuron import Neuron
 
 TEXTS = ["the cat sees the dog.", "", "the old king hates the river and the quick bird sees the bird.", "dog"]
 

@@ -9,8 +9,8 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from nwh.ingest.annotators import choose
 
+from nwh.ingest.annotation.annotators import choose
 from nwh.warehouse.errors import SourceError, UsageError
 
 # the parts of a CoreNLP 4.5 answer that are read, and some that are not

@@ -7,10 +7,10 @@ import signal
 import subprocess
 
 import pytest
-from nwh.ingest.annotators import choose
 
 from nwh.ingest.annotation import link_grammar
-from nwh.ingest.patterns.mining.trees import parse_tree
+from nwh.ingest.annotation.annotators import choose
+from nwh.ingest.annotation.trees import parse_tree
 from nwh.warehouse.errors import UsageError
 
 

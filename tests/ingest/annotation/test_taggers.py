@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import nltk
 import pytest
-from nwh.ingest.annotators import choose
 
 from nwh.ingest.annotation import nltk_tagger
-from nwh.ingest.patterns.mining.trees import parse_tree
+from nwh.ingest.annotation.annotators import choose
+from nwh.ingest.annotation.trees import parse_tree
 from nwh.warehouse.errors import UsageError
 
 SENTENCES = [

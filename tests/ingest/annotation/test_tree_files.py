@@ -7,7 +7,7 @@ import pytest
 
 from nwh.dashboards.charts.tree_drawing import draw
 from nwh.ingest.annotation.tree_files import ingest_trees
-from nwh.ingest.patterns.mining.trees import escape, parse_tree
+from nwh.ingest.annotation.trees import escape, parse_tree
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import read_documents
 from nwh.warehouse import Warehouse

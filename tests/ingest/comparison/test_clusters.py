@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from nwh.cli.across import add_to
 from nwh.cli.state import State
-from nwh.ingest.activations.activation_rows import lists
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations.job import Settings, ingest_activations
+from nwh.ingest.activations.rows import lists
 from nwh.ingest.comparison import clusters as job
 from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
@@ -215,7 +215,7 @@ def test_rows_in_another_order_and_other_threads_make_no_difference(clustered, w
         assert warehouse.sql(query).fetchall() == clustered.sql(query).fetchall()
 
 
-@pytest.mark.parametrize("fails", ["sentence_vectors", "picture"])
+@pytest.mark.parametrize("fails", ["sentence_vectors", "tsne"])
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_rows(clustered, warehouse, monkeypatch, fails):
     real, calls = getattr(job, fails), []
 
@@ -230,7 +230,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_rows(clustered, warehou
         ingest_clusters(warehouse, *MODEL, SETTINGS, sites=["hidden"], threads=1)
     assert rows(warehouse) == {name: [] for name in TABLES}
     encoded = []
-    monkeypatch.setattr(job, "picture", real if fails == "picture" else job.picture)
+    monkeypatch.setattr(job, "tsne", real if fails == "tsne" else job.tsne)
     monkeypatch.setattr(job, "sentence_vectors", lambda *a: encoded.append(a) or sentence_vectors(*a))
     (run,) = ingest_clusters(warehouse, *MODEL, SETTINGS, sites=["hidden"])
     (note,) = [note for note in run.notes if note.startswith("resumed run")]

@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from nwh.cli import app
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.comparison import correlation
 from nwh.ingest.comparison import matches as job
 from nwh.ingest.comparison.correlation import best_partners, centre, orthogonal, partners_by_layer, scale

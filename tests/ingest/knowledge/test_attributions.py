@@ -13,7 +13,7 @@ from nwh.ingest.knowledge import attributions as job
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
 from nwh.ingest.models import load
-from nwh.ingest.prompts.prompts import PromptSettings, ingest_prompts
+from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, UsageError
 from nwh.warehouse.progress import Progress

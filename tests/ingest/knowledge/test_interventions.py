@@ -13,7 +13,7 @@ from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attrib
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
 from nwh.ingest.models import load
-from nwh.ingest.prompts.prompts import PromptSettings, ingest_prompts
+from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.upkeep.verify import verify
@@ -219,7 +219,7 @@ def test_negative_prompts_are_the_same_wherever_two_checkpoints_know_them(wareho
 def test_a_set_of_more_than_half_a_layer_has_a_smaller_control_arm(empty, tmp_path, models, monkeypatch):
     add(empty, tmp_path, models["masked"], concepts=("rome",))
     monkeypatch.setattr(
-        "nwh.ingest.knowledge.intervention_scene.Scene.sets",
+        "nwh.ingest.knowledge.intervention_inputs.InterventionInputs.sets",
         {"rome": (np.zeros(20, np.int64), np.arange(20))},
     )
     (run,) = ingest_interventions(empty, models["masked"], "cities", InterventionSettings(("zero",)))
@@ -270,10 +270,10 @@ def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, m
 
 
 def test_probability_0_before_is_stored_and_counted(warehouse, models, monkeypatch):
-    from nwh.ingest.knowledge import intervention_scene
+    from nwh.ingest.knowledge import intervention_inputs
 
-    real = intervention_scene.answer_scores
-    monkeypatch.setattr(intervention_scene, "answer_scores", lambda *a: [(0.0, rank) for _, rank in real(*a)])
+    real = intervention_inputs.answer_scores
+    monkeypatch.setattr(intervention_inputs, "answer_scores", lambda *a: [(0.0, rank) for _, rank in real(*a)])
     (run,) = ingest_interventions(warehouse, models["masked"], "cities", InterventionSettings(("zero",)))
     n = warehouse.sql("select count(*) from interventions where p_before = 0").fetchall()[0][0]
     assert n > 0

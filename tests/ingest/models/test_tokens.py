@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nwh.ingest.activations.activations import Settings, ingest_activations
-from nwh.ingest.activations.batches import Tally, batches
+from nwh.ingest.activations.batches import SentenceCounts, batches
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.text_activations import activations_at_tokens
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
 from nwh.ingest.knowledge.reading import PromptRow, read_prompts
@@ -16,7 +16,7 @@ from nwh.ingest.text.documents import Document
 from nwh.ingest.training.classifier import Classifier, encode
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.neurons import Neuron
+from nwh.warehouse.neuron import Neuron
 from tests.ingest.models.conftest import BY_NAME, VOCABULARY, save_model, save_tokenizer
 
 TEXTS = ["word1 word2 word3", "word4 word5 word6 word7 word8 word9"]
@@ -44,11 +44,11 @@ def model(request, tmp_path):
 
 
 def test_padded_sentences_are_as_if_alone(model):
-    (together,) = batches(model, range(2), TEXTS, 1000, False, Tally(2))
+    (together,) = batches(model, range(2), TEXTS, 1000, False, SentenceCounts(2))
     assert together.attention_mask is not None
     found = forward(model, together.input_ids, together.attention_mask)
     for row, text in enumerate(TEXTS):
-        (alone,) = batches(model, [0], [text], 1000, False, Tally(1))
+        (alone,) = batches(model, [0], [text], 1000, False, SentenceCounts(1))
         expected = forward(model, alone.input_ids)[0]
         assert torch.allclose(found[row, : len(expected)], expected, atol=1e-5)
     neuron = Neuron("tuned", "main", "ffn", 1, 3)
@@ -65,7 +65,7 @@ def test_padded_sentences_are_as_if_alone(model):
 def test_a_token_of_the_text_without_a_row_is_refused(model):
     text = "word1 <new> word2 word3"
     for refused in (
-        lambda: list(batches(model, range(2), [*TEXTS[:1], text], 1000, False, Tally(2))),
+        lambda: list(batches(model, range(2), [*TEXTS[:1], text], 1000, False, SentenceCounts(2))),
         lambda: activations_at_tokens(model, Neuron("tuned", "main", "ffn", 1, 3), [text]),
         lambda: encode(model, [text], 32),
         lambda: sentence_vectors(model, [text]),
@@ -82,7 +82,7 @@ def test_a_job_refuses_it_before_its_first_batch(model, tmp_path, monkeypatch):
     warehouse = Warehouse.create(tmp_path / "warehouse")
     documents = [Document(str(i), text) for i, text in enumerate([*TEXTS, "word1 <new> word2 word3"])]
     ingest_corpus(warehouse, "c", "lines", lambda: iter(documents))
-    monkeypatch.setattr("nwh.ingest.activations.activations.forward", lambda *_: pytest.fail("the model ran"))
+    monkeypatch.setattr("nwh.ingest.activations.job.forward", lambda *_: pytest.fail("the model ran"))
     with pytest.raises(UsageError, match=REFUSED):
         ingest_activations(warehouse, model, ["c"], Settings(k=3))
     assert warehouse.sql("select job from runs").fetchall() == [("corpus",)]

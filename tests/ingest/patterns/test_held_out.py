@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from nwh.ingest.patterns.pattern_rows import Miner, Rules, by_text
+from nwh.ingest.patterns.rows import Miner, Rules, by_text
 from nwh.warehouse import Warehouse
 
 SENTENCES, K, NEURONS = 8000, 500, 60

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.ingest.profiles.job import ingest_profiles, possible_profiles
 from nwh.warehouse import Warehouse

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from nwh.ingest.annotation.tree_files import ingest_trees
-from nwh.ingest.prompts.prompt_sources import read_prompt_file
+from nwh.ingest.prompts.sources import read_prompt_file
 from nwh.ingest.text.documents import read_documents
 from nwh.ingest.text.sources import find_files
 from nwh.warehouse import Warehouse

@@ -9,7 +9,7 @@ import pytest
 from nwh.ingest.text import corpus as job
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import Document, read_documents
-from nwh.ingest.text.sentences import corpus_base
+from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 
@@ -31,7 +31,7 @@ def rows(warehouse, relation):
 
 def test_documents_become_sentences_with_metadata(warehouse):
     ingest_corpus(warehouse, "made", "here", lambda: iter(DOCUMENTS))
-    base = corpus_base("made")
+    base = id_base("made")
     texts = ["One cat sat.", "Two dogs ran!", "Three.", "A single sentence here."]
     assert rows(warehouse, "sentences") == [
         (base + i, "made", "d2" if i == 3 else "d1", 0 if i == 3 else i, text, len(text.split()))
@@ -78,7 +78,7 @@ def test_what_is_refused(warehouse, monkeypatch):
     with pytest.raises(SourceError, match="no sentence|no text"):
         ingest_corpus(warehouse, "empty", "here", lambda: iter([Document("d", " ")]))
     ingest_corpus(warehouse, "made", "here", lambda: iter(DOCUMENTS))
-    monkeypatch.setattr("nwh.ingest.text.sentences.corpus_base", lambda name: 7)
+    monkeypatch.setattr("nwh.ingest.text.sentences.id_base", lambda name: 7)
     with pytest.raises(UsageError, match="share its sentence ids with 'made'"):
         ingest_corpus(warehouse, "other", "here", lambda: iter(DOCUMENTS))
 

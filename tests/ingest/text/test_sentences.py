@@ -15,7 +15,7 @@ from nltk.tokenize.punkt import PunktSentenceTokenizer, PunktTokenizer, PunktTra
 
 from nwh.ingest.text import sentences
 from nwh.ingest.text.documents import Document
-from nwh.ingest.text.sentences import MAX_SENTENCES, corpus_base, normalize, punkt_splitter
+from nwh.ingest.text.sentences import MAX_SENTENCES, id_base, normalize, punkt_splitter
 from nwh.warehouse.errors import SourceError
 
 ROOT = Path(__file__).parents[3]
@@ -155,11 +155,11 @@ def test_sentence_ids():
     names = [f"corpus-{number}" for number in range(200)]
     for name in names:
         bits = bin(int(sha256(name.encode()).hexdigest(), 16))[-21:]
-        assert corpus_base(name) == int(bits + "0" * 32, 2)
-        assert corpus_base(name) + MAX_SENTENCES - 1 < 2**53
-    assert len({corpus_base(name) for name in names}) == len(names)
+        assert id_base(name) == int(bits + "0" * 32, 2)
+        assert id_base(name) + MAX_SENTENCES - 1 < 2**53
+    assert len({id_base(name) for name in names}) == len(names)
     # `printf brown | sha256sum` ends in 15ad2dc: written out, so that ids never change by accident.
-    assert corpus_base("brown") == 0x1AD2DC << 32
+    assert id_base("brown") == 0x1AD2DC << 32
 
 
 def test_nltk_is_imported_only_when_needed():

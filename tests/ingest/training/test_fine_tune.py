@@ -269,7 +269,7 @@ def test_names_and_folders_that_are_taken(warehouse, model, tmp_path):
     shutil.rmtree(f"{warehouse.storage.uri}/models/tuned")
     with pytest.raises(StorageError, match="is gone"):
         fine_tune(warehouse, model, "one", "tuned", replace(SETTINGS, epochs=1))
-    from nwh.ingest.activations.activations import Settings, ingest_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
 
     ingest_activations(warehouse, model, ["one"], Settings(("hidden",), k=3, sample=3))
     with pytest.raises(UsageError, match="tiny-bert is stored already, from .*--as"):

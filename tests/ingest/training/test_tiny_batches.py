@@ -2,7 +2,7 @@ from collections import Counter
 
 import torch
 
-from nwh.ingest.demo.demo_facts import fact_answers, fact_sentences, fact_words
+from nwh.ingest.demo.facts import fact_answers, fact_sentences, fact_words
 from nwh.ingest.training.tiny_batches import batches, encode, masking, next_tokens
 from nwh.ingest.training.tiny_tokenizers import train_byte_pairs, train_wordpiece
 

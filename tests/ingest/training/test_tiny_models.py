@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nwh.ingest.demo.demo_facts import fact_answers, fact_sentences, fact_words
+from nwh.ingest.demo.facts import fact_answers, fact_sentences, fact_words
 from nwh.ingest.models import list_checkpoints, load
 from nwh.ingest.training import tiny_models
 from nwh.ingest.training.tiny_models import Recipe, train_tiny

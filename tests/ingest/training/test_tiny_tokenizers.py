@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nwh.ingest.demo.demo_facts import fact_sentences
+from nwh.ingest.demo.facts import fact_sentences
 from nwh.ingest.training.tiny_tokenizers import train_byte_pairs, train_wordpiece
 from nwh.warehouse.errors import UsageError
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from nwh.warehouse.catalog.questions import questions
+from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
-from tests.sql import across_rows, knowledge_rows
+from tests.sql import knowledge_rows
+from tests.sql import layer_rows as across_rows
 
 PAIR = ", ".join(f"'{name}'" for name in across_rows.PAIR)
 NEURON = "'base', 'main', 'hidden', {}, {}"
@@ -107,7 +108,7 @@ def files(tmp_path_factory):
 
 
 def test_every_view_and_macro_gives_the_same_rows(files, earlier):
-    kinds = {question.name: question for question in questions()}
+    kinds = {question.name: question for question in sql_files()}
     queries = {name: f"from {name}" for name in RELATIONS}
     queries |= {name: f"from {name}" for name, question in kinds.items() if question.kind == "view"}
     for name, arguments in CALLS.items():

@@ -273,13 +273,13 @@ def test_a_lock_is_free_again_when_its_process_is_killed(warehouse):
 def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehouse):
     import numpy as np
 
-    from nwh.warehouse.storage import partial
+    from nwh.warehouse.storage import resume_state
     from nwh.warehouse.upkeep.status import COLUMNS, status
 
     store(warehouse, "a", ["1"])
     before = Run(warehouse.storage, "activations", {"model": "m", "corpus": "a"}, {}, [{"site": "ffn"}])
     before.seconds_before = 1.5
-    partial.save(before, {}, 3, 9, [("x", np.arange(3))])
+    resume_state.save(before, {}, 3, 9, [("x", np.arange(3))])
     with warehouse.run("activations", {"model": "m", "corpus": "b"}, {}, locks=[{"site": "ffn"}]) as run:
         columns, rows = status(warehouse)
     assert columns == COLUMNS
@@ -289,7 +289,7 @@ def test_status_names_what_runs_what_was_interrupted_and_what_is_stored(warehous
     unit = "model=m/corpus=a/site=ffn"
     assert rows[1] == ("interrupted", "activations", unit, before.run_id, 3, 9, None, seconds, None)
     assert rows[2][:3] == ("complete", "corpus", "corpus=a")
-    found = dict(partial.load(warehouse.storage, before.place))
+    found = dict(resume_state.load(warehouse.storage, before.place))
     assert found["x"].tolist() == [0, 1, 2]
 
 

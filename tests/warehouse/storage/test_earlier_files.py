@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.schema import RELATIONS
-from tests.warehouse.queries.test_search_queries import PATTERNS, pattern_rows
+from tests.warehouse.queries.test_search import PATTERNS, pattern_rows
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwh.warehouse.errors import StorageError
-from nwh.warehouse.storage import partial
+from nwh.warehouse.storage import resume_state
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
-from nwh.warehouse.storage.storage import Storage
 
 SETTINGS = {"k": 3}
 
@@ -60,7 +60,7 @@ def test_what_is_written_beside_the_blocks_does_not_grow_with_them(tmp_path):
     assert max(sizes) <= min(sizes) + 20  # digits of `done` and `seconds`
     folders = [folder for folder, _, files in os.walk(place_of(storage)) if len(files) > 20]
     assert folders == []
-    assert partial.describe(storage, "job/corpus=a")["done"] == 400_000
+    assert resume_state.describe(storage, "job/corpus=a")["done"] == 400_000
 
 
 def test_a_killed_run_loses_no_more_than_the_block_in_hand(tmp_path):
@@ -116,9 +116,9 @@ def test_a_damaged_block_is_an_error_with_the_way_out(tmp_path):
 
 def test_blocks_of_other_versions_do_not_meet(tmp_path, monkeypatch):
     storage = Storage(tmp_path / "w")
-    now = partial.library_versions()
+    now = resume_state.library_versions()
     with monkeypatch.context() as patch:
-        patch.setattr(partial, "library_versions", lambda: {**now, "transformers": "4.9"})
+        patch.setattr(resume_state, "library_versions", lambda: {**now, "transformers": "4.9"})
         _, blocks = opened(storage)
         blocks.save("0", table(0), 10)
     run, again = opened(storage)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from nwh.cli import app
 from nwh.warehouse import Warehouse
-from nwh.warehouse.catalog.questions import questions
+from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
 
 ROOT = Path(__file__).parents[3]
@@ -87,7 +87,7 @@ def files_of(warehouse, relation):
 
 
 def test_what_an_earlier_version_stored_is_read_as_it_is(earlier, counts):
-    known = RELATIONS.keys() | {question.name for question in questions() if question.kind == "view"}
+    known = RELATIONS.keys() | {question.name for question in sql_files() if question.kind == "view"}
     assert counts.keys() - known == GONE
     warehouse = Warehouse.open(str(earlier))
     there = counts.keys() - GONE - PROFILES - OF_PROFILES - DIFFERENT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nwh.ingest.activations.activations import Settings, ingest_activations
+from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -107,7 +107,7 @@ def test_two_checkpoints_with_the_same_weights(warehouse, tiny_bert):
 
 
 def test_leftovers_are_named_but_not_wrong(warehouse, monkeypatch, tiny_bert):
-    from nwh.ingest.activations import activations as job
+    from nwh.ingest.activations import job
 
     monkeypatch.setattr(job, "BLOCK", 20)
     real = job._Job._block

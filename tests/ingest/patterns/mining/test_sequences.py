@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nwh.ingest.patterns.patterns.mining import sequences
 
+from nwh.ingest.patterns.mining import sequences
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
 from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
 from nwh.warehouse.errors import UsageError

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nwh.ingest.patterns.patterns.mining import sequences
 
+from nwh.ingest.annotation.trees import clean, read_trees
+from nwh.ingest.patterns.mining import sequences
 from nwh.ingest.patterns.mining.forest import encode_trees
 from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, mine_subtrees
-from nwh.ingest.patterns.mining.trees import clean, read_trees
 from nwh.warehouse.errors import UsageError
 
 

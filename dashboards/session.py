@@ -1,0 +1,97 @@
+"""The warehouse that pages read: opened once, and again when a run has stored something since."""
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from importlib import import_module
+from threading import Thread
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from nwh.dashboards.html.markup import code_span
+from nwh.warehouse import Warehouse, limited_sql, memory
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.tables import Tables
+
+T = TypeVar("T")
+memory.divide_among(2)  # what pages ask, and what users ask
+_TIMES = "query_times"
+"""Session state: (question, seconds that the page waited for it) of the page under way."""
+
+
+def warehouse() -> Warehouse:
+    """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
+    st.session_state[_TIMES] = []
+    return _opened(*_place())
+
+
+def limited() -> Warehouse:
+    """Return the same for statements that users write: it reads what `nwh sql` reads, and nothing else."""
+    return _limited(*_place())
+
+
+def runs(warehouse: Warehouse) -> tuple[str, ...]:
+    """Return what tells apart a warehouse before and after a run, as a key for what is kept of it."""
+    return warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ()))
+
+
+def ask(warehouse: Warehouse, question: Callable[..., T], *arguments: Any) -> T:
+    """Return the answer to a question, asked again only when a run has stored something since; `footer` times it."""
+    began = time.monotonic()
+    name = f"{question.__module__.rpartition('.')[2]}.{question.__name__}"
+    answer = _answer(warehouse, question, runs(warehouse), name, arguments)
+    took(question.__name__, time.monotonic() - began)
+    return answer
+
+
+def took(question: str, seconds: float) -> None:
+    """Tell the footer how long the page waited for an answer."""
+    st.session_state.setdefault(_TIMES, []).append((question, seconds))
+
+
+def footer() -> None:
+    """Say at the foot of a page how long its queries took."""
+    times = st.session_state.get(_TIMES)
+    if not times:
+        return
+    slowest, longest = max(times, key=lambda each: each[1])
+    total = sum(seconds for _, seconds in times)
+    queries = f"{len(times)} queries" if len(times) > 1 else "1 query"
+    several = f", the longest {longest * 1000:,.0f} ms ({code_span(slowest.replace('_', ' '))})"
+    st.caption(f"{queries} in {total * 1000:,.0f} ms{several if len(times) > 1 else ''}")
+
+
+def _place() -> tuple[str, int]:
+    """Return the warehouse's address and its version: each completed run makes a new one of its `runs` table."""
+    storage = Storage(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
+    return storage.uri, Tables(storage).version()
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _opened(uri: str, version: int) -> Warehouse:
+    found = Warehouse.open(uri)
+    _ = found.connection  # made here, where one session at a time is let in
+    for module in ("numpy", "pandas", "pyarrow.compute"):
+        import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
+    gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
+    # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
+    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
+    return found
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _limited(uri: str, version: int) -> Warehouse:
+    return limited_sql.open_limited(uri)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _answer(
+    _warehouse: Warehouse,
+    _question: Callable[..., T],
+    runs: tuple[str, ...],
+    name: str,
+    arguments: tuple[Any, ...],
+) -> T:
+    return _question(_warehouse, *arguments)

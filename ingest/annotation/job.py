@@ -1,0 +1,174 @@
+"""Job `annotations`: words, Penn tags and trees of every sentence of a corpus.
+
+Reads sentences; writes annotations. The unit is (corpus, annotator). For trees that are there already, see
+`ingest.tree_files`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict
+from multiprocessing import get_context
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nwh.ingest.annotation.annotation import Annotate, Annotation
+from nwh.ingest.annotation.annotators import Annotator
+from nwh.ingest.profiles.job import ingest_profiles
+from nwh.ingest.text.corpus import corpus_text
+from nwh.ingest.text.sentences import id_base
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import NwhError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+BLOCK = 1000  # sentences between two points where a run can be resumed
+
+# the columns of annotations that come from an annotator
+Columns = dict[str, list[Any]]
+
+
+def ingest_annotations(
+    warehouse: Warehouse,
+    corpus: str,
+    annotator: Annotator,
+    *,
+    processes: int | None = None,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> Run | None:
+    """Annotate a corpus and return the run; null where that is stored already, unless `again`.
+
+    `processes` share the work (null: one per CPU). An interrupted run goes on from the blocks of sentences it
+    has staged. Sentences without a tree are counted in a note. Raises UsageError for an unknown corpus.
+    """
+    n_sentences, text_sha256 = corpus_text(warehouse, corpus)
+    unit = {"corpus": corpus, "annotator": annotator.name}
+    described = {"text_sha256": text_sha256, **asdict(annotator), **unit}
+    if not again and warehouse.latest_settings("annotations", unit) == described:
+        progress.note(annotator.note)
+        progress.note(f"{corpus} is annotated by {annotator.name} already; --again repeats it")
+        ingest_profiles(warehouse, corpora=[corpus], progress=progress)
+        return None
+    starts = range(0, n_sentences, BLOCK)
+    workers = min(processes or os.cpu_count() or 1, len(starts))
+    with warehouse.run("annotations", unit, described, again=again, progress=progress) as run:
+        run.note(annotator.note)
+        blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
+        read = _reader(warehouse, corpus)
+        bar_of = progress.bar(corpus, n_sentences, "sentences", blocks.done)
+        with bar_of as bar, _annotating(annotator, workers) as send:
+            under_way: deque[tuple[int, list[int], Callable[[], Columns]]] = deque()
+
+            def finish() -> None:
+                i, ids, result = under_way.popleft()
+                blocks.save(str(i), _table(ids, result()), len(ids))
+                bar.advance(len(ids))
+
+            for i in range(len(starts)):
+                if blocks.has(str(i)):
+                    continue
+                ids, texts = read(starts[i])
+                under_way.append((i, ids, send(texts)))
+                if len(under_way) >= 2 * workers:
+                    finish()
+            while under_way:
+                finish()
+        _write(run, unit, blocks, len(starts), annotator)
+    ingest_profiles(warehouse, corpora=[corpus], progress=progress)
+    return run
+
+
+def _reader(warehouse: Warehouse, corpus: str) -> Callable[[int], tuple[list[int], list[str]]]:
+    """Return a function from the ordinal of a block's first sentence to its ids and texts."""
+    first = id_base(corpus)
+
+    def read(start: int) -> tuple[list[int], list[str]]:
+        rows = warehouse.sql(
+            "select sentence_id, text from sentences where corpus = $1 and sentence_id between $2 and $3 order by 1",
+            [corpus, first + start, first + start + BLOCK - 1],
+        ).fetchall()
+        return [sentence_id for sentence_id, _ in rows], [text for _, text in rows]
+
+    return read
+
+
+def _write(run: Run, unit: dict[str, str], blocks: StagedBlocks, n_blocks: int, annotator: Annotator) -> None:
+    rows = without = 0
+    with run.writer("annotations", unit) as writer:
+        for i in range(n_blocks):
+            table = blocks.load(str(i))
+            kind = pa.scalar(annotator.tree_kind, pa.string())
+            table = table.append_column("tree_kind", pc.if_else(table["tree"].is_valid(), kind, None))
+            writer.write(table)
+            rows += table.num_rows
+            without += table["tree"].null_count
+    if annotator.tree_kind and without:
+        run.note(f"{annotator.parser} found no tree for {without:,} of {rows:,} sentences of {unit['corpus']}")
+
+
+def _table(sentence_ids: list[int], columns: Columns) -> pa.Table:
+    types = {"words": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "tree": pa.string()}
+    arrays = {name: pa.array(columns[name], type) for name, type in types.items()}
+    return pa.table({"sentence_id": pa.array(sentence_ids, pa.int64()), **arrays})
+
+
+# -- processes --------------------------------------------------------------------------------------------------
+
+_at_work: Annotate | None = None  # of a worker process
+
+
+@contextmanager
+def _annotating(annotator: Annotator, workers: int) -> Iterator[Callable[[list[str]], Callable[[], Columns]]]:
+    """Yield a function that takes texts to be annotated and returns one that waits for their columns."""
+    if workers <= 1:
+        annotate = annotator.open()
+        try:
+            yield lambda texts: lambda: _columns(annotate(texts))
+        finally:
+            annotate.close()
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (annotator,))
+    try:
+
+        def send(texts: list[str]) -> Callable[[], Columns]:
+            sent: Future[Columns] = pool.submit(_work, texts)
+            return sent.result
+
+        yield send
+    except BrokenProcessPool as error:
+        raise NwhError(
+            f"a process of annotator {annotator.name} ended without an answer (out of memory?): run the command "
+            "again, it goes on from here; --processes 1 needs least"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(annotator: Annotator) -> None:
+    import atexit
+
+    global _at_work
+    _at_work = annotator.open()
+    atexit.register(_at_work.close)
+
+
+def _work(texts: list[str]) -> Columns:
+    assert _at_work is not None
+    return _columns(_at_work(texts))
+
+
+def _columns(annotations: list[Annotation]) -> Columns:
+    return {
+        "words": [annotation.words for annotation in annotations],
+        "tags": [annotation.tags for annotation in annotations],
+        "tree": [annotation.tree for annotation in annotations],
+    }

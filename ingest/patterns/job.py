@@ -1,0 +1,262 @@
+"""Job `patterns`: what the top (bottom) sentences of every neuron share, with how sure that is.
+
+Reads neuron_topk, sentence_tokens, annotations; writes neuron_patterns. The unit is (model, checkpoint, site,
+scope, kind, pole). A run over some layers or neurons replaces their rows and keeps the others'.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nwh.ingest.patterns.mining.patterns import minimum_count
+from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
+from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+BLOCK = 384  # neurons mined together: their distinct patterns are counted in the corpus once
+_TOP_ROWS = 6_000_000  # of neuron_topk read at a time, at most
+
+Wanted = dict[int, list[int]]
+"""Layer -> its neurons, both ascending."""
+
+
+def ingest_patterns(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    rules: Rules,
+    *,
+    corpora: Sequence[str] = (),
+    sites: Sequence[str] = (),
+    layers: Sequence[int] = (),
+    neurons: Sequence[int] = (),
+    pole: str = "top",
+    kinds: Sequence[str] = (),
+    annotator: str | None = None,
+    again: bool = False,
+    threads: int | None = None,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Mine the patterns of neurons and store them; return the runs, one per site and kind not yet done.
+
+    `model` and `checkpoint` as they are stored; empty lists mean all there are. What is stored with the same
+    settings, of the same activations and annotations, is left alone unless `again`. An interrupted run goes on
+    after the last block of neurons it has staged. Raises UsageError, before any work, for rules that cannot be,
+    neurons that do not exist, and corpora without top sentences or annotations.
+    """
+    _check(rules, kinds, pole)
+    scopes = read_scopes(
+        warehouse,
+        model,
+        checkpoint,
+        sites=sites,
+        corpora=corpora,
+        pole=pole,
+        kinds=kinds,
+        annotator=annotator,
+        progress=progress,
+    )
+    jobs = [
+        _Job(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
+        for scope in scopes
+        for kind in scope.kinds
+        if not (kind == "tree" and not kinds and rules.max_gap is not None)
+    ]
+    for job in jobs:
+        job.check(again)
+    return [run for job in jobs if (run := job.run(again)) is not None]
+
+
+def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise UsageError(f"kind {unknown[0]!r} is not known: use {', '.join(KINDS)}")
+    if pole not in ("top", "bottom"):
+        raise UsageError(f"pole {pole!r} is not known: use top or bottom")
+    minimum_count(rules.min_support, 1)
+    if rules.max_length < 1:
+        raise UsageError(f"--max-length must be at least 1, not {rules.max_length}")
+    if rules.max_gap is not None and rules.max_gap < 0:
+        raise UsageError(f"--max-gap must be at least 0 (0: neighbours only), not {rules.max_gap}")
+    if "tree" in kinds and rules.max_gap is not None:
+        raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
+
+
+def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
+    for what, given, size in (("layer", layers, scope.n_layers), ("neuron", neurons, scope.n_neurons)):
+        if outside := [i for i in given if not 0 <= i < size]:
+            place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
+            raise UsageError(f"no {what} {outside[0]} in {place}: it has {what}s 0 to {size - 1}")
+    chosen = sorted(set(neurons)) or list(range(scope.n_neurons))
+    return dict.fromkeys(sorted(set(layers)) or range(scope.n_layers), chosen)
+
+
+class _Job:
+    """One kind of pattern over one scope."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        scope: Scope,
+        kind: str,
+        rules: Rules,
+        wanted: Wanted,
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        self.warehouse = warehouse
+        self.scope = scope
+        self.kind = kind
+        self.rules = rules
+        self.wanted = wanted
+        self.threads = threads
+        self.progress = progress
+        self.unit = {
+            "model": scope.model,
+            "checkpoint": scope.checkpoint,
+            "site": scope.site,
+            "scope": scope.name,
+            "kind": kind,
+            "pole": scope.pole,
+        }
+        self.described: dict[str, Any] = {
+            **self.unit,
+            **asdict(rules),
+            "annotator": scope.annotator,
+            "k": scope.k,
+            "sources": scope.sources,
+        }
+        self.kept: Wanted = {}
+
+    def check(self, again: bool) -> None:
+        """Find what of the unit is stored and stays; UsageError where it would not fit what is wanted."""
+        stored = self.warehouse.latest_settings("patterns", self.unit)
+        if stored is None:
+            return
+        before = _ranges_to_wanted(stored.pop("neurons"))
+        self.kept = {
+            layer: left
+            for layer, of_layer in before.items()
+            if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
+        }
+        if self.kept and stored != self.described:
+            names = dict.fromkeys([*self.described, *stored])
+            differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
+            raise UsageError(
+                f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
+                f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
+            )
+        self.done = stored == self.described and all(
+            set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()
+        )
+
+    done = False
+
+    def run(self, again: bool) -> Run | None:
+        """Mine, or skip what is stored already."""
+        if self.done and not again:
+            self.progress.stored(self.unit)
+            return None
+        covered = {
+            layer: sorted({*self.kept.get(layer, []), *self.wanted.get(layer, [])})
+            for layer in sorted({*self.kept, *self.wanted})
+        }
+        settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
+        with self.warehouse.run("patterns", self.unit, settings, progress=self.progress) as run:
+            staged = self._mine(run)
+            self._write(run, staged)
+        return run
+
+    def _mine(self, run: Run) -> StagedBlocks:
+        total = sum(len(neurons) for neurons in self.wanted.values())
+        described = {**self.described, "neurons": _wanted_to_ranges(self.wanted)}
+        blocks = StagedBlocks(self.warehouse.storage, run, described, total)
+        if blocks.done == total:
+            return blocks
+        ids, texts = read_sentences(self.warehouse, self.scope, COLUMNS[self.kind])
+        if self.scope.k >= len(ids):
+            run.note(
+                f"every sentence of {self.scope.name} is in the top {self.scope.k:,}: nothing can be characteristic"
+            )
+        miner = Miner(self.kind, ids, texts, self.rules, self.threads)
+        del texts
+        name = f"{self.scope.site} {self.kind}s"
+        with self.progress.bar(name, total, "neurons", blocks.done) as bar:
+            for layer, neurons in self._blocks():
+                if blocks.has(block := f"{layer}-{neurons[0]}"):
+                    continue
+                sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
+                blocks.save(block, miner.rows(layer, neurons, sets), len(neurons))
+                bar.advance(len(neurons))
+        return blocks
+
+    def _blocks(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        size = max(1, min(BLOCK, _TOP_ROWS // (self.scope.k * len(self.scope.corpora))))
+        for layer, neurons in self.wanted.items():
+            for start in range(0, len(neurons), size):
+                yield layer, np.array(neurons[start : start + size], np.int64)
+
+    def _write(self, run: Run, staged: StagedBlocks) -> None:
+        of_layer: dict[int, list[str]] = {}
+        for layer, neurons in self._blocks():
+            of_layer.setdefault(layer, []).append(f"{layer}-{neurons[0]}")
+        with run.writer("neuron_patterns", self.unit) as writer:
+            for layer in sorted({*self.kept, *of_layer}):
+                written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
+                new: Iterator[pa.Table] = (
+                    rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
+                )
+                if layer in self.kept:
+                    old = self._stored(layer)
+                    same = [rows.select(old.column_names).cast(old.schema) for rows in new]
+                    new = blocks(pa.concat_tables([old, *same]))
+                for rows in new:
+                    writer.write(rows)
+
+    def _stored(self, layer: int) -> pa.Table:
+        """Return the rows of a layer that stay."""
+        from nwh.warehouse.schema.neurons import NEURON_PATTERNS
+
+        where = " and ".join(f"{name} = ${name}" for name in self.unit)
+        columns = ", ".join(NEURON_PATTERNS.file_schema.names)
+        table = self.warehouse.sql(
+            f"select {columns} from neuron_patterns where {where} and layer = $layer "
+            "and list_contains($neurons, neuron) order by neuron",
+            {**self.unit, "layer": layer, "neurons": self.kept[layer]},
+        ).to_arrow_table()
+        return table.cast(NEURON_PATTERNS.file_schema)
+
+
+def _repeat(text: str, n: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text), n)
+
+
+def _wanted_to_ranges(wanted: Wanted) -> dict[str, list[list[int]]]:
+    """Return neurons as JSON holds them: layer -> [first, last] of each stretch."""
+    ranges: dict[str, list[list[int]]] = {}
+    for layer, neurons in wanted.items():
+        stretches: list[list[int]] = []
+        for neuron in neurons:
+            if stretches and stretches[-1][1] == neuron - 1:
+                stretches[-1][1] = neuron
+            else:
+                stretches.append([neuron, neuron])
+        ranges[str(layer)] = stretches
+    return ranges
+
+
+def _ranges_to_wanted(ranges: dict[str, list[list[int]]]) -> Wanted:
+    return {
+        int(layer): [neuron for first, last in stretches for neuron in range(first, last + 1)]
+        for layer, stretches in ranges.items()
+    }

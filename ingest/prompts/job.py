@@ -1,0 +1,194 @@
+"""Job `prompts`: a file of prompts becomes a data set of concepts.
+
+Reads a prompt file; writes prompts, concepts. The unit is the data set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from nwh.ingest.prompts.paraphrases import Paraphraser, paraphraser
+from nwh.ingest.prompts.sources import Prompt, PromptFile, Reading, read_prompt_file
+from nwh.ingest.text.sentences import check_base, id_base
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import check_name
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.provenance import prompts_sha256
+from nwh.warehouse.storage.runs import Run
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """What a user can choose; see `nwh ingest prompts --help`.
+
+    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompt_sources.Reading`.
+    min_prompts: how many prompts make a concept usable; nothing is left out here, models differ.
+    paraphrases: causal concepts with fewer prompts than this get paraphrases up to it; 0 for none, null for
+        `min_prompts` where the format is natural-questions and none elsewhere.
+    """
+
+    format: str | None = None
+    match: str = "term"
+    inflections: bool = False
+    multi_word: bool = False
+    min_prompts: int = 4
+    paraphrases: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for numbers that cannot be."""
+        if self.min_prompts < 1 or (self.paraphrases or 0) < 0:
+            raise UsageError(
+                f"--min-prompts must be at least 1 and --paraphrases at least 0, not {self.min_prompts} and "
+                f"{self.paraphrases}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A prompt with its place in the data set, and the place of what it paraphrases."""
+
+    place: int
+    prompt: Prompt
+    paraphrase_of: int | None = None
+
+
+def ingest_prompts(
+    warehouse: Warehouse,
+    source: str,
+    dataset: str,
+    settings: PromptSettings | None = None,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> Run:
+    """Read a prompt file and store it as a data set, replacing it if it exists; return the run.
+
+    What others have made of earlier prompts is removed with them where `again` says so; otherwise UsageError. The same
+    prompts leave everything as it is.
+
+    Raises UsageError for a name that is not allowed, SourceError for a file that cannot be read as asked.
+    """
+    settings = settings or PromptSettings()
+    check_name("data set", dataset)
+    stored = warehouse.sql("select distinct dataset from prompts").fetchall()
+    check_base("data set", "prompt", dataset, (other for (other,) in stored))
+    reading = Reading(settings.match, settings.inflections, settings.multi_word)
+    found = read_prompt_file(source, settings.format, reading)
+    described = {
+        "dataset": dataset,
+        "source": source,
+        "source_sha256": sha256(Path(source).read_bytes()).hexdigest(),
+        **asdict(settings),
+        "format": found.format,
+    }
+    with warehouse.run("prompts", {"dataset": dataset}, described, again=again, progress=progress) as run:
+        for reason, n in found.left_out.items():
+            run.note(f"{source}: {n:,} {reason}; left out")
+        rows = [_Row(place, prompt) for place, prompt in enumerate(found.prompts)]
+        rows += _paraphrases(run, rows, _wanted(settings, found), settings.seed)
+        _write(run, dataset, rows, settings.min_prompts)
+    return run
+
+
+def _wanted(settings: PromptSettings, found: PromptFile) -> int:
+    """Return how many prompts a causal concept should have."""
+    if settings.paraphrases is None:
+        return settings.min_prompts if found.format == "natural-questions" else 0
+    if settings.paraphrases and all(prompt.objective == "mlm" for prompt in found.prompts):
+        raise UsageError("--paraphrases is for questions: this file has masked prompts only")
+    return settings.paraphrases
+
+
+def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, seed: int) -> list[_Row]:
+    """Return paraphrases, placed behind all originals: these keep their ids whatever is asked for here."""
+    of_concept = defaultdict(list)
+    for row in rows:
+        if row.prompt.objective == "clm":
+            of_concept[row.prompt.concept].append(row)
+    short = {concept: originals for concept, originals in of_concept.items() if len(originals) < wanted}
+    if not short:
+        return []
+    chosen = paraphraser(seed)
+    run.settings["paraphraser"] = chosen.name
+    run.note(chosen.note)
+    made: list[_Row] = []
+    for originals in short.values():
+        for prompt, place in _up_to(wanted, originals, chosen):
+            made.append(_Row(len(rows) + len(made), prompt, place))
+    run.note(f"{len(made):,} paraphrases bring {len(short):,} concepts to {wanted} prompts")
+    return made
+
+
+def _up_to(wanted: int, originals: Sequence[_Row], chosen: Paraphraser) -> Iterable[tuple[Prompt, int]]:
+    """Return paraphrases of a concept's prompts, each with the place of its original, shared among these evenly."""
+    missing = wanted - len(originals)
+    taken = {row.prompt.text for row in originals}
+    kept: list[tuple[Prompt, int]] = []
+    # Each original may have to give all that is missing, where another one gives none.
+    ranked = [chosen.paraphrase(row.prompt.text, missing) for row in originals]
+    for turn in range(missing):
+        for row, texts in zip(originals, ranked, strict=True):
+            if len(kept) < missing and turn < len(texts) and texts[turn] not in taken:
+                taken.add(texts[turn])
+                prompt = row.prompt
+                kept.append((Prompt("clm", prompt.concept, texts[turn], prompt.answer, prompt.fact_id), row.place))
+    return kept
+
+
+def _write(run: Run, dataset: str, rows: Sequence[_Row], min_prompts: int) -> None:
+    base = id_base(dataset)
+    ordered = sorted(rows, key=lambda row: (row.prompt.concept, row.place))
+    columns = ("objective", "concept", "text", "answer", "fact_id")
+    run.settings["prompts_sha256"] = prompts_sha256(
+        (base + row.place, *(getattr(row.prompt, name) for name in columns[:4])) for row in ordered
+    )
+    run.write(
+        "prompts",
+        {"dataset": dataset},
+        {
+            "prompt_id": [base + row.place for row in ordered],
+            **{name: [getattr(row.prompt, name) for row in ordered] for name in columns},
+            "paraphrase_of": [None if row.paraphrase_of is None else base + row.paraphrase_of for row in ordered],
+        },
+    )
+    counts = Counter(row.prompt.concept for row in ordered)
+    given = {row.prompt.concept: float(row.prompt.frequency) for row in ordered if row.prompt.frequency is not None}
+    figures: list[tuple[float | None, str | None]]
+    if given:  # two units must not meet in one data set: what has no number stays without
+        figures = [(given[concept], "given") if concept in given else (None, None) for concept in counts]
+    else:
+        zipf = _zipf(run)
+        figures = [(zipf(concept), "wordfreq") if zipf else (None, None) for concept in counts]
+    run.write(
+        "concepts",
+        {"dataset": dataset},
+        {
+            "concept": list(counts),
+            "n_prompts": list(counts.values()),
+            "frequency": [figure for figure, _ in figures],
+            "frequency_source": [source for _, source in figures],
+        },
+    )
+    enough = sum(n >= min_prompts for n in counts.values())
+    run.note(
+        f"{dataset} has {len(rows):,} prompts for {len(counts):,} concepts, {enough:,} of them with at least "
+        f"{min_prompts} prompts"
+    )
+
+
+def _zipf(run: Run) -> Callable[[str], float] | None:
+    """Return wordfreq's Zipf scale for English words; null, with a note, where it is not installed."""
+    try:
+        import wordfreq
+    except ImportError:
+        run.note("concepts have no frequency: wordfreq is not installed (pip install 'nwh[wordfreq]')")
+        return None
+    run.versions["wordfreq"] = version("wordfreq")
+    return lambda concept: wordfreq.zipf_frequency(concept, "en")

@@ -1,1 +1,0 @@
-"""Which job makes what of what, and whether that is still what is stored."""

@@ -1,0 +1,262 @@
+"""What pages ask about prompts, knowledge neurons and interventions, each of one model and data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+_SERIES = "model = $model and dataset = $dataset"
+_BY_STEP = "step nulls last, checkpoint"
+
+
+@dataclass(frozen=True)
+class Series:
+    """The checkpoints of a model that a data set of prompts was run on.
+
+    checkpoints: in order of steps, those without a step last. concepts: in order of the alphabet.
+    operations: the interventions there are, at any checkpoint.
+    """
+
+    model: str
+    dataset: str
+    n_layers: int
+    n_neurons: int
+    checkpoints: tuple[str, ...]
+    concepts: tuple[str, ...]
+    operations: tuple[str, ...]
+
+
+def all_series(warehouse: Warehouse) -> list[Series]:
+    """Return what models and data sets have scores of prompts."""
+    found = ask(
+        warehouse,
+        "with ran as (select distinct model, dataset, checkpoint from concept_scores), "
+        "labels as (select model, dataset, max(n_layers) as n_layers, max(d_ffn) as d_ffn, "
+        f"list(checkpoint order by {_BY_STEP}) as checkpoints "
+        "from ran inner join checkpoints using (model, checkpoint) group by model, dataset), "
+        "names as (select model, dataset, list(distinct concept) as concepts from concept_scores group by all), "
+        "changed as (select model, dataset, list(distinct operation) as operations from interventions group by all) "
+        "select model, dataset, n_layers, d_ffn, checkpoints, list_sort(concepts), "
+        "list_reverse_sort(coalesce(operations, [])) "
+        "from labels inner join names using (model, dataset) left join changed using (model, dataset) order by all",
+    )
+    return [Series(*row[:4], *map(tuple, row[4:])) for row in found.rows]
+
+
+# -- one concept -------------------------------------------------------------------------------------------
+
+
+def prompt_scores(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
+    """Return probability and rank of each of a concept's prompts (numbered from 1) at each checkpoint."""
+    return ask(
+        warehouse,
+        "select dense_rank() over (order by prompt_id) as prompt, text, answer, checkpoint, probability, rank "
+        "from prompt_scores inner join prompts using (dataset, prompt_id) left join checkpoints "
+        f"using (model, checkpoint) where {_SERIES} and concept = $concept order by {_BY_STEP}, prompt",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+    )
+
+
+def neurons(
+    warehouse: Warehouse, model: str, dataset: str, concept: str, checkpoint: str, t: float, p: float
+) -> Answer:
+    """Return a concept's contributing neurons at a checkpoint, highest attribution first."""
+    return ask(
+        warehouse,
+        "select layer, neuron, attribution, share, n_selected, n_prompts from knowledge_neurons_at($t, $p) "
+        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept order by attribution desc, layer, neuron",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+        checkpoint=checkpoint,
+        t=t,
+        p=p,
+    )
+
+
+def interventions(warehouse: Warehouse, model: str, dataset: str, concept: str, checkpoint: str) -> Answer:
+    """Return what changing a concept's neurons did at a checkpoint: one row per operation, polarity and arm."""
+    return ask(
+        warehouse,
+        "select operation, polarity, arm, n_neurons, n_prompts, n_null, p_before, p_after, relative_change, "
+        "rank_before, rank_after, rank_change from relative_change inner join rank_change using (model, checkpoint, "
+        "dataset, concept, operation, polarity, arm, n_neurons, n_prompts) "
+        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept "
+        "order by operation desc, polarity desc, arm",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+        checkpoint=checkpoint,
+    )
+
+
+# -- formation over training: one row per checkpoint and what is named ------------------------------------
+
+
+def relative_change(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
+    """Return the distribution over concepts of the relative change by checkpoint, polarity and arm."""
+    return ask(
+        warehouse,
+        "select checkpoint, polarity, arm, n_concepts, n_null, n_null_prompts, mean, q05, q25, median, q75, q95 "
+        f"from relative_change_distribution where {_SERIES} and operation = $operation and n_concepts > 0 "
+        f"order by {_BY_STEP}, polarity, arm",
+        model=model,
+        dataset=dataset,
+        operation=operation,
+    )
+
+
+def neurons_per_concept(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return the number of contributing neurons per concept by checkpoint: mean and quartiles over concepts."""
+    return ask(
+        warehouse,
+        "select checkpoint, avg(n_neurons) as mean, quantile_cont(n_neurons, 0.25) as q25, "
+        "quantile_cont(n_neurons, 0.75) as q75, count(*) as n_concepts "
+        f"from knowledge_neurons_per_concept where {_SERIES} group by checkpoint, step order by {_BY_STEP}",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def layers(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return how many contributing neurons each layer has per concept, by checkpoint."""
+    return ask(
+        warehouse,
+        f"select checkpoint, layer, per_concept, share, n_neurons from knowledge_neuron_layers where {_SERIES} "
+        f"order by {_BY_STEP}, layer",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def attributions(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return the mean attribution of each layer's contributing neurons, by checkpoint."""
+    return ask(
+        warehouse,
+        f"select checkpoint, layer, mean, median, n_contributions from attribution_by_layer where {_SERIES} "
+        f"order by {_BY_STEP}, layer",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def sharing(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
+    """Return how many neurons contribute to 1, 2, 3 … concepts at a checkpoint."""
+    return ask(
+        warehouse,
+        f"select n_concepts, count(*) as n_neurons from concepts_per_neuron where {_SERIES} "
+        "and checkpoint = $checkpoint group by n_concepts order by n_concepts",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+    )
+
+
+def shared_neurons(warehouse: Warehouse, model: str, dataset: str, checkpoint: str, limit: int) -> Answer:
+    """Return the neurons that contribute to most concepts at a checkpoint, with these concepts."""
+    return ask(
+        warehouse,
+        f"select layer, neuron, n_concepts, concepts from concepts_per_neuron where {_SERIES} "
+        "and checkpoint = $checkpoint and n_concepts > 1 order by n_concepts desc, layer, neuron limit $limit",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+        limit=limit,
+    )
+
+
+def stability(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
+    """Return the share of the last checkpoint's neurons found at each checkpoint: one concept, and the mean of all."""
+    return ask(
+        warehouse,
+        "select checkpoint, reference_checkpoint, avg(share_found) as mean_found, avg(jaccard) as mean_jaccard, "
+        "max(share_found) filter (where concept = $concept) as found, "
+        "max(jaccard) filter (where concept = $concept) as jaccard "
+        f"from knowledge_neuron_stability where {_SERIES} group by checkpoint, step, reference_checkpoint "
+        f"order by {_BY_STEP}",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+    )
+
+
+def history(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
+    """Return at which checkpoints each of a concept's neurons of the last checkpoint contributes."""
+    return ask(
+        warehouse,
+        "with wanted as (select model, dataset, concept, layer, neuron, first_checkpoint, persistence "
+        f"from knowledge_neuron_persistence where {_SERIES} and concept = $concept) "
+        "select layer || '/' || neuron as place, checkpoint, knowledge_neurons.attribution, first_checkpoint, "
+        "persistence from knowledge_neurons inner join wanted using (model, dataset, concept, layer, neuron) "
+        f"where {_SERIES} and concept = $concept order by layer, neuron, checkpoint",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+    )
+
+
+def overlap(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return the mean Jaccard index of every pair of checkpoints, the earlier one first."""
+    return ask(
+        warehouse,
+        f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {_SERIES} "
+        "and jaccard is not null order by step_a nulls last, checkpoint_a, step_b nulls last, checkpoint_b",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def rank_change_by_frequency(warehouse: Warehouse, model: str, dataset: str, operation: str, checkpoint: str) -> Answer:
+    """Return each concept's frequency and rank change on its own prompts at a checkpoint, contributing neurons."""
+    return ask(
+        warehouse,
+        "select concept, frequency, coalesce(extreme, 'other') as extreme, rank_change, rank_before, rank_after "
+        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
+        "and operation = $operation and checkpoint = $checkpoint and polarity = 'positive' "
+        "and arm = 'contributing' and frequency is not null order by frequency, concept",
+        model=model,
+        dataset=dataset,
+        operation=operation,
+        checkpoint=checkpoint,
+    )
+
+
+def rank_change_of_extremes(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
+    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint and arm."""
+    return ask(
+        warehouse,
+        "select checkpoint, extreme, arm, avg(rank_change) as rank_change, count(*) as n_concepts "
+        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
+        "and operation = $operation and polarity = 'positive' and extreme is not null "
+        f"group by checkpoint, step, extreme, arm order by {_BY_STEP}, extreme, arm",
+        model=model,
+        dataset=dataset,
+        operation=operation,
+    )
+
+
+def acquisition_by_frequency(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return each concept's frequency and the checkpoint that first knows it (null: none does)."""
+    return ask(
+        warehouse,
+        "select concept, frequency, coalesce(extreme, 'other') as extreme, checkpoint, median_rank "
+        f"from acquisition inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
+        "and frequency is not null and n_checkpoints > 0 order by frequency, concept",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def frequency_correlation(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return Spearman's correlations of frequency with acquisition and with rank change."""
+    return ask(
+        warehouse,
+        f"select figure, checkpoint, n, correlation, p_value from frequency_correlation where {_SERIES} "
+        f"order by figure desc, {_BY_STEP}",
+        model=model,
+        dataset=dataset,
+    )

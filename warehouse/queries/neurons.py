@@ -1,0 +1,182 @@
+"""What pages and `nwh show neuron` ask about one neuron; each query is filtered to it, none reads a relation whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+_ALL_STORED = 2**31 - 1
+_PLACE = (
+    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
+    "and list_contains($corpora, corpus)"
+)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The neurons of one site of a checkpoint: layers 0 to n_layers - 1, neurons 0 to n_neurons - 1 of each.
+
+    corpora: those that the checkpoint was run over at this site.
+    """
+
+    model: str
+    checkpoint: str
+    site: str
+    n_layers: int
+    n_neurons: int
+    corpora: tuple[str, ...]
+
+    def check(self, neuron: Neuron, corpora: Sequence[str] = ()) -> None:
+        """Raise UsageError, saying what there is, for a layer, neuron or corpus outside this extent."""
+        if neuron.layer >= self.n_layers or neuron.neuron >= self.n_neurons:
+            raise UsageError(
+                f"no neuron {neuron}: {self.model}@{self.checkpoint} has layers 0 to {self.n_layers - 1} "
+                f"with neurons 0 to {self.n_neurons - 1} at {self.site}"
+            )
+        if unknown := [corpus for corpus in corpora if corpus not in self.corpora]:
+            raise UsageError(
+                f"{self.model}@{self.checkpoint} has no {self.site} activations over corpus {unknown[0]!r}; "
+                f"it was run over {', '.join(self.corpora)}"
+            )
+
+
+def extents(warehouse: Warehouse) -> list[Extent]:
+    """Return what neurons there are, by model, checkpoint (by step, those without one last) and site."""
+    found = ask(
+        warehouse,
+        "with stored as (select distinct model, checkpoint, site, corpus from neuron_stats) "
+        "select model, checkpoint, site, n_layers, if(site = 'ffn', d_ffn, d_model), list(corpus order by corpus) "
+        "from stored inner join checkpoints using (model, checkpoint) "
+        "group by model, checkpoint, step, site, n_layers, d_ffn, d_model "
+        "order by model, step nulls last, checkpoint, site desc",
+    )
+    return [
+        Extent(model, checkpoint, site, n_layers, n_neurons, tuple(corpora))
+        for model, checkpoint, site, n_layers, n_neurons, corpora in found.rows
+    ]
+
+
+def extent_of(warehouse: Warehouse, neuron: Neuron) -> Extent:
+    """Return the extent that a neuron is in; UsageError where there is none for its checkpoint and site."""
+    known = extents(warehouse)
+    for extent in known:
+        if (extent.model, extent.checkpoint, extent.site) == (neuron.model, neuron.checkpoint, neuron.site):
+            return extent
+    names = ", ".join(f"{extent.model}@{extent.checkpoint}/{extent.site}" for extent in known)
+    raise UsageError(f"no neuron {neuron} in {warehouse.storage}; there are activations of {names or 'no model'}")
+
+
+def statistics(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return a neuron's statistics, one row per corpus."""
+    return ask(
+        warehouse,
+        "select corpus, n, mean, std, min, quantiles[4] as median, max, skewness, kurtosis, share_positive "
+        f"from neuron_stats where {_PLACE} order by corpus",
+        neuron,
+        corpora,
+    )
+
+
+def histogram(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return a neuron's histogram: one row per corpus and bin, with the bin's bounds and its sentences."""
+    return ask(
+        warehouse,
+        "select corpus, unnest(histogram_edges[:-2]) as low, unnest(histogram_edges[2:]) as high, "
+        f"unnest(histogram_counts) as sentences from neuron_stats where {_PLACE} order by corpus, low",
+        neuron,
+        corpora,
+    )
+
+
+def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, k: int) -> Answer:
+    """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
+    return ask(
+        warehouse,
+        "select rank, activation, corpus, sentence_id, text from top_sentences($corpora, $k) "
+        f"where {_PLACE} and pole = $pole order by rank",
+        neuron,
+        corpora,
+        pole=pole,
+        k=k,
+    )
+
+
+def all_sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return every stored sentence of both poles over the union of corpora, the top ones first."""
+    return ask(
+        warehouse,
+        "select model, checkpoint, site, layer, neuron, pole, rank, activation, corpus, sentence_id, text "
+        f"from top_sentences($corpora, $k) where {_PLACE} order by pole desc, rank",
+        neuron,
+        corpora,
+        k=_ALL_STORED,
+    )
+
+
+def context(warehouse: Warehouse, corpora: Sequence[str], sentences: Sequence[int]) -> Answer:
+    """Return the sentences before and after each of some sentences (ids) in their documents, as far as there are.
+
+    One row per sentence_id and side (`before`, `after`), with the text on that side.
+    """
+    return ask(
+        warehouse,
+        "with shown as (select corpus, doc_id, position, sentence_id from sentences "
+        "where list_contains($corpora, corpus) and sentence_id in (select unnest($sentences::bigint[]))) "
+        "select shown.sentence_id, if(near.position < shown.position, 'before', 'after') as side, near.text "
+        "from shown inner join sentences as near on near.corpus = shown.corpus and near.doc_id = shown.doc_id "
+        "and near.position between shown.position - 1 and shown.position + 1 and near.position <> shown.position "
+        "where list_contains($corpora, near.corpus) order by all",
+        corpora=list(corpora),
+        sentences=list(sentences),
+    )
+
+
+def percentile_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float) -> Answer:
+    """Return where an activation stands among those of each corpus's sentences.
+
+    z: its distance from the mean in standard deviations, null where the neuron is constant. share_below: share of
+    sentences with a lower activation, from the histogram (activations within a bin taken as evenly spread).
+    """
+    return ask(
+        warehouse,
+        "with bins as (select corpus, n, mean, std, unnest(histogram_edges[:-2]) as low, "
+        f"unnest(histogram_edges[2:]) as high, unnest(histogram_counts) as sentences from neuron_stats where {_PLACE}) "
+        "select corpus, any_value(n) as n, any_value(mean) as mean, any_value(std) as std, "
+        "($activation - any_value(mean)) / nullif(any_value(std), 0) as z, "
+        "sum(sentences * if(high > low, greatest(0, least(1, ($activation - low) / (high - low))), "
+        "($activation > low)::integer)) / sum(sentences) as share_below from bins group by corpus order by corpus",
+        neuron,
+        corpora,
+        activation=activation,
+    )
+
+
+def metadata(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    limit: int,
+    min_lift: float = 0,
+    max_q: float = 1,
+) -> Answer:
+    """Return metadata values of a neuron's top sentences, those that tell most (highest G2) first.
+
+    One row per corpus, key and value with a lift above `min_lift` and a q-value of at most `max_q`.
+    """
+    return ask(
+        warehouse,
+        "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
+        f"from neuron_metadata where {_PLACE} and pole = 'top' and support > 0 "
+        "and lift > $min_lift and q_value <= $max_q "
+        "order by g2 desc, corpus, key, value limit $limit",
+        neuron,
+        corpora,
+        limit=limit,
+        min_lift=min_lift,
+        max_q=max_q,
+    )

@@ -1,0 +1,50 @@
+"""What the sampled sentences say of one neuron: sentences of every strength, not of the extremes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
+"""Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""
+RANDOM = (0.0, 1.0)
+"""All of the sample: sentences drawn from it are random ones."""
+_OWN = (
+    "select corpus, sentence_id, activations[$neuron + 1] as activation from activation_sample "
+    "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
+    "and list_contains($corpora, corpus)"
+)
+_DRAWN = (
+    "placed as (select *, (row_number() over (order by activation, sentence_id) - 1) / count(*) over () as place "
+    "from own), "
+    "intervals as (select unnest($lows::double[]) as low, unnest($highs::double[]) as high), "
+    "drawn as (select *, count(*) over (partition by low, high) as n, "
+    "min(activation) over (partition by low, high) as lowest, "
+    "max(activation) over (partition by low, high) as highest "
+    "from placed inner join intervals on place >= low and place < high "
+    "qualify row_number() over (partition by low, high order by hash(sentence_id, low, high), sentence_id) <= $k) "
+    "select low, high, n, lowest, highest, "
+    "row_number() over (partition by low, high order by activation desc, sentence_id) as rank, "
+    "activation, corpus, sentence_id, text from drawn inner join sentences using (corpus, sentence_id) "
+    "order by low desc, high, rank"
+)
+
+
+def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
+    """Return k sentences drawn from each of INTERVALS and from RANDOM, the same at every call.
+
+    Quantiles are those of the sampled sentences of all corpora together (as many of each corpus were sampled).
+    Columns: low and high (quantiles), n (sampled sentences between them), lowest and highest (their activations),
+    rank (among the k drawn, by activation), activation, corpus, sentence_id, text. No row where nothing was sampled.
+    """
+    bounds = [*INTERVALS, RANDOM]
+    params = {
+        "corpora": list(corpora),
+        "k": k,
+        "lows": [low for low, _ in bounds],
+        "highs": [high for _, high in bounds],
+    }
+    return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)

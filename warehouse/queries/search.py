@@ -1,0 +1,210 @@
+"""What the search page asks: the neurons that have a pattern, a class or a concept, or that fire on a text."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nwh.warehouse import output
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.neurons import Extent
+from nwh.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PLACE = "model, checkpoint, site, layer, neuron"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which neurons a search is narrowed to; empty or null: all.
+
+    scope: a corpus, or corpora joined by `+`. layers: the first and the last. pole: `top` or `bottom`.
+    min_lift, max_q: bounds of the lift and of the q-value of what is searched for (patterns: of the first half).
+    """
+
+    model: str = ""
+    checkpoint: str = ""
+    site: str = ""
+    scope: str = ""
+    layers: tuple[int, int] | None = None
+    pole: str = ""
+    min_lift: float = 0
+    max_q: float = 1
+
+    def units(self, scope: str) -> dict[str, str]:
+        """Return the model, checkpoint, site and scope that narrow, the scope under the name of its column."""
+        values = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, scope: self.scope}
+        return {name: value for name, value in values.items() if value}
+
+    def where(self, scope: str = "", lift: str = "", q_value: str = "") -> tuple[str, dict[str, Any]]:
+        """Return SQL conditions, each after `and`, and their parameters.
+
+        Only what narrows is named: DuckDB then leaves files and row groups unread. scope: the column that holds it,
+        empty where there is none; lift, q_value: likewise.
+        """
+        equal = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, "pole": self.pole}
+        conditions = [f"{name} = ${name}" for name, value in equal.items() if value]
+        params: dict[str, Any] = {name: value for name, value in equal.items() if value}
+        if scope and self.scope:
+            conditions.append(f"{scope} = $scope")
+            params["scope"] = self.scope
+        if self.layers:
+            conditions.append("layer between $first_layer and $last_layer")
+            params |= dict(zip(("first_layer", "last_layer"), self.layers, strict=True))
+        if lift and self.min_lift > 0:
+            conditions.append(f"{lift} >= $min_lift")
+            params["min_lift"] = self.min_lift
+        if q_value and self.max_q < 1:
+            conditions.append(f"{q_value} <= $max_q")
+            params["max_q"] = self.max_q
+        return "".join(f" and {condition}" for condition in conditions), params
+
+
+# -- what can be searched for ------------------------------------------------------------------------------
+
+
+def patterns_stored(warehouse: Warehouse) -> list[dict[str, str]]:
+    """Return of which kinds, poles, models, checkpoints, sites and scopes patterns are stored."""
+    return warehouse.partitions("neuron_patterns", {})
+
+
+def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
+    """Return each metadata key with its corpora and its `limit` commonest values, the commonest first."""
+    return ask(
+        warehouse,
+        "with counted as (select key, value, count(*) as n from sentence_metadata group by key, value), "
+        "corpora as (select key, list(distinct corpus order by corpus) as corpora from sentence_metadata group by key) "
+        "select key, any_value(corpora) as corpora, list(value order by n desc, value)[:$limit] as common "
+        "from counted inner join corpora using (key) group by key order by key",
+        limit=limit,
+    )
+
+
+# -- searches: neurons with what they were found by, those that it tells most of first ---------------------
+
+
+def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, limit: int) -> Answer:
+    """Return the neurons among whose sentences of the first half a pattern is frequent, highest mined_g2 first.
+
+    kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
+    """
+    where, params = filters.where("scope", "mined_lift", "mined_q_value")
+    chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
+    return ask(
+        warehouse,
+        f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, mined_q_value, heldout_auroc "
+        f"from pattern_neurons($kind, $pattern) where true{where} "
+        f"order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
+        kind=kind,
+        pattern=chosen,
+        limit=limit,
+        **params,
+    )
+
+
+def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
+    """Return the neurons most of whose sentences have a metadata value (more than any other of its key)."""
+    where, params = filters.where("corpus", "lift", "q_value")
+    return ask(
+        warehouse,
+        f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "
+        f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
+        key=key,
+        value=value,
+        limit=limit,
+        **params,
+    )
+
+
+def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filters, limit: int) -> Answer:
+    """Return the neurons that contribute to a concept, highest attribution first."""
+    where, params = filters.where()
+    return ask(
+        warehouse,
+        "select model, checkpoint, 'ffn' as site, layer, neuron, attribution, share, n_selected, n_prompts "
+        f"from knowledge_neurons where dataset = $dataset and concept = $concept{where} "
+        f"order by attribution desc, {_PLACE} limit $limit",
+        dataset=dataset,
+        concept=concept,
+        limit=limit,
+        **params,
+    )
+
+
+def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> Answer:
+    """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first."""
+    where, params = filters.where("scope")
+    return ask(
+        warehouse,
+        f"select {_PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
+        f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit",
+        limit=limit,
+        **{"class": name, **params},
+    )
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How the activations of sentences were made of those of tokens, and over which corpora in this way."""
+
+    aggregate: str
+    special_tokens: bool
+    corpora: tuple[str, ...]
+
+
+def aggregation(warehouse: Warehouse, extent: Extent) -> Aggregation:
+    """Return the settings of the last run over an extent, with the corpora that were run with the same ones.
+
+    UsageError where no run is stored that made the extent.
+    """
+    runs = ask(warehouse, "select settings from runs where job = 'activations' order by started_at desc").rows
+    by_corpus: dict[str, tuple[str, bool]] = {}
+    for (text,) in runs:
+        settings = json.loads(text)
+        here = (settings["model"], settings["checkpoint"]) == (extent.model, extent.checkpoint)
+        if here and extent.site in settings["sites"] and settings["corpus"] in extent.corpora:
+            by_corpus.setdefault(settings["corpus"], (settings["aggregate"], settings["special_tokens"]))
+    if not by_corpus:
+        raise UsageError(
+            f"no run in {warehouse.storage} says how the {extent.site} activations of {extent.model}@"
+            f"{extent.checkpoint} were aggregated: `nwh ingest activations` stores one"
+        )
+    latest = next(iter(by_corpus.values()))
+    return Aggregation(*latest, tuple(sorted(corpus for corpus, how in by_corpus.items() if how == latest)))
+
+
+def by_activation(
+    warehouse: Warehouse, activations: NDArray[np.float32], corpora: tuple[str, ...], filters: Filters, limit: int
+) -> Answer:
+    """Return the neurons whose activation is farthest above (pole `bottom`: below) their mean over corpora.
+
+    activations: [layers, neurons] of the filters' model, checkpoint and site. z: distance from the mean in standard
+    deviations, both over all sentences of the corpora together. Neurons that never vary are left out.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    layers, neurons = np.indices(activations.shape)
+    live = pa.table({"layer": layers.ravel(), "neuron": neurons.ravel(), "activation": activations.ravel()})
+    where, params = Filters(filters.model, filters.checkpoint, filters.site, layers=filters.layers).where()
+    sign = "-" if filters.pole == "bottom" else ""
+    query = (
+        "with pooled as ("
+        "select model, checkpoint, site, layer, neuron, sum(n * mean) / sum(n) as centre, "
+        "sum(n * (std * std + mean * mean)) / sum(n) as square, min(min) as lowest, max(max) as highest "
+        f"from neuron_stats where list_contains($corpora, corpus){where} group by {_PLACE}), "
+        "scaled as (select *, sqrt(greatest(0, square - centre * centre)) as spread from pooled) "
+        f"select {_PLACE}, (activation - centre) / spread as z, activation, centre as mean, spread as std, "
+        "lowest as min, highest as max from live inner join scaled using (layer, neuron) "
+        f"where highest > lowest and spread > 0 order by {sign}z desc, layer, neuron limit $limit"
+    )
+    with warehouse.cursor() as cursor:
+        cursor.register("live", live)
+        result = cursor.execute(query, {"corpora": list(corpora), "limit": limit, **params})
+        return Answer(output.columns(result), result.fetchall())

@@ -1,0 +1,183 @@
+"""Study A's table 2 for one neuron: typical words, word and tag sequences, subtrees, parts of speech, length.
+
+Queries for pages and `nwh show neuron`; each is filtered to the neuron. Words, parts of speech and length are per
+corpus, sequences and subtrees per scope, as they are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, cast
+
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+CLASSES = ("noun", "verb", "adjective")
+KINDS = ("word", "tag", "tree")
+
+_PLACE = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron"
+_OF_CORPORA = f"{_PLACE} and list_contains($corpora, corpus)"
+
+
+def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the scopes within these corpora whose patterns are stored for the neuron, the widest first.
+
+    Each with the annotator whose words, tags or trees were mined.
+    """
+    found = ask(
+        warehouse,
+        f"select distinct scope, annotator, length(scope) from neuron_patterns where {_PLACE} "
+        "and list_has_all($corpora, string_split(scope, '+')) order by 3 desc, 1, 2",
+        neuron,
+        corpora,
+    )
+    return [(str(scope), str(annotator)) for scope, annotator, _ in found.rows]
+
+
+def annotator_of(warehouse: Warehouse, corpora: Sequence[str]) -> str | None:
+    """Return the annotator of most of these corpora; null where none is annotated."""
+    annotated = (unit for corpus in corpora for unit in warehouse.partitions("annotations", {"corpus": corpus}))
+    names = sorted(unit["annotator"] for unit in annotated)
+    return max(names, key=names.count) if names else None
+
+
+def typical_words(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    annotator: str,
+    limit: int,
+    *,
+    pole: str = "top",
+    min_support: float = 0.01,
+    max_q: float = 0.05,
+) -> Answer:
+    """Return a neuron's typical words, `limit` of each class (CLASSES), those of highest lift first.
+
+    Typical: in at least `min_support` of the pole's sentences of a corpus and at least two of them, more often
+    than elsewhere, with a q-value of at most `max_q`.
+    """
+    return ask(
+        warehouse,
+        "select class, corpus, word, support, support / k as share, corpus_support / n_sentences as corpus_share, "
+        f"lift, q_value from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "and list_contains($classes, class) and support >= greatest(2, $min_support * k) and lift > 1 "
+        "and q_value <= $max_q "
+        "qualify row_number() over (partition by class order by lift desc, support desc, corpus, word) <= $limit "
+        "order by lift desc, support desc, corpus, word",
+        neuron,
+        corpora,
+        annotator=annotator,
+        classes=list(CLASSES),
+        pole=pole,
+        min_support=min_support,
+        max_q=max_q,
+        limit=limit,
+    )
+
+
+def patterns(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    scope: str,
+    kind: str,
+    limit: int,
+    *,
+    pole: str = "top",
+    min_length: int = 2,
+    min_lift: float = 1,
+    max_q: float = 0.05,
+) -> Answer:
+    """Return a neuron's patterns of a kind (KINDS) over a scope, those that tell most (highest mined_g2) first.
+
+    `min_lift` and `max_q` are of the first half too, so that the held-out AUROC is of sentences that chose nothing.
+    """
+    return ask(
+        warehouse,
+        "select pattern_text as pattern, support, support / k as share, "
+        "corpus_support / n_sentences as corpus_share, lift, mined_g2, mined_q_value, heldout_auroc "
+        f"from mined_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
+        "and length >= $min_length and mined_lift > $min_lift and mined_q_value <= $max_q "
+        "order by mined_g2 desc, pattern limit $limit",
+        **neuron.params,
+        scope=scope,
+        kind=kind,
+        pole=pole,
+        min_length=min_length,
+        min_lift=min_lift,
+        max_q=max_q,
+        limit=limit,
+    )
+
+
+def tag_distribution(
+    warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
+) -> Answer:
+    """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
+    return ask(
+        warehouse,
+        "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
+        f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution "
+        f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        "group by corpus, class order by corpus, share desc, class",
+        neuron,
+        corpora,
+        annotator=annotator,
+        pole=pole,
+    )
+
+
+def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return the mean length of a neuron's sentences beside the corpus's, one row per corpus and pole."""
+    return ask(
+        warehouse,
+        "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_profiles "
+        f"where {_OF_CORPORA} order by corpus, pole desc",
+        neuron,
+        corpora,
+    )
+
+
+def _directly(warehouse: Warehouse, question: Callable[..., Any], *arguments: Any) -> Any:
+    return question(warehouse, *arguments)
+
+
+def parts(
+    warehouse: Warehouse,
+    neuron: Neuron,
+    corpora: Sequence[str],
+    limit: int,
+    asked: Callable[..., Any] = _directly,
+) -> dict[str, Callable[[], Answer]]:
+    """Return how to ask for each part of the table, `limit` rows of it; parts that nothing is stored for are left out.
+
+    asked(warehouse, question, *arguments): how a page that keeps and times its answers asks.
+    """
+    mined = asked(warehouse, mined_over, neuron, corpora)[:1]
+    annotator = mined[0][1] if mined else annotator_of(warehouse, corpora)
+    found: dict[str, Callable[[], Answer]] = {}
+
+    @cache
+    def words_found() -> Answer:
+        return cast(Answer, asked(warehouse, typical_words, neuron, corpora, annotator, limit))
+
+    def of_class(name: str) -> Answer:
+        return words_found().part("class", name)
+
+    if annotator is not None:
+        found |= {f"{name}s": partial(of_class, name) for name in CLASSES}
+    titles = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
+    for scope, _ in mined:
+        for kind, title in titles.items():
+            found[f"{title} ({scope})"] = partial(asked, warehouse, patterns, neuron, scope, kind, limit)
+    if annotator is not None:
+        found["parts of speech"] = partial(asked, warehouse, tag_distribution, neuron, corpora, annotator)
+    return found
+
+
+def tables(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int) -> dict[str, Answer]:
+    """Return the whole table, `limit` rows of each part, the mean length last."""
+    found = {title: ask_for() for title, ask_for in parts(warehouse, neuron, corpora, limit).items()}
+    return {**found, "mean length": mean_length(warehouse, neuron, corpora)}

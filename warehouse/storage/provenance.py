@@ -1,0 +1,281 @@
+"""What each stored unit was made of, and whether that is still what is stored: the one rule of staleness.
+
+A run's settings name its inputs: `text_sha256`, `prompts_sha256`, `weights_sha256`, in `sources` the runs whose rows
+it read, in `attributions` the settings of those it read. A partition is the work of the run that its file is named
+after. It is stale where one of these inputs is not what is stored now, or is stale itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from nwh.warehouse.jobs import JOBS, SOURCES
+from nwh.warehouse.schema import RELATIONS, RUNS
+
+if TYPE_CHECKING:
+    from nwh.warehouse.storage.files import Storage
+
+Snapshot = dict[str, list[str]]
+"""Relation -> URIs of the Parquet files that hold its rows, all of one moment."""
+Place = tuple[str, tuple[str, ...]]
+"""A relation, and the values of its partition columns."""
+
+_ROOTS = {RUNS.name, "checkpoints", *(relation for job in SOURCES for relation in JOBS[job].writes)}
+"""Relations that are made of no other."""
+_OF_SITES = {
+    relation
+    for job in JOBS.values()
+    if any("site" in RELATIONS[each].partition for each in job.writes)
+    for relation in job.writes
+}
+"""Relations of jobs that store sites one by one."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What `runs` says of a run."""
+
+    job: str
+    unit: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A partition whose inputs are not stored any more. `of` says which: `an earlier text of corpus brown`."""
+
+    place: Place
+    run_id: str
+    run: RunRow
+    of: str
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """Partition columns and their values."""
+        relation, values = self.place
+        return dict(zip(RELATIONS[relation].partition, values, strict=True))
+
+
+class Provenance:
+    """Which run stored each partition of a snapshot, and what it was made of. Files of runs are read when needed."""
+
+    def __init__(self, storage: Storage, snapshot: Mapping[str, Sequence[str]]) -> None:
+        """Read nothing but file names."""
+        self.storage = storage
+        self.files: dict[Place, list[str]] = defaultdict(list)
+        for relation, uris in snapshot.items():
+            for uri in uris if relation != RUNS.name else ():
+                self.files[_place(relation, uri)].append(uri)
+        self._files_of_runs = {run_of(uri): uri for uri in snapshot.get(RUNS.name, ())}
+        self._runs: dict[str, RunRow | None] = {}
+        self.hashes: dict[Place, str | None] = {}
+
+    def with_run(
+        self, run_id: str, run: RunRow, replaced: Iterable[Place], files: Mapping[Place, Sequence[str]]
+    ) -> Provenance:
+        """Return what would be stored after a run: the places it replaces, and its files there."""
+        after = Provenance(self.storage, {})
+        after.files = defaultdict(list, self.files)
+        after._files_of_runs, after._runs = self._files_of_runs, {**self._runs, run_id: run}
+        for place in replaced:
+            after.files.pop(place, None)
+        after.files.update({place: list(uris) for place, uris in files.items() if uris})
+        return after
+
+    def with_source(self, relation: str, names: tuple[str, ...], digest: str) -> Provenance:
+        """Return what would be stored if a corpus, data set or checkpoint had this hash."""
+        after = self.with_run("", RunRow("", "", {}), (), {})
+        after.hashes = {**self.hashes, (relation, names): digest}
+        return after
+
+    def owned(self) -> dict[str, set[Place]]:
+        """Return run -> the places whose rows are its work."""
+        found: dict[str, set[Place]] = defaultdict(set)
+        for place, uris in self.files.items():
+            for uri in uris:
+                found[run_of(uri)].add(place)
+        return found
+
+    def holds(self, job: str, run_id: str, site: str | None = None) -> bool:
+        """Return whether rows of a job's run are there (of a site, where they have sites).
+
+        Of a job that has no relation of its own they always are.
+        """
+        relations = JOBS[job].writes if job in JOBS else ()
+        mine = (place for place in self.owned().get(run_id, ()) if place[0] in relations)
+        return not relations or any(_site(place, site) for place in mine)
+
+    def stale(self) -> list[Stale]:
+        """Return every stale partition, those that others are made of first."""
+        rule = _Rule(self)
+        found = []
+        for place, uris in self.files.items():
+            run_id = run_of(uris[0])
+            if (of := rule.stale_of(place)) and (run := self.run(run_id)):
+                found.append(Stale(place, run_id, run, of))
+        order = list(JOBS)
+        return sorted(found, key=lambda stale: (order.index(stale.run.job), stale.run.unit, stale.place))
+
+    def without(self, stale: Iterable[Stale], snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot without the files of stale partitions."""
+        left = {uri for each in stale for uri in self.files[each.place]}
+        return {relation: [uri for uri in uris if uri not in left] for relation, uris in snapshot.items()}
+
+    def run(self, run_id: str) -> RunRow | None:
+        """Return what is stored of a run; null where there is nothing, or it is of no job that we know."""
+        if run_id not in self._runs:
+            uri = self._files_of_runs.get(run_id)
+            row = None
+            if uri is not None:
+                ((job, unit, settings),) = self.rows([uri], "job", "unit", "settings")
+                row = RunRow(job, unit, json.loads(settings)) if job in JOBS else None
+            self._runs[run_id] = row
+        return self._runs[run_id]
+
+    def rows(self, uris: Iterable[str], *columns: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of data files."""
+        import pyarrow.parquet as pq
+
+        for uri in uris:
+            with self.storage.open_uri(uri) as stream:
+                table = pq.ParquetFile(stream).read(columns=list(columns))
+            yield from zip(*(table[column].to_pylist() for column in columns), strict=True)
+
+
+class _Rule:
+    """The rule, over one provenance; what is found is kept, for a unit can be an input of many."""
+
+    def __init__(self, stored: Provenance) -> None:
+        self.stored = stored
+        self.owned = stored.owned()
+        self.found: dict[Place, str | None] = {}
+
+    def stale_of(self, place: Place) -> str | None:
+        """Return which of a place's inputs are not what is stored; null where all are, or none is known."""
+        if place[0] in _ROOTS:
+            return None
+        if place not in self.found:
+            run = self.stored.run(run_of(self.stored.files[place][0]))
+            self.found[place] = None if run is None else next(self._not_stored(run.settings), None)
+        return self.found[place]
+
+    def _not_stored(self, settings: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what a run with these settings read and is not stored now."""
+        corpus, dataset = settings.get("corpus"), settings.get("dataset")
+        if self._differs("corpora", (corpus,), settings.get("text_sha256")):
+            yield f"an earlier text of corpus {corpus}"
+        if self._differs("prompts", (dataset,), settings.get("prompts_sha256")):
+            yield f"earlier prompts of data set {dataset}"
+        for suffix in ("", "_before", "_after"):
+            checkpoint = settings.get(f"model{suffix}"), settings.get(f"checkpoint{suffix}")
+            if self._differs("checkpoints", checkpoint, settings.get(f"weights_sha256{suffix}")):
+                yield f"other weights of {checkpoint[0]}@{checkpoint[1]}"
+        for run_id in _texts(settings.get("sources")):
+            yield from self._earlier_run(run_id, settings.get("site"))
+        if read := settings.get("attributions"):
+            yield from self._earlier_attributions(read)
+
+    def _differs(self, relation: str, names: tuple[Any, ...], read: str | None) -> bool:
+        if read is None or None in names:
+            return False
+        now = self._hash((relation, names))
+        return now is not None and now != read
+
+    def _hash(self, place: Place) -> str | None:
+        """Return the hash of a corpus's text, a data set's prompts or a checkpoint's weights; null if not stored."""
+        hashes = self.stored.hashes
+        if place not in hashes:
+            uris = self.stored.files.get(place)
+            hashes[place] = _HASH[place[0]](self.stored, uris) if uris else None
+        return hashes[place]
+
+    def _earlier_run(self, run_id: str, site: str | None) -> Iterator[str]:
+        """Yield what is wrong with a run as an input: its rows have given way to others, or are stale."""
+        places = [place for place in self.owned.get(run_id, ()) if place[0] not in _ROOTS and _site(place, site)]
+        if not places and (run := self.stored.run(run_id)):
+            yield f"earlier {run.job} ({run.unit})"
+        for place in places:
+            if of := self.stale_of(place):
+                yield of
+
+    def _earlier_attributions(self, read: Mapping[str, Any]) -> Iterator[str]:
+        names = tuple(str(read.get(name)) for name in RELATIONS["attribution_quality"].partition)
+        place = ("attribution_quality", names)
+        uris = self.stored.files.get(place)
+        run = self.stored.run(run_of(uris[0])) if uris else None
+        if uris is None or (run and run.settings != read):
+            yield f"earlier attributions ({'/'.join(names)})"
+        elif of := self.stale_of(place):
+            yield of
+
+
+def _text_hash(stored: Provenance, uris: list[str]) -> str | None:
+    ((settings,),) = stored.rows(uris, "settings")
+    text: str | None = json.loads(settings).get("text_sha256")
+    return text
+
+
+def _weights_hash(stored: Provenance, uris: list[str]) -> str | None:
+    ((weights,),) = stored.rows(uris, "weights_sha256")
+    return str(weights)
+
+
+def _prompts_hash(stored: Provenance, uris: list[str]) -> str | None:
+    run = stored.run(run_of(uris[0]))
+    if run and "prompts_sha256" in run.settings:  # of earlier versions, runs do not say it
+        return str(run.settings["prompts_sha256"])
+    return prompts_sha256(stored.rows(uris, "prompt_id", "objective", "concept", "text", "answer"))
+
+
+_HASH = {"corpora": _text_hash, "checkpoints": _weights_hash, "prompts": _prompts_hash}
+
+
+def prompts_sha256(rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return the SHA-256 of prompts (prompt_id, objective, concept, text, answer), whatever their order."""
+    digest = sha256()
+    for row in sorted(rows, key=lambda row: (row[2], row[0])):
+        digest.update(repr(tuple(row)).encode())
+    return digest.hexdigest()
+
+
+def run_of(uri: str) -> str:
+    """Return the run that wrote a data file: its name begins with it."""
+    name = uri.rpartition("/")[2].removesuffix(".parquet")
+    return "-".join(name.split("-")[:2])
+
+
+def partition_of(relation: str, uri: str) -> dict[str, str]:
+    """Return the partition columns of a data file and their values, which name its folders."""
+    columns = RELATIONS[relation].partition
+    folders = uri.split("/")[-1 - len(columns) : -1] if columns else []
+    return dict(zip(columns, (unquote(folder.partition("=")[2]) for folder in folders), strict=True))
+
+
+def _place(relation: str, uri: str) -> Place:
+    return relation, tuple(partition_of(relation, uri).values())
+
+
+def _site(place: Place, site: str | None) -> bool:
+    """Return whether a place has rows of a site (null: of any); what a job without sites has stored serves all."""
+    if site is None or place[0] not in _OF_SITES:
+        return True
+    columns = RELATIONS[place[0]].partition
+    return "site" in columns and place[1][columns.index("site")] == site
+
+
+def _texts(found: Any) -> Iterator[str]:
+    """Yield the texts of a nest of lists and mappings."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, Mapping):
+        for value in found.values():
+            yield from _texts(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _texts(value)

@@ -1,0 +1,89 @@
+"""What a run does to rows that were made of those it replaces: they go in the same step, or the run is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nwh.warehouse.errors import BusyError, UsageError
+from nwh.warehouse.jobs import JOBS, SOURCES
+from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.provenance import Place, Provenance, Snapshot, Stale
+from nwh.warehouse.storage.runs import Run
+
+_NAMED = 4  # units in a message
+
+
+def refuse_early(stored: Provenance, run: Run) -> None:
+    """Raise UsageError where others were made of what a run is going to replace.
+
+    Of a corpus and of prompts that is not known before they are read: they can be the same.
+    """
+    if run.job in SOURCES or run.job not in JOBS:
+        return
+    own = set(JOBS[run.job].writes)
+    if not any(own & set(job.reads) for job in JOBS.values()):
+        return
+    replaced = [place for place in stored.files if place[0] in own and _will_replace(run, place)]
+    if not replaced:
+        return
+    after = stored.with_run(run.run_id, run.row, replaced, {place: [f"{run.run_id}-0.parquet"] for place in replaced})
+    if lost := [stale for stale in after.stale() if stale.run_id != run.run_id and not JOBS[stale.run.job].follows]:
+        raise refused(lost)
+
+
+def settle(stored: Provenance, run: Run, again: bool) -> bool:
+    """Empty what was made of rows that a run replaces; return whether nothing stored will be stale then.
+
+    stored: as it is now, for others may have written since the run began. Raises UsageError where something would
+    have to be emptied, unless `again`; BusyError where what the run has read is not what is stored any more.
+    """
+    written = run.written
+    stale = stored.with_run(run.run_id, run.row, written, written).stale()
+    if not stale:
+        return True
+    if own := [each for each in stale if each.run_id == run.run_id]:
+        raise BusyError(
+            f"{run.job} of {own[0].run.unit} were made of {own[0].of}, replaced while they ran: nothing of this run is "
+            "stored, run the command again"
+        )
+    before = {each.place for each in stored.stale()}
+    lost = [each for each in stale if each.place not in before]
+    asked = [each for each in lost if not JOBS[each.run.job].follows]
+    if asked and not again:
+        raise refused(asked)
+    for each in lost:
+        run.empty(each.place[0], each.partition)
+    if asked:
+        run.note(f"removed, for they were of {asked[0].of}: {units_of(asked)}")
+    return len(lost) == len(stale)
+
+
+def dependents(storage: Storage, snapshot: Snapshot, corpus: str) -> list[Stale]:
+    """Return what is stored that was made of the text of a corpus."""
+    stored = Provenance(storage, snapshot)
+    return stored.with_source("corpora", (corpus,), "another text").stale()
+
+
+def _will_replace(run: Run, place: Place) -> bool:
+    partition = dict(zip(RELATIONS[place[0]].partition, place[1], strict=True))
+    sites = run.settings.get("sites", [partition.get("site")])
+    return all(run.unit.get(column, value) == value for column, value in partition.items()) and (
+        "site" not in partition or partition["site"] in sites
+    )
+
+
+def refused(lost: Sequence[Stale]) -> UsageError:
+    """Return the error for a run that would leave these without what they were made of."""
+    both = ", another name keeps both" if lost[0].of.startswith("an earlier text") else ""
+    return UsageError(
+        f"{units_of(lost)} would be of {lost[0].of} from now on: --again puts the new in its place and removes "
+        f"them{both}"
+    )
+
+
+def units_of(lost: Sequence[Stale]) -> str:
+    """Return the units of stale partitions as text, the first few of them."""
+    units = list(dict.fromkeys(f"{each.run.job} of {each.run.unit}" for each in lost))
+    more = f" and {len(units) - _NAMED:,} more" if len(units) > _NAMED else ""
+    return ", ".join(units[:_NAMED]) + more

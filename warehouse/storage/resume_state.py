@@ -1,0 +1,121 @@
+"""What an interrupted run leaves in the staging area, and the one rule by which another run goes on from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nwh.warehouse.errors import StorageError
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.runs import Run, library_versions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FILE = "partial"
+
+
+def save(
+    run: Run,
+    settings: Mapping[str, Any],
+    done: int,
+    total: int,
+    arrays: Iterable[tuple[str, np.ndarray]] = (),
+    **about: Any,
+) -> None:
+    """Replace the partial result of a run: `done` of the `total` that its bar counts, named arrays, and `about`.
+
+    Arrays are taken one at a time and streamed; `about` is what JSON holds.
+    """
+    description = {
+        "run_id": run.run_id,
+        "done": done,
+        "total": total,
+        "seconds": run.seconds,
+        "model_seconds": run.model_seconds,
+        "settings": settings,
+        "versions": library_versions(),
+        **about,
+    }
+
+    def write(stream: Any) -> None:
+        _put(stream, description)
+        for name, array in arrays:
+            _put(stream, {"name": name, "dtype": array.dtype.str, "shape": array.shape})
+            stream.write(_bytes(array))
+        _put(stream, {})
+
+    run.storage.stage(run.place, _FILE, write)
+
+
+def resume(run: Run, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the description of the partial result that a run goes on from; null where it starts from nothing.
+
+    It goes on from results of the same settings that the same versions of all libraries computed. Others, and one that
+    is cut, are discarded, and a note says why.
+    """
+    found, why = describe(run.storage, run.place), None
+    if found is None:
+        if run.storage.is_staged(run.place, _FILE):
+            why = "that is cut"
+    elif found.get("versions") != library_versions():
+        why = f"that {_other_versions(found.get('versions') or {})} computed"
+    elif found["settings"] != json.loads(json.dumps(settings)):
+        why = "with other settings"
+    else:
+        run.seconds_before, run.model_seconds = found["seconds"], found["model_seconds"]
+        return found
+    if why:
+        run.note(f"a partial result of an earlier run, {why}, was discarded: this run starts from the beginning")
+    run.storage.discard_staged(run.place)
+    return None
+
+
+def describe(storage: Storage, place: str) -> dict[str, Any] | None:
+    """Return the description of the partial result at `place`; null where there is none, or not all of it."""
+    try:
+        with storage.open_staged(place, _FILE) as stream:
+            return _get(stream)
+    except (OSError, ValueError, StorageError):
+        return None
+
+
+def load(storage: Storage, place: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the arrays of the partial result at `place`, in the order they were saved.
+
+    StorageError where the file does not hold as much as it says.
+    """
+    import numpy as np
+
+    with storage.open_staged(place, _FILE) as stream:
+        _get(stream)
+        while about := _get(stream):
+            array = np.empty(about["shape"], np.dtype(about["dtype"]))
+            if stream.readinto(_bytes(array)) != array.nbytes:
+                raise StorageError(
+                    f"the partial result in staging/{place} of {storage} is damaged: `nwh vacuum --staging` drops it"
+                )
+            yield about["name"], array
+
+
+def _other_versions(before: Mapping[str, str | None]) -> str:
+    """Return the libraries that were of another version, with it: `torch 2.6`."""
+    now = library_versions()
+    differ = [f"{name} {before.get(name)}" for name in now if name in before and before[name] != now[name]]
+    return ", ".join(differ) or "an earlier version of nwh"
+
+
+def _bytes(array: np.ndarray) -> Any:
+    """Return the memory of a contiguous array as bytes, without a copy."""
+    return array.reshape(-1).view("u1").data
+
+
+def _put(stream: Any, content: Mapping[str, Any]) -> None:
+    encoded = json.dumps(content).encode()
+    stream.write(len(encoded).to_bytes(8, "little"))
+    stream.write(encoded)
+
+
+def _get(stream: Any) -> dict[str, Any]:
+    return dict(json.loads(stream.read(int.from_bytes(stream.read(8), "little"))))
