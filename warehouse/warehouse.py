@@ -188,6 +188,7 @@ class Warehouse:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
+            began_with = self.tables.stored()
             if not again:
                 refuse_early(Provenance(self.storage, self.snapshot), run)
             what = f"{job} {unit_name(unit)}"
@@ -197,14 +198,16 @@ class Warehouse:
             except BaseException:
                 run.discard()
                 raise
-            with self.storage.lock("commit", {"run_id": run.run_id}, wait=True):
-                try:
-                    nothing_stale = settle(Provenance(self.storage, self.tables.snapshot()), run, again)
-                except BaseException:
-                    run.discard()
-                    raise
-                self.tables.commit(*run.complete(), nothing_stale=nothing_stale)
-                self.publish_catalog()
+            try:
+                self.tables.commit(
+                    run.run_id, lambda now, stored: settle(began_with, now, stored, run, again), run.complete
+                )
+            except BaseException:
+                run.discard()
+                raise
+            self.tables.publish({relation for relation, _ in run.places})
+            self.tables.compact_runs()
+            self.publish_catalog()
             self.storage.discard_staged(run.place)
             progress.ended(what, run.rows, run.seconds)
 
@@ -232,16 +235,17 @@ class Warehouse:
                 )
 
     def publish_catalog(self) -> None:
-        """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
-        self.refresh()
-        self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage.uri))
+        """Rebuild `nwh.duckdb`, the views for any DuckDB client, and see what is stored now."""
+        with self.storage.lock("catalog", wait=True):  # else an older one could come after a newer one
+            self.refresh()
+            self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage.uri))
 
     def _renew_catalog(self) -> None:
         """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
 
         Where we cannot write, or a run is being stored, it stays as it is, and is not used.
         """
-        with suppress(BusyError, OSError), self.storage.lock("commit"):
+        with suppress(BusyError, OSError), self.storage.lock("catalog"):
             latest = self.tables.snapshot()
             if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()

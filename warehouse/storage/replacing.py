@@ -8,7 +8,8 @@ from nwh.warehouse.errors import BusyError, UsageError
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage.files import Storage
-from nwh.warehouse.storage.provenance import Place, Provenance, Snapshot, Stale
+from nwh.warehouse.storage.manifests import DataFile, Manifest, Place
+from nwh.warehouse.storage.provenance import Provenance, Snapshot, Stale, run_of
 from nwh.warehouse.storage.runs import Run
 
 _NAMED = 4  # units in a message
@@ -32,31 +33,42 @@ def refuse_early(stored: Provenance, run: Run) -> None:
         raise refused(lost)
 
 
-def settle(stored: Provenance, run: Run, again: bool) -> bool:
-    """Empty what was made of rows that a run replaces; return whether nothing stored will be stale then.
+def settle(began_with: Manifest, now: Manifest, stored: Provenance, run: Run, again: bool) -> Manifest:
+    """Return what a run stores: its rows, and nothing where others were made of rows that it replaces.
 
-    stored: as it is now, for others may have written since the run began. Raises UsageError where something would
-    have to be emptied, unless `again`; BusyError where what the run has read is not what is stored any more.
+    began_with, now: what was stored when the run began, and is (`stored` too), for others may have written since.
+    Raises UsageError where something would have to be emptied, unless `again`; BusyError where another run of this unit
+    has been stored meanwhile, or what the run has read is not what is stored any more.
     """
+    _check_still_first(began_with, now, run)
     written = run.written
     stale = stored.with_run(run.run_id, run.row, written, written).stale()
-    if not stale:
-        return True
     if own := [each for each in stale if each.run_id == run.run_id]:
         raise BusyError(
             f"{run.job} of {own[0].run.unit} were made of {own[0].of}, replaced while they ran: nothing of this run is "
             "stored, run the command again"
         )
-    before = {each.place for each in stored.stale()}
+    before = {each.place for each in stored.stale()} if stale else set()
     lost = [each for each in stale if each.place not in before]
     asked = [each for each in lost if not JOBS[each.run.job].follows]
     if asked and not again:
         raise refused(asked)
-    for each in lost:
-        run.empty(each.place[0], each.partition)
     if asked:
         run.note(f"removed, for they were of {asked[0].of}: {units_of(asked)}")
-    return len(lost) == len(stale)
+    emptied: dict[Place, list[DataFile]] = {each.place: [] for each in lost}
+    return Manifest({**emptied, **run.places}, nothing_stale=len(lost) == len(stale))
+
+
+def _check_still_first(began_with: Manifest, now: Manifest, run: Run) -> None:
+    """Raise BusyError where rows of a run's own relations are of a run that was stored while it ran."""
+    own = JOBS[run.job].writes if run.job in JOBS else ()
+    for place in run.places:
+        before, files = began_with.places.get(place, []), now.places.get(place, [])
+        if place[0] in own and files and [file.path for file in files] != [file.path for file in before]:
+            raise BusyError(
+                f"run {run_of(files[0].path)} has stored {'/'.join((place[0], *place[1]))} while run {run.run_id} of "
+                "the same unit was under way: its rows stay, nothing of this run is stored"
+            )
 
 
 def dependents(storage: Storage, snapshot: Snapshot, corpus: str) -> list[Stale]:

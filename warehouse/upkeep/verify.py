@@ -57,11 +57,7 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
 def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
     import pyarrow.parquet as pq
 
-    table = warehouse.tables.delta_table(relation.name)
-    if table is None:
-        return
-    actions = table.get_add_actions()
-    counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
+    counted = warehouse.tables.rows_of_files(relation.name)
     for uri in warehouse.snapshot.get(relation.name, []):
         path = warehouse.tables.path_of(relation.name, uri)
         try:
@@ -74,7 +70,7 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
             yield Finding(f"{relation.name}: file {path} cannot be read: {first_line(error)}")
             continue
         if rows != counted[path]:
-            yield Finding(f"{relation.name}: file {path} has {rows} rows, its table counts {counted[path]}")
+            yield Finding(f"{relation.name}: file {path} has {rows} rows, its run counted {counted[path]}")
 
 
 def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
