@@ -163,5 +163,5 @@ def test_sentence_ids():
 
 
 def test_nltk_is_imported_only_when_needed():
-    code = "import sys, ingest.sentences; sys.exit('nltk' in sys.modules)"
+    code = "import sys, nwh.ingest.text.sentences; sys.exit('nltk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
