@@ -75,7 +75,7 @@ class Warehouse:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
         copied = views.open_published(self.snapshot, self.storage)
-        if copied is None and self.storage.local:
+        if copied is None:
             self._renew_catalog()
             copied = views.open_published(self.snapshot, self.storage)
         return views.connect(self.snapshot, self.storage, copied)
@@ -238,7 +238,7 @@ class Warehouse:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client, and see what is stored now."""
         with self.storage.lock("catalog", wait=True):  # else an older one could come after a newer one
             self.refresh()
-            self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage.uri))
+            self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage))
 
     def _renew_catalog(self) -> None:
         """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
@@ -250,8 +250,8 @@ class Warehouse:
             if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()
             else:
-                self.storage.publish_catalog(lambda path: views.build(path, latest, self.storage.uri, afresh=True))
-                path = self.storage.catalog_path
+                self.storage.publish_catalog(lambda path: views.build(path, latest, self.storage, afresh=True))
+                path = self.storage.catalog
                 _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 
     def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:

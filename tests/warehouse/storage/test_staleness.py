@@ -343,7 +343,7 @@ def test_a_mixture_is_not_shown(warehouse, published):
     }
     make_mixture(warehouse)
     if not published:
-        Path(warehouse.storage.catalog_path).unlink()
+        Path(warehouse.storage.catalog).unlink()
     shown = Warehouse.open(warehouse.storage.uri)
     for relation in OF_TEXT:
         assert count(shown, relation) == old.get(relation, 0), relation
