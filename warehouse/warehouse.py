@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 _WRITING = "writing"  # the lock that runs share and a vacuum holds alone
+_DAY = 24  # hours
 _FOLDER = 255  # bytes of a folder's name, on every common file system
 
 
@@ -258,8 +259,13 @@ class Warehouse:
         """Delete files that no snapshot of the last `retain_hours` used; return their paths.
 
         With `staging`, partial results of interrupted runs too. BusyError while a job runs: its files are not
-        part of a snapshot yet.
+        part of a snapshot yet. UsageError for less than a day in an object store, which does not know who is at work.
         """
+        if not self.storage.local and retain_hours < _DAY:
+            raise UsageError(
+                f"--retain-hours {retain_hours} could take the files of a run that is under way elsewhere: in an object "
+                f"store it is {_DAY} at least"
+            )
         with ExitStack() as held:
             try:
                 held.enter_context(self.storage.lock(_WRITING))  # runs that come now wait

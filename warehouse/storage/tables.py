@@ -285,7 +285,9 @@ class Tables:
         try:
             return bool(DeltaTable.is_deltatable(self._uri(name)))
         except OSError as error:
-            raise StorageError(f"{self.storage} does not answer: {first_line(error)}") from error
+            raise StorageError(
+                f"{self.storage} does not answer: {first_line(error)}; is the store there, and are these its credentials?"
+            ) from error
 
     def _create(self, name: str) -> None:
         """Make a relation's table where there is none: empty, version 0."""
@@ -315,7 +317,10 @@ class Tables:
                 f"no warehouse at {self.storage}: make one with `nwh init`, or name it with --warehouse"
             ) from error
         except (DeltaError, OSError) as error:
-            raise StorageError(f"table {name} of {self.storage} cannot be read: {first_line(error)}") from error
+            way_out = "" if self.storage.local else "; is the store there, and are these its credentials?"
+            raise StorageError(
+                f"table {name} of {self.storage} cannot be read: {first_line(error)}{way_out}"
+            ) from error
 
 
 def _files_of(table: DeltaTable) -> list[tuple[str, int, int]]:

@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import BusyError
+from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.storage.tables import Tables
 
 N_PROCESSES = 4
@@ -132,6 +132,23 @@ def test_of_two_first_runs_of_one_unit_the_second_is_told_who_came_first(place, 
     assert after.sql("select run_id from runs").fetchall() == [(winner.run_id,)]
     assert after.sql("select count(*) from sentences").fetchall() == [(1,)]
     assert after.tables.unused_files() == []
+
+
+def test_a_vacuum_of_an_object_store_spares_what_may_be_at_work(s3):
+    warehouse = Warehouse.create(s3)
+    with pytest.raises(UsageError, match="--retain-hours 1 .* 24 at least"):
+        warehouse.vacuum(1)
+    assert warehouse.vacuum(24) == []
+
+
+def test_a_store_that_is_not_there_and_wrong_credentials_are_one_line(s3, monkeypatch):
+    Warehouse.create(s3)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StorageError, match="privileges .*are these its credentials"):
+        Warehouse.open(s3)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageError, match="is the store there"):
+        Warehouse.open(s3)
 
 
 def test_runs_are_put_into_one_file_and_stay_in_order(tmp_path, monkeypatch):
