@@ -263,8 +263,8 @@ class Warehouse:
         """
         if not self.storage.local and retain_hours < _DAY:
             raise UsageError(
-                f"--retain-hours {retain_hours} could take the files of a run that is under way elsewhere: in an object "
-                f"store it is {_DAY} at least"
+                f"--retain-hours {retain_hours} could take the files of a run that is under way elsewhere: in an "
+                f"object store it is {_DAY} at least"
             )
         with ExitStack() as held:
             try:

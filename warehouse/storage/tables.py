@@ -286,7 +286,8 @@ class Tables:
             return bool(DeltaTable.is_deltatable(self._uri(name)))
         except OSError as error:
             raise StorageError(
-                f"{self.storage} does not answer: {first_line(error)}; is the store there, and are these its credentials?"
+                f"{self.storage} does not answer: {first_line(error)}; is the store there, and are these its "
+                "credentials?"
             ) from error
 
     def _create(self, name: str) -> None:
