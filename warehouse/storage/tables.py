@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nwh.warehouse.errors import StorageError
-from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.schema import RELATIONS, RUNS, SCHEMA_VERSION
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from deltalake.transaction import Transaction
 
 _CHECKED = "provenance"
 """Application transaction of `runs`: its version as of which nothing stored is stale."""
+_SCHEMA, _SCHEMA_RUNS = "schema version", "runs at schema version"
+"""Application transactions of `runs`: the version of the schema that all is stored in, and how many runs there were
+when it was said last: if there are more, a program that knows no versions has stored since, as version 1 does."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,14 @@ class Tables:
 
     def snapshot(self) -> Snapshot:
         """Return the files of every relation as of the last completed run, those of stale units included."""
-        return self._snapshot(self._open(RUNS.name))
+        return self._snapshot(self._runs())
 
     def current(self) -> Snapshot:
         """Return the files of every relation as of the last completed run, without those of stale units.
 
         Only a warehouse that an earlier version has written to can have stale units: the last run says whether.
         """
-        runs = self._open(RUNS.name)
+        runs = self._runs()
         snapshot = self._snapshot(runs)
         if runs.transaction_version(_CHECKED) == runs.version():
             return snapshot
@@ -75,11 +79,29 @@ class Tables:
 
     def version(self) -> int:
         """Return how many times the warehouse has changed: the version of the table of runs."""
-        return self._open(RUNS.name).version()
+        return self._runs().version()
+
+    def schema_version(self) -> int:
+        """Return the version of the schema that the warehouse is stored in: at most SCHEMA_VERSION."""
+        return self._schema_version(self._runs())
+
+    def _schema_version(self, runs: DeltaTable) -> int:
+        said, of_runs = (runs.transaction_version(name) for name in (_SCHEMA, _SCHEMA_RUNS))
+        return 1 if said is None or of_runs is None or len(runs.file_uris()) > of_runs else said
+
+    def _runs(self) -> DeltaTable:
+        """Return the table of runs, which everything is read and written by; StorageError where we cannot know how."""
+        runs = self._open(RUNS.name)
+        if (said := runs.transaction_version(_SCHEMA) or 1) > SCHEMA_VERSION:
+            raise StorageError(
+                f"{self.storage} is a warehouse of version {said}, and this program knows versions up to "
+                f"{SCHEMA_VERSION}: `pip install --upgrade nwh`"
+            )
+        return runs
 
     def delta_table(self, relation: str) -> DeltaTable | None:
         """Return the Delta table of a relation as of the last completed run; null where none has written it."""
-        return self._completed(self._open(RUNS.name), relation)
+        return self._completed(self._runs(), relation)
 
     def commit(
         self,
@@ -87,18 +109,20 @@ class Tables:
         files: Mapping[str, list[DataFile]],
         *,
         nothing_stale: bool = False,
+        upgraded: bool = False,
     ) -> None:
         """Replace units of several relations: all of it becomes visible with the last step, or none.
 
         `replaced[relation]` are the partitions whose rows give way to those in `files[relation]`; the row of
-        `runs` comes last. `nothing_stale`: readers need not look for stale units in what is stored then. Call while
-        holding `storage.lock("commit")`.
+        `runs` comes last. `nothing_stale`: readers need not look for stale units in what is stored then. `upgraded`:
+        all is stored as SCHEMA_VERSION says then. Call while holding `storage.lock("commit")`.
         """
         from deltalake import Schema
         from deltalake.transaction import CommitProperties, Transaction
 
-        runs = self._open(RUNS.name)
-        versions = []
+        runs = self._runs()
+        schema_version = SCHEMA_VERSION if upgraded else self._schema_version(runs)
+        versions = _said(schema_version, len(runs.file_uris()) + 1)
         for name, units in replaced.items():
             self._create(name)
             self._undo_unfinished(runs, name)
@@ -127,7 +151,7 @@ class Tables:
 
     def vacuum(self, retain_hours: float) -> list[str]:
         """Delete data files that no table has used within `retain_hours`; return their paths."""
-        removed, runs = [], self._open(RUNS.name)
+        removed, runs = [], self._runs()
         for name in (name for name in RELATIONS if self._exists(name)):
             if name != RUNS.name:
                 self._undo_unfinished(runs, name)
@@ -168,7 +192,7 @@ class Tables:
 
     def _create(self, name: str) -> None:
         """Make a relation's table where there is none: empty, version 0."""
-        from deltalake import DeltaTable, Schema
+        from deltalake import CommitProperties, DeltaTable, Schema
 
         relation = RELATIONS[name]
         try:
@@ -179,6 +203,7 @@ class Tables:
                     mode="ignore",
                     partition_by=list(relation.partition),
                     description=f"one row per {relation.grain}",
+                    commit_properties=CommitProperties(app_transactions=_said(SCHEMA_VERSION, 0)) if relation is RUNS else None,
                 )
         except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
             raise StorageError(f"cannot make table {name} at {self.storage}: {first_line(error)}") from error
@@ -202,6 +227,13 @@ class Tables:
             ) from error
         except DeltaError as error:
             raise StorageError(f"table {name} of {self.storage} is damaged: {first_line(error)}") from error
+
+
+def _said(schema_version: int, runs: int) -> list[Transaction]:
+    """Return what says which version of the schema so many runs have stored."""
+    from deltalake.transaction import Transaction
+
+    return [Transaction(_SCHEMA, schema_version), Transaction(_SCHEMA_RUNS, runs)]
 
 
 def _add(file: DataFile) -> Any:
