@@ -65,9 +65,9 @@ def unknown(warehouse: Warehouse) -> Iterator[str]:
     """Yield a line for each column that is null in some units and only a model could fill, with the command for it."""
     if units := _lacking(warehouse, "neuron_stats"):
         yield (
-            f"neuron_stats.max_token is null in {len(units)} units, which version 1 computed: dead neurons are not told "
-            "there. `nwh ingest activations … --again` runs the model again, and removes what was made of its rows (the "
-            f"first: {unit_name(units[0])})"
+            f"neuron_stats.max_token is null in {len(units)} units, where version 1 ran the model: it alone knows, and "
+            "dead neurons are not told there. `nwh ingest activations … --again` runs it again, and removes what was "
+            f"made of its rows (the first: {unit_name(units[0])})"
         )
 
 
@@ -116,4 +116,5 @@ STEPS = (
     Step(2, "profiles", _missing_profiles, _make_profiles),
     Step(2, "patterns", _missing_patterns, _make_patterns),
 )
-"""In their order. Whoever raises SCHEMA_VERSION adds a line here, and a warehouse to tests/warehouse/upkeep/warehouses."""
+"""In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.
+"""

@@ -195,6 +195,7 @@ class Tables:
         from deltalake import CommitProperties, DeltaTable, Schema
 
         relation = RELATIONS[name]
+        said = CommitProperties(app_transactions=_said(SCHEMA_VERSION, 0)) if relation is RUNS else None
         try:
             if not self._exists(name):
                 DeltaTable.create(
@@ -203,7 +204,7 @@ class Tables:
                     mode="ignore",
                     partition_by=list(relation.partition),
                     description=f"one row per {relation.grain}",
-                    commit_properties=CommitProperties(app_transactions=_said(SCHEMA_VERSION, 0)) if relation is RUNS else None,
+                    commit_properties=said,
                 )
         except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
             raise StorageError(f"cannot make table {name} at {self.storage}: {first_line(error)}") from error
