@@ -48,7 +48,10 @@ class Warehouse:
 
     @classmethod
     def open(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
-        """Open a warehouse: `uri`, else `$NWH_WAREHOUSE`, else `./nwh-data`. StorageError where there is none."""
+        """Open a warehouse: `uri`, else `$NWH_WAREHOUSE`, else `./nwh-data`.
+
+        StorageError where there is none, or it is of a later version.
+        """
         warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
         warehouse.refresh()
         return warehouse
@@ -57,7 +60,9 @@ class Warehouse:
     def create(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
         """Open a warehouse, making it first where there is none."""
         warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
-        if not warehouse.tables.exist():
+        if warehouse.tables.exist():
+            warehouse.refresh()
+        else:
             warehouse.tables.initialise()
             warehouse.publish_catalog()
         return warehouse
@@ -109,6 +114,11 @@ class Warehouse:
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
         return self.connection.sql(query, params=params)
+
+    @property
+    def version(self) -> int:
+        """The version of the schema that all is stored in, at most SCHEMA_VERSION: `nwh upgrade` brings it there."""
+        return self.tables.stored().schema_version
 
     def scan(self, relation: str) -> pl.LazyFrame:
         """Return a stored relation as a polars LazyFrame. UsageError for an unknown name."""
@@ -201,7 +211,10 @@ class Warehouse:
                 raise
             try:
                 self.tables.commit(
-                    run.run_id, lambda now, stored: settle(began_with, now, stored, run, again), run.complete
+                    run.run_id,
+                    lambda now, stored: settle(began_with, now, stored, run, again),
+                    run.complete,
+                    upgraded=run.upgraded,
                 )
             except BaseException:
                 run.discard()

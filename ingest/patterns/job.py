@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.jobs import corpora_of
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 384  # neurons mined together: their distinct patterns are counted in the corpus once
@@ -76,6 +77,31 @@ def ingest_patterns(
     for job in jobs:
         job.check(again)
     return [run for job in jobs if (run := job.run(again)) is not None]
+
+
+def mine_again(
+    warehouse: Warehouse, unit: Unit, settings: dict[str, Any], threads: int | None = None, progress: Progress = SILENT
+) -> Run:
+    """Mine the neurons of a unit again by the rules that its run had; return the new run.
+
+    settings: of the run, as it stored them, by this version or an earlier one. Goes on as `ingest_patterns` does.
+    """
+    (scope,) = read_scopes(
+        warehouse,
+        unit["model"],
+        unit["checkpoint"],
+        sites=[unit["site"]],
+        corpora=corpora_of(unit),
+        pole=unit["pole"],
+        kinds=[unit["kind"]],
+        annotator=settings["annotator"],
+        progress=progress,
+    )
+    rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
+    neurons = _ranges_to_wanted(settings["neurons"])
+    run = _Job(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress).run(again=True)
+    assert run is not None
+    return run
 
 
 def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:

@@ -9,7 +9,7 @@
 -- information of a token's position and being active). A class-selective neuron has one value of a metadata key in at
 -- least class_share of its top sentences, with lift and q-value (the classifier-like neurons of Oba et al. 2021).
 -- grain: neuron x class, per model, checkpoint, site and scope
--- dead_max: highest activation of a dead neuron at any token; unknown where an earlier version ran the model
+-- dead_max: highest activation of a dead neuron at any token; unknown where version 1 ran the model
 -- detector_share: lowest share of the top sentences with the word or sequence
 -- detector_lift: lowest lift of the word or sequence
 -- position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences

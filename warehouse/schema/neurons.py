@@ -94,7 +94,8 @@ NEURON_STATS = Relation(
         Column(
             "max_token",
             "float",
-            "highest activation at any single token that counts; null where an earlier version ran the model",
+            "highest activation at any single token that counts; null where version 1 ran the model, which only "
+            "another run of it can mend: `nwh ingest activations … --again`",
             True,
             "null::float",
         ),
@@ -172,7 +173,7 @@ NEURON_PATTERNS = Relation(
         Column(
             "mined_k",
             "integer",
-            "sentences of the pole in the first half; null where an earlier version mined",
+            "sentences of the pole in the first half; null where version 1 mined, until `nwh upgrade`",
             True,
             "null::integer",
         ),

@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from nwh.warehouse.schema import RELATIONS
 
@@ -46,11 +45,13 @@ class Manifest:
     """What a run stored: the files of each place whose rows it replaced.
 
     whole: these are all places of the warehouse. nothing_stale: none is stale after the run (see `provenance`).
+    schema_version: of the schema that all of the warehouse is stored in after the run.
     """
 
     places: Mapping[Place, list[DataFile]]
     whole: bool = False
     nothing_stale: bool = False
+    schema_version: int = 1
 
     @property
     def text(self) -> str:
@@ -59,7 +60,8 @@ class Manifest:
             [relation, list(values), [[file.path, file.size, file.rows] for file in files]]
             for (relation, values), files in self.places.items()
         ]
-        return json.dumps({"whole": self.whole, "nothing_stale": self.nothing_stale, "places": places})
+        about = {"schema_version": self.schema_version, "whole": self.whole, "nothing_stale": self.nothing_stale}
+        return json.dumps({**about, "places": places})
 
 
 def read_manifest(text: str) -> Manifest:
@@ -69,7 +71,7 @@ def read_manifest(text: str) -> Manifest:
     for relation, values, files in found["places"]:
         partition = dict(zip(RELATIONS[relation].partition, values, strict=True)) if relation in RELATIONS else {}
         places[relation, tuple(values)] = [DataFile(path, size, rows, partition) for path, size, rows in files]
-    return Manifest(places, found["whole"], found["nothing_stale"])
+    return Manifest(places, found["whole"], found["nothing_stale"], found["schema_version"])
 
 
 def fold(rows: Iterable[tuple[int | None, str | None]]) -> Manifest | None:
@@ -78,10 +80,10 @@ def fold(rows: Iterable[tuple[int | None, str | None]]) -> Manifest | None:
     if not known:
         return None
     stored: dict[Place, list[DataFile]] = {}
-    last: Any = None
+    last = Manifest({})
     for _, text in known:
         last = read_manifest(text)
         if last.whole:
             stored.clear()
         stored.update(last.places)
-    return Manifest({place: files for place, files in stored.items() if files}, True, last.nothing_stale)
+    return replace(last, places={place: files for place, files in stored.items() if files}, whole=True)

@@ -75,6 +75,7 @@ class Run:
         self.notes: list[str] = []
         self.seconds_before = 0.0
         self.model_seconds: float | None = None
+        self.upgraded = False  # whether all that is stored is of the present version of the schema with this run
         self.storage = storage
         self.locks = [*locks] or [unit]
         self._progress = progress

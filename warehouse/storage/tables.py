@@ -7,12 +7,13 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nwh.warehouse.errors import BusyError, StorageError
-from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.schema import RELATIONS, RUNS, SCHEMA_VERSION
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import DataFile, Manifest, Place, fold, read_manifest
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
@@ -83,7 +84,13 @@ class Tables:
         return {file.path: file.rows for (name, _), files in places if name == relation for file in files}
 
     def _stored(self, runs: DeltaTable) -> Manifest:
-        return fold((seq, text) for seq, text, _ in self._runs(runs)) or self._without_manifests(runs)
+        stored = fold((seq, text) for seq, text, _ in self._runs(runs)) or self._without_manifests(runs)
+        if stored.schema_version > SCHEMA_VERSION:
+            raise StorageError(
+                f"{self.storage} is a warehouse of version {stored.schema_version}, and this program knows versions up "
+                f"to {SCHEMA_VERSION}: `pip install --upgrade nwh`"
+            )
+        return stored
 
     def _runs(self, runs: DeltaTable) -> Iterator[_Row]:
         import pyarrow.parquet as pq
@@ -109,7 +116,7 @@ class Tables:
                 partition = partition_of(name, path)
                 places[name, tuple(partition.values())].append(DataFile(path, size, rows, partition))
         checked = runs.transaction_version("provenance") == runs.version()
-        return Manifest(places, True, nothing_stale=checked or not places)
+        return Manifest(places, True, checked or not places, 1 if places else SCHEMA_VERSION)
 
     def _snapshot(self, runs: DeltaTable, stored: Manifest) -> Snapshot:
         """Return files by relation, the largest first: DuckDB guesses from the first how many rows all have.
@@ -132,12 +139,14 @@ class Tables:
         run_id: str,
         settle: Callable[[Manifest, Provenance], Manifest],
         write: Callable[[int, str, str], DataFile],
+        *,
+        upgraded: bool = False,
     ) -> None:
         """Make a run visible: append its row to `runs`, at the version that follows the one it was decided on.
 
         settle: given what is stored by now, says what the run stores, or raises. write: makes the row's file from its
-        `seq`, its manifest as text, and a name. Where others commit first, both are asked again. BusyError after
-        `_PATIENCE` tries.
+        `seq`, its manifest as text, and a name. Where others commit first, both are asked again. upgraded: all is
+        stored as SCHEMA_VERSION says then. BusyError after `_PATIENCE` tries.
         """
         from deltalake import Schema
         from deltalake.exceptions import CommitFailedError
@@ -150,7 +159,8 @@ class Tables:
             before = self._stored(runs)
             manifest = settle(before, Provenance(self.storage, self._snapshot(runs, before)))
             if not self._has_manifests(runs):
-                manifest = Manifest({**before.places, **manifest.places}, True, manifest.nothing_stale)
+                manifest = replace(manifest, places={**before.places, **manifest.places}, whole=True)
+            manifest = replace(manifest, schema_version=SCHEMA_VERSION if upgraded else before.schema_version)
             file = write(runs.version() + 1, manifest.text, f"{run_id}-{attempt}.parquet")
             try:
                 runs.create_write_transaction([_add(file)], "append", schema, commit_properties=at_once)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nwh.warehouse.jobs import command
+from nwh.warehouse.schema import SCHEMA_VERSION
 from nwh.warehouse.storage import resume_state
 from nwh.warehouse.storage.provenance import Provenance
 from nwh.warehouse.warehouse import Warehouse
@@ -49,6 +51,15 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
         state = "stale" if (job, unit) in stale else "complete" if there else "removed"
         rows.append((state, job, unit, run_id, *figures))
     return COLUMNS, rows
+
+
+def behind(warehouse: Warehouse) -> Iterator[str]:
+    """Yield a line with the command that mends it where a warehouse is of an earlier version."""
+    if (version := warehouse.version) < SCHEMA_VERSION:
+        yield (
+            f"this warehouse is of version {version}: it is read as it is, and what is new since then is missing until "
+            f"`nwh upgrade` has brought it to version {SCHEMA_VERSION}"
+        )
 
 
 def stale_units(warehouse: Warehouse) -> list[str]:

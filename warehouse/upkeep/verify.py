@@ -13,7 +13,7 @@ from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.schema.neurons import NEURON_TOPK
 from nwh.warehouse.storage.tables import first_line
-from nwh.warehouse.upkeep.status import stale_units
+from nwh.warehouse.upkeep.status import behind, stale_units
 from nwh.warehouse.warehouse import Warehouse
 
 
@@ -120,6 +120,8 @@ def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
 
 
 def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:
+    for text in behind(warehouse):
+        yield Finding(text, wrong=False)
     for place in warehouse.storage.staged_places():
         text = (
             f"staging/{place} holds a partial result: the same command goes on from it, `nwh vacuum --staging` drops it"
