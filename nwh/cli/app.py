@@ -57,7 +57,7 @@ def options(
 
 INGEST = {
     "corpus": text.corpus,
-    "annotations": text.annotations,
+    "annotations": text.annotate,
     "activations": activations.activations,
     "profiles": activations.profiles,
     "patterns": patterns.patterns,

@@ -49,7 +49,7 @@ def corpus(
     )
 
 
-def annotations(
+def annotate(
     context: typer.Context,
     corpus: CorpusOption = None,
     tagger: Annotated[str | None, typer.Option(help="auto (the first there is), spacy or nltk.")] = None,
