@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ def options(
     state.uri, state.quiet, state.debug = warehouse, quiet, debug
 
 
-INGEST = {
+INGEST: dict[str, Callable[..., None]] = {
     "corpus": text.corpus,
     "annotations": text.annotate,
     "activations": activations.activations,
