@@ -16,7 +16,7 @@ from nwh.cli.options import (
     FamilyOption,
     ModelOption,
     PickleOption,
-    family_option,
+    loading,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_list
@@ -56,13 +56,7 @@ def activations(
     warehouse = state.open()
     settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options = {
-        "name": as_name,
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-    }
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
     for_each_checkpoint(
         lambda loaded: ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress),
         model,

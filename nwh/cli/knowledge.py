@@ -18,7 +18,7 @@ from nwh.cli.options import (
     ModelOption,
     PickleOption,
     ReplaceOption,
-    family_option,
+    loading,
 )
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
@@ -113,14 +113,7 @@ def attributions(
         return
     warehouse = state.open()
     settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)), min_probability)
-    options = {
-        "name": as_name,
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-        "head": True,
-    }
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
             warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress
@@ -167,14 +160,7 @@ def interventions(
     state = state_of(context)
     warehouse = state.open()
     settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
-    options = {
-        "name": as_name,
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-        "head": True,
-    }
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
         model,

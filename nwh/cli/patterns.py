@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption
+from nwh.cli.options import AgainOption, numbers
 from nwh.cli.state import state_of
-from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 
 
@@ -42,13 +41,12 @@ def patterns(
     """
     from nwh.ingest.patterns.job import ingest_patterns
     from nwh.ingest.patterns.rows import Rules
-    from nwh.ingest.stored import stored_checkpoints, stored_model
+    from nwh.ingest.stored import stored_pairs
 
     state = state_of(context)
     warehouse = state.open()
     rules = Rules(min_support, max_length, max_gap)
-    name = stored_model(warehouse, model)
-    for label in stored_checkpoints(warehouse, name, split_list(checkpoint)):
+    for name, label in stored_pairs(warehouse, model, split_list(checkpoint)):
         ingest_patterns(
             warehouse,
             name,
@@ -56,18 +54,11 @@ def patterns(
             rules,
             corpora=split_list(corpus),
             sites=split_list(site),
-            layers=_numbers("--layer", layer),
-            neurons=_numbers("--neuron", neuron),
+            layers=numbers("--layer", layer),
+            neurons=numbers("--neuron", neuron),
             pole=pole,
             kinds=split_list(kind),
             annotator=annotator,
             again=again,
             progress=state.progress,
         )
-
-
-def _numbers(option: str, values: list[str] | None) -> list[int]:
-    items = split_list(values)
-    if wrong := [item for item in items if not item.isdecimal()]:
-        raise UsageError(f"{option} {wrong[0]!r} is not a number: layers and neurons count from 0")
-    return [int(item) for item in items]

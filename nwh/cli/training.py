@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import CorpusOption, DeviceOption, FamilyOption, ModelOption, PickleOption, family_option
+from nwh.cli.options import CorpusOption, DeviceOption, FamilyOption, ModelOption, PickleOption, loading, numbers
 from nwh.cli.state import named_or_all_corpora, state_of
-from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 
 
@@ -52,7 +51,7 @@ def fine_tune(
     settings = FineTuneSettings(
         label, split, epochs, learning_rate, dropout, batch_size, max_tokens, min_documents, seed
     )
-    loaded = load(model, checkpoint, device=device, allow_pickle=allow_pickle, family=family_option(family))
+    loaded = load(model, checkpoint, **loading(family, device=device, allow_pickle=allow_pickle))
     fine_tune(warehouse, loaded, corpus, as_name, settings, out=out, progress=state.progress)
 
 
@@ -81,14 +80,10 @@ def train_tiny(
 
     Example: nwh train-tiny models/tiny --family gpt-neox --corpus brown --steps 1000
     """
-    from nwh.ingest.text.corpus import corpus_text
-    from nwh.ingest.training.tiny_models import Recipe, train_tiny
+    from nwh.ingest.training.tiny_models import Recipe, train_on_corpora
 
     state = state_of(context)
     warehouse = state.open()
-    kept = split_list(checkpoint)
-    if wrong := [step for step in kept if not step.isdecimal()]:
-        raise UsageError(f"--checkpoint {wrong[0]!r} is not a number of steps")
     recipe = Recipe(
         family,
         vocabulary,
@@ -99,20 +94,8 @@ def train_tiny(
         steps,
         batch_size,
         learning_rate,
-        tuple(map(int, kept)),
+        tuple(numbers("--checkpoint", checkpoint)),
         seed,
     )
     corpora = named_or_all_corpora(warehouse, corpus)
-    for name in corpora:
-        corpus_text(warehouse, name)  # names one that there is not
-    found = warehouse.sql(
-        "select text from sentences where list_contains($1, corpus) order by sentence_id", [corpora]
-    ).fetchall()
-    concepts = warehouse.sql(
-        "select distinct concept from concepts where list_contains($1, dataset) order by 1", [split_list(dataset)]
-    ).fetchall()
-    words = [concept for (concept,) in concepts if concept.isalpha()]
-    if len(words) < len(concepts):
-        others = len(concepts) - len(words)
-        state.progress.note(f"{others:,} concepts are not of letters alone: the tokenizer may cut them")
-    train_tiny(out, (text for (text,) in found), recipe, words=words, progress=state.progress)
+    train_on_corpora(warehouse, out, corpora, split_list(dataset), recipe, progress=state.progress)

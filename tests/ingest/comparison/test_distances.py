@@ -136,7 +136,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, before, after, mon
     monkeypatch.setattr(job, "BLOCK", 40)
     whole = copied(warehouse.storage.uri, tmp_path / "whole")
     ingest_distances(whole, before, after, ["one"])
-    real, calls = job._Job._block, []
+    real, calls = job._Work._block, []
 
     def block_until_interrupted(self, ids, bar):
         calls.append(ids[0])
@@ -144,7 +144,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, before, after, mon
             raise KeyboardInterrupt
         return real(self, ids, bar)
 
-    monkeypatch.setattr(job._Job, "_block", block_until_interrupted)
+    monkeypatch.setattr(job._Work, "_block", block_until_interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             ingest_distances(warehouse, before, after, ["one"])
