@@ -1,6 +1,6 @@
 """From text to what is known of neurons: one folder per step, and the job that each unit of it is made by."""
 
-JOBS = {
+FUNCTIONS = {
     "corpus": "text.corpus.ingest_corpus",
     "annotations": "annotation.job.ingest_annotations",
     "activations": "activations.job.ingest_activations",
