@@ -23,14 +23,13 @@ def warehouse(tmp_path):
     return Warehouse.create(tmp_path / "w")
 
 
+def about(text):
+    settings = json.dumps({"text_sha256": text})
+    return {"source": ["here"], "n_documents": [1], "n_sentences": [1], "settings": [settings]}
+
+
 def store_corpus(warehouse, text):
     """Store a corpus of one sentence as `ingest corpus` does, removing what was made of an earlier one."""
-    about = {
-        "source": ["here"],
-        "n_documents": [1],
-        "n_sentences": [1],
-        "settings": [json.dumps({"text_sha256": text})],
-    }
     sentence = {"sentence_id": [1], "doc_id": ["d"], "position": [0], "text": [text], "n_words": [1]}
     with warehouse.run("corpus", {"corpus": "a"}, {"corpus": "a"}, again=True) as run:
         run.write("sentences", {"corpus": "a"}, sentence)
