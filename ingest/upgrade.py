@@ -103,11 +103,11 @@ def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
     from nwh.ingest.patterns.job import mine_again
 
     for unit in _missing_patterns(warehouse):
-        settings = warehouse.latest_settings("patterns", unit)
+        stored = warehouse.units.stored("patterns", unit)
         try:
-            if settings is None:
+            if stored is None:
                 raise UsageError("no run says how they were mined")
-            mine_again(warehouse, unit, settings, progress=progress)
+            mine_again(warehouse, unit, stored.settings, progress=progress)
         except UsageError as error:
             run.note(f"patterns of {unit_name(unit)} are left as they are: {error}")
 

@@ -6,16 +6,16 @@ data set). Which neurons are a concept's contributing ones is asked in SQL.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_once
 from nwh.ingest.knowledge.attribution import Attributed, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
@@ -96,8 +96,8 @@ def ingest_attributions(
     of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
     """
     check_checkpoint(warehouse, model)
-    job = _Job(warehouse, model, dataset, settings or AttributionSettings(), progress)
-    return job.run(model, again, verbose)
+    work = _Work(warehouse, model, dataset, settings or AttributionSettings(), verbose, progress)
+    return run_once(warehouse, work.task, again=again, progress=progress)
 
 
 def attributions_are_stored(
@@ -106,38 +106,40 @@ def attributions_are_stored(
     """Return whether `ingest_attributions` would leave the data set alone, and say so. Raises UsageError as it does."""
     if not check_checkpoint(warehouse, model):
         return False
-    job = _Job(warehouse, model, dataset, settings, progress)
-    if stored := job.is_stored():
-        progress.stored(job.unit)
-    return stored
+    # of a model that is not loaded nothing is asked but what it is
+    work = _Work(warehouse, cast(LoadedModel, model), dataset, settings, False, progress)
+    return are_stored(warehouse, [work.task], progress)
 
 
-class _Job:
+class _Work:
     """One data set through one checkpoint."""
 
     def __init__(
         self,
         warehouse: Warehouse,
-        model: LoadedModel | KnownModel,
+        model: LoadedModel,
         dataset: str,
         settings: AttributionSettings,
+        verbose: bool,
         progress: Progress,
     ) -> None:
         self.warehouse = warehouse
+        self.model = model
         self.settings = settings
+        self.verbose = verbose
         self.progress = progress
         self.rows, prompts_sha256 = stored_prompts(warehouse, dataset)
         known = {row.concept for row in self.rows}
         if unknown := [concept for concept in settings.concepts if concept not in known]:
             raise UsageError(f'data set {dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them')
         self.rule = rule_named(settings.rule, settings.steps)
-        self.unit = {
+        unit = {
             "model": model.checkpoint.model,
             "checkpoint": model.checkpoint.checkpoint,
             "dataset": dataset,
         }
-        self.described: dict[str, Any] = {
-            **self.unit,
+        described = {
+            **unit,
             **asdict(settings),
             "steps": None if settings.rule == "adaptive" else settings.steps,
             "concepts": sorted(set(settings.concepts)),
@@ -149,32 +151,23 @@ class _Job:
             "prompts_sha256": prompts_sha256,
             "weights_sha256": model.checkpoint.weights_sha256,
         }
+        self.task = Task("attributions", unit, described, self._run, [model], is_stored=self._is_stored)
 
-    def run(self, model: LoadedModel, again: bool, verbose: bool) -> Run | None:
-        """Run, or skip what is stored already."""
-        self.model = model
-        if not again and self.is_stored():
-            self.progress.stored(self.unit)
-            return None
-        readable = self._read()
-        if verbose:
-            for line in readable.listing():
-                self.progress.note(line)
-        with self.warehouse.run("attributions", self.unit, self.described, again=again, progress=self.progress) as run:
-            run.versions |= model_versions(self.model)
-            for note in readable.notes():
-                run.note(note)
-            blocks = self._attribute(run, readable.inputs)
-            self._write(run, blocks)
-        return run
+    def _run(self, run: Run) -> None:
+        readable = self._read(run)
+        for note in readable.notes():
+            run.note(note)
+        blocks = self._attribute(run, readable.inputs)
+        self._write(run, blocks)
 
-    def is_stored(self) -> bool:
+    def _is_stored(self) -> bool:
         """Return whether what is wanted is stored; UsageError where it would take the place of other concepts."""
-        stored = self.warehouse.latest_settings("attributions", self.unit)
+        unit, described = self.task.unit, self.task.settings
+        stored = self.warehouse.units.stored("attributions", unit)
         if stored is None:
             return False
-        before, wanted = set(stored["concepts"]), set(self.described["concepts"])
-        if {**stored, "concepts": []} == {**self.described, "concepts": []} and (
+        before, wanted = set(stored.settings["concepts"]), set(described["concepts"])
+        if {**stored.settings, "concepts": []} == {**described, "concepts": []} and (
             not before or (wanted and wanted <= before)
         ):
             return True
@@ -182,12 +175,12 @@ class _Job:
             others = sorted(before - wanted)
             lost = f"{len(others):,} concepts such as {others[0]!r}" if others else "all concepts of the data set"
             raise UsageError(
-                f"{'/'.join(self.unit.values())} is stored for {lost}, which this run would remove: name these in "
+                f"{'/'.join(unit.values())} is stored for {lost}, which this run would remove: name these in "
                 "--concepts too, or replace them with --again"
             )
         return False
 
-    def _read(self) -> Readable:
+    def _read(self, run: Run) -> Readable:
         wanted = set(self.settings.concepts)
         rows: Sequence[PromptRow] = [row for row in self.rows if not wanted or row.concept in wanted]
         min_prompts = self.settings.min_prompts
@@ -201,16 +194,18 @@ class _Job:
         )
         if not readable.inputs:
             raise UsageError(
-                f"{self.unit['model']} finds nothing to attribute in {self.unit['dataset']}: "
+                f"{run.unit['model']} finds nothing to attribute in {run.unit['dataset']}: "
                 f"{'; '.join(readable.notes())}"
             )
+        for line in readable.listing() if self.verbose else ():
+            self.progress.note(line)
         return readable
 
     # -- the pass over the prompts ----------------------------------------------------------------------------
 
     def _attribute(self, run: Run, prompts: Sequence[PromptInput]) -> StagedBlocks:
-        blocks = StagedBlocks(self.warehouse.storage, run, self.described, len(prompts))
-        name = f"{self.unit['model']}@{self.unit['checkpoint']} {self.unit['dataset']}"
+        blocks = StagedBlocks(run, len(prompts))
+        name = "{model}@{checkpoint} {dataset}".format(**run.unit)
         with self.progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
             self.n_blocks = 0
             for start in range(0, len(prompts), BLOCK):
@@ -219,29 +214,27 @@ class _Job:
                     continue
                 block = prompts[start : start + BLOCK]
                 rows: list[dict[str, Any]] = [{}] * len(block)
-                began = time.monotonic()
-                for i, attributed in attribute(self.model, block, self.rule):
-                    rows[i] = _kept(block[i], attributed)
-                    bar.advance(1)
-                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                with run.in_model():
+                    for i, attributed in attribute(self.model, block, self.rule):
+                        rows[i] = _kept(block[i], attributed)
+                        bar.advance(1)
                 blocks.save(str(start), pa.Table.from_pylist(rows, _STAGED), len(block))
         return blocks
 
     # -- results ----------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
-        write_checkpoint(run, self.model)
         scores, quality = [], []
-        with run.writer("attributions", self.unit) as writer:
+        with run.writer("attributions", run.unit) as writer:
             for i in range(self.n_blocks):
                 table = blocks.load(str(i * BLOCK))
                 writer.write(_flat(table, ("prompt_id", "concept"), ("layer", "neuron", "attribution")))
                 scores.append(table.select(["prompt_id", "probability", "rank"]))
                 quality.append(_quality(table))
-        run.write("prompt_scores", self.unit, pa.concat_tables(scores).sort_by("prompt_id"))
+        run.write("prompt_scores", run.unit, pa.concat_tables(scores).sort_by("prompt_id"))
         found = pa.concat_tables(quality).sort_by([("prompt_id", "ascending"), ("layer", "ascending")])
         rule = pa.repeat(pa.scalar(self.settings.rule), found.num_rows)
-        run.write("attribution_quality", self.unit, found.drop_columns("converged").append_column("rule", rule))
+        run.write("attribution_quality", run.unit, found.drop_columns("converged").append_column("rule", rule))
         self._note_quality(run, found)
 
     def _note_quality(self, run: Run, quality: pa.Table) -> None:

@@ -48,12 +48,12 @@ class InterventionInputs:
             "dataset": dataset,
         }
         rows, _ = stored_prompts(warehouse, dataset)
-        found = warehouse.latest_settings("attributions", self.unit)
+        found = warehouse.units.stored("attributions", self.unit)
         where = f"{model.checkpoint.model}@{model.checkpoint.checkpoint}"
         command = f"`nwh ingest attributions --model {model.checkpoint.source} --dataset {dataset}`"
         if found is None:
             raise UsageError(f"no attributions of {dataset} for {where}: {command} adds them")
-        self.attributed: dict[str, Any] = found
+        self.attributed: dict[str, Any] = found.settings
         self._rows: Sequence[PromptRow] = rows
 
     @cached_property

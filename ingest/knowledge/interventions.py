@@ -6,16 +6,17 @@ checkpoint, data set, operation).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_each
 from nwh.ingest.knowledge.attributions import FLOOR
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
@@ -87,8 +88,8 @@ def ingest_interventions(
     before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
-    jobs = _jobs(warehouse, model, dataset, settings or InterventionSettings(), progress)
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), progress)
+    return run_each(warehouse, tasks, again=again, progress=progress)
 
 
 def interventions_are_stored(
@@ -97,90 +98,59 @@ def interventions_are_stored(
     """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
     if not check_checkpoint(warehouse, model):
         return False
-    jobs = _jobs(warehouse, model, dataset, settings, progress)
-    stored = all(job.is_stored() for job in jobs)
-    for job in jobs if stored else ():
-        progress.stored(job.unit)
-    return stored
+    return are_stored(warehouse, _tasks(warehouse, model, dataset, settings, progress), progress)
 
 
-def _jobs(
+def _tasks(
     warehouse: Warehouse,
     model: LoadedModel | KnownModel,
     dataset: str,
     settings: InterventionSettings,
     progress: Progress,
-) -> list[_Job]:
+) -> list[Task]:
     choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
     # of a model that is not loaded nothing is asked but what it is
     scene = InterventionInputs(warehouse, cast(LoadedModel, model), dataset, choice)
-    return [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
+    settings_of_all = {
+        **asdict(choice),
+        "block": BLOCK,
+        "device": str(model.device),
+        "dtype": dtype_name(model),
+        "attributions": scene.attributed,
+    }
+    tasks = []
+    for operation in dict.fromkeys(settings.operations):
+        unit = {**scene.unit, "operation": operation}
+        work = partial(_intervene, scene, operation, progress)
+        tasks.append(Task("interventions", unit, {**unit, **settings_of_all}, work, [scene.model]))
+    return tasks
 
 
-class _Job:
-    """One operation on a data set at a checkpoint."""
-
-    def __init__(self, scene: InterventionInputs, operation: str, progress: Progress) -> None:
-        self.scene = scene
-        self.operation = operation
-        self.progress = progress
-        self.unit = {**scene.unit, "operation": operation}
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(scene.choice),
-            "block": BLOCK,
-            "device": str(scene.model.device),
-            "dtype": dtype_name(scene.model),
-            "attributions": scene.attributed,
-        }
-
-    def run(self, again: bool) -> Run | None:
-        """Run, or skip what is stored already."""
-        warehouse = self.scene.warehouse
-        if not again and self.is_stored():
-            self.progress.stored(self.unit)
-            return None
-        with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
-            run.versions |= model_versions(self.scene.model)
-            for note in self.scene.notes():
-                run.note(note)
-            self._write(run, self._intervene(run))
-        return run
-
-    def is_stored(self) -> bool:
-        """Return whether the last run had these settings and attributions."""
-        return self.scene.warehouse.latest_settings("interventions", self.unit) == self.described
-
-    def _intervene(self, run: Run) -> StagedBlocks:
-        scene = self.scene
-        self.blocks = _blocks(scene)
-        values = scene.unrelated if self.operation == "replace" else None
-        blocks = StagedBlocks(scene.warehouse.storage, run, self.described, len(scene.sets))
-        name = "{model}@{checkpoint} {dataset} {operation}".format(**self.unit)
-        with self.progress.bar(name, len(scene.sets), "concepts", blocks.done) as bar:
-            for i, concepts in enumerate(self.blocks):
-                if blocks.has(str(i)):
-                    continue
-                began = time.monotonic()
-                rows = _rows(scene, concepts, FACTOR[self.operation], values)
-                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+def _intervene(scene: InterventionInputs, operation: str, progress: Progress, run: Run) -> None:
+    """Make and write the rows of one operation."""
+    for note in scene.notes():
+        run.note(note)
+    of_blocks = _blocks(scene)
+    values = scene.unrelated if operation == "replace" else None
+    blocks = StagedBlocks(run, len(scene.sets))
+    name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
+    with progress.bar(name, len(scene.sets), "concepts", blocks.done) as bar:
+        for i, concepts in enumerate(of_blocks):
+            if not blocks.has(str(i)):
+                with run.in_model():
+                    rows = _rows(scene, concepts, FACTOR[operation], values)
                 blocks.save(str(i), rows, len(concepts))
                 bar.advance(len(concepts))
-        return blocks
-
-    def _write(self, run: Run, blocks: StagedBlocks) -> None:
-        write_checkpoint(run, self.scene.model)
-        impossible = 0
-        with run.writer("interventions", self.unit) as writer:
-            for i in range(len(self.blocks)):
-                rows = blocks.load(str(i))
-                impossible += int((rows["p_before"].to_numpy() == 0).sum())
-                for name in ("t", "p"):
-                    value = pa.scalar(self.described[name], pa.float64())
-                    rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
-                writer.write(rows)
-        if impossible:
-            run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
+    impossible = 0
+    with run.writer("interventions", run.unit) as writer:
+        for i in range(len(of_blocks)):
+            rows = blocks.load(str(i))
+            impossible += int((rows["p_before"].to_numpy() == 0).sum())
+            for name, value in (("t", scene.choice.t), ("p", scene.choice.p)):
+                rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.float64()), rows.num_rows))
+            writer.write(rows)
+    if impossible:
+        run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
 
 
 def _blocks(scene: InterventionInputs) -> list[list[str]]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nwh.ingest.job import Task, run_each, run_once
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
@@ -69,14 +71,12 @@ def ingest_patterns(
         progress=progress,
     )
     jobs = [
-        _Job(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
+        _Work(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
         for scope in scopes
         for kind in scope.kinds
         if not (kind == "tree" and not kinds and rules.max_gap is not None)
     ]
-    for job in jobs:
-        job.check(again)
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    return run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
 
 
 def mine_again(
@@ -99,7 +99,8 @@ def mine_again(
     )
     rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
     neurons = _ranges_to_wanted(settings["neurons"])
-    run = _Job(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress).run(again=True)
+    work = _Work(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress)
+    run = run_once(warehouse, work.task, again=True, progress=progress)
     assert run is not None
     return run
 
@@ -127,7 +128,7 @@ def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Want
     return dict.fromkeys(sorted(set(layers)) or range(scope.n_layers), chosen)
 
 
-class _Job:
+class _Work:
     """One kind of pattern over one scope."""
 
     def __init__(
@@ -162,51 +163,43 @@ class _Job:
             "k": scope.k,
             "sources": scope.sources,
         }
-        self.kept: Wanted = {}
 
-    def check(self, again: bool) -> None:
-        """Find what of the unit is stored and stays; UsageError where it would not fit what is wanted."""
-        stored = self.warehouse.latest_settings("patterns", self.unit)
-        if stored is None:
-            return
+    @cached_property
+    def task(self) -> Task:
+        """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
+        found = self.warehouse.units.stored("patterns", self.unit)
+        stored = {**found.settings} if found else {"neurons": {}}
         before = _ranges_to_wanted(stored.pop("neurons"))
-        self.kept = {
+        kept = {
             layer: left
             for layer, of_layer in before.items()
             if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
         }
-        if self.kept and stored != self.described:
+        if kept and stored != self.described:
             names = dict.fromkeys([*self.described, *stored])
             differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
             raise UsageError(
                 f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
                 f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
             )
-        self.done = stored == self.described and all(
+        done = stored == self.described and all(
             set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()
         )
-
-    done = False
-
-    def run(self, again: bool) -> Run | None:
-        """Mine, or skip what is stored already."""
-        if self.done and not again:
-            self.progress.stored(self.unit)
-            return None
         covered = {
-            layer: sorted({*self.kept.get(layer, []), *self.wanted.get(layer, [])})
-            for layer in sorted({*self.kept, *self.wanted})
+            layer: sorted({*kept.get(layer, []), *self.wanted.get(layer, [])})
+            for layer in sorted({*kept, *self.wanted})
         }
         settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
-        with self.warehouse.run("patterns", self.unit, settings, progress=self.progress) as run:
-            staged = self._mine(run)
-            self._write(run, staged)
-        return run
+
+        def work(run: Run) -> None:
+            self._write(run, self._mine(run), kept)
+
+        return Task("patterns", self.unit, settings, work, is_stored=lambda: done)
 
     def _mine(self, run: Run) -> StagedBlocks:
         total = sum(len(neurons) for neurons in self.wanted.values())
         described = {**self.described, "neurons": _wanted_to_ranges(self.wanted)}
-        blocks = StagedBlocks(self.warehouse.storage, run, described, total)
+        blocks = StagedBlocks(run, total, described)
         if blocks.done == total:
             return blocks
         ids, texts = read_sentences(self.warehouse, self.scope, COLUMNS[self.kind])
@@ -232,24 +225,24 @@ class _Job:
             for start in range(0, len(neurons), size):
                 yield layer, np.array(neurons[start : start + size], np.int64)
 
-    def _write(self, run: Run, staged: StagedBlocks) -> None:
+    def _write(self, run: Run, staged: StagedBlocks, kept: Wanted) -> None:
         of_layer: dict[int, list[str]] = {}
         for layer, neurons in self._blocks():
             of_layer.setdefault(layer, []).append(f"{layer}-{neurons[0]}")
         with run.writer("neuron_patterns", self.unit) as writer:
-            for layer in sorted({*self.kept, *of_layer}):
+            for layer in sorted({*kept, *of_layer}):
                 written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
                 new: Iterator[pa.Table] = (
                     rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
                 )
-                if layer in self.kept:
-                    old = self._stored(layer)
+                if layer in kept:
+                    old = self._stored(layer, kept[layer])
                     same = [rows.select(old.column_names).cast(old.schema) for rows in new]
                     new = blocks(pa.concat_tables([old, *same]))
                 for rows in new:
                     writer.write(rows)
 
-    def _stored(self, layer: int) -> pa.Table:
+    def _stored(self, layer: int, neurons: list[int]) -> pa.Table:
         """Return the rows of a layer that stay."""
         from nwh.warehouse.schema.neurons import NEURON_PATTERNS
 
@@ -258,7 +251,7 @@ class _Job:
         table = self.warehouse.sql(
             f"select {columns} from neuron_patterns where {where} and layer = $layer "
             "and list_contains($neurons, neuron) order by neuron",
-            {**self.unit, "layer": layer, "neurons": self.kept[layer]},
+            {**self.unit, "layer": layer, "neurons": neurons},
         ).to_arrow_table()
         return table.cast(NEURON_PATTERNS.file_schema)
 

@@ -62,18 +62,14 @@ class Tables:
         runs = self._open(RUNS.name)
         return self._snapshot(runs, self._stored(runs))
 
-    def current(self) -> Snapshot:
-        """Return the files of every relation as of the last completed run, without those of stale units.
+    def provenance(self) -> Provenance:
+        """Return what is stored as of the last completed run, by which runs, and what of it is stale.
 
         Only a warehouse that an earlier version has written to can have stale units: the last run says whether.
         """
         runs = self._open(RUNS.name)
         stored = self._stored(runs)
-        snapshot = self._snapshot(runs, stored)
-        if stored.nothing_stale:
-            return snapshot
-        provenance = Provenance(self.storage, snapshot)
-        return provenance.without(provenance.stale(), snapshot)
+        return Provenance(self.storage, self._snapshot(runs, stored), nothing_stale=stored.nothing_stale)
 
     def rows_of_files(self, relation: str) -> dict[str, int]:
         """Return how many rows each file of a relation was written with."""
