@@ -20,5 +20,4 @@ RUNS = Relation(
         Column("notes", "text[]", "what the user was told: sentences truncated, left out, fallbacks taken"),
         Column("versions", "text", "JSON: nwh, python, torch, transformers, device, dtype, git revision …"),
     ),
-    order=("started_at",),
 )
