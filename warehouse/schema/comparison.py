@@ -30,7 +30,6 @@ LAYER_CLUSTERS = Relation(
         Column("n_vectors", "integer", "vectors clustered: strongest sentences x neurons, shared ones counted each"),
     ),
     ("model", "checkpoint", "site", "scope"),
-    ("layer", "k"),
     (("model", "checkpoints.model"),),
     ("sse",),
 )
@@ -52,7 +51,6 @@ NEURON_CLUSTERS = Relation(
         Column("y", "float", "second coordinate"),
     ),
     ("model", "checkpoint", "site", "scope"),
-    ("layer", "neuron"),
     (("model", "checkpoints.model"),),
     ("x", "y"),
 )
@@ -83,7 +81,6 @@ NEURON_MATCHES = Relation(
         Column("n_sentences", "integer", "sentences that both have sampled"),
     ),
     ("model", "checkpoint", "other_model", "other_checkpoint", "site", "scope"),
-    ("layer", "neuron"),
     (("model", "checkpoints.model"),),
 )
 
@@ -99,7 +96,6 @@ CHECKPOINT_DISTANCES = Relation(
         Column("euclidean", "double", "mean over sentences of their Euclidean distance"),
     ),
     _PAIR_AND_CORPUS,
-    ("split",),
     (("corpus", "corpora.corpus"),),
     ("manhattan", "euclidean"),
 )
@@ -116,7 +112,6 @@ LAYER_DISTANCES = Relation(
         Column("euclidean", "double", "mean over sentences of their Euclidean distance"),
     ),
     _PAIR_AND_CORPUS,
-    ("split", "layer"),
     (("corpus", "corpora.corpus"),),
     ("manhattan", "euclidean"),
 )
@@ -135,7 +130,6 @@ NEURON_DISTANCES = Relation(
         Column("std_before", "double", "standard deviation of the activation before, over the same sentences"),
     ),
     _PAIR_AND_CORPUS,
-    ("split", "layer", "neuron"),
     (("corpus", "corpora.corpus"),),
     ("mean_change", "mean_absolute_change", "std_before"),
 )

@@ -27,7 +27,6 @@ PROMPTS = Relation(
         Column("paraphrase_of", "bigint", "prompt_id of the original, null unless a paraphrase", True),
     ),
     ("dataset",),
-    ("concept", "prompt_id"),
 )
 
 CONCEPTS = Relation(
@@ -49,7 +48,6 @@ CONCEPTS = Relation(
         ),
     ),
     ("dataset",),
-    ("concept",),
 )
 
 PROMPT_SCORES = Relation(
@@ -65,7 +63,6 @@ PROMPT_SCORES = Relation(
         Column("rank", "integer", "of the answer's first token in the vocabulary; 1 is the most probable"),
     ),
     ("model", "checkpoint", "dataset"),
-    ("prompt_id",),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("probability",),
 )
@@ -85,7 +82,6 @@ ATTRIBUTIONS = Relation(
         Column("attribution", "float", "knowledge attribution, in probability; at least 5 % of the prompt's highest"),
     ),
     ("model", "checkpoint", "dataset"),
-    ("concept", "prompt_id", "layer", "neuron"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("attribution",),
 )
@@ -111,7 +107,6 @@ ATTRIBUTION_QUALITY = Relation(
         ),
     ),
     ("model", "checkpoint", "dataset"),
-    ("prompt_id", "layer"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("max_attribution", "completeness_error"),
 )
@@ -138,7 +133,6 @@ INTERVENTIONS = Relation(
         Column("rank_after", "integer", "rank of the prompt's answer with the neurons changed"),
     ),
     ("model", "checkpoint", "dataset", "operation"),
-    ("concept", "arm", "polarity", "prompt_id"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("p_before", "p_after"),
 )
@@ -156,5 +150,4 @@ PUBLISHED_NEURONS = Relation(
         ANSWER_NEURON,
     ),
     ("model", "checkpoint", "dataset"),
-    ("concept", "layer", "neuron"),
 )

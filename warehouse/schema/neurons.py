@@ -43,7 +43,6 @@ SENTENCE_TOKENS = Relation(
         Column("n_tokens", "integer", "tokens of the model's tokenizer, at least 3; special tokens not counted"),
     ),
     ("model", "checkpoint", "corpus"),
-    ("sentence_id",),
     (("sentence_id", "sentences.sentence_id"),),
 )
 
@@ -70,7 +69,6 @@ NEURON_TOPK = Relation(
         ),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "neuron", "pole", "rank"),
     (("sentence_id", "sentences.sentence_id"), ("corpus", "corpora.corpus"), ("model", "checkpoints.model")),
     ("activation",),
 )
@@ -109,7 +107,6 @@ NEURON_STATS = Relation(
         Column("resolution", "float", "bound on the error of quantiles and bins: at most (max - min) / 500"),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "neuron"),
     (("corpus", "corpora.corpus"), ("model", "checkpoints.model")),
     ("mean", "std", "min", "max"),
 )
@@ -128,7 +125,6 @@ ACTIVATION_SAMPLE = Relation(
         Column("activations", "float[]", "activation of every neuron of the layer, index = neuron + 1 in SQL"),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "sentence_id"),
     (("sentence_id", "sentences.sentence_id"),),
 )
 
@@ -191,7 +187,6 @@ NEURON_PATTERNS = Relation(
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),
     # by text within blocks of neurons: one neuron's patterns are in few row groups, and so are one pattern's neurons
-    ("layer", "block of neurons", "pattern_text", "neuron"),
     (("model", "checkpoints.model"),),
     ("lift", "g2", "p_value", "q_value", "mined_lift", "mined_g2", "mined_q_value"),
     rows_per_group=32_768,

@@ -34,5 +34,4 @@ RUNS = Relation(
         ),
         Column("versions", "text", "JSON: nwh, python, torch, transformers, device, dtype, git revision …"),
     ),
-    order=("started_at",),
 )
