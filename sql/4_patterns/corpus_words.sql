@@ -1,13 +1,6 @@
--- How many sentences that counted for a model have each noun, verb and adjective.
+-- How many sentences that counted for a model have each word, by its class.
 -- grain: class x word, per model, checkpoint, corpus and annotator
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- corpus: name of the corpus
--- annotator: what found words and tags
--- class: noun, verb or adjective
--- word: the word as it stands
--- corpus_support: sentences of the corpus with the word in this class
--- n_sentences: sentences of the corpus that counted for the model
+-- columns: model, checkpoint, corpus, annotator, class, word, corpus_support, n_sentences
 -- n_tested: words of the class in the corpus, each of which is compared with every neuron's sentences
 create view corpus_words as
 with supports as (

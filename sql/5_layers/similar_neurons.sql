@@ -1,15 +1,14 @@
 -- The neurons of the same checkpoint and site, of all layers, that are most like one neuron: Pearson correlation of
 -- their activations over the sampled sentences of some corpora, exact. Neurons that do not vary there have none.
--- grain: neuron
--- of_model: short name of the neuron's model
--- of_checkpoint: label of its checkpoint
--- of_site: hidden or ffn
--- of_layer: its block, from 0
--- of_neuron: its dimension, from 0
--- k: neurons wanted
--- corpora: names of the corpora, as a list; all unless given
--- layer: block of the similar neuron, from 0
--- neuron: its dimension, from 0
+-- grain: similar neuron
+-- argument of_model: short name of the neuron's model
+-- argument of_checkpoint: label of its checkpoint
+-- argument of_site: hidden or ffn
+-- argument of_layer: its block, from 0
+-- argument of_neuron: its dimension, from 0
+-- argument k: neurons wanted
+-- argument corpora: names of the corpora, as a list; all unless given
+-- columns: layer, neuron
 -- n_sentences: sentences sampled
 -- correlation: of the two neurons' activations, -1 to 1; ties: lower layer, then lower neuron
 create macro similar_neurons(of_model, of_checkpoint, of_site, of_layer, of_neuron, k, corpora := null) as table
