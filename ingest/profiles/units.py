@@ -11,7 +11,7 @@ from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.storage.provenance import partition_of, run_of
 from nwh.warehouse.storage.runs import Unit, unit_name
 
-_VERSION = 1
+_VERSION = 2
 """Of the definitions: profiles of an earlier one are made anew."""
 
 

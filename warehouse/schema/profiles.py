@@ -61,6 +61,27 @@ NEURON_PROFILES = Relation(
     references=_REFERENCES,
 )
 
+NEURON_SAMPLES = Relation(
+    "neuron_samples",
+    "neuron: activation_sample turned round, for questions about few neurons and all sentences",
+    (*_UNIT, "layer", "neuron"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        LAYER,
+        NEURON,
+        Column("n_sampled", "integer", "sentences sampled"),
+        Column("mean", "double", "mean of the activations"),
+        Column("std", "double", "their standard deviation (of the population), 0 where all are equal"),
+        Column("activations", "float[]", "activation for every sampled sentence, in the order of sentence_id"),
+    ),
+    _UNIT,
+    references=_REFERENCES,
+    rows_per_group=512,
+)
+
 NEURON_METADATA = Relation(
     "neuron_metadata",
     f"neuron x pole x key x value that at least {STORED_SHARE:.0%} of the pole's sentences have, and two; the "
@@ -156,4 +177,24 @@ NEURON_TAG_DISTRIBUTION = Relation(
     (*_UNIT, "annotator"),
     references=_REFERENCES,
     rows_per_group=32_768,
+)
+
+CORPUS_VOCABULARY = Relation(
+    "corpus_vocabulary",
+    "class x word of the corpus, the same for every site; view corpus_words has them once",
+    (*_UNIT, "annotator", "class", "word"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        _ANNOTATOR,
+        shared("class", "text"),
+        shared("word", "text"),
+        shared("corpus_support", "bigint"),
+        shared("n_sentences", "bigint"),
+        Column("n_tested", "bigint", "words of the class in the corpus"),
+    ),
+    (*_UNIT, "annotator"),
+    references=_REFERENCES,
 )
