@@ -22,6 +22,7 @@ from nwh.cli import app
 from nwh.ingest.upgrade import missing, upgrade
 from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
+from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS, SCHEMA_VERSION
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 from nwh.warehouse.storage.tables import Tables
@@ -34,9 +35,9 @@ DATA = Path(os.environ.get("NWH_TEST_DATA") or ROOT.parent / "shared" / "data") 
 FIRST = "at-ab9a749"
 ARCHIVES = [DATA / f"{FIRST}.tar.gz", *sorted(HERE.glob("*.tar.gz"))]
 
-PROFILES = {"neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"}
+PROFILES = set(JOBS["profiles"].writes)
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
-OF_PROFILES |= {"dimension_consistency"}
+OF_PROFILES |= {"dimension_consistency", "corpus_words"}
 DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade may write anew
 # Archive -> relations and views that count otherwise now, and those that are none any more.
 # at-ab9a749: words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from
