@@ -145,9 +145,8 @@ class _Job:
         """The sites that are to be stored, in one pass."""
         sites = self.settings.sites
         locks = [self._site_unit(site) for site in sites]
-        return Task(
-            "activations", self.unit, self.described, self._run, [self.model], locks, is_stored=lambda: not sites
-        )
+        models = [self.model]
+        return Task("activations", self.unit, self.described, self._run, models, locks, is_stored=lambda: not sites)
 
     def _run(self, run: Run) -> None:
         check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))

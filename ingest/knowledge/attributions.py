@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from nwh.ingest.knowledge.attribution import Attributed, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
-from nwh.ingest.knowledge.rules import rule_named
+from nwh.ingest.knowledge.rules import Rule, rule_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
@@ -111,33 +112,29 @@ def attributions_are_stored(
     return are_stored(warehouse, [work.task], progress)
 
 
+@dataclass(frozen=True)
 class _Work:
     """One data set through one checkpoint."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        model: LoadedModel,
-        dataset: str,
-        settings: AttributionSettings,
-        verbose: bool,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.model = model
-        self.settings = settings
-        self.verbose = verbose
-        self.progress = progress
-        self.rows, prompts_sha256 = stored_prompts(warehouse, dataset)
-        known = {row.concept for row in self.rows}
+    warehouse: Warehouse
+    model: LoadedModel
+    dataset: str
+    settings: AttributionSettings
+    verbose: bool
+    progress: Progress
+
+    @cached_property
+    def task(self) -> Task:
+        """The data set as a unit; UsageError for one, and for concepts, that there are not."""
+        settings, model = self.settings, self.model
+        rows, prompts_sha256 = stored_prompts(self.warehouse, self.dataset)
+        known = {row.concept for row in rows}
         if unknown := [concept for concept in settings.concepts if concept not in known]:
-            raise UsageError(f'data set {dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them')
-        self.rule = rule_named(settings.rule, settings.steps)
-        unit = {
-            "model": model.checkpoint.model,
-            "checkpoint": model.checkpoint.checkpoint,
-            "dataset": dataset,
-        }
+            raise UsageError(
+                f'data set {self.dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them'
+            )
+        row = model.checkpoint
+        unit = {"model": row.model, "checkpoint": row.checkpoint, "dataset": self.dataset}
         described = {
             **unit,
             **asdict(settings),
@@ -149,12 +146,17 @@ class _Work:
             "device": str(model.device),
             "dtype": dtype_name(model),
             "prompts_sha256": prompts_sha256,
-            "weights_sha256": model.checkpoint.weights_sha256,
+            "weights_sha256": row.weights_sha256,
         }
-        self.task = Task("attributions", unit, described, self._run, [model], is_stored=self._is_stored)
+        return Task("attributions", unit, described, partial(self._run, rows), [model], is_stored=self._is_stored)
 
-    def _run(self, run: Run) -> None:
-        readable = self._read(run)
+    @property
+    def rule(self) -> Rule:
+        """How the integral is taken."""
+        return rule_named(self.settings.rule, self.settings.steps)
+
+    def _run(self, rows: Sequence[PromptRow], run: Run) -> None:
+        readable = self._read(rows, run)
         for note in readable.notes():
             run.note(note)
         blocks = self._attribute(run, readable.inputs)
@@ -180,9 +182,9 @@ class _Work:
             )
         return False
 
-    def _read(self, run: Run) -> Readable:
+    def _read(self, rows: Sequence[PromptRow], run: Run) -> Readable:
         wanted = set(self.settings.concepts)
-        rows: Sequence[PromptRow] = [row for row in self.rows if not wanted or row.concept in wanted]
+        rows = [row for row in rows if not wanted or row.concept in wanted]
         min_prompts = self.settings.min_prompts
         readable = known_prompts(
             self.model,
@@ -207,9 +209,7 @@ class _Work:
         blocks = StagedBlocks(run, len(prompts))
         name = "{model}@{checkpoint} {dataset}".format(**run.unit)
         with self.progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
-            self.n_blocks = 0
             for start in range(0, len(prompts), BLOCK):
-                self.n_blocks += 1
                 if blocks.has(str(start)):
                     continue
                 block = prompts[start : start + BLOCK]
@@ -226,8 +226,8 @@ class _Work:
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
         scores, quality = [], []
         with run.writer("attributions", run.unit) as writer:
-            for i in range(self.n_blocks):
-                table = blocks.load(str(i * BLOCK))
+            for start in range(0, blocks.done, BLOCK):
+                table = blocks.load(str(start))
                 writer.write(_flat(table, ("prompt_id", "concept"), ("layer", "neuron", "attribution")))
                 scores.append(table.select(["prompt_id", "probability", "rank"]))
                 quality.append(_quality(table))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
-from functools import cached_property
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,46 +128,33 @@ def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Want
     return dict.fromkeys(sorted(set(layers)) or range(scope.n_layers), chosen)
 
 
+@dataclass(frozen=True)
 class _Work:
     """One kind of pattern over one scope."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        scope: Scope,
-        kind: str,
-        rules: Rules,
-        wanted: Wanted,
-        threads: int,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.scope = scope
-        self.kind = kind
-        self.rules = rules
-        self.wanted = wanted
-        self.threads = threads
-        self.progress = progress
-        self.unit = {
+    warehouse: Warehouse
+    scope: Scope
+    kind: str
+    rules: Rules
+    wanted: Wanted
+    threads: int
+    progress: Progress
+
+    @property
+    def task(self) -> Task:
+        """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
+        scope = self.scope
+        unit = {
             "model": scope.model,
             "checkpoint": scope.checkpoint,
             "site": scope.site,
             "scope": scope.name,
-            "kind": kind,
+            "kind": self.kind,
             "pole": scope.pole,
         }
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(rules),
-            "annotator": scope.annotator,
-            "k": scope.k,
-            "sources": scope.sources,
-        }
-
-    @cached_property
-    def task(self) -> Task:
-        """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
-        found = self.warehouse.units.stored("patterns", self.unit)
+        described = {**unit, **asdict(self.rules)}
+        described |= {"annotator": scope.annotator, "k": scope.k, "sources": scope.sources}
+        found = self.warehouse.units.stored("patterns", unit)
         stored = {**found.settings} if found else {"neurons": {}}
         before = _ranges_to_wanted(stored.pop("neurons"))
         kept = {
@@ -175,30 +162,30 @@ class _Work:
             for layer, of_layer in before.items()
             if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
         }
-        if kept and stored != self.described:
-            names = dict.fromkeys([*self.described, *stored])
-            differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
+        if kept and stored != described:
+            names = dict.fromkeys([*described, *stored])
+            differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
             raise UsageError(
-                f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
+                f"the stored {self.kind} patterns of {scope.site} over {scope.name} were mined otherwise "
                 f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
             )
-        done = stored == self.described and all(
+        done = stored == described and all(
             set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()
         )
         covered = {
             layer: sorted({*kept.get(layer, []), *self.wanted.get(layer, [])})
             for layer in sorted({*kept, *self.wanted})
         }
-        settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
+        settings = {**described, "neurons": _wanted_to_ranges(covered)}
+        work = partial(self._work, kept)
+        return Task("patterns", unit, settings, work, is_stored=lambda: done)
 
-        def work(run: Run) -> None:
-            self._write(run, self._mine(run), kept)
-
-        return Task("patterns", self.unit, settings, work, is_stored=lambda: done)
+    def _work(self, kept: Wanted, run: Run) -> None:
+        self._write(run, self._mine(run), kept)
 
     def _mine(self, run: Run) -> StagedBlocks:
         total = sum(len(neurons) for neurons in self.wanted.values())
-        described = {**self.described, "neurons": _wanted_to_ranges(self.wanted)}
+        described = {**run.settings, "neurons": _wanted_to_ranges(self.wanted)}
         blocks = StagedBlocks(run, total, described)
         if blocks.done == total:
             return blocks
@@ -229,29 +216,29 @@ class _Work:
         of_layer: dict[int, list[str]] = {}
         for layer, neurons in self._blocks():
             of_layer.setdefault(layer, []).append(f"{layer}-{neurons[0]}")
-        with run.writer("neuron_patterns", self.unit) as writer:
+        with run.writer("neuron_patterns", run.unit) as writer:
             for layer in sorted({*kept, *of_layer}):
                 written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
                 new: Iterator[pa.Table] = (
                     rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
                 )
                 if layer in kept:
-                    old = self._stored(layer, kept[layer])
+                    old = self._stored(run.unit, layer, kept[layer])
                     same = [rows.select(old.column_names).cast(old.schema) for rows in new]
                     new = blocks(pa.concat_tables([old, *same]))
                 for rows in new:
                     writer.write(rows)
 
-    def _stored(self, layer: int, neurons: list[int]) -> pa.Table:
+    def _stored(self, unit: Unit, layer: int, neurons: list[int]) -> pa.Table:
         """Return the rows of a layer that stay."""
         from nwh.warehouse.schema.neurons import NEURON_PATTERNS
 
-        where = " and ".join(f"{name} = ${name}" for name in self.unit)
+        where = " and ".join(f"{name} = ${name}" for name in unit)
         columns = ", ".join(NEURON_PATTERNS.file_schema.names)
         table = self.warehouse.sql(
             f"select {columns} from neuron_patterns where {where} and layer = $layer "
             "and list_contains($neurons, neuron) order by neuron",
-            {**self.unit, "layer": layer, "neurons": neurons},
+            {**unit, "layer": layer, "neurons": neurons},
         ).to_arrow_table()
         return table.cast(NEURON_PATTERNS.file_schema)
 

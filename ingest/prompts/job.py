@@ -131,8 +131,8 @@ def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, settings: PromptSe
         for prompt, place in _up_to(wanted, originals, chosen):
             made.append(_Row(len(rows) + len(made), prompt, place))
     run.note(
-        f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a question "
-        "whose words have no synonyms gets none"
+        f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a "
+        "question whose words have no synonyms gets none"
     )
     return made
 

@@ -78,7 +78,7 @@ def punkt_splitter() -> Splitter:
         "nltk": nltk.__version__,
         "splitter": "punkt_tab",
         "language": "english",
-        "parameters_sha256": sha256(repr([*map(sorted, known)]).encode()).hexdigest(),
+        "parameters_sha256": sha256(repr([sorted(each) for each in known]).encode()).hexdigest(),
     }
     return Splitter(settings, PunktSentenceTokenizer(parameters, lang_vars=_patient_language()))
 

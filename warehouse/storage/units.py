@@ -107,10 +107,10 @@ class UnitUnderWay:
     job: str
     unit: str
     run_id: str | None
-    done: int | None = None
-    total: int | None = None
-    seconds: float | None = None
-    obstacle: str | None = None
+    done: int | None
+    total: int | None
+    seconds: float | None
+    obstacle: str | None
 
 
 def units_under_way(storage: Storage) -> list[UnitUnderWay]:
@@ -118,24 +118,11 @@ def units_under_way(storage: Storage) -> list[UnitUnderWay]:
     staged = {place: resume_state.describe(storage, place) for place in storage.staged_places()}
     running = {holder["place"]: holder["run_id"] for holder in storage.held_locks().values() if "place" in holder}
     found = []
-    for state, place in (
-        *(("running", place) for place in sorted(running, key=lambda place: running[place])),
-        *(("interrupted", place) for place in staged if place not in running),
-    ):
+    for place in [*sorted(running, key=lambda place: running[place]), *sorted(staged.keys() - running.keys())]:
+        saved = staged.get(place) or {}
         job, _, unit = place.partition("/")
-        saved = staged.get(place)
-        seconds = None if state == "running" or saved is None else saved["seconds"]
-        figures = saved or {}
-        found.append(
-            UnitUnderWay(
-                state,
-                job,
-                unit,
-                running.get(place) or figures.get("run_id"),
-                figures.get("done"),
-                figures.get("total"),
-                seconds,
-                resume_state.obstacle(saved),
-            )
-        )
+        state, run_id = ("running", running[place]) if place in running else ("interrupted", saved.get("run_id"))
+        done, total, seconds = saved.get("done"), saved.get("total"), saved.get("seconds")
+        obstacle = resume_state.obstacle(staged[place]) if place in staged else None
+        found.append(UnitUnderWay(state, job, unit, run_id, done, total, seconds, obstacle))
     return found
