@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from nwh.ingest.activations.summaries.histogram import LEVELS
 from nwh.ingest.activations.summaries.layer import LayerSummary
 
+T = TypeVar("T")
 _ROWS = 2_000_000  # built at a time
 _THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once
 
@@ -65,25 +66,25 @@ def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
         "layer": np.full(n_neurons, layer, np.int16),
         "neuron": np.arange(n_neurons, dtype=np.int32),
         "n": np.full(n_neurons, moments.n),
-        "mean": moments.mean.numpy(),
-        "std": moments.std.numpy(),
-        "min": moments.min.numpy(),
-        "max": moments.max.numpy(),
+        "mean": moments.mean.cpu().numpy(),
+        "std": moments.std.cpu().numpy(),
+        "min": moments.min.cpu().numpy(),
+        "max": moments.max.cpu().numpy(),
         "max_token": summary.max_token.cpu().numpy(),
-        "skewness": moments.skewness.numpy(),
-        "kurtosis": moments.kurtosis.numpy(),
-        "share_positive": moments.positive.numpy() / moments.n,
-        "histogram_edges": lists(edges.numpy()),
-        "histogram_counts": lists(counts.numpy()),
+        "skewness": moments.skewness.cpu().numpy(),
+        "kurtosis": moments.kurtosis.cpu().numpy(),
+        "share_positive": moments.positive.cpu().numpy() / moments.n,
+        "histogram_edges": lists(edges.cpu().numpy()),
+        "histogram_counts": lists(counts.cpu().numpy()),
         "quantile_levels": lists(np.tile(np.array(LEVELS, np.float32), (n_neurons, 1))),
-        "quantiles": lists(histogram.quantiles().numpy()),
-        "resolution": histogram.resolution.numpy(),
+        "quantiles": lists(histogram.quantiles().cpu().numpy()),
+        "resolution": histogram.resolution.cpu().numpy(),
     }
 
 
 def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
     """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
-    activations = summary.sampled.numpy()
+    activations = summary.sampled.cpu().numpy()
     seen = ~np.isnan(activations).any(axis=1)
     return {
         "sentence_id": summary.sample.numpy()[seen] + first_id,
@@ -99,7 +100,7 @@ def lists(matrix: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))
 
 
-def prefetched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def prefetched(rows: Iterable[T]) -> Iterator[T]:
     """Yield what `rows` yields, the next item being made in a thread while the last one is written."""
     iterator = iter(rows)
     with ThreadPoolExecutor(max_workers=1) as thread:
