@@ -13,6 +13,7 @@ import torch
 from nwh.ingest.activations.batches import TOKEN_BUDGET
 from nwh.ingest.activations.buffer import BUFFER_SENTENCES, Place
 from nwh.ingest.activations.device_buffer import SENTENCES, VALUES
+from nwh.ingest.activations.rows import ROWS
 from nwh.ingest.activations.summaries.histogram import FINE
 from nwh.ingest.activations.summaries.topk import slots
 from nwh.ingest.models import LoadedModel
@@ -20,7 +21,7 @@ from nwh.warehouse import memory
 from nwh.warehouse.errors import UsageError
 
 _SHARE = 0.8  # of what is free: libraries and the file cache take some too
-_ROW = 60  # bytes of a row of neuron_topk from its key to the file
+_ROW = 60  # bytes of a row of neuron_topk while it is made and while it is written
 _TRANSIENT = 100  # bytes that a value takes while it is summarised on the device
 
 
@@ -28,7 +29,7 @@ _TRANSIENT = 100  # bytes that a value takes while it is summarised on the devic
 class MemoryPlan:
     """Groups of layers, one pass each, and the bytes that the largest takes of the device and of main memory.
 
-    free: bytes there were of the memory that decided. note: what the run tells the user.
+    note: what the run tells the user.
     """
 
     passes: list[list[int]]
@@ -64,7 +65,7 @@ def plan(widths: Mapping[Place, int], state: State, model: LoadedModel, limit: i
     layers = sorted({layer for _, layer in widths})
     neurons = {layer: sum(width for (_, of), width in widths.items() if of == layer) for layer in layers}
     widest, per_neuron = max(neurons.values()), state.bytes_of_neuron
-    writing = 2 * max(widths.values()) * 2 * state.k * _ROW  # of two layers: one is made while one is written
+    writing = 2 * min(ROWS, max(widths.values()) * 2 * state.k) * _ROW  # some are made while others are written
     fixed = min(VALUES, widest * SENTENCES) * _TRANSIENT if state.on_device else writing
     free = limit if limit is not None else _free(model, state.on_device)
     at_once = (free - fixed) // (widest * per_neuron)

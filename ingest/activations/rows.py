@@ -14,25 +14,26 @@ from nwh.ingest.activations.summaries.histogram import LEVELS
 from nwh.ingest.activations.summaries.layer import LayerSummary
 
 T = TypeVar("T")
-_ROWS = 2_000_000  # built at a time
+ROWS = 2_000_000  # built at a time
 _THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once
 
 
 def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict[str, Any]]:
-    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank."""
-    bottom = _THREAD.submit(summary.bottom.result)
-    poles = (summary.top.result(), bottom.result())[::-1]
-    n_neurons, k = poles[0][0].shape
-    step = max(1, _ROWS // (2 * k))
+    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank; some neurons' at a time."""
+    n_neurons = len(summary.top.keys)
+    step = max(1, ROWS // (2 * summary.top.k))
     for first in range(0, n_neurons, step):
-        part = slice(first, min(first + step, n_neurons))
-        size = (part.stop - first) * 2 * k
+        part = summary.part(slice(first, first + step))
+        bottom = _THREAD.submit(part.bottom.result)
+        poles = (part.top.result(), bottom.result())[::-1]
+        n, k = poles[0][0].shape
+        size = n * 2 * k
 
-        def joined(which: int, part: slice = part) -> np.ndarray:
+        def joined(which: int, poles: tuple[Any, ...] = poles) -> np.ndarray:
             """Return [neurons, poles, k] flattened."""
-            return np.stack([pole[which][part].numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
+            return np.stack([pole[which].numpy() for pole in poles], axis=1).ravel()
 
-        neuron, pole, rank = _same_in_all(part.stop - first, k)
+        neuron, pole, rank = _same_in_all(n, k)
         yield {
             "layer": np.full(size, layer, np.int16),
             "neuron": neuron + np.int32(first),
@@ -41,7 +42,7 @@ def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict
             "sentence_id": joined(1) + first_id,
             "activation": joined(0),
             "token_position": (
-                pa.nulls(size, pa.int32()) if summary.top.positions is None else joined(2).astype(np.int32)
+                pa.nulls(size, pa.int32()) if part.top.positions is None else joined(2).astype(np.int32)
             ),
         }
 

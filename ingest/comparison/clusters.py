@@ -173,17 +173,16 @@ class _Job:
             layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
             self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
             texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
-            total = len(texts) + self.scope.n_layers
+            total = len(texts) + len(self.scope.layers)
             blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
             vectors = self._encode(run, blocks, texts)
-            layers = range(self.scope.n_layers)
-            of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in layers}
+            of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in self.scope.layers}
             self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn, threads)
             self._write(run, blocks)
         return run
 
     def _note_dead(self, run: Run, live: int) -> None:
-        if dead := self.scope.n_layers * self.scope.n_neurons - live:
+        if dead := len(self.scope.layers) * self.scope.n_neurons - live:
             run.note(
                 f"{dead:,} {self.scope.site} neurons have no strongest sentence, all their top ones tie: the curves "
                 "leave them out"
@@ -232,7 +231,7 @@ class _Job:
             run.note(
                 f"{self.unit['scope']} has {len(drawn):,} sampled sentences: all are used, --sentences asked for more"
             )
-        layers = range(self.scope.n_layers)
+        layers = self.scope.layers
         for layer in layers:
             if left_out := [k for k in self.described["k"] if k > strongest.count(layer)]:
                 run.note(
@@ -290,5 +289,5 @@ class _Job:
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
         for relation, block in (("layer_clusters", "curve"), ("neuron_clusters", "groups")):
             with run.writer(relation, self.unit) as writer:
-                for layer in range(self.scope.n_layers):
+                for layer in self.scope.layers:
                     writer.write(blocks.load(f"{block}-{layer}"))

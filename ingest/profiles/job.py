@@ -156,12 +156,12 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
 def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
     sizes = warehouse.sql(
-        "select max(layer) + 1, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and corpus = $corpus",
+        "select layer, max(neuron) + 1 from neuron_stats where model = $model and checkpoint = $checkpoint "
+        "and site = $site and corpus = $corpus group by layer order by layer",
         site,
-    ).fetchall()[0]
-    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sizes[0] * sizes[1], "neurons") as bar:
-        for layer in range(sizes[0]):
-            for top in top_sentences(warehouse, site, layer, sizes[1], ids):
+    ).fetchall()
+    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sum(n for _, n in sizes), "neurons") as bar:
+        for layer, n_neurons in sizes:
+            for top in top_sentences(warehouse, site, layer, n_neurons, ids):
                 yield top
                 bar.advance(len(np.unique(top.neuron)))
