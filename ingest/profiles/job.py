@@ -156,7 +156,7 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
 def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
     sizes = warehouse.sql(
-        "select layer, max(neuron) + 1 from neuron_stats where model = $model and checkpoint = $checkpoint "
+        "select layer, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
         "and site = $site and corpus = $corpus group by layer order by layer",
         site,
     ).fetchall()

@@ -10,8 +10,8 @@ DIR gets `figures.json` and `figures.md`, written anew after each step: a run th
 Exit code 1 where something does not hold. Where there is no CUDA device, or with --small, small shapes run on the CPU,
 with the same code: that says whether the script works, not how fast anything is.
 
-Goals: ratio <= 1.10 for BERT base at K = 10,000 in bfloat16 and float32, and for Pythia-410M; at least 20,000 sentences/s
-for BERT base in bfloat16.
+Goals: ratio <= 1.10 for BERT base at K = 10,000 in bfloat16 and float32, and for Pythia-410M; at least 20,000
+sentences a second for BERT base in bfloat16.
 """
 
 from __future__ import annotations

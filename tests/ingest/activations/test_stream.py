@@ -200,7 +200,8 @@ def test_a_partial_result_of_larger_passes_than_fit_now_is_not_used(warehouse, m
     assert any("had more memory, was discarded" in note for note in run.notes)
 
 
-def test_nan_on_the_device_is_refused_by_name(warehouse, model):
+def test_nan_on_the_device_is_refused_by_name(warehouse, model, monkeypatch):
+    monkeypatch.setattr(device_buffer, "VALUES", 10_000)  # some neurons of a chunk at a time
     with torch.no_grad():
         model.base.encoder.layer[1].intermediate.dense.bias[5] = torch.nan
     with pytest.raises(ModelError, match=r"ffn/1/5 is nan for sentence \d+"):

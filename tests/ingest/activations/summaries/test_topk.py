@@ -91,6 +91,22 @@ def test_merging_shards_in_any_order_gives_the_full_sort(seed, k, pole, loops):
     np.testing.assert_array_equal(got_values.numpy(), want_values)
 
 
+@both
+def test_a_merged_summary_of_few_sentences_goes_on(loops):
+    rng = np.random.default_rng(3)
+    values = make_values(rng, 5, 9000, ties=True)
+    shards = [TopK(5, 3000, "top", loops=loops) for _ in range(2)]
+    parts = [np.arange(0, 40), np.arange(40, 70), np.arange(70, 9000)]
+    for shard, part in zip(shards, parts, strict=False):
+        shard.update(torch.from_numpy(values[:, part]), torch.from_numpy(part))
+    shards[0].merge(shards[1])
+    shards[0].update(torch.from_numpy(values[:, parts[2]].copy()), torch.from_numpy(parts[2]))
+    got_values, got_ordinals, _ = shards[0].result()
+    want_values, want_ordinals = full_sort(values, np.arange(9000), 3000, "top")
+    np.testing.assert_array_equal(got_ordinals.numpy(), want_ordinals)
+    np.testing.assert_array_equal(got_values.numpy(), want_values)
+
+
 @pytest.mark.parametrize("pole", ["top", "bottom"])
 @pytest.mark.parametrize("with_positions", [True, False])
 @pytest.mark.parametrize(
