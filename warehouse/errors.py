@@ -31,3 +31,8 @@ class MemoryLimitError(NwhError):
 
 class BusyError(NwhError):
     """Another run is already working on the same unit."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 import duckdb
 
 from nwh.warehouse.catalog.relation_views import pattern_of
-from nwh.warehouse.errors import MemoryLimitError, UsageError
+from nwh.warehouse.errors import MemoryLimitError, UsageError, first_line
 from nwh.warehouse.statements import sql_literal
 from nwh.warehouse.storage.provenance import Snapshot
-from nwh.warehouse.storage.tables import first_line
 
 _EXPLAIN = re.compile(r"explain\s+", re.IGNORECASE)
 _EXPLAIN_OPTIONS = re.compile(r"analyze\b|\([\w\s,]*\)", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import memory, sandbox
 from nwh.warehouse.catalog import views
-from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
 from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS
@@ -19,7 +19,7 @@ from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.replacing import refuse_early, settle
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
-from nwh.warehouse.storage.tables import Tables, first_line
+from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.storage.units import Units
 
 if TYPE_CHECKING:
@@ -203,16 +203,7 @@ class Warehouse:
             except BaseException:
                 run.discard()
                 raise
-            try:
-                self.tables.commit(
-                    run.run_id,
-                    lambda now, stored: settle(began_with, now, stored, run, again),
-                    run.complete,
-                    upgraded=run.upgraded,
-                )
-            except BaseException:
-                run.discard()
-                raise
+            self.tables.commit(run, lambda now, stored: settle(began_with, now, stored, run, again))
             self.tables.publish({relation for relation, _ in run.places})
             self.tables.compact_runs()
             self.publish_catalog()

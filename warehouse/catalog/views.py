@@ -15,11 +15,10 @@ import duckdb
 from nwh.warehouse import memory
 from nwh.warehouse.catalog.relation_views import folder_macros, lacking_columns, relation_view
 from nwh.warehouse.catalog.sql_files import SqlFile, sql_files
-from nwh.warehouse.errors import StorageError
+from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.statements import sql_literal
 from nwh.warehouse.storage.provenance import Snapshot
-from nwh.warehouse.storage.tables import first_line
 
 if TYPE_CHECKING:
     from nwh.warehouse.storage.files import Storage

@@ -53,6 +53,10 @@ class Manifest:
     nothing_stale: bool = False
     schema_version: int = 1
 
+    def files(self, relation: str) -> list[DataFile]:
+        """Return the files of a relation."""
+        return [file for (name, _), files in self.places.items() if name == relation for file in files]
+
     @property
     def text(self) -> str:
         """The manifest as `runs.manifest` holds it: JSON."""

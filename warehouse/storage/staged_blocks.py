@@ -9,11 +9,10 @@ from zlib import crc32
 import pyarrow as pa
 from pyarrow import ipc
 
-from nwh.warehouse.errors import StorageError
+from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.storage import resume_state
 from nwh.warehouse.storage.files import BLOCKS
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.tables import first_line
 
 
 class StagedBlocks:

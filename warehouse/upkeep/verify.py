@@ -9,11 +9,11 @@ from duckdb import DuckDBPyConnection
 from duckdb import Error as DuckDBError
 
 from nwh.warehouse.catalog import views
+from nwh.warehouse.errors import first_line
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.schema.neurons import NEURON_TOPK
 from nwh.warehouse.storage.provenance import Provenance
-from nwh.warehouse.storage.tables import first_line
 from nwh.warehouse.storage.units import units_under_way
 from nwh.warehouse.upkeep.status import behind, stale_units
 from nwh.warehouse.warehouse import Warehouse

@@ -15,8 +15,8 @@ from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, StorageError
+from nwh.warehouse.storage import delta
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.tables import Tables
 
 ROW = {"source": ["s"], "n_documents": [1], "settings": ["{}"]}
 
@@ -81,23 +81,16 @@ def test_dying_before_the_row_of_runs_leaves_the_previous_state_and_after_it_the
     warehouse, monkeypatch, survives
 ):
     store(warehouse, "a", ["1"])
-    real, calls = Tables._open, []
+    real, calls = delta.change, []
 
-    def open_until_death(self, name, version=None):
-        table = real(self, name, version)
-        write = table.create_write_transaction
-
-        def die_after(*args, **kwargs):
-            if len(calls) == survives:
-                raise KeyboardInterrupt
-            calls.append(name)
-            return write(*args, **kwargs)
-
-        monkeypatch.setattr(table, "create_write_transaction", die_after, raising=False)
-        return table
+    def change_until_death(name, *args, **kwargs):
+        if len(calls) == survives:
+            raise KeyboardInterrupt
+        calls.append(name)
+        return real(name, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Tables, "_open", open_until_death)
+        patch.setattr(delta, "change", change_until_death)
         with pytest.raises(KeyboardInterrupt):
             store(warehouse, "a", ["new", "newer"])
     assert len(calls) == survives
@@ -110,6 +103,23 @@ def test_dying_before_the_row_of_runs_leaves_the_previous_state_and_after_it_the
     assert after.sql("select corpus, n_sentences from corpora order by 1").fetchall() == [("a", len(stored)), ("b", 1)]
     assert delta_rows(after, "sentences") == len(stored) + 1
     assert delta_rows(after, "corpora") == 2
+
+
+def test_a_run_that_is_interrupted_when_its_row_is_stored_keeps_its_files(warehouse, monkeypatch):
+    real = delta.change
+
+    def change_and_stop(*args, **kwargs):
+        real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    store(warehouse, "a", ["1"])
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "change", change_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            store(warehouse, "a", ["new", "newer"])
+    after = Warehouse.open(warehouse.storage.uri)
+    assert texts(after, "a") == ["new", "newer"]
+    assert after.sql("select n_sentences from corpora").fetchall() == [(2,)]
 
 
 def test_a_second_run_of_a_unit_is_refused_with_the_first_ones_id(warehouse):

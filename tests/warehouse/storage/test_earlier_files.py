@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage import delta
 from tests.warehouse.queries.test_search import PATTERNS, pattern_rows
 
 UNIT = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
@@ -96,7 +97,7 @@ def test_a_table_of_an_earlier_version_takes_rows_with_new_columns(tmp_path, mon
     warehouse = Warehouse.create(tmp_path)
     with monkeypatch.context() as earlier:
         earlier.setitem(RELATIONS, "neuron_patterns", replace(now, columns=then))
-        warehouse.tables._create("neuron_patterns")
+        delta.create(warehouse.storage, "neuron_patterns")
     write(warehouse)
     write(warehouse, pole="bottom")
     table = DeltaTable(f"{tmp_path}/neuron_patterns")

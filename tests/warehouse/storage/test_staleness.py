@@ -100,7 +100,7 @@ def commit_as_earlier_versions_did(warehouse, relation, partition, rows, job="co
     """Replace a partition whatever depends on it."""
     run = Run(warehouse.storage, job, partition, {})
     run.write(relation, partition, rows)
-    warehouse.tables.commit(run.run_id, lambda now, stored: Manifest(run.places), run.complete)
+    warehouse.tables.commit(run, lambda now, stored: Manifest(run.places))
     warehouse.publish_catalog()
 
 

@@ -82,7 +82,7 @@ def replace_text_as_earlier_versions_did(warehouse, **said):
     """Store another text of the corpus, whatever was made of the earlier one."""
     later = Run(warehouse.storage, "corpus", {"corpus": "a"}, {})
     later.write("corpora", {"corpus": "a"}, about("two"))
-    warehouse.tables.commit(later.run_id, lambda now, stored: Manifest(later.places, **said), later.complete)
+    warehouse.tables.commit(later, lambda now, stored: Manifest(later.places, **said))
     warehouse.refresh()
 
 

@@ -24,8 +24,8 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS, SCHEMA_VERSION
+from nwh.warehouse.storage import delta
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
-from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.upkeep.verify import verify
 from tests.forked import forked
 
@@ -232,7 +232,7 @@ def upgrade_and_die(uri, opens, blocks):
 
         return call
 
-    Tables._open = until_death(Tables._open, opens, first=True)
+    delta.open_table = until_death(delta.open_table, opens, first=True)
     StagedBlocks.save = until_death(StagedBlocks.save, blocks)
     upgrade(Warehouse.open(uri))
 

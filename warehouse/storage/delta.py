@@ -1,0 +1,139 @@
+"""Delta tables as `tables` uses them: opened, made, listed, and changed at the version that follows the one read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from nwh.warehouse.errors import StorageError, first_line
+from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.manifests import DataFile
+from nwh.warehouse.storage.provenance import partition_of
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+def exists(storage: Storage, name: str) -> bool:
+    """Return whether a relation has a table; StorageError where the store does not answer."""
+    from deltalake import DeltaTable
+
+    try:
+        return bool(DeltaTable.is_deltatable(f"{storage.uri}/{name}"))
+    except OSError as error:
+        raise StorageError(f"{storage} does not answer: {first_line(error)}{_way_out(storage)}") from error
+
+
+def create(storage: Storage, name: str) -> None:
+    """Make a relation's table where there is none: empty, version 0."""
+    from deltalake import DeltaTable, Schema
+
+    relation = RELATIONS[name]
+    try:
+        if not exists(storage, name):
+            DeltaTable.create(
+                f"{storage.uri}/{name}",
+                Schema.from_arrow(relation.table_schema),
+                mode="ignore",
+                partition_by=list(relation.partition),
+                description=f"one row per {relation.grain}",
+            )
+    except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
+        raise StorageError(f"cannot make table {name} at {storage}: {first_line(error)}") from error
+
+
+def open_table(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
+    """Return a relation's table as it is, or was at a version; StorageError where there is none or it is damaged."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        return DeltaTable(f"{storage.uri}/{name}", version=version)
+    except TableNotFoundError as error:
+        raise StorageError(
+            f"no warehouse at {storage}: make one with `nwh init`, or name it with --warehouse"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise StorageError(
+            f"table {name} of {storage} cannot be read: {first_line(error)}{_way_out(storage)}"
+        ) from error
+
+
+def files_of(name: str, table: DeltaTable) -> list[DataFile]:
+    """Return the files of a relation's table; Delta writes a blank as %20."""
+    added = table.get_add_actions()
+    columns = (added[column].to_pylist() for column in ("path", "size_bytes", "num_records"))
+    found = [(unquote(path), size, rows) for path, size, rows in zip(*columns, strict=True)]
+    return [DataFile(path, size, rows, partition_of(name, path)) for path, size, rows in found]
+
+
+def change(
+    name: str,
+    table: DeltaTable,
+    added: Iterable[DataFile],
+    removed: Iterable[DataFile] = (),
+    *,
+    rewrites: bool = False,
+    said: tuple[str, int] | None = None,
+) -> bool:
+    """Add and remove files at the version that follows `table`'s; return whether no other writer came first.
+
+    rewrites: the rows stay as they are, in other files. said: an application transaction, which the log keeps.
+    """
+    from deltalake import Schema
+    from deltalake.exceptions import CommitFailedError
+    from deltalake.transaction import CommitProperties, RemoveAction, Transaction
+
+    now = int(time.time() * 1000)
+    actions = [_added(file, now, rewrites) for file in added]
+    actions += [RemoveAction(file.path, not rewrites, now, file.size, {**file.partition}) for file in removed]
+    at_once = CommitProperties(max_commit_retries=0, app_transactions=[Transaction(*said)] if said else None)
+    schema = Schema.from_arrow(RELATIONS[name].table_schema)
+    try:
+        table.create_write_transaction(
+            actions, "append", schema, list(RELATIONS[name].partition), commit_properties=at_once
+        )
+    except CommitFailedError:
+        return False
+    return True
+
+
+def adopt_schema(name: str, table: DeltaTable, files: Iterable[DataFile], changed: DataFile) -> bool:
+    """Give a table of an earlier version today's columns; return whether it had others.
+
+    Only what replaces a partition may change them: that of `changed`, a file to come or to go, gets its `files`.
+    """
+    from deltalake import Schema
+    from deltalake.exceptions import CommitFailedError
+
+    schema, unit = Schema.from_arrow(RELATIONS[name].table_schema), dict(changed.partition)
+    if table.schema() == schema:
+        return False
+    where = [(column, "=", value) for column, value in unit.items()]
+    adds = [_added(file, int(time.time() * 1000), False) for file in files if dict(file.partition) == unit]
+    with suppress(CommitFailedError):  # who came first has changed them
+        table.create_write_transaction(adds, "overwrite", schema, list(unit), where)
+    return True
+
+
+def unused_since(storage: Storage, name: str, hours: int) -> list[str]:
+    """Return the paths of data files that a table has not named for so many hours; where it never did, of that age."""
+    table = open_table(storage, name)
+    return table.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
+
+
+def _added(file: DataFile, now: int, rewrites: bool) -> Any:
+    from deltalake.transaction import AddAction
+
+    return AddAction(
+        file.path, file.size, dict(file.partition), now, not rewrites, json.dumps({"numRecords": file.rows})
+    )
+
+
+def _way_out(storage: Storage) -> str:
+    return "" if storage.local else "; is the store there, and are these its credentials?"
