@@ -22,11 +22,11 @@ def data_dictionary() -> str:
     for relation in RELATIONS.values():
         lines += _relation(relation)
     folder = ""
-    for question in sorted(sql_files(), key=lambda question: (question.folder, question.name)):
-        if question.folder != folder:
-            folder = question.folder
+    for file in sorted(sql_files(), key=lambda file: (file.folder, file.name)):
+        if file.folder != folder:
+            folder = file.folder
             lines += ["", f"## {folder.split('_', 1)[1].replace('_', ' ').capitalize()}"]
-        lines += _question(question)
+        lines += _sql_file(file)
     return "\n".join(lines) + "\n"
 
 
@@ -39,9 +39,9 @@ def _relation(relation: Relation) -> Iterator[str]:
         yield f"| `{column.name}`{marks} | {column.type} | {column.description}{null} |"
 
 
-def _question(question: SqlFile) -> Iterator[str]:
-    yield from ("", f"### {question.name}", "", f"{question.description} One row per {question.grain}.")
-    for what, described in ((f"argument of the {question.kind}", question.arguments), ("column", question.columns)):
+def _sql_file(file: SqlFile) -> Iterator[str]:
+    yield from ("", f"### {file.name}", "", f"{file.description} One row per {file.grain}.")
+    for what, described in ((f"argument of the {file.kind}", file.arguments), ("column", file.columns)):
         if described:
             yield from ("", f"| {what} | what it {'sets' if what != 'column' else 'holds'} |", "|---|---|")
             yield from (f"| `{name}` | {said} |" for name, said in described)

@@ -130,17 +130,17 @@ def _sql_files() -> Iterator[tuple[Traversable, Traversable]]:
 
 
 def _dependencies_first(found: list[SqlFile]) -> list[SqlFile]:
-    """Order questions so that each comes after those it reads; otherwise as they are."""
-    by_name = {question.name: question for question in found}
+    """Order files of `sql/` so that each comes after those it reads; otherwise as they are."""
+    by_name = {file.name: file for file in found}
     ordered: dict[str, SqlFile] = {}
 
-    def place(question: SqlFile, above: tuple[str, ...]) -> None:
-        if question.name in above:
-            raise ValueError(f"sql: {' -> '.join((*above, question.name))} is a circle")
-        for name in sorted(reads(question.sql) & by_name.keys() - ordered.keys()):
-            place(by_name[name], (*above, question.name))
-        ordered.setdefault(question.name, question)
+    def place(file: SqlFile, above: tuple[str, ...]) -> None:
+        if file.name in above:
+            raise ValueError(f"sql: {' -> '.join((*above, file.name))} is a circle")
+        for name in sorted(reads(file.sql) & by_name.keys() - ordered.keys()):
+            place(by_name[name], (*above, file.name))
+        ordered.setdefault(file.name, file)
 
-    for question in found:
-        place(question, ())
+    for file in found:
+        place(file, ())
     return list(ordered.values())

@@ -40,8 +40,8 @@ def connect(
     storage.register(connection)
     if copied is None:
         _create_relations(connection, snapshot, storage.uri, RELATIONS.values())
-        for question in sql_files():
-            connection.execute(question.sql)
+        for file in sql_files():
+            connection.execute(file.sql)
     connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
     connection.execute("set parquet_metadata_cache = true")  # footers of large files take longer to read than rows
     known = connection.execute("select name from duckdb_optimizers() where name in $1", [_WRONG]).fetchall()
@@ -74,7 +74,7 @@ def open_published(snapshot: Snapshot, storage: Storage) -> duckdb.DuckDBPyConne
 def _mark(snapshot: Snapshot) -> str:
     """Return what tells catalogs apart: a hash of the files and of all statements that make views."""
     views = [relation_view(relation, ["file"], "") for relation in RELATIONS.values()]
-    about = [sorted(snapshot.items()), [question.sql for question in sql_files()], views, folder_macros("")]
+    about = [sorted(snapshot.items()), [file.sql for file in sql_files()], views, folder_macros("")]
     return sha256(json.dumps(about).encode()).hexdigest()
 
 
@@ -107,15 +107,15 @@ def _file(path: str) -> duckdb.DuckDBPyConnection:
 
 
 def _template() -> bytes:
-    """Return a DuckDB file with the questions over empty relations."""
+    """Return a DuckDB file with the files of `sql/` over empty relations."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.duckdb"
         with _file(str(path)) as connection:
             connection.execute("begin")
             _create_relations(connection, {}, folder, RELATIONS.values())
-            for question in sql_files():
-                connection.execute(question.sql)
-                connection.execute(";".join(_question_comments(question)))
+            for file in sql_files():
+                connection.execute(file.sql)
+                connection.execute(";".join(_sql_comments(file)))
             for relation in RELATIONS.values():
                 connection.execute(";".join(_relation_comments(relation)))
             connection.execute("commit")
@@ -145,11 +145,11 @@ def _relation_comments(relation: Relation) -> Iterator[str]:
         yield f"comment on column {relation.name}.{column.name} is {sql_literal(column.description)}"
 
 
-def _question_comments(question: SqlFile) -> Iterator[str]:
-    what = sql_literal(f"{question.description} One row per {question.grain}.")
-    if question.kind == "macro":
-        yield f"comment on macro {'table' if question.is_table else ''} {question.name} is {what}"
+def _sql_comments(file: SqlFile) -> Iterator[str]:
+    what = sql_literal(f"{file.description} One row per {file.grain}.")
+    if file.kind == "macro":
+        yield f"comment on macro {'table' if file.is_table else ''} {file.name} is {what}"
         return
-    yield f"comment on view {question.name} is {what}"
-    for column, description in question.columns:
-        yield f"comment on column {question.name}.{column} is {sql_literal(description)}"
+    yield f"comment on view {file.name} is {what}"
+    for column, description in file.columns:
+        yield f"comment on column {file.name}.{column} is {sql_literal(description)}"
