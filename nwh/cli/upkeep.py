@@ -1,4 +1,4 @@
-"""`nwh init | status | verify | vacuum | upgrade | docs | demo | dashboard`: the house itself."""
+"""`nwh init | status | verify | vacuum | upgrade | docs | demo | dashboard`: a warehouse as a whole."""
 
 from __future__ import annotations
 

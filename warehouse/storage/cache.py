@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse.errors import StorageError
+from nwh.warehouse.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
@@ -31,21 +32,10 @@ class Cache:
 
     def keep(self, name: str, write: Callable[[Any], None]) -> None:
         """Keep a file whole or not at all: `write` gets a binary stream. StorageError where there is no room."""
-        import os
-        import secrets
-
         path = f"{self._root}/{name}"
-        part = f"{path}.{secrets.token_hex(4)}.part"  # of this process alone: another may make the same
+        part = f".{secrets.token_hex(4)}.part"  # of this process alone: another may make the same
         try:
-            self._fs.create_dir(os.path.dirname(path), recursive=True)
-            try:
-                with self._fs.open_output_stream(part) as stream:
-                    write(stream)
-            except BaseException:
-                with suppress(OSError):  # it may be the disk that fails
-                    self._fs.delete_file(part)
-                raise
-            self._fs.move(part, path)
+            write_whole(self._fs, path, write, local=self._local, part=part)
         except OSError as error:
             raise StorageError(f"cannot write {path}: {error}; free space and run the command again") from error
 

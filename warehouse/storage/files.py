@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.cache import Cache
+from nwh.warehouse.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,18 +111,14 @@ class Storage:
         It ends with its length, so that one that was cut all the same is known; `name` may be `folder/name`.
         StorageError where there is no room.
         """
-        path = f"{self._root()}/staging/{place}/{name}"
-        fs = self._fs()
-        first = f"{path}.part" if self.local else path  # an object is there whole or not at all
+
+        def with_length(stream: Any) -> None:
+            write(stream)
+            stream.write(stream.tell().to_bytes(_LENGTH, "little"))
+
         try:
-            if self.local:
-                fs.create_dir(os.path.dirname(path), recursive=True)
-            with fs.open_output_stream(first) as stream:
-                write(stream)
-                stream.write(stream.tell().to_bytes(_LENGTH, "little"))
-            if self.local:
-                _sync(first)  # a rename can reach the disk before what is renamed
-                fs.move(first, path)
+            path = f"{self._root()}/staging/{place}/{name}"
+            write_whole(self._fs(), path, with_length, local=self.local)
         except OSError as error:
             raise StorageError(
                 f"cannot write staging/{place} in {self}: {error}; free space and run the command again, it goes on "
@@ -272,15 +269,6 @@ def _acquire(stream: Any, wait: bool, shared: bool) -> None:
             if attempt == 4:
                 raise
             time.sleep(0.05)
-
-
-def _sync(path: str) -> None:
-    """Wait until a file's content is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import local
 from typing import Any
 
@@ -15,7 +16,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
     cachable = False
 
     def __init__(self, protocol: str, files: FileSystem) -> None:
-        """Serve what a client of pyarrow reaches; protocol: `s3`, `gs` ….."""
+        """Serve what a client of pyarrow reaches; protocol: `s3`, `gs` …."""
         super().__init__()
         self.protocol = protocol
         self._files = files
@@ -37,7 +38,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
 
     def glob(self, path: str, **_: Any) -> list[str]:
         """Return the path: a snapshot names every file, and all of them are there."""
-        return [_plain(path).replace("[", "").replace("]", "")]
+        return [re.sub(r"\[([*?\[])\]", r"\1", _plain(path))]  # as `pattern_of` wrote it
 
 
 class _File:

@@ -167,6 +167,35 @@ def test_runs_are_put_into_one_file_and_stay_in_order(tmp_path, monkeypatch):
     ]
 
 
+def test_runs_that_were_put_together_stay_for_who_reads_them_still(tmp_path, monkeypatch):
+    """Files are old when nothing has named them for long, whatever their age."""
+    monkeypatch.setattr("nwh.warehouse.storage.tables._SMALL", 5)
+    warehouse = Warehouse.create(tmp_path / "w")
+    for i in range(1, 5):
+        for _ in store(warehouse, f"c{i}", i):
+            pass
+    reader = Warehouse.open(tmp_path / "w")
+    for uri in reader.snapshot["runs"]:
+        os.utime(uri, (time.time() - 1000 * 3600,) * 2)
+    for _ in store(warehouse, "c5", 5):
+        pass
+    assert len(warehouse.snapshot["runs"]) == 1
+    assert warehouse.vacuum(24) == []
+    assert reader.sql("select count(*) from runs").fetchall() == [(4,)]
+    assert len(warehouse.vacuum(0)) == 5
+    assert warehouse.sql("select count(*) from runs").fetchall() == [(5,)]
+
+
+def test_files_of_a_relation_that_no_run_has_stored_are_found(tmp_path):
+    warehouse = Warehouse.create(tmp_path / "w")
+    left = tmp_path / "w" / "annotations" / "corpus=a" / "annotator=nltk" / "of-a-run-that-died-0.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"")
+    assert [name for name, _, _ in warehouse.tables.unused_files()] == ["annotations"]
+    assert warehouse.vacuum(0) == ["annotations/corpus=a/annotator=nltk/of-a-run-that-died-0.parquet"]
+    assert not left.exists()
+
+
 class unlocked:
     def __init__(self, *_, **__):
         pass

@@ -95,7 +95,7 @@ def make(name: str) -> None:
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """Leave out what a warehouse makes anew, and who made the files."""
-    if member.name.split("/")[1:2] in (["nwh.duckdb"], ["locks"], ["staging"]):
+    if member.name.split("/")[1:2] in (["nwh.duckdb"], ["locks"], ["staging"], ["cache"]):
         return None
     member.uid = member.gid = 0
     member.uname = member.gname = ""

@@ -1,0 +1,100 @@
+"""A warehouse on a real S3 server: every job, the commands that read, pages, and what `nwh sql` may do there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from nwh.warehouse import Warehouse
+from nwh.warehouse.storage.object_files import ObjectFiles
+from tests.warehouse.upkeep import make_warehouse
+
+
+def command(uri, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "nwh", "--warehouse", uri, *arguments], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_every_job_and_command_does_there_what_it_does_in_a_folder(s3, tmp_path):
+    local, stored = Warehouse.create(tmp_path / "w"), Warehouse.create(s3)
+    for warehouse in (local, stored):
+        folder = tmp_path / f"models-{warehouse.storage.local}"
+        folder.mkdir()
+        make_warehouse.fill(warehouse, folder)
+    for relation in ("neuron_topk", "neuron_patterns", "neuron_words", "interventions", "neuron_matches"):
+        rows = [each.sql(f"from {relation} order by all").pl() for each in (local, stored)]
+        assert rows[0].height > 0
+        assert rows[0].equals(rows[1]), relation
+    name = f"{make_warehouse.MODEL}@{make_warehouse.CHECKPOINTS[-1]}/hidden/1/3"
+    count = "select count(*) as n from neuron_sentences"
+    n = local.sql(count).fetchall()[0][0]
+    assert command(s3, "sql", count, "--format", "csv") == (0, f"n\n{n}\n", "")
+    for arguments in (
+        ["status"],
+        ["verify", "--deep"],
+        ["show", "neuron", name],
+        ["export", "neuron_stats", str(tmp_path / "stats.parquet")],
+        ["report", make_warehouse.MODEL, "--out", str(tmp_path / "report")],
+        ["vacuum"],
+    ):
+        code, out, error = command(s3, *arguments)
+        assert code == 0, (arguments, error)
+        assert out or arguments == ["vacuum"] or arguments[0] == "export"
+    code, _, error = command(s3, "sql", "select content from read_text('/etc/passwd')")
+    assert code == 2
+    assert "disabled by configuration" in error
+    other = f"{s3.rpartition('/')[0]}/other/runs/x.parquet"
+    code, _, error = command(s3, "sql", f"from '{other}'")
+    assert code == 2
+    assert "disabled by configuration" in error
+
+
+@pytest.mark.slow
+def test_pages_open_there(s3, tmp_path, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    import nwh.dashboards
+
+    warehouse = Warehouse.create(s3)
+    make_warehouse.fill(warehouse, tmp_path)
+    monkeypatch.setenv("NWH_WAREHOUSE", s3)
+    page = AppTest.from_file(str(Path(nwh.dashboards.__file__).with_name("pages") / "app.py"), default_timeout=120)
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert len(page.main) > 3
+
+
+def test_a_file_that_was_not_written_to_its_end_is_not_there(s3):
+    cache = Warehouse.create(s3).storage.cache
+
+    def fail(stream):
+        stream.write(b"half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        cache.keep("tokens/text/x.arrow", fail)
+    assert not cache.holds("tokens/text/x.arrow")
+    cache.keep("tokens/text/x.arrow", lambda stream: stream.write(b"whole"))
+    assert cache.open("tokens/text/x.arrow").read() == b"whole"
+
+
+def test_duckdb_reads_a_file_whose_name_has_brackets(tmp_path):
+    """As `pattern_of` writes such a path, DuckDB asks for it."""
+    from pyarrow.fs import LocalFileSystem
+
+    from nwh.warehouse.catalog.relation_views import pattern_of
+
+    path = tmp_path / "x[1] *?.parquet"
+    duckdb.sql("select 7 as n").write_parquet(str(path))
+    with duckdb.connect() as connection:
+        connection.register_filesystem(ObjectFiles("s3", LocalFileSystem()))
+        found = connection.execute("select n from read_parquet($1)", [pattern_of(f"s3://{path}")]).fetchall()
+    assert found == [(7,)]
