@@ -48,7 +48,7 @@ def words(warehouse):
 def test_what_is_stored_with_these_settings_is_left_alone(warehouse):
     notes = Noting()
     assert run_once(warehouse, task("first", seed=(1, 2)), progress=notes) is not None
-    assert run_once(warehouse, task("second", seed=[1, 2]), progress=notes) is None
+    assert run_once(warehouse, task("second", seed=(1, 2)), progress=notes) is None
     assert words(warehouse) == [(["first"],)]
     assert notes.notes == ["a/by-hand is stored with these settings already; --again repeats it"]
     assert run_once(warehouse, task("third", seed=[1, 2]), again=True) is not None
