@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nwh.ingest.activations import device_buffer, stream
+from nwh.ingest.activations.batches import groups
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.memory_plan import State, plan
 from nwh.ingest.activations.summaries.layer import LayerSummary
@@ -89,6 +90,14 @@ def test_the_size_of_chunks_changes_nothing_on_the_device_and_twice_the_same_giv
     smaller = copied(stored, tmp_path / "smaller")
     ingest_activations(smaller, model, ["one"], settings, on_device=True)
     same(rows_of(warehouse), rows_of(smaller), ROUNDED)
+
+
+def test_groups_end_where_lengths_change_once_they_are_half_full():
+    lengths = [5] * 12 + [6] * 12
+    assert list(groups(lengths, 100)) == [range(16), range(16, 24)]
+    assert list(groups(lengths, 100, uniform=True)) == [range(12), range(12, 24)]
+    assert list(groups(lengths, 200, uniform=True)) == [range(24)]
+    assert list(groups(lengths, 100, most=7)) == [range(7), range(7, 14), range(14, 21), range(21, 24)]
 
 
 def test_batches_on_the_device_are_uniform_and_in_a_drawn_order(warehouse, model, monkeypatch):
