@@ -47,6 +47,7 @@ def running(folder: Path) -> Iterator[str]:
     ports = {name: _free_port() for name in ("master", "volume", "filer", "s3")}
     command = [str(server()), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-master.telemetry=false", "-volume.max=60", "-master.volumeSizeLimitMB=64"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # fixed ports, which a second server could not have
     command += ["-s3", f"-s3.config={folder}/s3.json", *(f"-{name}.port={port}" for name, port in ports.items())]
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
