@@ -164,8 +164,9 @@ def _write_json(names: list[str], found: Iterable[tuple[Any, ...]], stream: Text
 
 def _write_jsonl(names: list[str], found: Iterable[tuple[Any, ...]], stream: TextIO) -> int:
     n = 0
-    for n, row in enumerate(found, 1):
+    for row in found:
         stream.write(_object(names, row) + "\n")
+        n += 1
     return n
 
 
@@ -178,7 +179,8 @@ def _write_csv(names: list[str], found: Iterable[tuple[Any, ...]], stream: TextI
 
     writer, n = csv.writer(stream, lineterminator="\n"), 0
     writer.writerow(names)
-    for n, row in enumerate(found, 1):
+    for row in found:
+        n += 1
         writer.writerow([repr(value) if isinstance(value, float) else _cell(value) for value in row])
     return n
 

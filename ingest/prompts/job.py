@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nwh.ingest.prompts.paraphrases import Paraphraser, paraphraser
-from nwh.ingest.prompts.sources import Prompt, PromptFile, Reading, read_prompt_file
+from nwh.ingest.prompts.prompt import Prompt, Reading
+from nwh.ingest.prompts.sources import PromptFile, read_prompt_file
 from nwh.ingest.text.sentences import check_base, id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -27,7 +28,7 @@ from nwh.warehouse.storage.runs import Run
 class PromptSettings:
     """What a user can choose; see `nwh ingest prompts --help`.
 
-    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.sources.Reading`.
+    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.prompt.Reading`.
     min_prompts: how many prompts make a concept usable; nothing is left out here, models differ.
     paraphrases: causal concepts with fewer prompts than this get paraphrases up to it; 0 for none, null for
         `min_prompts` where the format is natural-questions and none elsewhere.
@@ -131,8 +132,8 @@ def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, settings: PromptSe
         for prompt, place in _up_to(wanted, originals, chosen):
             made.append(_Row(len(rows) + len(made), prompt, place))
     run.note(
-        f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a question "
-        "whose words have no synonyms gets none"
+        f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a "
+        "question whose words have no synonyms gets none"
     )
     return made
 

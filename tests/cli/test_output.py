@@ -111,7 +111,8 @@ def test_columns_of_one_name_are_all_there(place, format):
 
 VALUES = """
 select sum(range) as hugeint, 9223372036854775807 as big, 1.10::decimal(5, 2) as decimal, 'nan'::double as nan,
-[1.5, 'inf'::double, null] as list, {'a': [2, null]} as struct, map {'k': 1} as map, 'é"\n' as text, null as nothing, true as bool,
+[1.5, 'inf'::double, null] as list, {'a': [2, null]} as struct, map {'k': 1} as map, 'é"\n' as text,
+null as nothing, true as bool,
 timestamptz '2020-01-02 03:04:05+00' as zoned, timestamp '2020-01-02 03:04:05.5' as plain, date '2020-01-02' as day,
 'ab'::blob as bytes, interval 3 days as span, [date '2020-01-02'] as days from range(10)
 """
