@@ -73,15 +73,12 @@ def punkt_splitter() -> Splitter:
     parameters.collocations = set(model.collocations)
     parameters.sent_starters = set(model.sent_starters)
     parameters.ortho_context = _Contexts(model.ortho_context)
-    known = [
-        *(sorted(model.abbrev_types), sorted(model.collocations), sorted(model.sent_starters)),
-        sorted(model.ortho_context.items()),
-    ]
+    known = (model.abbrev_types, model.collocations, model.sent_starters, model.ortho_context.items())
     settings = {
         "nltk": nltk.__version__,
         "splitter": "punkt_tab",
         "language": "english",
-        "parameters_sha256": sha256(repr(known).encode()).hexdigest(),
+        "parameters_sha256": sha256(repr([sorted(each) for each in known]).encode()).hexdigest(),
     }
     return Splitter(settings, PunktSentenceTokenizer(parameters, lang_vars=_patient_language()))
 
