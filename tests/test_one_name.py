@@ -72,3 +72,6 @@ def test_the_wheel_owns_nwh_alone(tmp_path):
         assert f"nwh/{part}" in names
     written = {str(path.relative_to(root)) for path in (root / "sql").rglob("*.sql")}
     assert {name.removeprefix("nwh/") for name in names if name.endswith(".sql")} == written
+    assert {name for name in names if name.endswith(".html")} == {
+        f"nwh/{path.relative_to(root)}" for path in (root / "dashboards").rglob("*.html")
+    }

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, cast
+from warnings import catch_warnings
 
 from nwh.warehouse.errors import UsageError
 
@@ -51,7 +52,8 @@ def write(result: duckdb.DuckDBPyConnection, format: Format, stream: BinaryIO) -
     Rows stream as csv and jsonl; json and parquet, of which a part cannot be read, are written when all rows are there.
     """
     if format is Format.parquet:
-        reader: Any = result.to_arrow_reader(_BATCH)
+        with catch_warnings(action="ignore"):  # of a copy that a cursor makes
+            reader: Any = result.to_arrow_reader(_BATCH)
         schema = reader.schema
         for i, name in enumerate(columns(result)):
             schema = schema.set(i, schema.field(i).with_name(name))
@@ -154,11 +156,9 @@ def plain(value: Any) -> Any:
 
 def _write_json(names: list[str], found: Iterable[tuple[Any, ...]], stream: TextIO) -> int:
     n = 0
-    stream.write("[")
-    for row in found:
-        stream.write((",\n" if n else "\n") + _object(names, row))
-        n += 1
-    stream.write("\n]\n" if n else "]\n")
+    for n, row in enumerate(found, 1):
+        stream.write(("[\n" if n == 1 else ",\n") + _object(names, row))
+    stream.write("\n]\n" if n else "[]\n")
     return n
 
 
@@ -246,6 +246,8 @@ def _cell(value: Any) -> str:
             return f"{value:.6g}" if math.isfinite(value) else str(value)
         case list() | dict() | tuple():
             return json.dumps(plain(value), ensure_ascii=False)
+        case bytes():
+            return value.hex()
     return str(value)
 
 

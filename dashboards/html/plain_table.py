@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-from nwh.dashboards.html import markup
+from markupsafe import Markup
+
+from nwh.dashboards.html.templates import macros, number
 
 MOST_ROWS = 100
 """Tables of more are grids, which draw what is in sight alone and sort by any column."""
-_EMPTY: Mapping[str, Any] = {}
+_PARTS = macros("parts.html")
 
 
 def draw(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], order: Sequence[str] | None = None) -> str:
@@ -20,29 +21,18 @@ def draw(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], order: S
     all where it is null.
     """
     names = list(rows[0]) if order is None else list(order)
-    configured = {name: columns.get(name) or {"label": None} for name in names}
+    configured = {name: columns.get(name) or {} for name in names}
     settings = {name: each if isinstance(each, Mapping) else {"label": each} for name, each in configured.items()}
-    left = {name for name in names if any(isinstance(row[name], (str, list, tuple)) for row in rows)}
-    head = "".join(_title(name, settings[name], name in left) for name in names)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{_CLASS if name in left else ''}>{_cell(row[name], settings[name].get('type_config') or _EMPTY)}</td>"
-            for name in names
+    kinds = {name: setting.get("type_config") or {} for name, setting in settings.items()}
+    head = [
+        (
+            settings[name].get("label") or name,
+            settings[name].get("help"),
+            any(isinstance(row[name], (str, list, tuple)) for row in rows),
         )
-        + "</tr>"
-        for row in rows
-    )
-    table = f'<table class="nwh-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="nwh-wide nwh-long" tabindex="0">{table}</div>'
-
-
-_CLASS = ' class="nwh-left"'
-
-
-def _title(name: str, setting: Mapping[str, Any], left: bool) -> str:
-    about = f' title="{escape(setting["help"])}"' if setting.get("help") else ""
-    return f'<th scope="col"{_CLASS if left else ""}{about}>{escape(setting.get("label") or name)}</th>'
+        for name in names
+    ]
+    return str(_PARTS.plain_table(head, [[_cell(row[name], kinds[name]) for name in names] for row in rows]))
 
 
 def _cell(value: Any, kind: Mapping[str, Any]) -> str:
@@ -50,9 +40,9 @@ def _cell(value: Any, kind: Mapping[str, Any]) -> str:
     if value is None or value != value:
         return ""
     if kind.get("type") == "link":
-        return f'<a href="{escape(value)}">{escape(kind.get("display_text") or value)}</a>'
+        return Markup('<a href="{}">{}</a>').format(value, kind.get("display_text") or value)
     if isinstance(value, (list, tuple)):
-        return escape(", ".join(map(str, value)))
+        return ", ".join(map(str, value))
     format = kind.get("format")
     if kind.get("type") == "datetime":
         return f"{value:%Y-%m-%d %H:%M}"
@@ -61,5 +51,5 @@ def _cell(value: Any, kind: Mapping[str, Any]) -> str:
     if format == "localized":
         return f"{value:,}"
     if format:
-        return escape(str(format % value)).replace("-", "\N{MINUS SIGN}", 1)
-    return markup.number(value) if isinstance(value, float) else escape(str(value))
+        return str(format % value).replace("-", "\N{MINUS SIGN}", 1)
+    return number(value) if isinstance(value, float) else str(value)

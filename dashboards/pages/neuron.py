@@ -13,6 +13,7 @@ from nwh.dashboards.address import neuron_address
 from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
+from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import (
     downloads,
     exhibits,
@@ -218,7 +219,7 @@ def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
         exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain), of_corpus, title)
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
-    rows = [(name.replace("_", " "), [markup.number(value) for value in values]) for name, values in named[1:]]
+    rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]
     st.html(markup.table(["", *map(str, named[0][1])], rows))
     exhibits.source(found, "Statistics of the activations")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from nwh.dashboards.html import markup
+from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits, notices
 from nwh.ingest.activations import live_activations
 from nwh.warehouse import Warehouse
@@ -28,7 +29,7 @@ def show(warehouse: Warehouse, neuron: Neuron) -> None:
     both = {"raised most": positive, "lowered most": negative}
     with st.container(horizontal=True):
         for title, found in both.items():
-            rows = [(token.replace(" ", "\N{OPEN BOX}"), [markup.number(value)]) for token, value in found]
+            rows = [(token.replace(" ", "\N{OPEN BOX}"), [number(value)]) for token, value in found]
             st.html(markup.table([title, "logit per unit"], rows), width=260)
     listed = [(title, *each) for title, found in both.items() for each in found]
     exhibits.source(Answer(["tokens", "token", "logit_per_unit"], listed), "Output tokens")

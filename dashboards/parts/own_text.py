@@ -10,6 +10,7 @@ from nwh.dashboards import session
 from nwh.dashboards.address.neuron_address import MAX_TEXT
 from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
+from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits, notices, token_values
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
@@ -51,7 +52,7 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
 def _beside(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float, aggregate: str) -> None:
     found = session.ask(warehouse, queries.neurons.percentile_of, neuron, corpora, activation)
     st.caption(
-        f"As one sentence ({aggregate} over its tokens): activation {markup.number(activation)}. "
+        f"As one sentence ({aggregate} over its tokens): activation {number(activation)}. "
         "Where that stands among the sentences of each corpus:"
     )
     rows = [

@@ -22,7 +22,7 @@ _NEURONS, _CONCEPTS = 10, 20
 def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:
     """Show the neurons whose activations are most like this one's, with links to their pages."""
     st.markdown("#### Similar neurons")
-    found = session.ask(warehouse, queries.related.similar, chosen.neuron, tuple(corpora), _NEURONS)
+    found = session.ask(warehouse, queries.samples.similar, chosen.neuron, tuple(corpora), _NEURONS)
     rows = found.records
     if not rows:
         st.caption(
@@ -54,7 +54,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     if neuron.site != "ffn":
         st.caption("Knowledge attribution is of neurons of site `ffn`.")
         return
-    found = session.ask(warehouse, queries.related.concepts, neuron)
+    found = session.ask(warehouse, queries.knowledge.concepts_of, neuron)
     rows = found.records
     if not rows:
         st.caption(

@@ -13,6 +13,7 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
+from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits
 from nwh.warehouse import Warehouse, queries
 
@@ -75,7 +76,7 @@ def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[s
     ]
     for tab, (_, _, drawn) in zip(st.tabs(names), intervals, strict=True):
         with tab:
-            lowest, highest = markup.number(drawn[0]["lowest"]), markup.number(drawn[0]["highest"])
+            lowest, highest = number(drawn[0]["lowest"]), number(drawn[0]["highest"])
             st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
             lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
     exhibits.source(found, "Sentences of every strength")

@@ -72,9 +72,7 @@ def write_report(
 def subject_of(warehouse: Warehouse, reference: str, chosen: Sequence[str] = ()) -> Subject:
     """Return what MODEL[@CHECKPOINT] names in a warehouse; UsageError, saying what there is, where it is not there."""
     named, label = split_checkpoint(reference)
-    stored: dict[str, list[str]] = {}
-    for name, checkpoint in queries.report.models(warehouse).rows:
-        stored.setdefault(name, []).append(checkpoint)
+    stored = {found["model"]: found["checkpoints"] for found in queries.home.models(warehouse).records}
     model = named if named in stored else short_name(named)
     if model not in stored:
         there = ", ".join(stored) or "none yet: `nwh ingest activations --model MODEL` adds one"

@@ -33,8 +33,8 @@ from nwh.ingest.comparison.clustering import by_size, k_means, tsne
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
 from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, load
+from nwh.ingest.models.devices import pick_device
 from nwh.ingest.models.families import described as family_described
-from nwh.ingest.models.loading import pick_device
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress

@@ -12,18 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from nwh.ingest.models.devices import pick_device, pick_dtype
 from nwh.ingest.models.families import Family, description_of, family_of, objective_of
 from nwh.ingest.models.files import commit_of, weight_files
 from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.references import Source, resolve
+from nwh.ingest.models.sizes import n_parameters, neurons
 from nwh.warehouse.errors import ModelError, UsageError
 
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 _TOKENIZER = (
     *("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json"),
     *("spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model"),
@@ -130,7 +126,7 @@ def load(
         objective = objective_of(config.architectures, family)
         placed = {**place, "key_mapping": names} if names else place
         module = _module(source, placed, config, family, objective if head else None, wanted, files)
-        d_ffn, d_model = _neurons(source, family, module.base_model)
+        d_ffn, d_model = neurons(source, family, module.base_model)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
     row = Checkpoint(
@@ -146,33 +142,11 @@ def load(
         d_model=d_model,
         d_ffn=d_ffn,
         vocab_size=module.get_input_embeddings().num_embeddings,
-        n_parameters=_n_parameters(module),
+        n_parameters=n_parameters(module),
         weights_sha256=weights_sha256(files),
     )
     window, pickled = _window(config, family, tokenizer), files[0].suffix not in (".safetensors", ".gguf")
     return LoadedModel(module, tokenizer, family, target, wanted, window, row, pickled, dtype == "tf32")
-
-
-def pick_dtype(dtype: str) -> torch.dtype:
-    """Return the torch dtype of a name; UsageError for one that models are not loaded in."""
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
-    return DTYPES[dtype]
-
-
-def pick_device(device: str) -> torch.device:
-    """Return the torch device of a name, `auto` being the best there is; UsageError where it is not there."""
-    has_mps = torch.backends.mps.is_available()
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
-    try:
-        picked = torch.device(device)
-    except RuntimeError:
-        raise UsageError(f"device {device!r} is not known: use auto, cpu, cuda, cuda:N or mps") from None
-    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(has_mps)}.get(picked.type, 0)
-    if (picked.index or 0) >= count:
-        raise UsageError(f"this machine has no device {device!r}: use auto or cpu")
-    return picked
 
 
 def _place(source: Source, revision: str | None) -> dict[str, Any]:
@@ -275,41 +249,6 @@ def _need_gguf(source: Source) -> None:
         import gguf  # noqa: F401
     except ImportError as error:
         raise ModelError(f"{source.gguf_file} needs the GGUF reader: pip install nwh[gguf]") from error
-
-
-def _neurons(source: Source, family: Family, base: nn.Module) -> tuple[int, int]:
-    """Return (d_ffn, d_model) of all blocks; ModelError where they are not one dense layer of one width each."""
-    blocks = family.blocks_of(base)
-    if any(name.rpartition(".")[2] == "experts" for block in blocks for name, _ in block.named_modules()):
-        raise ModelError(
-            f"the blocks of {source} are mixtures of experts: tokens meet different feed-forward layers, and nwh reads "
-            "the neurons that all tokens meet; name a dense model"
-        )
-    widths = {_widths(family, family.down_of(block)) for block in blocks}
-    if len(widths) != 1:
-        sizes = " and ".join(f"{size:,}" for size in sorted({d_ffn for d_ffn, _ in widths})) or "no"
-        raise ModelError(
-            f"the feed-forward layers of {source} have {sizes} neurons, some more than others: nwh keeps models whose "
-            "layers all have as many"
-        )
-    return widths.pop()
-
-
-def _widths(family: Family, down: Any) -> tuple[int, int]:
-    """Return (d_ffn, d_model) of a down projection."""
-    if hasattr(down, "in_features"):
-        return down.in_features, down.out_features
-    weight = getattr(down, "weight", None)
-    if not isinstance(weight, torch.Tensor) or weight.dim() != 2:
-        raise UsageError(f"family {family.name} says {family.down!r}, but a {type(down).__name__} projects nothing")
-    return weight.shape[0], weight.shape[1]  # GPT-2's Conv1D keeps its weight as [in, out]
-
-
-def _n_parameters(module: Any) -> int:
-    head = module.get_output_embeddings()
-    tied = {id(parameter) for parameter in module.get_input_embeddings().parameters()}
-    own = {id(parameter) for parameter in head.parameters()} - tied if head else set()
-    return sum(p.numel() for p in module.base_model.parameters() if id(p) not in own)
 
 
 def _window(config: Any, family: Family, tokenizer: Any) -> int:

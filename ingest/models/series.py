@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import torch
 
+from nwh.ingest.models.devices import pick_device, pick_dtype
 from nwh.ingest.models.families import Family, description_of
 from nwh.ingest.models.files import commit_of, weight_files
 from nwh.ingest.models.hashing import weights_sha256
-from nwh.ingest.models.loading import LoadedModel, load, pick_device, pick_dtype, quiet
+from nwh.ingest.models.loading import LoadedModel, load, quiet
 from nwh.ingest.models.precision import multiplying
 from nwh.ingest.models.references import Source, list_checkpoints, resolve
 from nwh.warehouse.errors import ModelError, NwhError, UsageError

@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nwh.ingest.prompts.paraphrases import Paraphraser, paraphraser
-from nwh.ingest.prompts.sources import Prompt, PromptFile, Reading, read_prompt_file
+from nwh.ingest.prompts.prompt import Prompt, Reading
+from nwh.ingest.prompts.sources import PromptFile, read_prompt_file
 from nwh.ingest.text.sentences import check_base, id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -27,7 +28,7 @@ from nwh.warehouse.storage.runs import Run
 class PromptSettings:
     """What a user can choose; see `nwh ingest prompts --help`.
 
-    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.sources.Reading`.
+    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.prompt.Reading`.
     min_prompts: how many prompts make a concept usable; nothing is left out here, models differ.
     paraphrases: causal concepts with fewer prompts than this get paraphrases up to it; 0 for none, null for
         `min_prompts` where the format is natural-questions and none elsewhere.

@@ -14,26 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nwh.ingest.prompts.generics_kb import generics_kb
+from nwh.ingest.prompts.prompt import MASK, Prompt, Reading, bad_prompt
 from nwh.ingest.text.formats.lines import File, uncompressed
 from nwh.ingest.text.sources import FORMATS as TEXT_FORMATS
 from nwh.warehouse.errors import SourceError, UsageError
 
-MASK = "[MASK]"
-_SHORTEST = 3  # letters of a term that is taken for the beginning of an inflected word
-_WORD = re.compile(r"\w+(?:[-']\w+)*")
 _FOREIGN = re.compile(r"<mask>|<extra_id_\d+>|\[MASK\] ?##")
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One prompt of a file; the values of a row of `prompts`. `frequency` is the concept's, null unless given."""
-
-    objective: str
-    concept: str
-    text: str
-    answer: str
-    fact_id: str
-    frequency: float | None = None
 
 
 @dataclass
@@ -43,27 +30,6 @@ class PromptFile:
     format: str
     prompts: list[Prompt] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a file is read.
-
-    match: generics-kb; `term`: the sentences of a concept are those its line gives; `sentence`: all sentences
-        that hold the concept, a lower-case term, as a word as it stands.
-    inflections: generics-kb; also words that begin with the concept (`grammars` becomes `[MASK]s`), which then
-        has at least 3 letters. Of several terms that begin a word, the longest.
-    multi_word: natural-questions; take answers of several words too.
-    """
-
-    match: str = "term"
-    inflections: bool = False
-    multi_word: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for an unknown match."""
-        if self.match not in ("term", "sentence"):
-            raise UsageError(f"--match {self.match!r} is not known: use term or sentence")
 
 
 def read_prompt_file(source: str, format: str | None = None, reading: Reading | None = None) -> PromptFile:
@@ -104,97 +70,6 @@ def _guess(file: File) -> str:
     return by_suffix[suffix]
 
 
-def _bad(file: File, where: str, what: str) -> SourceError:
-    return SourceError(f"{file.path}, {where}: {what}")
-
-
-# -- generics-kb: term, sentence, score; or the columns that a header names -------------------------------------
-
-_NAMES = (
-    ("term", "topic", "concept", "concept name"),
-    ("generic sentence", "sentence", "generic", "text"),
-    ("score", "confidence", "bert score"),
-)
-"""Of the columns with the term, the sentence and its score in a header; the authors' own first."""
-_QUOTED = re.compile('"(?:[^"]|"")*"')
-
-
-def _generics_kb(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Prompt]:
-    rows = list(_terms_and_sentences(file))
-    terms = frozenset(term for term, _ in rows if _WORD.fullmatch(term) and term == term.lower())
-    for ordinal, (term, sentence) in enumerate(rows):
-        if reading.match == "sentence":
-            words = [(word, _concept(word[0], terms, reading.inflections)) for word in _WORD.finditer(sentence)]
-        elif _WORD.fullmatch(term):
-            # A sentence begins with a capital, and most sentences begin with their term.
-            own = {term.lower()}
-            words = [(word, _concept(word[0].lower(), own, reading.inflections)) for word in _WORD.finditer(sentence)]
-        else:
-            left_out["lines have a term of several words"] += 1
-            continue
-        occurrences = Counter(concept for _, concept in words if concept)
-        if not occurrences and reading.match == "term":
-            left_out["lines do not hold their term as a word (--inflections takes words that begin with it)"] += 1
-        for word, concept in words:
-            if concept is None:
-                continue
-            if occurrences[concept] > 1:
-                left_out["words stand in their sentence twice: the prompt would hold its answer"] += 1
-                continue
-            start, end = word.start(), word.start() + len(concept)
-            text = f"{sentence[:start]}{MASK}{sentence[end:]}"
-            yield Prompt("mlm", concept, text, sentence[start:end], f"{ordinal}/{concept}")
-
-
-def _terms_and_sentences(file: File) -> Iterator[tuple[str, str]]:
-    """Yield (term, sentence) of each line, the columns being those of the header, if the first line is one."""
-    expected, places, width = "term, sentence and score (a number) are expected", None, 3
-    for where, row in TEXT_FORMATS["lines"].rows(file, []):
-        if not row["text"].strip():
-            continue
-        columns = [_unquoted(column) for column in row["text"].split("\t")]
-        if places is None:
-            places = _places(columns)
-            if places:
-                expected = f"the header has {len(columns)}, the score a number"
-                width = len(columns)
-                continue
-            places = (0, 1, 2)
-        term, sentence, score = places
-        if len(columns) != width or not _is_number(columns[score]):
-            raise _bad(file, where, f"{len(columns)} columns where {expected}")
-        yield " ".join(columns[term].split()), " ".join(columns[sentence].split())
-
-
-def _places(columns: list[str]) -> tuple[int, int, int] | None:
-    """Return where a header has term, sentence and score; null for a line that is no header."""
-    names = [re.sub(r"[\W_]+", " ", column).strip().lower() for column in columns]
-    found = [next((names.index(name) for name in known if name in names), None) for known in _NAMES]
-    term, sentence, score = found
-    return None if term is None or sentence is None or score is None else (term, sentence, score)
-
-
-def _unquoted(column: str) -> str:
-    """Return a column as it was before a CSV writer put it in quotation marks."""
-    return column[1:-1].replace('""', '"') if _QUOTED.fullmatch(column) else column
-
-
-def _concept(word: str, terms: frozenset[str] | set[str], inflections: bool) -> str | None:
-    """Return the term that a word is, or (with inflections) the longest one that it begins with."""
-    if word in terms:
-        return word
-    shorter = range(len(word) - 1, _SHORTEST - 1, -1) if inflections else ()
-    return next((word[:n] for n in shorter if word[:n] in terms), None)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 # -- natural-questions: {"question", "answer": [...]} -----------------------------------------------------------
 
 
@@ -206,10 +81,10 @@ def _natural_questions(file: File, reading: Reading, left_out: Counter[str]) -> 
     for ordinal, (where, row) in enumerate(TEXT_FORMATS["jsonl"].rows(file, [])):
         question, answers = row.get("question"), row.get("answer")
         if not isinstance(question, str) or not question.strip():
-            raise _bad(file, where, 'no "question": each line is {"question": text, "answer": [text, …]}')
+            raise bad_prompt(file, where, 'no "question": each line is {"question": text, "answer": [text, …]}')
         answers = [answers] if isinstance(answers, str) else answers
         if not isinstance(answers, list) or not answers or not all(_is_text(answer) for answer in answers):
-            raise _bad(file, where, 'no "answer": each line is {"question": text, "answer": [text, …]}')
+            raise bad_prompt(file, where, 'no "answer": each line is {"question": text, "answer": [text, …]}')
         answers = [" ".join(answer.split()) for answer in answers]
         fitting = [answer for answer in answers if reading.multi_word or " " not in answer]
         fitting = [answer for answer in fitting if any(map(str.isalnum, answer))]  # `)` is there, as an answer
@@ -232,17 +107,17 @@ def _pararel(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[P
         facts = json.loads(text or "[]")
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        raise _bad(file, f"line {line}", f"not JSON ({error}): a pararel file is one list of facts") from error
+        raise bad_prompt(file, f"line {line}", f"not JSON ({error}): a pararel file is one list of facts") from error
     shape = "a fact is a list of [prompt with [MASK], answer, relation]"
     if not isinstance(facts, list):
-        raise _bad(file, "line 1", f"not a list: {shape}")
+        raise bad_prompt(file, "line 1", f"not a list: {shape}")
     for ordinal, fact in enumerate(facts):
         if not isinstance(fact, list) or not fact:
-            raise _bad(file, f"fact {ordinal} (from 0)", f"not a list with prompts: {shape}")
+            raise bad_prompt(file, f"fact {ordinal} (from 0)", f"not a list with prompts: {shape}")
         for place, item in enumerate(fact):
             where = f"fact {ordinal}, prompt {place} (from 0)"
             if not isinstance(item, list) or len(item) != 3 or not all(isinstance(part, str) for part in item):
-                raise _bad(file, where, shape)
+                raise bad_prompt(file, where, shape)
             yield _checked(file, where, "mlm", item[0], item[1], None, str(ordinal), None)
 
 
@@ -255,15 +130,15 @@ def _jsonl(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Pro
     for ordinal, (where, row) in enumerate(TEXT_FORMATS["jsonl"].rows(file, [])):
         for name in ("text", "answer", "concept", "objective"):
             if not isinstance(row.get(name, ""), str):
-                raise _bad(file, where, f'"{name}" is not text')
+                raise bad_prompt(file, where, f'"{name}" is not text')
         for name in ("id", "fact_id"):
             if isinstance(row.get(name, ""), bool) or not isinstance(row.get(name, ""), str | int):
-                raise _bad(file, where, f'"{name}" is neither text nor a whole number')
+                raise bad_prompt(file, where, f'"{name}" is neither text nor a whole number')
         if "text" not in row:
-            raise _bad(file, where, 'no "text": each line is {"text": prompt, "answer": text, …}')
+            raise bad_prompt(file, where, 'no "text": each line is {"text": prompt, "answer": text, …}')
         objective = row.get("objective") or ("mlm" if MASK in row["text"] else "clm")
         if "id" in row and ids.setdefault(str(row["id"]), where) != where:
-            raise _bad(file, where, f"id {row['id']!r} is that of {ids[str(row['id'])]} too: make ids different")
+            raise bad_prompt(file, where, f"id {row['id']!r} is that of {ids[str(row['id'])]} too: make ids different")
         fact_id = str(row.get("fact_id", row.get("id", ordinal)))
         frequency = row.get("frequency")
         prompt = _checked(
@@ -271,9 +146,8 @@ def _jsonl(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Pro
         )
         if frequencies.setdefault(prompt.concept, frequency) != frequency:
             before = frequencies[prompt.concept]
-            raise _bad(
-                file, where, f"frequency {frequency} of {prompt.concept!r} was {before} before: give one per concept"
-            )
+            what = f"frequency {frequency} of {prompt.concept!r} was {before} before: give one per concept"
+            raise bad_prompt(file, where, what)
         yield prompt
 
 
@@ -288,7 +162,7 @@ def _checked(
     frequency: Any,
 ) -> Prompt:
     """Return a prompt, or raise SourceError for what no model could use."""
-    bad = partial(_bad, file, where)
+    bad = partial(bad_prompt, file, where)
     masks = text.count(MASK)
     if objective not in ("mlm", "clm"):
         raise bad(f'objective {objective!r} is not known: use "mlm" (text with {MASK}) or "clm" (text ends before it)')
@@ -312,7 +186,7 @@ def _checked(
 Reader = Callable[[File, Reading, "Counter[str]"], Iterator[Prompt]]
 
 PROMPT_FORMATS: dict[str, Reader] = {
-    "generics-kb": _generics_kb,
+    "generics-kb": generics_kb,
     "natural-questions": _natural_questions,
     "pararel": _pararel,
     "jsonl": _jsonl,

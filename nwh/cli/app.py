@@ -31,7 +31,7 @@ def show_versions(asked: bool) -> None:
         return
     from importlib.metadata import version
 
-    from nwh.ingest.models.loading import pick_device
+    from nwh.ingest.models.devices import pick_device
 
     for package in ("nwh", "duckdb", "torch", "transformers"):
         print(package, version(package))

@@ -79,7 +79,7 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     yield each(queries.neurons.metadata, 100)
     yield each(queries.samples.by_quantile, 5)
     yield each(queries.neurons.percentile_of, 0.1)
-    yield f"{site} neuron: concepts", queries.related.concepts, [(neuron,) for neuron in neurons]
+    yield f"{site} neuron: concepts", queries.knowledge.concepts_of, [(neuron,) for neuron in neurons]
     annotators = {queries.shared_patterns.annotator_of(drawn.warehouse, corpora)} - {None}
     for annotator in sorted(annotators, key=str):
         yield each(queries.shared_patterns.typical_words, annotator, ROWS)
@@ -95,7 +95,7 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     for annotator in sorted(annotators, key=str):
         yield each(queries.shared_patterns.tag_distribution, annotator)
     yield each(queries.shared_patterns.mean_length)
-    yield f"{site} neuron: similar", queries.related.similar, [(neuron, corpora, 10) for neuron in neurons]
+    yield f"{site} neuron: similar", queries.samples.similar, [(neuron, corpora, 10) for neuron in neurons]
     yield each(queries.neurons.all_sentences)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import os
 import pty
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from select import select
 
 import pyarrow.parquet as pq
@@ -91,7 +94,7 @@ def test_parquet_takes_no_rows_and_columns_of_mixed_types(place):
     output.write_rows(["a", "b"], [(1, "x"), ("one", None)], Format.parquet, stream)
     assert pq.read_table(stream).to_pydict() == {"a": ["1", "one"], "b": ["x", None]}
     done = nwh(place, "export", "neuron_topk", "none.parquet")
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, b"")
     assert pq.read_table(place / "none.parquet").num_rows == 0
 
 
@@ -104,6 +107,49 @@ def test_columns_of_one_name_are_all_there(place, format):
         assert stream.getvalue() == b'[\n{"a": 1, "a_1": 2}\n]\n'
     else:
         assert pq.read_table(stream).to_pydict() == {"a": [1], "a_1": [2]}
+
+
+VALUES = """
+select sum(range) as hugeint, 9223372036854775807 as big, 1.10::decimal(5, 2) as decimal, 'nan'::double as nan,
+[1.5, 'inf'::double, null] as list, {'a': [2, null]} as struct, map {'k': 1} as map, 'é"\n' as text,
+null as nothing, true as bool,
+timestamptz '2020-01-02 03:04:05+00' as zoned, timestamp '2020-01-02 03:04:05.5' as plain, date '2020-01-02' as day,
+'ab'::blob as bytes, interval 3 days as span, [date '2020-01-02'] as days from range(10)
+"""
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+def test_values_are_json_of_their_kind(place, format):
+    """Numbers as numbers, as exact as they are; lists and structs as they stand; what JSON lacks as text or null."""
+    done = nwh(place, "sql", VALUES, "--format", format)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    expected = {
+        "hugeint": 45, "big": 2**63 - 1, "decimal": 1.1, "nan": None, "list": [1.5, None, None],
+        "struct": {"a": [2, None]}, "map": {"k": 1}, "text": 'é"\n', "nothing": None, "bool": True,
+        "plain": "2020-01-02T03:04:05.500000", "day": "2020-01-02", "bytes": "6162", "span": "3 days, 0:00:00",
+        "days": ["2020-01-02"],
+    }  # fmt: skip
+    found = row[0] if format == "json" else row
+    zoned = datetime.fromisoformat(found.pop("zoned"))
+    assert zoned == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert found == expected
+
+
+def test_values_in_csv(place):
+    done = nwh(place, "sql", VALUES.replace("timestamptz '2020-01-02 03:04:05+00'", "null"), "--format", "csv")
+    names, values = csv.reader(io.StringIO(done.stdout.decode()))
+    assert dict(zip(names, values, strict=True)) == {
+        "hugeint": "45", "big": str(2**63 - 1), "decimal": "1.10", "nan": "nan", "list": "[1.5, null, null]",
+        "struct": '{"a": [2, null]}', "map": '{"k": 1}', "text": 'é"\n', "nothing": "", "bool": "True", "zoned": "",
+        "plain": "2020-01-02 03:04:05.500000", "day": "2020-01-02", "bytes": "6162", "span": "3 days, 0:00:00",
+        "days": '["2020-01-02"]',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("format", "empty"), [("json", b"[]\n"), ("jsonl", b""), ("csv", b"a\n")])
+def test_no_rows(place, format, empty):
+    assert nwh(place, "sql", "select 1 as a where false", "--format", format).stdout == empty
 
 
 def on_terminal(place, arguments, columns=80, keys=()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -75,6 +76,34 @@ def neurons(
         checkpoint=checkpoint,
         t=t,
         p=p,
+    )
+
+
+def concepts_of(warehouse: Warehouse, neuron: Neuron) -> Answer:
+    """Return the concepts that a neuron of site `ffn` contributes to, at every checkpoint of its model.
+
+    One row per data set, concept and checkpoint, checkpoints by step (those without one last). No row for `hidden`.
+    """
+    columns = ["dataset", "concept", "checkpoint", "attribution", "share", "n_selected", "n_prompts"]
+    if neuron.site != "ffn":
+        return Answer(columns, [])
+    place = {"model": neuron.model, "layer": neuron.layer, "neuron": neuron.neuron}
+    # Named one by one, concepts reach the files: the selection then reads the prompts of these alone.
+    near = ask(
+        warehouse,
+        "select distinct concept from attributions "
+        "where model = $model and layer = $layer and neuron = $neuron and attribution > 0",
+        **place,
+    ).rows
+    if not near:
+        return Answer(columns, [])
+    return ask(
+        warehouse,
+        f"select {', '.join(columns)} from knowledge_neurons left join checkpoints using (model, checkpoint) "
+        "where model = $model and list_contains($concepts, concept) and layer = $layer and neuron = $neuron "
+        "order by step nulls last, checkpoint, attribution desc, dataset, concept",
+        **place,
+        concepts=[concept for (concept,) in near],
     )
 
 

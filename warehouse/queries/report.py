@@ -12,11 +12,6 @@ _SELECTIVE = f"{_OF_SITE} and pole = 'top' and lift > 1 and q_value <= 0.05"
 # -- what was run ------------------------------------------------------------------------------------------
 
 
-def models(warehouse: Warehouse) -> Answer:
-    """Return every model's checkpoints in order of steps, those without one last."""
-    return ask(warehouse, "select model, checkpoint from checkpoints order by model, step nulls last, checkpoint")
-
-
 def checkpoints(warehouse: Warehouse, model: str) -> Answer:
     """Return a model's checkpoints in order of steps: where they are from, their shape, their weights."""
     return ask(

@@ -1,4 +1,4 @@
-"""What the sampled sentences say of one neuron: sentences of every strength, not of the extremes alone."""
+"""What the sampled sentences say of one neuron: sentences of every strength, and which neurons are like it."""
 
 from __future__ import annotations
 
@@ -48,3 +48,20 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "highs": [high for _, high in bounds],
     }
     return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)
+
+
+def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
+    """Return the k neurons of the same checkpoint and site whose activations go most with this one's (Pearson).
+
+    Over the sampled sentences of the corpora. One row per neuron with layer, neuron, correlation, n_sentences, as
+    `similar_neurons` has them; none where no sentences were sampled or the neuron does not vary.
+    """
+    return ask(
+        warehouse,
+        "select layer, neuron, correlation, n_sentences from similar_neurons("
+        "$model, $checkpoint, $site, $layer, $neuron, $k, corpora := $corpora) "
+        "order by correlation desc, layer, neuron",
+        **neuron.params,
+        k=k,
+        corpora=list(corpora),
+    )

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nwh.ingest.models import forward, load
+from nwh.ingest.models.devices import pick_device
 from nwh.ingest.models.hashing import weights_sha256
-from nwh.ingest.models.loading import pick_device
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.schema import RELATIONS
 

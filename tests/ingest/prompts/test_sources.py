@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from nwh.ingest.prompts.sources import Prompt, Reading, read_prompt_file
+from nwh.ingest.prompts.prompt import Prompt, Reading
+from nwh.ingest.prompts.sources import read_prompt_file
 from nwh.warehouse.errors import SourceError, UsageError
 
 

@@ -1,0 +1,34 @@
+"""Devices and number types that models run in, by name."""
+
+import torch
+
+from nwh.warehouse.errors import UsageError
+
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def pick_dtype(dtype: str) -> torch.dtype:
+    """Return the torch dtype of a name; UsageError for one that models are not loaded in."""
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r} is not known: use one of {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the torch device of a name, `auto` being the best there is; UsageError where it is not there."""
+    has_mps = torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"device {device!r} is not known: use auto, cpu, cuda, cuda:N or mps") from None
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(has_mps)}.get(picked.type, 0)
+    if (picked.index or 0) >= count:
+        raise UsageError(f"this machine has no device {device!r}: use auto or cpu")
+    return picked
