@@ -1,26 +1,30 @@
-"""Rules for the integral of the gradient from no activation to the whole of it."""
+"""The attribution rules by name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nwh.warehouse.errors import UsageError
 
-RULES = ("adaptive", "riemann", "linspace")
+PATH_RULES = ("adaptive", "riemann", "linspace")
+"""Integrated gradients (see `integrals`): complete, and some gradients of every layer."""
+RULES = (*PATH_RULES, "gradient", "relp", "logit")
+"""The last three (see `one_pass`) take one pass for all layers; nothing says how far off they are but ablation."""
+BASELINES = ("zero", "replace")
+"""Where attributions start: no activation, or the activations of the unrelated prompt."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How the integral over alpha from 0 to 1 is taken.
+    """How attributions are computed.
 
     name: `riemann` (alpha = k / steps, k from 1), `linspace` (steps points from 0 to 1, both included) or `adaptive`
-        (5 points, then 9, 17 ... until the layer converges; points taken before are used again).
+        (5 points, then 9, 17 ... until the layer converges; points taken before are used again) take the integral over
+        alpha from 0 to 1; `gradient`, `relp` and `logit` take one pass.
     steps: evaluations per layer of `riemann` and `linspace`.
     tolerance: the completeness error at which a layer has converged, as a share of the largest probability met on
-        the way from 0 to w, since an answer's probability may be 0.5 or 1e-6.
+        the way from the baseline to w, since an answer's probability may be 0.5 or 1e-6.
     agreement: `adaptive` has converged only if the last doubling of points also moved the scores by no more than
         this share (L2): on SmolLM2-135M a sharp layer met the completeness of 1 % by luck, its scores 47 % off.
     max_evaluations: of `adaptive`, where a layer that does not converge is left.
@@ -45,23 +49,15 @@ def rule_named(name: str, steps: int = 20) -> Rule:
     return Rule(name, steps)
 
 
-def fixed_points(rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return points and weights of `riemann` (Dai et al. 2021) or `linspace` (EleutherAI/knowledge-neurons)."""
-    weights = np.full(rule.steps, 1 / rule.steps)
-    if rule.name == "linspace":
-        return np.linspace(0, 1, rule.steps), weights
-    return np.arange(1, rule.steps + 1) / rule.steps, weights
+def rules_named(names: Sequence[str], steps: int = 20) -> tuple[Rule, ...]:
+    """Return rules by their names, each once; UsageError as `rule_named` raises it, or where none is named."""
+    if not names:
+        raise UsageError(f"no rule is named: use {', '.join(RULES)}")
+    return tuple(rule_named(name, steps) for name in dict.fromkeys(names))
 
 
-def clenshaw_curtis(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the n + 1 points and weights of Clenshaw-Curtis quadrature on [0, 1]; n is even.
-
-    Every second point is one of those for n / 2, and both ends are among them, which gives P(0) and P(w).
-    Source: Waldvogel 2006, BIT 46, equation 2.4.
-    """
-    angle = np.pi * np.arange(n + 1) / n
-    k = np.arange(1, n // 2 + 1)
-    factor = np.where(k == n // 2, 1, 2) / (4 * k**2 - 1)
-    weights = (1 - np.cos(2 * np.outer(angle, k)) @ factor) / n
-    weights[[0, -1]] /= 2
-    return (1 - np.cos(angle)) / 2, weights
+def check_baseline(name: str) -> str:
+    """Return the name of a baseline; UsageError where there is none of that name."""
+    if name not in BASELINES:
+        raise UsageError(f"--baseline {name!r} is not known: use {' or '.join(BASELINES)}")
+    return name
