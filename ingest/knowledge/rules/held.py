@@ -17,11 +17,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from nwh.ingest.knowledge.passes import family_of_answers
+from nwh.ingest.models.feed_forward import is_activation, is_projection
 from nwh.ingest.models.loading import LoadedModel
-
-_ACTIVATIONS = ("transformers.activations", "torch.nn.modules.activation")  # where their classes are defined
-_NO_GATES = (nn.Softmax, nn.MultiheadAttention)  # the others of these modules
-_OF_FAMILIES = ("BloomGelu",)  # activation functions that a family keeps to itself
 
 
 @contextmanager
@@ -31,7 +28,7 @@ def held(model: LoadedModel) -> Iterator[None]:
     The final softcap of Gemma 2 and linear attention, of which RelP says nothing, are differentiated as they are.
     """
     with ExitStack() as stack:
-        for module in filter(_is_activation, model.module.modules()):
+        for module in filter(is_activation, model.module.modules()):
             stack.callback(module.register_forward_hook(_gated).remove)
         stack.enter_context(_Held())
         yield
@@ -46,22 +43,12 @@ def direct(model: LoadedModel) -> Iterator[None]:
     family = family_of_answers(model)
     blocks = family.blocks_of(model.base)
     downs = {family.down_of(block) for block in blocks}
-    reading = {module for block in blocks for module in block.modules() if _is_projection(module)} - downs
+    reading = {module for block in blocks for module in block.modules() if is_projection(module)} - downs
     with ExitStack() as stack:
         for module in reading:
             stack.callback(module.register_forward_pre_hook(_cut).remove)
         stack.enter_context(held(model))
         yield
-
-
-def _is_activation(module: nn.Module) -> bool:
-    kind = type(module)
-    own = kind.__module__ in _ACTIVATIONS and not isinstance(module, _NO_GATES)
-    return own or kind.__name__ in _OF_FAMILIES
-
-
-def _is_projection(module: nn.Module) -> bool:
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
 def _cut(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,8 +11,15 @@ from nwh.ingest.knowledge.passes import family_of_answers
 from nwh.ingest.knowledge.rules.held import direct, held
 from nwh.ingest.knowledge.rules.rule import rules_named
 from nwh.warehouse.errors import ModelError
-from tests.ingest.knowledge.by_hand import logits_by_hand, path, probability_by_hand, score_by_hand, state
-from tests.ingest.knowledge.by_hand import tiny_model, tiny_prompts
+from tests.ingest.knowledge.by_hand import (
+    logits_by_hand,
+    path,
+    probability_by_hand,
+    score_by_hand,
+    state,
+    tiny_model,
+    tiny_prompts,
+)
 from tests.ingest.knowledge.linear_networks import NETWORKS
 from tests.ingest.models.conftest import BY_NAME, CASES
 
