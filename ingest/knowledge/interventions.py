@@ -1,13 +1,12 @@
 """Job `interventions`: what happens to answers when a concept's contributing neurons are changed.
 
 Reads prompts and the selection `knowledge_neurons_at(t, p)`; writes checkpoints, interventions. The unit is (model,
-checkpoint, data set, operation).
+checkpoint, data set, operation); rules stand side by side in it, and one that comes later leaves the rows of the others.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -15,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
-from nwh.ingest.knowledge.attributions import FLOOR
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_each
+from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.models import LoadedModel
@@ -24,6 +24,7 @@ from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.attribution_settings import of_rules, plan
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
@@ -51,6 +52,7 @@ class InterventionSettings:
     """What a user can choose; see `nwh ingest interventions --help`.
 
     t, p: the selection's thresholds. negatives: prompts of other concepts for each concept.
+    rules: whose attributions select; where empty, the integrated gradients that are stored.
     """
 
     operations: tuple[str, ...] = OPERATIONS
@@ -58,6 +60,7 @@ class InterventionSettings:
     p: float = 0.5
     negatives: int = 10
     seed: int = 0
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be."""
@@ -87,8 +90,8 @@ def ingest_interventions(
     before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
-    jobs = _jobs(warehouse, model, dataset, settings or InterventionSettings(), progress)
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), again, progress)
+    return run_each(warehouse, tasks, again=again, progress=progress)
 
 
 def interventions_are_stored(
@@ -97,90 +100,87 @@ def interventions_are_stored(
     """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
     if not check_checkpoint(warehouse, model):
         return False
-    jobs = _jobs(warehouse, model, dataset, settings, progress)
-    stored = all(job.is_stored() for job in jobs)
-    for job in jobs if stored else ():
-        progress.stored(job.unit)
-    return stored
+    return are_stored(warehouse, _tasks(warehouse, model, dataset, settings, False, progress), progress)
 
 
-def _jobs(
+def _tasks(
     warehouse: Warehouse,
     model: LoadedModel | KnownModel,
     dataset: str,
     settings: InterventionSettings,
+    again: bool,
     progress: Progress,
-) -> list[_Job]:
+) -> list[Task]:
     choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
     # of a model that is not loaded nothing is asked but what it is
-    scene = InterventionInputs(warehouse, cast(LoadedModel, model), dataset, choice)
-    return [_Job(scene, operation, progress) for operation in dict.fromkeys(settings.operations)]
+    loaded = cast(LoadedModel, model)
+    scenes = [InterventionInputs(warehouse, loaded, dataset, choice, rule) for rule in settings.rules or (None,)]
+    by_rule = {scene.rule: scene for scene in scenes}
+    return [_task(by_rule, operation, again, progress) for operation in dict.fromkeys(settings.operations)]
 
 
-class _Job:
-    """One operation on a data set at a checkpoint."""
+def _task(scenes: dict[str, InterventionInputs], operation: str, again: bool, progress: Progress) -> Task:
+    """Return what is to be done for an operation: the rules that are not stored, beside those that are."""
+    scene = next(iter(scenes.values()))
+    unit = {**scene.unit, "operation": operation}
+    wanted = {
+        **unit,
+        "rules": {rule: asdict(scene.choice) for rule in scenes},
+        "block": BLOCK,
+        "device": str(scene.model.device),
+        "dtype": dtype_name(scene.model),
+        "attributions": of_rules(scene.settings, scenes),
+    }
+    stored = None if again else scene.warehouse.units.stored("interventions", unit)
+    chosen = plan(None if stored is None else stored.settings, wanted)
 
-    def __init__(self, scene: InterventionInputs, operation: str, progress: Progress) -> None:
-        self.scene = scene
-        self.operation = operation
-        self.progress = progress
-        self.unit = {**scene.unit, "operation": operation}
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(scene.choice),
-            "block": BLOCK,
-            "device": str(scene.model.device),
-            "dtype": dtype_name(scene.model),
-            "attributions": scene.attributed,
-        }
+    def work(run: Run) -> None:
+        _intervene(run, {rule: scenes[rule] for rule in chosen.new}, operation, progress)
 
-    def run(self, again: bool) -> Run | None:
-        """Run, or skip what is stored already."""
-        warehouse = self.scene.warehouse
-        if not again and self.is_stored():
-            self.progress.stored(self.unit)
-            return None
-        with warehouse.run("interventions", self.unit, self.described, progress=self.progress) as run:
-            run.versions |= model_versions(self.scene.model)
-            for note in self.scene.notes():
+    def is_stored() -> bool:
+        if chosen.lost:
+            raise UsageError(
+                f"{'/'.join(unit.values())} is stored for other settings and rule {', '.join(chosen.lost)}, which this "
+                "run would remove: name these in --rule too, or replace them with --again"
+            )
+        return not chosen.new
+
+    return Task("interventions", unit, chosen.settings, work, [scene.model], is_stored=is_stored)
+
+
+def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: str, progress: Progress) -> None:
+    """Make and write the rows of one operation by the rules that are not stored, between those that are."""
+    in_blocks = {rule: _blocks(scene) for rule, scene in scenes.items()}
+    n_concepts = sum(len(scene.sets) for scene in scenes.values())
+    blocks = StagedBlocks(run, n_concepts)
+    name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
+    with progress.bar(name, n_concepts, "concepts", blocks.done) as bar:
+        for rule, scene in scenes.items():
+            for note in scene.notes():
                 run.note(note)
-            self._write(run, self._intervene(run))
-        return run
-
-    def is_stored(self) -> bool:
-        """Return whether the last run had these settings and attributions."""
-        return self.scene.warehouse.latest_settings("interventions", self.unit) == self.described
-
-    def _intervene(self, run: Run) -> StagedBlocks:
-        scene = self.scene
-        self.blocks = _blocks(scene)
-        values = scene.unrelated if self.operation == "replace" else None
-        blocks = StagedBlocks(scene.warehouse.storage, run, self.described, len(scene.sets))
-        name = "{model}@{checkpoint} {dataset} {operation}".format(**self.unit)
-        with self.progress.bar(name, len(scene.sets), "concepts", blocks.done) as bar:
-            for i, concepts in enumerate(self.blocks):
-                if blocks.has(str(i)):
-                    continue
-                began = time.monotonic()
-                rows = _rows(scene, concepts, FACTOR[self.operation], values)
-                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
-                blocks.save(str(i), rows, len(concepts))
-                bar.advance(len(concepts))
-        return blocks
-
-    def _write(self, run: Run, blocks: StagedBlocks) -> None:
-        write_checkpoint(run, self.scene.model)
-        impossible = 0
-        with run.writer("interventions", self.unit) as writer:
-            for i in range(len(self.blocks)):
-                rows = blocks.load(str(i))
+            values = scene.unrelated if operation == "replace" else None
+            for i, concepts in enumerate(in_blocks[rule]):
+                if not blocks.has(f"{rule}-{i}"):
+                    with run.in_model():
+                        rows = _rows(scene, concepts, FACTOR[operation], values)
+                    blocks.save(f"{rule}-{i}", rows, len(concepts))
+                    bar.advance(len(concepts))
+    impossible = 0
+    with run.writer("interventions", run.unit) as writer:
+        for rule in run.settings["rules"]:
+            if rule not in scenes:
+                for rows in carried_over(next(iter(scenes.values())).warehouse, "interventions", run.unit, rule):
+                    writer.write(rows)
+                continue
+            for i in range(len(in_blocks[rule])):
+                rows = blocks.load(f"{rule}-{i}")
                 impossible += int((rows["p_before"].to_numpy() == 0).sum())
-                for name in ("t", "p"):
-                    value = pa.scalar(self.described[name], pa.float64())
-                    rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+                choice = scenes[rule].choice
+                for column, value in (("rule", rule), ("t", choice.t), ("p", choice.p)):
+                    rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
                 writer.write(rows)
-        if impossible:
-            run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
+    if impossible:
+        run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
 
 
 def _blocks(scene: InterventionInputs) -> list[list[str]]:

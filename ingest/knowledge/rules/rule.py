@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.storage.attribution_settings import with_rules
 
 PATH_RULES = ("adaptive", "riemann", "linspace")
 """Integrated gradients (see `integrals`): complete, and some gradients of every layer."""
@@ -54,6 +56,18 @@ def rules_named(names: Sequence[str], steps: int = 20) -> tuple[Rule, ...]:
     if not names:
         raise UsageError(f"no rule is named: use {', '.join(RULES)}")
     return tuple(rule_named(name, steps) for name in dict.fromkeys(names))
+
+
+def described(rules: Sequence[Rule]) -> dict[str, dict[str, Any]]:
+    """Return by name the numbers that decide what each rule gives, as a run's settings say them."""
+    numbers = {"adaptive": ("tolerance", "agreement", "max_evaluations")}
+    numbers |= dict.fromkeys(("riemann", "linspace"), ("steps", "tolerance"))
+    return {rule.name: {name: getattr(rule, name) for name in numbers.get(rule.name, ())} for rule in rules}
+
+
+def rules_of(settings: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Return the rules that a run's settings describe."""
+    return tuple(Rule(name, **numbers) for name, numbers in with_rules(settings)["rules"].items())
 
 
 def check_baseline(name: str) -> str:
