@@ -6,16 +6,19 @@ from collections.abc import Sequence
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.names import short_name, split_checkpoint
+from nwh.warehouse.names import split_checkpoint
 from nwh.warehouse.storage.runs import Unit
 
 
 def stored_model(warehouse: Warehouse, reference: str) -> str:
     """Return the stored model that a reference or a name stands for; UsageError where there is none."""
     known = [name for (name,) in warehouse.sql("select distinct model from checkpoints order by 1").fetchall()]
-    for name in (reference, short_name(reference)):
-        if name in known:
-            return name
+    if reference in known:
+        return reference
+    from nwh.ingest.models.references import model_name  # loads torch, which a stored name does not need
+
+    if (name := model_name(reference)) in known:
+        return name
     raise UsageError(
         f"no activations of model {reference!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
         "(`nwh ingest activations` adds them)"
@@ -34,6 +37,12 @@ def stored_checkpoints(warehouse: Warehouse, model: str, wanted: Sequence[str]) 
     if unknown := [name for name in names if name not in known]:
         raise UsageError(f"no checkpoint {model}@{unknown[0]} in {warehouse.storage}; there are {', '.join(known)}")
     return names
+
+
+def stored_pairs(warehouse: Warehouse, reference: str, wanted: Sequence[str]) -> list[tuple[str, str]]:
+    """Return model and checkpoint of those of a model's checkpoints that are wanted: see `stored_checkpoints`."""
+    model = stored_model(warehouse, reference)
+    return [(model, checkpoint) for checkpoint in stored_checkpoints(warehouse, model, wanted)]
 
 
 def stored_reference(warehouse: Warehouse, reference: str) -> tuple[str, str]:
@@ -96,5 +105,5 @@ def counted_sentences(warehouse: Warehouse, model: str, checkpoint: str) -> dict
 
 def source_run(warehouse: Warehouse, job: str, unit: Unit, site: str) -> str | None:
     """Return the run of a job that stored a corpus's rows (of this site, where it has sites), null if unknown."""
-    found = warehouse.stored_run(job, unit, site)
-    return None if found is None else found[0]
+    found = warehouse.units.stored(job, unit, site)
+    return None if found is None else found.run_id

@@ -12,19 +12,22 @@ from typing import Any
 class Job:
     """Relations that a job reads and writes.
 
-    follows: whether jobs that it reads from end with it, so that its rows may go where theirs are replaced. Jobs that
-    run a model also write its row of `checkpoints`, which belongs to none of them.
+    A run may write nothing else. runs_model: whether it also writes the model's row of `checkpoints`, which belongs to
+    no job. follows: whether jobs that it reads from end with it, so that its rows may go where theirs are replaced.
     """
 
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    runs_model: bool = False
     follows: bool = False
 
 
 JOBS = {
     "corpus": Job((), ("corpora", "sentences", "sentence_metadata")),
     "annotations": Job(("sentences",), ("annotations",)),
-    "activations": Job(("sentences",), ("sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample")),
+    "activations": Job(
+        ("sentences",), ("sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample"), runs_model=True
+    ),
     "profiles": Job(
         ("sentences", "sentence_metadata", "sentence_tokens", "neuron_topk", "activation_sample", "annotations"),
         ("neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"),
@@ -34,12 +37,14 @@ JOBS = {
     "clusters": Job(("sentences", "neuron_topk", "activation_sample"), ("layer_clusters", "neuron_clusters")),
     "matches": Job(("activation_sample",), ("neuron_matches",)),
     "distances": Job(
-        ("sentences", "sentence_metadata"), ("checkpoint_distances", "layer_distances", "neuron_distances")
+        ("sentences", "sentence_metadata"),
+        ("checkpoint_distances", "layer_distances", "neuron_distances"),
+        runs_model=True,
     ),
-    "fine-tune": Job(("sentences", "sentence_metadata"), ()),
+    "fine-tune": Job(("sentences", "sentence_metadata"), (), runs_model=True),
     "prompts": Job((), ("prompts", "concepts")),
-    "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality")),
-    "interventions": Job(("prompts", "attributions"), ("interventions",)),
+    "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality"), runs_model=True),
+    "interventions": Job(("prompts", "attributions"), ("interventions",), runs_model=True),
     "published-neurons": Job((), ("published_neurons",)),
 }
 """In the order in which they can run."""

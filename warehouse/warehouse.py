@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.replacing import refuse_early, settle
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
 from nwh.warehouse.storage.tables import Tables, first_line
+from nwh.warehouse.storage.units import Units
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,9 +67,20 @@ class Warehouse:
     def snapshot(self) -> Snapshot:
         """The files of every relation, all of the moment this warehouse was opened or last refreshed.
 
-        Without those of stale units: see `warehouse.provenance`.
+        Without those of stale units: see `warehouse.storage.provenance`.
         """
-        return self.tables.current()
+        return self.provenance.shown()
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Which run stored what there is at that moment, stale units included."""
+        return self.tables.provenance()
+
+    @cached_property
+    def units(self) -> Units:
+        """Where each unit of a job stands at that moment."""
+        query = "select job, unit, run_id, settings, rows, seconds, finished_at from runs order by started_at desc"
+        return Units(self.provenance, self.sql(query).fetchall())
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -102,8 +113,9 @@ class Warehouse:
 
     def refresh(self) -> None:
         """See what other runs have stored since."""
-        self.__dict__.pop("connection", None)
-        self.snapshot = self.tables.current()
+        for name in ("connection", "units", "provenance", "snapshot"):
+            self.__dict__.pop(name, None)
+        self.snapshot  # noqa: B018  (a damaged table is named now)
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
@@ -134,26 +146,6 @@ class Warehouse:
         found = (tuple(partition_of(relation, uri).items()) for uri in self.snapshot.get(relation, []))
         units = map(dict, dict.fromkeys(found))
         return [unit for unit in units if all(unit.get(name, value) == value for name, value in wanted.items())]
-
-    def latest_settings(self, job: str, unit: Unit) -> dict[str, Any] | None:
-        """Return the settings of the last run of a job on a unit; null where its rows are not stored (any more)."""
-        found = self.stored_run(job, unit)
-        return None if found is None else found[1]
-
-    def stored_run(self, job: str, unit: Unit, site: str | None = None) -> tuple[str, dict[str, Any]] | None:
-        """Return the last run of a job on a unit (of a site, where it has sites) and its settings.
-
-        Null where there is none, or where its rows have been removed since, with the text that they were of.
-        """
-        runs = self.sql(
-            "select run_id, settings, rows from runs where job = $1 and unit = $2 order by started_at desc",
-            [job, unit_name(unit)],
-        ).fetchall()
-        for run_id, settings, rows in ((run_id, json.loads(text), rows) for run_id, text, rows in runs):
-            if site in (None, *settings.get("sites", [site])):
-                there = not rows or Provenance(self.storage, self.snapshot).holds(job, run_id, site)
-                return (run_id, settings) if there else None
-        return None
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -189,7 +181,7 @@ class Warehouse:
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
             if not again:
-                refuse_early(Provenance(self.storage, self.snapshot), run)
+                refuse_early(self.provenance, run)
             what = f"{job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
             try:
@@ -199,7 +191,7 @@ class Warehouse:
                 raise
             with self.storage.lock("commit", {"run_id": run.run_id}, wait=True):
                 try:
-                    nothing_stale = settle(Provenance(self.storage, self.tables.snapshot()), run, again)
+                    nothing_stale = settle(self.tables.provenance(), run, again)
                 except BaseException:
                     run.discard()
                     raise

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
+from typing import cast
 
 import torch
 
@@ -20,7 +21,8 @@ from nwh.ingest.activations.buffer import ActivationBuffer
 from nwh.ingest.activations.resume import resume, save
 from nwh.ingest.activations.rows import prefetched, sample_rows, stats_rows, topk_rows
 from nwh.ingest.activations.summaries.layer import LayerSummary
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_each
 from nwh.ingest.models import SITES, LoadedModel, capture, forward
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
@@ -78,8 +80,8 @@ def ingest_activations(
     """
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
-    jobs = [_Job(warehouse, model, corpus, settings, progress) for corpus in corpora]
-    runs = [run for job in jobs if (run := job.run(model, aggregate, save_every, again)) is not None]
+    jobs = [_Job(warehouse, model, corpus, settings, progress, aggregate, save_every, again) for corpus in corpora]
+    runs = run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
     ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return runs
 
@@ -91,10 +93,7 @@ def activations_are_stored(
     if not check_checkpoint(warehouse, model):
         return False
     jobs = [_Job(warehouse, model, corpus, settings, progress) for corpus in corpora]
-    stored = all(job.is_stored() for job in jobs)
-    for job in jobs if stored else ():
-        progress.stored(job.unit)
-    if stored:
+    if stored := are_stored(warehouse, [job.task for job in jobs], progress):
         ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return stored
 
@@ -109,11 +108,16 @@ class _Job:
         corpus: str,
         settings: Settings,
         progress: Progress,
+        aggregate: Aggregate | None = None,
+        save_every: float = 0.0,
+        again: bool = False,
     ) -> None:
         self.warehouse = warehouse
-        self.settings = settings
+        self.model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
         self.progress = progress
         self.corpus = corpus
+        self.aggregate = cast(Aggregate, aggregate)
+        self.save_every = save_every
         self.n_sentences, text_sha256 = corpus_text(warehouse, corpus)
         self.first_id = id_base(corpus)
         self.unit = {
@@ -124,41 +128,30 @@ class _Job:
         self.described = {
             **self.unit,
             **asdict(settings),
-            "sites": list(settings.sites),
             "token_budget": TOKEN_BUDGET[model.device.type],
             "device": str(model.device),
             "dtype": dtype_name(model),
             "text_sha256": text_sha256,
             "weights_sha256": model.checkpoint.weights_sha256,
         }
+        is_current = warehouse.units.is_current
+        # what others have made of a site that is stored stays
+        sites = [s for s in settings.sites if again or not is_current("activations", self.unit, self.described, s)]
+        self.settings = replace(settings, sites=tuple(sites))
+        self.described["sites"] = sites
 
-    def run(self, model: LoadedModel, aggregate: Aggregate, save_every: float, again: bool) -> Run | None:
-        """Run, or skip what is stored already."""
-        self.model, self.aggregate, self.save_every = model, aggregate, save_every
-        if not again:  # what others have made of a site that is stored stays
-            self.settings = replace(self.settings, sites=self._missing())
-            self.described["sites"] = list(self.settings.sites)
-        if not self.settings.sites:
-            self.progress.stored(self.unit)
-            return None
+    @property
+    def task(self) -> Task:
+        """The sites that are to be stored, in one pass."""
+        sites = self.settings.sites
+        locks = [self._site_unit(site) for site in sites]
+        models = [self.model]
+        return Task("activations", self.unit, self.described, self._run, models, locks, is_stored=lambda: not sites)
+
+    def _run(self, run: Run) -> None:
         check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))
-        locks = [self._site_unit(site) for site in self.settings.sites]
-        with self.warehouse.run(
-            "activations", self.unit, self.described, again=again, locks=locks, progress=self.progress
-        ) as run:
-            tally, summaries = self._stream(run)
-            self._write(run, summaries, tally)
-        return run
-
-    def is_stored(self) -> bool:
-        """Return whether the last run that wrote each site had these settings."""
-        return not self._missing()
-
-    def _missing(self) -> tuple[str, ...]:
-        """Return the sites whose last run did not have these settings."""
-        found = {site: self.warehouse.stored_run("activations", self.unit, site) for site in self.settings.sites}
-        wanted = {**self.described, "sites": None}
-        return tuple(site for site, run in found.items() if run is None or {**run[1], "sites": None} != wanted)
+        tally, summaries = self._stream(run)
+        self._write(run, summaries, tally)
 
     def _site_unit(self, site: str) -> Unit:
         return {
@@ -229,11 +222,9 @@ class _Job:
     # -- results --------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: SentenceCounts) -> None:
-        run.versions |= model_versions(self.model)
         tally.note(run, self.corpus, self.model.window)
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")
-        write_checkpoint(run, self.model)
         counted = tally.n_tokens.nonzero()[0]
         run.write(
             "sentence_tokens",

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from nwh.ingest.annotation.annotation import Annotate, Annotation
 from nwh.ingest.annotation.annotators import Annotator
+from nwh.ingest.job import Task, run_once
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.text.sentences import id_base
@@ -52,17 +53,13 @@ def ingest_annotations(
     """
     n_sentences, text_sha256 = corpus_text(warehouse, corpus)
     unit = {"corpus": corpus, "annotator": annotator.name}
-    described = {"text_sha256": text_sha256, **asdict(annotator), **unit}
-    if not again and warehouse.latest_settings("annotations", unit) == described:
-        progress.note(annotator.note)
-        progress.note(f"{corpus} is annotated by {annotator.name} already; --again repeats it")
-        ingest_profiles(warehouse, corpora=[corpus], progress=progress)
-        return None
-    starts = range(0, n_sentences, BLOCK)
-    workers = min(processes or os.cpu_count() or 1, len(starts))
-    with warehouse.run("annotations", unit, described, again=again, progress=progress) as run:
+    settings = {"text_sha256": text_sha256, **asdict(annotator), **unit}
+
+    def annotate(run: Run) -> None:
+        starts = range(0, n_sentences, BLOCK)
+        workers = min(processes or os.cpu_count() or 1, len(starts))
         run.note(annotator.note)
-        blocks = StagedBlocks(warehouse.storage, run, described, n_sentences)
+        blocks = StagedBlocks(run, n_sentences)
         read = _reader(warehouse, corpus)
         bar_of = progress.bar(corpus, n_sentences, "sentences", blocks.done)
         with bar_of as bar, _annotating(annotator, workers) as send:
@@ -83,6 +80,10 @@ def ingest_annotations(
             while under_way:
                 finish()
         _write(run, unit, blocks, len(starts), annotator)
+
+    run = run_once(warehouse, Task("annotations", unit, settings, annotate), again=again, progress=progress)
+    if run is None:
+        progress.note(annotator.note)
     ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 

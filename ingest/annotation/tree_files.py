@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nwh.ingest.annotation.trees import Tree, clean, read_trees
+from nwh.ingest.job import Task, run_once
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.text.corpus import corpus_text, stored_corpora
 from nwh.ingest.text.formats.lines import File, lines, uncompressed
@@ -52,18 +53,15 @@ def ingest_trees(
     unit = {"corpus": corpus, "annotator": ANNOTATOR}
     digest = sha256(file.read_bytes()).hexdigest()
     settings = {**unit, "source": str(file), "source_sha256": digest, "text_sha256": text_sha256}
-    if not again and warehouse.latest_settings("annotations", unit) == settings:
-        progress.stored(unit)
-        return None
-    with (
-        warehouse.run("annotations", unit, settings, again=again, progress=progress) as run,
-        run.writer("annotations", unit) as writer,
-        progress.bar(file.name, None, "trees") as bar,
-    ):
+
+    def match(run: Run) -> None:
         matched = _matched(warehouse, corpus, file, _trees(file, run))
-        while block := list(islice(matched, _ROWS)):
-            writer.write(_annotation_rows(block))
-            bar.advance(len(block))
+        with run.writer("annotations", unit) as writer, progress.bar(file.name, None, "trees") as bar:
+            while block := list(islice(matched, _ROWS)):
+                writer.write(_annotation_rows(block))
+                bar.advance(len(block))
+
+    run = run_once(warehouse, Task("annotations", unit, settings, match), again=again, progress=progress)
     ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 

@@ -7,10 +7,9 @@ checkpoint, site, scope). What the neurons of a group share is asked in SQL: `cl
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from nwh.ingest.comparison.cluster_scope import (
 )
 from nwh.ingest.comparison.clustering import by_size, k_means, tsne
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
+from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.families import described as family_described
 from nwh.ingest.models.loading import pick_device
@@ -119,8 +119,18 @@ def ingest_clusters(
             raise UsageError(
                 f"--groups {chosen.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
             )
-    jobs = [_Job(warehouse, scope, chosen, load_model, described, progress) for scope in scopes]
-    return [run for job in jobs if (run := job.run(again, threads or os.cpu_count() or 1)) is not None]
+    k = sorted(set(chosen.k))
+    of_all = {**asdict(chosen), "k": k, **described, "block": BLOCK}
+    tasks = [
+        Task(
+            "clusters",
+            scope.unit,
+            {**scope.unit, **of_all, "sources": scope.sources},
+            _Work(warehouse, scope, replace(chosen, k=tuple(k)), load_model, threads or os.cpu_count() or 1, progress),
+        )
+        for scope in scopes
+    ]
+    return run_each(warehouse, tasks, again=again, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -135,52 +145,29 @@ class _Strongest:
         return int(self.of_layer[layer][1].sum())
 
 
-class _Job:
+@dataclass(frozen=True)
+class _Work:
     """One site over one scope."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        scope: ClusterScope,
-        settings: ClusterSettings,
-        load_model: Callable[[], LoadedModel],
-        described: dict[str, Any],
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.scope = scope
-        self.settings = settings
-        self.load_model = load_model
-        self.progress = progress
-        self.unit = scope.unit
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(settings),
-            "k": sorted(set(settings.k)),
-            **described,
-            "block": BLOCK,
-            "sources": scope.sources,
-        }
+    warehouse: Warehouse
+    scope: ClusterScope
+    settings: ClusterSettings
+    load_model: Callable[[], LoadedModel]
+    threads: int
+    progress: Progress
 
-    def run(self, again: bool, threads: int) -> Run | None:
-        """Cluster, or skip what is stored already."""
-        if not again and self.warehouse.latest_settings("clusters", self.unit) == self.described:
-            self.progress.stored(self.unit)
-            return None
-        drawn = self._draw()
-        with self.warehouse.run("clusters", self.unit, self.described, progress=self.progress) as run:
-            note_unlike_activations(self.warehouse, run, self.scope)
-            layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
-            self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
-            texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
-            total = len(texts) + self.scope.n_layers
-            blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
-            vectors = self._encode(run, blocks, texts)
-            layers = range(self.scope.n_layers)
-            of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in layers}
-            self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn, threads)
-            self._write(run, blocks)
-        return run
+    def __call__(self, run: Run) -> None:
+        drawn = self._draw(run)
+        note_unlike_activations(self.warehouse, run, self.scope)
+        layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
+        self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
+        texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
+        blocks = StagedBlocks(run, len(texts) + self.scope.n_layers)
+        vectors = self._encode(run, blocks, texts)
+        layers = range(self.scope.n_layers)
+        of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in layers}
+        self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn)
+        self._write(run, blocks)
 
     def _note_dead(self, run: Run, live: int) -> None:
         if dead := self.scope.n_layers * self.scope.n_neurons - live:
@@ -204,9 +191,8 @@ class _Job:
                 if model is None:
                     model = self.load_model()
                     run.versions |= model_versions(model)
-                began = time.monotonic()
-                vectors = sentence_vectors(model, part)
-                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                with run.in_model():
+                    vectors = sentence_vectors(model, part)
                 blocks.save(f"sentences-{i}", pa.table({"vector": lists(vectors)}), len(part))
                 bar.advance(len(part))
         staged = [blocks.load(f"sentences-{i}")["vector"].combine_chunks() for i in range(len(parts))]
@@ -215,33 +201,31 @@ class _Job:
 
     # -- layers -------------------------------------------------------------------------------------------------
 
-    def _draw(self) -> list[int]:
+    def _draw(self, run: Run) -> list[int]:
         drawn = draw_sentences(self.warehouse, self.scope, self.settings.sentences, self.settings.seed)
         if len(drawn) < 2:
             raise UsageError(
-                f"{self.unit['scope']} has {len(drawn)} sampled sentences, too few to compare neurons by: "
+                f"{run.unit['scope']} has {len(drawn)} sampled sentences, too few to compare neurons by: "
                 "`nwh ingest activations --sample 1000` stores more"
+            )
+        if len(drawn) < self.settings.sentences:
+            run.note(
+                f"{run.unit['scope']} has {len(drawn):,} sampled sentences: all are used, --sentences asked for more"
             )
         return drawn
 
-    def _cluster(
-        self, run: Run, blocks: StagedBlocks, strongest: _Strongest, drawn: Sequence[int], threads: int
-    ) -> None:
+    def _cluster(self, run: Run, blocks: StagedBlocks, strongest: _Strongest, drawn: Sequence[int]) -> None:
         """Stage each layer's rows. Layers share the threads, each uses one: sums over threads are not repeatable."""
-        if len(drawn) < self.settings.sentences:
-            run.note(
-                f"{self.unit['scope']} has {len(drawn):,} sampled sentences: all are used, --sentences asked for more"
-            )
         layers = range(self.scope.n_layers)
         for layer in layers:
-            if left_out := [k for k in self.described["k"] if k > strongest.count(layer)]:
+            if left_out := [k for k in self.settings.k if k > strongest.count(layer)]:
                 run.note(
                     f"layer {layer} has {strongest.count(layer):,} sentence vectors: k = "
                     f"{', '.join(map(str, left_out))} is left out"
                 )
         missing = [layer for layer in layers if not blocks.has(f"groups-{layer}")]
         bar = self.progress.bar(f"{self.scope.site} layers", len(layers), "layers", len(layers) - len(missing))
-        with bar as shown, threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        with bar as shown, threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
             coming = {layer: pool.submit(self._layer, layer, strongest, drawn) for layer in missing}
             try:
                 for layer in missing:
@@ -262,7 +246,7 @@ class _Job:
         places, counts = strongest.of_layer[layer]
         n_vectors = strongest.count(layer)
         vectors, weights = strongest.vectors[places], counts.astype(np.float64)
-        fitting = [k for k in self.described["k"] if k <= n_vectors]
+        fitting = [k for k in self.settings.k if k <= n_vectors]
         return pa.record_batch(
             {
                 "layer": np.full(len(fitting), layer, np.int16),
@@ -289,6 +273,6 @@ class _Job:
 
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
         for relation, block in (("layer_clusters", "curve"), ("neuron_clusters", "groups")):
-            with run.writer(relation, self.unit) as writer:
+            with run.writer(relation, run.unit) as writer:
                 for layer in range(self.scope.n_layers):
                     writer.write(blocks.load(f"{block}-{layer}"))

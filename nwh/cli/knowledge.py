@@ -1,7 +1,4 @@
-"""Knowledge neurons, from prompts to controlled changes; and tiny models to learn on.
-
-`nwh ingest prompts | attributions | interventions`, `nwh train-tiny`.
-"""
+"""`nwh ingest prompts | attributions | interventions`: knowledge neurons, from prompts to controlled changes."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from nwh.cli.options import (
     AgainOption,
     AsOption,
     CheckpointOption,
-    CorpusOption,
     DatasetOption,
     DeviceOption,
     DtypeOption,
@@ -22,17 +18,11 @@ from nwh.cli.options import (
     ModelOption,
     PickleOption,
     ReplaceOption,
-    family_option,
+    loading,
 )
-from nwh.cli.state import named_or_all_corpora, state_of
+from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
-
-
-def add_to(parent: typer.Typer) -> None:
-    """Hang the jobs below `nwh ingest`."""
-    for command in (prompts, attributions, interventions):
-        parent.command()(command)
 
 
 def prompts(
@@ -123,14 +113,7 @@ def attributions(
         return
     warehouse = state.open()
     settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)), min_probability)
-    options = {
-        "name": as_name,
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-        "head": True,
-    }
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
             warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress
@@ -177,14 +160,7 @@ def interventions(
     state = state_of(context)
     warehouse = state.open()
     settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
-    options = {
-        "name": as_name,
-        "device": device,
-        "dtype": dtype,
-        "allow_pickle": allow_pickle,
-        "family": family_option(family),
-        "head": True,
-    }
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
         model,
@@ -195,65 +171,3 @@ def interventions(
         ),
         **options,
     )
-
-
-def train_tiny(
-    context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="Folder for the model; its checkpoints become step0, step10 ….")],
-    family: Annotated[str, typer.Option(help="bert (masked) or gpt-neox (causal).")] = "bert",
-    corpus: CorpusOption = None,
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="Sets of prompts whose concepts the tokenizer keeps whole.")
-    ] = None,
-    layers: Annotated[int, typer.Option(help="Blocks.")] = 4,
-    width: Annotated[int, typer.Option(help="Dimensions of the hidden state; ffn has four times as many.")] = 128,
-    heads: Annotated[int, typer.Option(help="Attention heads.")] = 4,
-    vocabulary: Annotated[int, typer.Option(help="Entries of the tokenizer learnt from the text.")] = 2_000,
-    max_tokens: Annotated[int, typer.Option(help="Tokens per sentence, the model's window.")] = 64,
-    steps: Annotated[int, typer.Option(help="Updates.")] = 500,
-    batch_size: Annotated[int, typer.Option(help="Sentences per update.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate of AdamW.")] = 2e-3,
-    checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Steps to keep: `0,100,500`; growing ones if not given.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and masks.")] = 0,
-) -> None:
-    """Train a tiny model from scratch on stored corpora, with checkpoints that the jobs take as a model's.
-
-    Example: nwh train-tiny models/tiny --family gpt-neox --corpus brown --steps 1000
-    """
-    from nwh.ingest.text.corpus import corpus_text
-    from nwh.ingest.training.tiny_models import Recipe, train_tiny
-
-    state = state_of(context)
-    warehouse = state.open()
-    kept = split_list(checkpoint)
-    if wrong := [step for step in kept if not step.isdecimal()]:
-        raise UsageError(f"--checkpoint {wrong[0]!r} is not a number of steps")
-    recipe = Recipe(
-        family,
-        vocabulary,
-        layers,
-        width,
-        heads,
-        max_tokens,
-        steps,
-        batch_size,
-        learning_rate,
-        tuple(map(int, kept)),
-        seed,
-    )
-    corpora = named_or_all_corpora(warehouse, corpus)
-    for name in corpora:
-        corpus_text(warehouse, name)  # names one that there is not
-    found = warehouse.sql(
-        "select text from sentences where list_contains($1, corpus) order by sentence_id", [corpora]
-    ).fetchall()
-    concepts = warehouse.sql(
-        "select distinct concept from concepts where list_contains($1, dataset) order by 1", [split_list(dataset)]
-    ).fetchall()
-    words = [concept for (concept,) in concepts if concept.isalpha()]
-    if len(words) < len(concepts):
-        others = len(concepts) - len(words)
-        state.progress.note(f"{others:,} concepts are not of letters alone: the tokenizer may cut them")
-    train_tiny(out, (text for (text,) in found), recipe, words=words, progress=state.progress)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from nwh.ingest.models import Family
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -33,8 +33,19 @@ AgainOption = Annotated[
 ]
 
 
-def family_option(path: Path | None) -> Family | None:
-    """Return the family that `--family` describes, null where it is not given."""
+def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Return the options of a model (`--device`, `--dtype`, `--as`, …) as keywords of `ingest.models.load`.
+
+    family: the file that `--family` names, which is read.
+    """
     from nwh.ingest.models.families import family_from
 
-    return None if path is None else family_from(path)
+    return {**options, "family": None if family is None else family_from(family)}
+
+
+def numbers(option: str, values: list[str] | None) -> list[int]:
+    """Return the whole numbers of an option that takes lists; UsageError for anything else."""
+    items = split_list(values)
+    if wrong := [item for item in items if not item.isdecimal()]:
+        raise UsageError(f"{option} {wrong[0]!r} is not a number: whole numbers from 0 are taken, as in `1,2,3`")
+    return [int(item) for item in items]

@@ -9,14 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 import typer
 
-from nwh import cli
-from nwh.cli import app
+from nwh.cli import app, main
 from nwh.warehouse.catalog.dictionary import data_dictionary
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name, scope_of, short_name, split_list, step_of
@@ -193,8 +193,6 @@ def test_quiet_says_nothing(filled):
 
 
 def test_the_committed_data_dictionary_is_up_to_date():
-    from pathlib import Path
-
     committed = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
     assert committed.read_text() == data_dictionary(), "run `nwh docs > docs/data-dictionary.md`"
 
@@ -241,8 +239,9 @@ def test_an_account_without_a_home_gets_one(monkeypatch):
     def nowhere(cls):
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(cli.Path, "home", classmethod(nowhere))
-    monkeypatch.setattr(cli, "app", lambda obj: None)
+    monkeypatch.setattr(Path, "home", classmethod(nowhere))
+    monkeypatch.setattr(sys, "argv", ["nwh", "--help"])
     monkeypatch.setenv("HOME", "before")
-    cli.main()
+    with pytest.raises(SystemExit):
+        main()
     assert os.environ["HOME"] == "/"

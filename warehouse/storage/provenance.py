@@ -65,9 +65,11 @@ class Stale:
 class Provenance:
     """Which run stored each partition of a snapshot, and what it was made of. Files of runs are read when needed."""
 
-    def __init__(self, storage: Storage, snapshot: Mapping[str, Sequence[str]]) -> None:
-        """Read nothing but file names."""
+    def __init__(self, storage: Storage, snapshot: Mapping[str, Sequence[str]], *, nothing_stale: bool = False) -> None:
+        """Read nothing but file names. `nothing_stale`: known, so that `stale` need not look."""
         self.storage = storage
+        self.snapshot = snapshot
+        self._stale: list[Stale] | None = [] if nothing_stale else None
         self.files: dict[Place, list[str]] = defaultdict(list)
         for relation, uris in snapshot.items():
             for uri in uris if relation != RUNS.name else ():
@@ -102,17 +104,13 @@ class Provenance:
                 found[run_of(uri)].add(place)
         return found
 
-    def holds(self, job: str, run_id: str, site: str | None = None) -> bool:
-        """Return whether rows of a job's run are there (of a site, where they have sites).
-
-        Of a job that has no relation of its own they always are.
-        """
-        relations = JOBS[job].writes if job in JOBS else ()
-        mine = (place for place in self.owned().get(run_id, ()) if place[0] in relations)
-        return not relations or any(_site(place, site) for place in mine)
-
     def stale(self) -> list[Stale]:
         """Return every stale partition, those that others are made of first."""
+        if self._stale is None:
+            self._stale = self._find_stale()
+        return self._stale
+
+    def _find_stale(self) -> list[Stale]:
         rule = _Rule(self)
         found = []
         for place, uris in self.files.items():
@@ -122,10 +120,10 @@ class Provenance:
         order = list(JOBS)
         return sorted(found, key=lambda stale: (order.index(stale.run.job), stale.run.unit, stale.place))
 
-    def without(self, stale: Iterable[Stale], snapshot: Snapshot) -> Snapshot:
-        """Return a snapshot without the files of stale partitions."""
-        left = {uri for each in stale for uri in self.files[each.place]}
-        return {relation: [uri for uri in uris if uri not in left] for relation, uris in snapshot.items()}
+    def shown(self) -> Snapshot:
+        """Return the snapshot without the files of stale partitions: what readers are shown."""
+        left = {uri for each in self.stale() for uri in self.files[each.place]}
+        return {relation: [uri for uri in uris if uri not in left] for relation, uris in self.snapshot.items()}
 
     def run(self, run_id: str) -> RunRow | None:
         """Return what is stored of a run; null where there is nothing, or it is of no job that we know."""
@@ -197,7 +195,7 @@ class _Rule:
 
     def _earlier_run(self, run_id: str, site: str | None) -> Iterator[str]:
         """Yield what is wrong with a run as an input: its rows have given way to others, or are stale."""
-        places = [place for place in self.owned.get(run_id, ()) if place[0] not in _ROOTS and _site(place, site)]
+        places = [place for place in self.owned.get(run_id, ()) if place[0] not in _ROOTS and of_site(place, site)]
         if not places and (run := self.stored.run(run_id)):
             yield f"earlier {run.job} ({run.unit})"
         for place in places:
@@ -261,7 +259,7 @@ def _place(relation: str, uri: str) -> Place:
     return relation, tuple(partition_of(relation, uri).values())
 
 
-def _site(place: Place, site: str | None) -> bool:
+def of_site(place: Place, site: str | None) -> bool:
     """Return whether a place has rows of a site (null: of any); what a job without sites has stored serves all."""
     if site is None or place[0] not in _OF_SITES:
         return True

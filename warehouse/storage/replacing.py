@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from nwh.warehouse.errors import BusyError, UsageError
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS
-from nwh.warehouse.storage.files import Storage
-from nwh.warehouse.storage.provenance import Place, Provenance, Snapshot, Stale
+from nwh.warehouse.storage.provenance import Place, Provenance, Stale
 from nwh.warehouse.storage.runs import Run
 
 _NAMED = 4  # units in a message
@@ -28,8 +27,9 @@ def refuse_early(stored: Provenance, run: Run) -> None:
     if not replaced:
         return
     after = stored.with_run(run.run_id, run.row, replaced, {place: [f"{run.run_id}-0.parquet"] for place in replaced})
-    if lost := [stale for stale in after.stale() if stale.run_id != run.run_id and not JOBS[stale.run.job].follows]:
-        raise refused(lost)
+    lost = _lost(stored, after)
+    if asked := [stale for stale in lost if stale.run_id != run.run_id and not JOBS[stale.run.job].follows]:
+        raise refused(asked)
 
 
 def settle(stored: Provenance, run: Run, again: bool) -> bool:
@@ -39,16 +39,14 @@ def settle(stored: Provenance, run: Run, again: bool) -> bool:
     have to be emptied, unless `again`; BusyError where what the run has read is not what is stored any more.
     """
     written = run.written
-    stale = stored.with_run(run.run_id, run.row, written, written).stale()
-    if not stale:
-        return True
+    after = stored.with_run(run.run_id, run.row, written, written)
+    stale = after.stale()
     if own := [each for each in stale if each.run_id == run.run_id]:
         raise BusyError(
             f"{run.job} of {own[0].run.unit} were made of {own[0].of}, replaced while they ran: nothing of this run is "
             "stored, run the command again"
         )
-    before = {each.place for each in stored.stale()}
-    lost = [each for each in stale if each.place not in before]
+    lost = _lost(stored, after)
     asked = [each for each in lost if not JOBS[each.run.job].follows]
     if asked and not again:
         raise refused(asked)
@@ -59,10 +57,15 @@ def settle(stored: Provenance, run: Run, again: bool) -> bool:
     return len(lost) == len(stale)
 
 
-def dependents(storage: Storage, snapshot: Snapshot, corpus: str) -> list[Stale]:
+def dependents(stored: Provenance, corpus: str) -> list[Stale]:
     """Return what is stored that was made of the text of a corpus."""
-    stored = Provenance(storage, snapshot)
-    return stored.with_source("corpora", (corpus,), "another text").stale()
+    return _lost(stored, stored.with_source("corpora", (corpus,), "another text"))
+
+
+def _lost(before: Provenance, after: Provenance) -> list[Stale]:
+    """Return what is stale after a change and was not before it."""
+    already = {each.place for each in before.stale()}
+    return [each for each in after.stale() if each.place not in already]
 
 
 def _will_replace(run: Run, place: Place) -> bool:

@@ -55,20 +55,28 @@ def resume(run: Run, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     It goes on from results of the same settings that the same versions of all libraries computed. Others, and one that
     is cut, are discarded, and a note says why.
     """
-    found, why = describe(run.storage, run.place), None
-    if found is None:
-        if run.storage.is_staged(run.place, _FILE):
-            why = "that is cut"
-    elif found.get("versions") != library_versions():
-        why = f"that {_other_versions(found.get('versions') or {})} computed"
-    elif found["settings"] != json.loads(json.dumps(settings)):
-        why = "with other settings"
-    else:
+    found = describe(run.storage, run.place)
+    why = obstacle(found, settings)
+    if found is not None and why is None:
         run.seconds_before, run.model_seconds = found["seconds"], found["model_seconds"]
         return found
-    if why:
+    if run.storage.is_staged(run.place, _FILE):
         run.note(f"a partial result of an earlier run, {why}, was discarded: this run starts from the beginning")
     run.storage.discard_staged(run.place)
+    return None
+
+
+def obstacle(found: Mapping[str, Any] | None, settings: Mapping[str, Any] | None = None) -> str | None:
+    """Return why a run cannot go on from a partial result of this description; null where it can.
+
+    settings: those of the run; null where only the result itself is asked about.
+    """
+    if found is None:
+        return "that is cut"
+    if found.get("versions") != library_versions():
+        return f"that {_other_versions(found.get('versions') or {})} computed"
+    if settings is not None and found["settings"] != json.loads(json.dumps(settings)):
+        return "with other settings"
     return None
 
 

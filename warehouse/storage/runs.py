@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage.files import Storage
@@ -102,6 +104,13 @@ class Run:
         """Rows written so far, of all relations."""
         return sum(file.rows for files in self._files.values() for file in files)
 
+    @contextmanager
+    def in_model(self) -> Iterator[None]:
+        """Count the seconds of the block as spent in the model."""
+        began = time.monotonic()
+        yield
+        self.model_seconds = (self.model_seconds or 0.0) + time.monotonic() - began
+
     def note(self, text: str) -> None:
         """Tell the user something, once; stored with the run."""
         if text not in self.notes:
@@ -110,9 +119,18 @@ class Run:
 
     @contextmanager
     def writer(self, relation: str, partition: Unit) -> Iterator[RelationWriter]:
-        """Stream the rows of one partition of a relation; they replace it when the run ends."""
+        """Stream the rows of one partition of a relation; they replace it when the run ends.
+
+        UsageError for a relation that a job of the list, `warehouse.jobs`, does not declare.
+        """
         from nwh.warehouse.storage.writer import RelationWriter
 
+        job = JOBS.get(self.job)
+        if job and relation not in (declared := (*job.writes, *(["checkpoints"] if job.runs_model else []))):
+            raise UsageError(
+                f"job {self.job} writes {', '.join(declared)}, not {relation}: declare it in warehouse/jobs.py, or "
+                "give the run a job name of your own"
+            )
         name = f"{self.run_id}-{len(self._files.get(relation, []))}.parquet"
         with RelationWriter(self.storage, RELATIONS[relation], partition, name) as writer:
             yield writer

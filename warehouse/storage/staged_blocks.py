@@ -11,7 +11,7 @@ from pyarrow import ipc
 
 from nwh.warehouse.errors import StorageError
 from nwh.warehouse.storage import resume_state
-from nwh.warehouse.storage.files import BLOCKS, Storage
+from nwh.warehouse.storage.files import BLOCKS
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.tables import first_line
 
@@ -22,14 +22,15 @@ class StagedBlocks:
     Which blocks there are, and what each counts, is what the folder lists: `blocks/3f/NAME=SIZE`.
     """
 
-    def __init__(self, storage: Storage, run: Run, settings: dict[str, Any], total: int) -> None:
+    def __init__(self, run: Run, total: int, settings: dict[str, Any] | None = None) -> None:
         """Find the blocks of an interrupted run where `resume_state.resume` lets this one go on from them.
 
-        `total` is what `done` counts up to, as `nwh status` shows it.
+        total: what `done` counts up to, as `nwh status` shows it. settings: those that decide the blocks; all of the
+        run's unless given.
         """
-        self._storage = storage
+        self._storage = storage = run.storage
         self._run = run
-        self._settings = settings
+        self._settings = settings = dict(run.settings if settings is None else settings)
         self._total = total
         self._sizes: dict[str, int] = {}
         self.done = 0

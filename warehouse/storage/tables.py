@@ -57,17 +57,14 @@ class Tables:
         """Return the files of every relation as of the last completed run, those of stale units included."""
         return self._snapshot(self._open(RUNS.name))
 
-    def current(self) -> Snapshot:
-        """Return the files of every relation as of the last completed run, without those of stale units.
+    def provenance(self) -> Provenance:
+        """Return what is stored as of the last completed run, by which runs, and what of it is stale.
 
         Only a warehouse that an earlier version has written to can have stale units: the last run says whether.
         """
         runs = self._open(RUNS.name)
-        snapshot = self._snapshot(runs)
-        if runs.transaction_version(_CHECKED) == runs.version():
-            return snapshot
-        provenance = Provenance(self.storage, snapshot)
-        return provenance.without(provenance.stale(), snapshot)
+        nothing_stale = runs.transaction_version(_CHECKED) == runs.version()
+        return Provenance(self.storage, self._snapshot(runs), nothing_stale=nothing_stale)
 
     def _snapshot(self, runs: DeltaTable) -> Snapshot:
         tables = {name: self._completed(runs, name) for name in RELATIONS}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nwh.warehouse.jobs import command
-from nwh.warehouse.storage import resume_state
 from nwh.warehouse.storage.provenance import Provenance
+from nwh.warehouse.storage.units import units_under_way
 from nwh.warehouse.warehouse import Warehouse
 
 COLUMNS = ["state", "job", "unit", "run_id", "done", "total", "rows", "seconds", "finished_at"]
@@ -19,41 +19,21 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
     `stale` whose rows were made of what is not stored any more, and `removed` whose rows went with what they were
     made of.
     """
-    storage = warehouse.storage
-    staged = {place: resume_state.describe(storage, place) or {} for place in storage.staged_places()}
-    at_work = {holder["run_id"]: holder for holder in storage.held_locks().values() if "place" in holder}
-    rows: list[tuple[Any, ...]] = []
-    for run_id, holder in sorted(at_work.items()):
-        job, _, unit = holder["place"].partition("/")
-        saved = staged.pop(holder["place"], {})
-        rows.append(("running", job, unit, run_id, saved.get("done"), saved.get("total"), None, None, None))
-    for place, saved in staged.items():
-        job, _, unit = place.partition("/")
-        progress = (
-            saved.get("run_id"),
-            saved.get("done"),
-            saved.get("total"),
-            None,
-            saved.get("seconds"),
-            None,
-        )
-        rows.append(("interrupted", job, unit, *progress))
-    stored = Provenance(storage, warehouse.tables.snapshot())
-    stale = {(each.run.job, each.run.unit) for each in stored.stale()}
-    completed = warehouse.sql(
-        "select job, unit, run_id, null, null, rows, round(seconds, 1), date_trunc('second', finished_at) from runs "
-        "qualify row_number() over (partition by job, unit order by started_at desc) = 1 order by started_at"
-    ).fetchall()
-    for job, unit, run_id, *figures in completed:
-        there = not figures[2] or stored.holds(job, run_id)
-        state = "stale" if (job, unit) in stale else "complete" if there else "removed"
-        rows.append((state, job, unit, run_id, *figures))
+    rows: list[tuple[Any, ...]] = [
+        (each.state, each.job, each.unit, each.run_id, each.done, each.total, None, each.seconds, None)
+        for each in units_under_way(warehouse.storage)
+    ]
+    for each in warehouse.units.all():
+        figures = each.rows, round(each.seconds, 1), each.finished_at.replace(microsecond=0)
+        rows.append((each.state, each.job, each.unit, each.run_id, None, None, *figures))
     return COLUMNS, rows
 
 
-def stale_units(warehouse: Warehouse) -> list[str]:
-    """Return a line for each unit that was made of what is not stored any more, with the command that mends it."""
-    stored = Provenance(warehouse.storage, warehouse.tables.snapshot())
+def stale_units(warehouse: Warehouse, stored: Provenance | None = None) -> list[str]:
+    """Return a line for each unit that was made of what is not stored any more, with the command that mends it.
+
+    stored: what is looked through; what the warehouse takes to be stale unless given.
+    """
     sources: dict[tuple[str, str], str] = {
         (model, checkpoint): source
         for model, checkpoint, source in warehouse.sql("select model, checkpoint, source from checkpoints").fetchall()
@@ -63,7 +43,7 @@ def stale_units(warehouse: Warehouse) -> list[str]:
         return sources.get((model, checkpoint), model)
 
     lines = {}
-    for each in stored.stale():
+    for each in (stored or warehouse.provenance).stale():
         job, unit = each.run.job, each.run.unit
         mend = command(job, each.run.settings, source_of)
         lines[job, unit] = f"{job} of {unit} are of {each.of}, and are not shown: `{mend}` makes them anew"

@@ -12,7 +12,9 @@ from nwh.warehouse.catalog import views
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.schema.neurons import NEURON_TOPK
+from nwh.warehouse.storage.provenance import Provenance
 from nwh.warehouse.storage.tables import first_line
+from nwh.warehouse.storage.units import units_under_way
 from nwh.warehouse.upkeep.status import stale_units
 from nwh.warehouse.warehouse import Warehouse
 
@@ -48,7 +50,8 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
             yield from _references(connection, relation, damaged)
         except DuckDBError as error:  # a damaged page behind a footer that is whole
             yield Finding(f"{relation.name}: cannot be read: {first_line(error)}")
-    for text in stale_units(warehouse):
+    unchecked = Provenance(warehouse.storage, warehouse.provenance.snapshot)  # whatever the last run has said
+    for text in stale_units(warehouse, unchecked):
         yield Finding(text)
     yield from _same_weights(connection)
     yield from _leftovers(warehouse)
@@ -124,11 +127,11 @@ def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
 
 
 def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:
-    for place in warehouse.storage.staged_places():
-        text = (
-            f"staging/{place} holds a partial result: the same command goes on from it, `nwh vacuum --staging` drops it"
-        )
-        yield Finding(text, wrong=False)
+    for each in units_under_way(warehouse.storage):
+        if each.state == "interrupted":
+            then = f"{each.obstacle}, that no run goes on from" if each.obstacle else "the same command goes on from it"
+            text = f"staging/{each.job}/{each.unit} holds a partial result"
+            yield Finding(f"{text}: {then}, `nwh vacuum --staging` drops it", wrong=False)
     unused: dict[str, int] = {}
     for relation, _, _ in warehouse.tables.unused_files():
         unused[relation] = unused.get(relation, 0) + 1

@@ -9,13 +9,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
-import typer
 from sklearn.cluster import KMeans
 from transformers import AutoModel, AutoTokenizer
-from typer.testing import CliRunner
 
-from nwh.cli.across import add_to
-from nwh.cli.state import State
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.rows import lists
 from nwh.ingest.comparison import clusters as job
@@ -339,19 +335,3 @@ def test_causal_models_give_the_mean_over_tokens(tmp_path):
         model.base(input_ids=encoded["input_ids"])
         np.testing.assert_allclose(vector, seen.pop().reshape(len(counted), -1)[counted].mean(0), rtol=1e-4, atol=1e-5)
     handle.remove()
-
-
-def test_the_command_takes_the_stored_name(clustered, warehouse):
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    add_to(app)
-    options = ["--site", "hidden", "--k", "1,3", "--k", "8", "--per-neuron", "2", "--sentences", "50", "--groups", "4"]
-    command = ["clusters", "--model", "tiny-bert", *options]
-    done = CliRunner().invoke(app, command, obj=State(warehouse.storage.uri, quiet=True))
-    assert (done.exception, done.stdout) == (None, "")
-    warehouse.refresh()
-    assert rows(warehouse) == rows(clustered)
-    wrong = CliRunner().invoke(
-        app, ["clusters", "--model", "tiny-bert", "--k", "many"], obj=State(warehouse.storage.uri)
-    )
-    assert "--k 'many' is not a number" in str(wrong.exception)

@@ -9,11 +9,7 @@ from hashlib import md5
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
-from nwh.cli import comparison
-from nwh.cli.state import State
 from nwh.ingest.comparison import distances as job
 from nwh.ingest.comparison.distance_sums import DistanceSums
 from nwh.ingest.comparison.distances import DistanceSettings, ingest_distances
@@ -140,7 +136,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, before, after, mon
     monkeypatch.setattr(job, "BLOCK", 40)
     whole = copied(warehouse.storage.uri, tmp_path / "whole")
     ingest_distances(whole, before, after, ["one"])
-    real, calls = job._Job._block, []
+    real, calls = job._Work._block, []
 
     def block_until_interrupted(self, ids, bar):
         calls.append(ids[0])
@@ -148,7 +144,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, before, after, mon
             raise KeyboardInterrupt
         return real(self, ids, bar)
 
-    monkeypatch.setattr(job._Job, "_block", block_until_interrupted)
+    monkeypatch.setattr(job._Work, "_block", block_until_interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             ingest_distances(warehouse, before, after, ["one"])
@@ -242,28 +238,3 @@ def test_wrong_use_and_nan(warehouse, before, after):
 )
 def test_a_model_with_its_checkpoint(text, wanted):
     assert split_checkpoint(text) == wanted
-
-
-def test_from_the_command_line_fine_tune_then_distances(warehouse, tiny_bert):
-    app = typer.Typer()
-    comparison.add_to(app)
-
-    def nwh(*arguments):
-        done = CliRunner().invoke(app, arguments, obj=State(uri=warehouse.storage.uri, quiet=True))
-        if done.exception:
-            raise done.exception
-
-    nwh(
-        "fine-tune", "--model", str(tiny_bert), "--corpus", "one", "--label", "author", "--as", "tuned",
-        "--epochs", "1", "--min-documents", "5", "--batch-size", "16", "--max-tokens", "16", "--learning-rate", "1e-3",
-        "--device", "cpu",
-    )  # fmt: skip
-    tuned = f"{warehouse.storage.uri}/models/tuned"
-    nwh(
-        "distances", "--before", str(tiny_bert), "--after", f"{tuned}@main", "--corpus", "one", "--split", "author",
-        "--sentences", "20", "--before-as", "base", "--device", "cpu",
-    )  # fmt: skip
-    found = Warehouse.open(warehouse.storage.uri).sql(
-        "select model_before, model_after, split, manhattan > 0 from checkpoint_distances order by split"
-    )
-    assert found.fetchall() == [("base", "tuned", name, True) for name in ("ann", "bob", "cleo")]

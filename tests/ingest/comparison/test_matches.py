@@ -8,9 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from nwh.cli import app
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.comparison import correlation
 from nwh.ingest.comparison import matches as job
@@ -203,19 +201,6 @@ def test_a_common_sample_of_two_sentences_is_too_small(warehouse, tiny_bert):
     ingest_activations(warehouse, other, ["one"], Settings(("hidden",), k=10, sample=2))
     with pytest.raises(UsageError, match="have 2 sampled sentences of one in common.*activations --sample 1000"):
         ingest_matches(warehouse, "tiny-bert", "elsewhere")
-
-
-def test_the_command(warehouse):
-    def nwh(*arguments):
-        return CliRunner().invoke(app, ["--warehouse", str(warehouse.storage.uri), *arguments])
-
-    pair = ("--before", "tiny-bert", "--after", "second")
-    done = nwh("ingest", "matches", *pair, "--corpus", "two", "--site", "hidden", "--seed", "3")
-    assert done.exit_code == 0, done.output
-    warehouse.refresh()
-    found = warehouse.sql("select distinct scope, site, n_sentences > 3 from neuron_matches").fetchall()
-    assert found == [("two", "hidden", True)]
-    assert nwh("ingest", "matches", *pair, "--site", "ffn").exit_code != 0
 
 
 def test_tiles_give_the_first_of_equals_and_never_a_constant_one(monkeypatch):

@@ -21,7 +21,7 @@ SETTINGS = {"k": 3}
 
 def opened(storage, total=100):
     run = Run(storage, "job", {"corpus": "a"}, SETTINGS)
-    return run, StagedBlocks(storage, run, SETTINGS, total)
+    return run, StagedBlocks(run, total)
 
 
 def table(*values):

@@ -161,11 +161,11 @@ def test_a_removed_unit_is_not_stored_when_the_text_comes_back(warehouse):
     with warehouse.run("activations", unit, settings) as run:
         tokens = {"sentence_id": [1], "n_tokens": [3]}
         run.write("sentence_tokens", unit, tokens)
-    assert warehouse.latest_settings("activations", unit) == settings
+    assert warehouse.units.stored("activations", unit).settings == settings
     replace_text(warehouse, again=True, text="Now for something else.")
-    assert warehouse.latest_settings("activations", unit) is None
+    assert warehouse.units.stored("activations", unit) is None
     replace_text(warehouse, again=True)
-    assert warehouse.latest_settings("activations", unit) is None
+    assert warehouse.units.stored("activations", unit) is None
 
 
 def test_readers_see_the_old_or_the_new(warehouse):

@@ -1,0 +1,75 @@
+"""How a job does its work, unit by unit: what is stored and current is left alone, the rest is locked, run, stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nwh.warehouse import Warehouse
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run, Unit
+
+if TYPE_CHECKING:
+    from nwh.ingest.models import LoadedModel
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job has to do for one unit: `work` computes its rows and writes them in a run with these settings.
+
+    settings: all that decides the rows, hashes or runs of what they are made of included. models: those that are run;
+    their rows of `checkpoints` are written too. locks: as in `Warehouse.run`. is_stored: says whether what is wanted is
+    stored, where that is more than whether the last run had these settings.
+    """
+
+    job: str
+    unit: Unit
+    settings: dict[str, Any]
+    work: Callable[[Run], object]
+    models: Sequence[LoadedModel] = ()
+    locks: Sequence[Unit] = ()
+    is_stored: Callable[[], bool] | None = None
+
+
+def run_once(warehouse: Warehouse, task: Task, *, again: bool = False, progress: Progress = SILENT) -> Run | None:
+    """Do a task and return the run; null, with a note, where that is stored already, unless `again`.
+
+    A run that was interrupted is gone on from where `work` asks for its partial result: see
+    `warehouse.storage.resume_state`. Raises as `Warehouse.run` does.
+    """
+    if not again and _is_stored(warehouse, task):
+        progress.stored(task.unit)
+        return None
+    with warehouse.run(task.job, task.unit, task.settings, again=again, locks=task.locks, progress=progress) as run:
+        task.work(run)
+        if task.models:
+            from nwh.ingest.checkpoints import model_versions, write_checkpoint
+
+            run.versions |= model_versions(task.models[0])
+            for model in task.models:
+                write_checkpoint(run, model)
+    return run
+
+
+def run_each(
+    warehouse: Warehouse, tasks: Iterable[Task], *, again: bool = False, progress: Progress = SILENT
+) -> list[Run]:
+    """Do tasks one after the other; return the runs of those that were not stored already."""
+    runs = [run_once(warehouse, task, again=again, progress=progress) for task in tasks]
+    return [run for run in runs if run is not None]
+
+
+def are_stored(warehouse: Warehouse, tasks: Sequence[Task], progress: Progress = SILENT) -> bool:
+    """Return whether `run_each` would leave all tasks alone, and say so as it does."""
+    if not all(_is_stored(warehouse, task) for task in tasks):
+        return False
+    for task in tasks:
+        progress.stored(task.unit)
+    return True
+
+
+def _is_stored(warehouse: Warehouse, task: Task) -> bool:
+    if task.is_stored is not None:
+        return task.is_stored()
+    return warehouse.units.is_current(task.job, task.unit, task.settings)
