@@ -30,7 +30,14 @@ JOBS = {
     ),
     "profiles": Job(
         ("sentences", "sentence_metadata", "sentence_tokens", "neuron_topk", "activation_sample", "annotations"),
-        ("neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"),
+        (
+            "neuron_profiles",
+            "neuron_samples",
+            "neuron_metadata",
+            "neuron_words",
+            "neuron_tag_distribution",
+            "corpus_vocabulary",
+        ),
         follows=True,
     ),
     "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),

@@ -89,7 +89,7 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
         return
     st.caption(
         "Correlation of the figure over dimensions between two layers (view `dimension_consistency`); the baseline is "
-        "its mean over 99 permutations of the dimensions, p the share of these that reach it, itself included."
+        "its mean over 99 cyclic shifts of the dimensions, p the share of these that reach it, itself included."
     )
     left, right = st.columns([2, 3], gap="large")
     with left:

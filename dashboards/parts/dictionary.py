@@ -33,7 +33,12 @@ def dictionary(find: str = "") -> str:
         for relation in RELATIONS.values()
     ]
     entries += [
-        (question.name, question.kind, f"{question.description} One row per {question.grain}.", question.columns)
+        (
+            question.name,
+            question.kind,
+            f"{question.description} One row per {question.grain}.",
+            (*((name, f"argument: {said}") for name, said in question.arguments), *question.columns),
+        )
         for question in sorted(sql_files(), key=lambda question: (question.folder, question.name))
     ]
     words = find.lower().split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,17 @@ class Items:
     corpus_support: NDArray[np.int64]
     starts: NDArray[np.int64]
     items: NDArray[np.int32]
+
+    def vocabulary(self, n_sentences: int) -> dict[str, Any]:
+        """Return the rows of corpus_vocabulary of words: those that any of the n sentences that counted has."""
+        there = np.flatnonzero(self.corpus_support)
+        n_tested = np.bincount(self.family[there])
+        return {
+            **{name: self.names[name].take(pa.array(there)) for name in self.names.column_names},
+            "corpus_support": self.corpus_support[there],
+            "n_sentences": np.full(len(there), n_sentences),
+            "n_tested": n_tested[self.family[there]],
+        }
 
 
 def word_items(warehouse: Warehouse, unit: Unit, ids: NDArray[np.int64]) -> Items:

@@ -1,8 +1,9 @@
 """Job `profiles`: what the top and bottom sentences of every neuron are like, against the corpus.
 
-Reads neuron_topk, activation_sample, sentence_tokens, sentences, sentence_metadata, annotations; writes neuron_profiles
-and neuron_metadata (unit: model, checkpoint, site, corpus), neuron_words and neuron_tag_distribution (and annotator).
-No model runs. `activations`, `annotations` and `corpus` end with it, so that profiles are there wherever they can be.
+Reads neuron_topk, activation_sample, sentence_tokens, sentences, sentence_metadata, annotations; writes
+neuron_profiles, neuron_samples and neuron_metadata (unit: model, checkpoint, site, corpus), neuron_words,
+neuron_tag_distribution and corpus_vocabulary (and annotator). No model runs. `activations`, `annotations` and `corpus`
+end with it, so that profiles are there wherever they can be.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from nwh.ingest.profiles.item_rows import item_rows
 from nwh.ingest.profiles.items import metadata_items, word_items
+from nwh.ingest.profiles.samples import length_r2, sample_rows
 from nwh.ingest.profiles.top import TopSentences, counted_sentences, places_of, top_sentences
 from nwh.ingest.profiles.units import missing_profiles, possible_profiles
 from nwh.warehouse import Warehouse
@@ -58,6 +60,10 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
     ids, lengths = counted_sentences(warehouse, unit)
     items = metadata_items(warehouse, unit, ids)
     means = lengths.mean(axis=0)
+    with run.writer("neuron_samples", unit) as samples:
+        for layer in range(_sizes(warehouse, unit)[0]):
+            if rows := sample_rows(warehouse, unit, layer):
+                samples.write(rows)
     with run.writer("neuron_profiles", unit) as profiles, run.writer("neuron_metadata", unit) as metadata:
         for top in _blocks(warehouse, unit, ids, "metadata", progress):
             totals = top.sums(lengths)
@@ -71,31 +77,9 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
                     "mean_words": totals[:, 1] / top.k,
                     "corpus_mean_tokens": np.full(len(top.k), means[0]),
                     "corpus_mean_words": np.full(len(top.k), means[1]),
-                    "length_r2": pa.array(_length_r2(warehouse, unit, top), pa.float64()),
+                    "length_r2": length_r2(warehouse, unit, top.layer, top.neuron),
                 }
             )
-
-
-def _length_r2(warehouse: Warehouse, unit: Unit, top: TopSentences) -> pa.Array:
-    """Return the squared correlation of activation and number of tokens of each neuron of a block, null without."""
-    where = " and ".join(f"sample.{name} = ${name}" for name in unit)
-    rows = warehouse.sql(
-        "select tokens.n_tokens, sample.activations from activation_sample as sample inner join sentence_tokens as "
-        "tokens using (model, checkpoint, corpus, sentence_id) "
-        f"where {where} and sample.layer = $layer",
-        {**unit, "layer": top.layer},
-    ).to_arrow_table()
-    n = rows.num_rows
-    r2 = np.full(len(top.neuron), np.nan)
-    if n:
-        lengths = rows["n_tokens"].to_numpy().astype(np.float64)
-        flat = pa.concat_arrays(rows["activations"].chunks).flatten().to_numpy(zero_copy_only=False)
-        activations = flat.reshape(n, -1)[:, top.neuron].astype(np.float64)
-        lengths -= lengths.mean()
-        activations -= activations.mean(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r2 = (lengths @ activations) ** 2 / ((lengths @ lengths) * np.einsum("ij,ij->j", activations, activations))
-    return pa.array(r2, mask=~np.isfinite(r2))
 
 
 # -- words and tags ------------------------------------------------------------------------------------------------
@@ -104,6 +88,7 @@ def _length_r2(warehouse: Warehouse, unit: Unit, top: TopSentences) -> pa.Array:
 def _words(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> None:
     ids, _ = counted_sentences(warehouse, unit)
     items = word_items(warehouse, unit, ids)
+    run.write("corpus_vocabulary", unit, items.vocabulary(len(ids)))
     tags, amounts = _tags(warehouse, unit, ids)
     corpus_words = tags["corpus_words"].to_numpy()
     corpus_share = corpus_words / max(1, corpus_words.sum())
@@ -155,13 +140,19 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
 
 def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
-    sizes = warehouse.sql(
+    n_layers, n_neurons = _sizes(warehouse, site)
+    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", n_layers * n_neurons, "neurons") as bar:
+        for layer in range(n_layers):
+            for top in top_sentences(warehouse, site, layer, n_neurons, ids):
+                yield top
+                bar.advance(len(np.unique(top.neuron)))
+
+
+def _sizes(warehouse: Warehouse, site: Unit) -> tuple[int, int]:
+    """Return how many layers, and neurons in each, the top sentences are of."""
+    found: list[tuple[int, int]] = warehouse.sql(
         "select max(layer) + 1, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
         "and site = $site and corpus = $corpus",
         site,
-    ).fetchall()[0]
-    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sizes[0] * sizes[1], "neurons") as bar:
-        for layer in range(sizes[0]):
-            for top in top_sentences(warehouse, site, layer, sizes[1], ids):
-                yield top
-                bar.advance(len(np.unique(top.neuron)))
+    ).fetchall()
+    return found[0]

@@ -3,8 +3,8 @@
 -- 1/2 and n / 2 - 1; here by the double exponential rule (Takahasi and Mori 1974) with steps of 1/32, to a relative
 -- error of 1e-9 up to a million pairs. Null for fewer than 3 pairs or where r is null.
 -- grain: scalar
--- r: correlation coefficient, from -1 to 1
--- n: number of pairs
+-- argument r: correlation coefficient, from -1 to 1
+-- argument n: number of pairs
 create macro correlation_p(r, n) as
 case
     when n >= 3 and r is not null

@@ -1,9 +1,6 @@
 -- How many sentences of a corpus counted for a model.
 -- grain: corpus, per model and checkpoint
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- corpus: name of the corpus
--- n_sentences: sentences of at least 3 tokens
+-- columns: model, checkpoint, corpus, n_sentences
 create view corpus_sizes as
 select
     model,

@@ -1,20 +1,7 @@
 -- Every stored top and bottom sentence of every neuron, with its text.
 -- grain: neuron x pole x rank, per model, checkpoint, site and corpus
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- corpus: name of the corpus
--- layer: block, from 0
--- neuron: dimension, from 0
--- pole: top or bottom
--- rank: from 1 within the corpus
--- activation: the sentence's activation
--- token_position: token of the maximum, null unless the aggregate is max
--- sentence_id: the sentence
--- doc_id: document of the sentence
--- position: place of the sentence in its document, from 0
--- n_words: words of the sentence
--- text: the sentence
+-- columns: model, checkpoint, site, corpus, layer, neuron, pole, rank, activation, token_position, sentence_id,
+--   doc_id, position, n_words, text
 create view neuron_sentences as
 select
     topk.model,

@@ -1,19 +1,11 @@
 -- The k sentences of highest and of lowest activation of every neuron over a set of corpora: exact, since the
 -- top k of a union lie in the union of the top k.
 -- grain: neuron x pole x rank, per model, checkpoint and site
--- corpora: list of names of corpora
--- k: sentences per neuron and pole, at most the K of the ingest
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- layer: block, from 0
--- neuron: dimension, from 0
--- pole: top or bottom
+-- argument corpora: list of names of corpora
+-- argument k: sentences per neuron and pole, at most the K of the ingest
+-- columns: model, checkpoint, site, layer, neuron, pole
 -- rank: from 1 within the union; ties: lower sentence_id first
--- corpus: corpus of the sentence
--- activation: the sentence's activation
--- sentence_id: the sentence
--- text: the sentence
+-- columns: corpus, activation, sentence_id, text
 create macro top_sentences(corpora, k) as table
 with candidates as (
     select *

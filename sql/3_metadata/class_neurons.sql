@@ -1,20 +1,13 @@
 -- For each metadata key the value that most of a neuron's top (bottom) sentences have: neurons that act like
 -- classifiers have a high share with a high lift and a low q-value.
 -- grain: neuron x pole x key, per model, checkpoint, site and corpus
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- corpus: name of the corpus
--- layer: block, from 0
--- neuron: dimension, from 0
--- pole: top or bottom
--- key: metadata key
+-- columns: model, checkpoint, site, corpus, layer, neuron, pole, key
 -- value: the commonest value among the pole's sentences
 -- share: share of the pole's sentences with it
 -- corpus_share: share of the corpus's sentences with it
 -- lift: share / corpus_share
--- g2: log-likelihood ratio
--- q_value: Benjamini-Hochberg over all values of the corpus, per pole: see neuron_metadata
+-- columns: g2
+-- q_value: Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole: see neuron_metadata
 create view class_neurons as
 select
     model,

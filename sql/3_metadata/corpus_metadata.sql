@@ -1,12 +1,8 @@
 -- How many sentences that counted for a model carry each metadata value.
 -- grain: key x value, per model, checkpoint and corpus
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- corpus: name of the corpus
--- key: metadata key
+-- columns: model, checkpoint, corpus, key
 -- value: its value
--- corpus_support: sentences with the value
--- n_sentences: sentences of the corpus that counted for the model
+-- columns: corpus_support, n_sentences
 -- n_tested: values of all keys in the corpus, each of which is compared with every neuron's sentences
 create view corpus_metadata as
 with supports as (

@@ -1,11 +1,6 @@
 -- Every word of every annotated sentence with its tag; those without a letter or digit left out.
 -- grain: sentence x annotator x word
--- sentence_id: the sentence
--- corpus: its corpus
--- annotator: what found words and tags
--- word: the word as it stands
--- tag: its Penn part-of-speech tag
--- class: noun, verb, adjective, adverb … (macro tag_class)
+-- columns: sentence_id, corpus, annotator, word, tag, class
 create view annotated_words as
 select
     sentence_id,

@@ -1,10 +1,6 @@
 -- How often each Penn tag stands in the sentences of a corpus that counted for a model.
 -- grain: tag, per model, checkpoint, corpus and annotator
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- corpus: name of the corpus
--- annotator: what found words and tags
--- tag: Penn part-of-speech tag
+-- columns: model, checkpoint, corpus, annotator, tag
 -- corpus_words: words with the tag
 create view corpus_tags as
 select

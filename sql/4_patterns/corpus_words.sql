@@ -1,35 +1,18 @@
--- How many sentences that counted for a model have each noun, verb and adjective.
+-- How many sentences that counted for a model have each word, by its class.
 -- grain: class x word, per model, checkpoint, corpus and annotator
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- corpus: name of the corpus
--- annotator: what found words and tags
--- class: noun, verb or adjective
--- word: the word as it stands
--- corpus_support: sentences of the corpus with the word in this class
--- n_sentences: sentences of the corpus that counted for the model
+-- columns: model, checkpoint, corpus, annotator, class, word, corpus_support, n_sentences
 -- n_tested: words of the class in the corpus, each of which is compared with every neuron's sentences
 create view corpus_words as
-with supports as (
-    select
-        tokens.model,
-        tokens.checkpoint,
-        tokens.corpus,
-        words.annotator,
-        words.class,
-        words.word,
-        count(*) as corpus_support
-    from sentence_tokens as tokens
-    inner join sentence_words as words
-        on tokens.sentence_id = words.sentence_id and tokens.corpus = words.corpus
-    group by tokens.model, tokens.checkpoint, tokens.corpus, words.annotator, words.class, words.word
-)
-
+-- every site's profiles have the same words
 select
-    supports.*,
-    sizes.n_sentences,
-    count(*) over (
-        partition by supports.model, supports.checkpoint, supports.corpus, supports.annotator, supports.class
-    ) as n_tested
-from supports
-inner join corpus_sizes as sizes using (model, checkpoint, corpus);
+    model,
+    checkpoint,
+    corpus,
+    annotator,
+    class,
+    word,
+    max(corpus_support) as corpus_support,
+    max(n_sentences) as n_sentences,
+    max(n_tested) as n_tested
+from corpus_vocabulary
+group by model, checkpoint, corpus, annotator, class, word;

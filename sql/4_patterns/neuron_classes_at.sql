@@ -8,20 +8,17 @@
 -- that its activation is an aggregate over: it explains at least position_r2 of the variance (theirs: mutual
 -- information of a token's position and being active). A class-selective neuron has one value of a metadata key in at
 -- least class_share of its top sentences, with lift and q-value (the classifier-like neurons of Oba et al. 2021).
+-- view: neuron_classes(): no token above 0; a word or sequence in half of the top sentences with lift 2; half of the
+--   variance; 80 % of one class with lift 1.5; q <= 0.05
 -- grain: neuron x class, per model, checkpoint, site and scope
--- dead_max: highest activation of a dead neuron at any token; unknown where an earlier version ran the model
--- detector_share: lowest share of the top sentences with the word or sequence
--- detector_lift: lowest lift of the word or sequence
--- position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences
--- class_share: lowest share of the top sentences with the metadata value
--- class_lift: lowest lift of the metadata value
--- max_q: highest q-value of a word, sequence or metadata value
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- scope: corpus, or corpora joined by +, that the claim is about
--- layer: block, from 0
--- neuron: dimension, from 0
+-- argument dead_max: highest activation of a dead neuron at any token; unknown where an earlier version ran the model
+-- argument detector_share: lowest share of the top sentences with the word or sequence
+-- argument detector_lift: lowest lift of the word or sequence
+-- argument position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences
+-- argument class_share: lowest share of the top sentences with the metadata value
+-- argument class_lift: lowest lift of the metadata value
+-- argument max_q: highest q-value of a word, sequence or metadata value
+-- columns: model, checkpoint, site, scope, layer, neuron
 -- class: dead, token detector, n-gram detector, positional, class-selective
 -- evidence: the word, the sequence, `key=value`, or what was measured
 -- share: share of the top sentences with the evidence; of the variance (positional); of sentences not above 0 (dead)

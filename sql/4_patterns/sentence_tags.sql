@@ -1,9 +1,6 @@
 -- How often each Penn tag stands in an annotated sentence.
 -- grain: sentence x annotator x tag
--- sentence_id: the sentence
--- corpus: its corpus
--- annotator: what found words and tags
--- tag: Penn part-of-speech tag
+-- columns: sentence_id, corpus, annotator, tag
 -- words: words of the sentence with the tag
 create view sentence_tags as
 select

@@ -1,6 +1,6 @@
 -- Word class of a Penn part-of-speech tag.
 -- grain: scalar
--- tag: the tag
+-- argument tag: the tag
 create macro tag_class(tag) as
 case
     when starts_with(tag, 'NN') then 'noun'

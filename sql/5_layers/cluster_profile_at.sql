@@ -1,14 +1,13 @@
 -- What sets a group of neurons apart: patterns and metadata values that more of its neurons have than of the layer's
 -- others, the most telling first. A neuron has a pattern (value) when it is over-represented among the neuron's top
 -- sentences. Neurons that were not mined count as having none. A layer in one group has no rows: there are no others.
+-- view: cluster_profile(max_q := 0.05, min_lift := 1)
 -- grain: cluster x kind x pattern, per model, checkpoint, site, scope and layer
--- max_q: highest q-value of the pattern (value) among the neuron's
--- min_lift: its lift must be above this
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
+-- argument max_q: highest q-value of the pattern (value) among the neuron's
+-- argument min_lift: its lift must be above this
+-- columns: model, checkpoint, site
 -- scope: corpora that the groups and patterns are from; of metadata any corpus of it
--- layer: block, from 0
+-- columns: layer
 -- cluster: group of neurons, from 0, the largest first
 -- rank: from 1 within the cluster, by g2
 -- kind: word, tag or tree; metadata

@@ -1,19 +1,19 @@
--- Whether the same dimension behaves alike in two layers: correlation of a figure over dimensions, with the
--- baseline of 99 permutations that shift the second layer's dimensions by evenly spaced distances (all shifts there
--- are, where a layer has at most 100 dimensions).
+-- Whether the same dimension behaves alike in two layers: correlation of a figure over dimensions, with the baseline of
+-- 99 cyclic shifts of the second layer's dimensions by evenly spaced distances (all shifts there are, where a layer has
+-- at most 100 dimensions). Shifts keep what neighbouring dimensions have in common, which permutations would not.
+-- view: dimension_consistency(chosen := 'mean_tokens'): whether it responds to sentences of similar length (Oba et al.
+--   2021)
 -- grain: pair of layers, per model, checkpoint, site and corpus
--- chosen: a figure of neuron_figures, such as 'mean_tokens', 'verbs' or 'share:topic=news'
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- corpus: name of the corpus
+-- argument chosen: a figure of neuron_figures, such as 'mean_tokens', 'verbs' or 'share:topic=news'
+-- columns: model, checkpoint, site, corpus
 -- layer_a: lower layer
 -- layer_b: higher layer
 -- n_neurons: dimensions compared
 -- correlation: Pearson correlation over dimensions; null where the figure is the same for all of them
--- baseline: mean correlation over the permutations
+-- baseline: mean correlation over the shifts
 -- baseline_std: its standard deviation
--- p_value: (1 + permutations with at least this correlation, up to rounding) / (1 + permutations); null without one
+-- p_value: one-sided: (1 + shifts with at least this correlation, up to rounding) / (1 + shifts), at least 0.01; null
+--   without one
 create macro dimension_consistency_of(chosen) as table
 with sized as materialized (
     select

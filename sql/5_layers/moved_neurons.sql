@@ -2,24 +2,17 @@
 -- before, with the best patterns of their top sentences before and after: of those with mined_q_value at most 0.05 and
 -- mined_lift above 1, the three of highest mined_g2 (see mined_patterns).
 -- grain: set of sentences x rank
--- before_model: short name of the first model
--- before_checkpoint: its checkpoint
--- after_model: short name of the second model
--- after_checkpoint: its checkpoint
--- chosen_corpus: name of the corpus
--- most: neurons per set of sentences
--- model_before: model of the first checkpoint
--- checkpoint_before: label of the first checkpoint
--- model_after: model of the second checkpoint
--- checkpoint_after: label of the second checkpoint
--- corpus: name of the corpus
--- split: value of the metadata key that splits the corpus; all without one
+-- argument before_model: short name of the first model
+-- argument before_checkpoint: its checkpoint
+-- argument after_model: short name of the second model
+-- argument after_checkpoint: its checkpoint
+-- argument chosen_corpus: name of the corpus
+-- argument most: neurons per set of sentences
+-- columns: model_before, checkpoint_before, model_after, checkpoint_after, corpus, split
 -- rank: from 1 within the set of sentences; neurons that hardly varied before come last
--- layer: block, from 0
+-- columns: layer
 -- neuron: dimension of site hidden, from 0
--- mean_change: mean over sentences of the activation after minus before
--- mean_absolute_change: mean of its absolute value
--- std_before: standard deviation of the activation before
+-- columns: mean_change, mean_absolute_change, std_before
 -- standardised_change: mean_absolute_change / std_before; null where that is below a thousandth of the layer's median
 -- patterns_before: kind and pattern of up to three at site hidden, best first; empty where none is or none were mined
 -- patterns_after: the same of the second checkpoint

@@ -1,12 +1,9 @@
--- One figure of every neuron, for maps and comparisons across layers; nothing else is computed.
+-- Figures of every neuron, one per row, for maps and comparisons across layers; of one that is chosen nothing else is
+-- read.
+-- view: neuron_figures(chosen := null): all figures, which takes long: ask neuron_figures_of for one
 -- grain: neuron x figure, per model, checkpoint, site and corpus
--- chosen: the figure; null for all of them, as in view neuron_figures
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- site: hidden or ffn
--- corpus: name of the corpus
--- layer: block, from 0
--- neuron: dimension, from 0
+-- argument chosen: the figure; null for all of them, as in view neuron_figures
+-- columns: model, checkpoint, site, corpus, layer, neuron
 -- figure: of the activations: mean, std, skewness, kurtosis, share_positive; of the top sentences: mean_tokens,
 --   mean_words; share:KEY=VALUE, the share with a metadata value; nouns, verbs, adjectives, adverbs, pronouns,
 --   determiners, prepositions, conjunctions, numbers, modals, others: words of the class per sentence

@@ -1,20 +1,16 @@
 -- How alike each neuron's k top sentences are at two checkpoints, or in two models of the same shape.
+-- macro: neuron_overlap(p := 0.98): the first 50 ranks weigh about two thirds
 -- grain: neuron, per site and corpus that both have
--- before_model: short name of the first model
--- before_checkpoint: label of its checkpoint
--- after_model: short name of the second model
--- after_checkpoint: label of its checkpoint
--- k: sentences compared per corpus, from 2, at most the K of the ingest. Sets that all tie (a dead neuron's) are left
---   out
--- p: persistence of rank-biased overlap, above 0 and below 1: the first d ranks weigh about 1 - p^d
--- site: hidden or ffn
--- corpus: name of the corpus
--- layer: block, from 0
--- neuron: dimension, from 0
--- depth: sentences compared: k, or what both have of a smaller corpus
--- shared: sentences that both have
+-- argument before_model: short name of the first model
+-- argument before_checkpoint: label of its checkpoint
+-- argument after_model: short name of the second model
+-- argument after_checkpoint: label of its checkpoint
+-- argument k: sentences compared per corpus, from 2, at most the K of the ingest. Sets that all tie (a dead neuron's)
+--   are left out
+-- argument p: persistence of rank-biased overlap, above 0 and below 1: the first d ranks weigh about 1 - p^d
+-- columns: site, corpus, layer, neuron, depth, shared
 -- jaccard: shared / sentences that are either's
--- rbo: rank-biased overlap, extrapolated from `depth` on (RBO_ext of Webber et al. 2010), 0 to 1
+-- columns: rbo
 create macro neuron_overlap_at(before_model, before_checkpoint, after_model, after_checkpoint, k, p) as table
 with before_top as (
     select

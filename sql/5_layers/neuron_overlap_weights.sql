@@ -2,8 +2,8 @@
 -- rankings"): a sentence that two lists share from depth m on, its lower rank, adds p^d / d at every depth d from m to
 -- the last.
 -- grain: depth
--- depths: the last depth
--- p: persistence, above 0 and below 1: weight of the next rank over that of this one
+-- argument depths: the last depth
+-- argument p: persistence, above 0 and below 1: weight of the next rank over that of this one
 -- depth: from 1
 -- above: sum of p^d / d over smaller depths
 -- upto: sum of p^d / d over depths up to this one

@@ -1,23 +1,17 @@
 -- Neurons of any model, checkpoint, site and layer whose k top sentences of a corpus are partly those of one neuron.
--- grain: neuron that shares a sentence, per model, checkpoint, site and corpus
--- of_model: short name of the neuron's model
--- of_checkpoint: label of its checkpoint
--- of_site: hidden or ffn
--- of_layer: its block, from 0
--- of_neuron: its dimension, from 0
--- k: sentences compared per corpus, from 2, at most the K of the ingest. Sets that all tie (a dead neuron's) are left
---   out
--- p: persistence of rank-biased overlap, above 0 and below 1: the first d ranks weigh about 1 - p^d
--- model: short name of the other neuron's model
--- checkpoint: label of its checkpoint
--- site: hidden or ffn
--- corpus: name of the corpus
--- layer: its block, from 0
--- neuron: its dimension, from 0
--- depth: sentences compared: k, or what both have of a smaller corpus
--- shared: sentences that both have
+-- macro: overlapping_neurons(p := 0.98): the first 50 ranks weigh about two thirds
+-- grain: other neuron that shares a sentence, per model, checkpoint, site and corpus
+-- argument of_model: short name of the neuron's model
+-- argument of_checkpoint: label of its checkpoint
+-- argument of_site: hidden or ffn
+-- argument of_layer: its block, from 0
+-- argument of_neuron: its dimension, from 0
+-- argument k: sentences compared per corpus, from 2, at most the K of the ingest. Sets that all tie (a dead neuron's)
+--   are left out
+-- argument p: persistence of rank-biased overlap, above 0 and below 1: the first d ranks weigh about 1 - p^d
+-- columns: model, checkpoint, site, corpus, layer, neuron, depth, shared
 -- jaccard: shared / sentences that are either's
--- rbo: rank-biased overlap, extrapolated from `depth` on (RBO_ext of Webber et al. 2010), 0 to 1
+-- columns: rbo
 create macro overlapping_neurons_at(of_model, of_checkpoint, of_site, of_layer, of_neuron, k, p) as table
 with own as materialized (
     select

@@ -1,41 +1,47 @@
 -- The neurons of the same checkpoint and site, of all layers, that are most like one neuron: Pearson correlation of
 -- their activations over the sampled sentences of some corpora, exact. Neurons that do not vary there have none.
--- grain: neuron
--- of_model: short name of the neuron's model
--- of_checkpoint: label of its checkpoint
--- of_site: hidden or ffn
--- of_layer: its block, from 0
--- of_neuron: its dimension, from 0
--- k: neurons wanted
--- corpora: names of the corpora, as a list; all unless given
--- layer: block of the similar neuron, from 0
--- neuron: its dimension, from 0
+-- grain: similar neuron
+-- argument of_model: short name of the neuron's model
+-- argument of_checkpoint: label of its checkpoint
+-- argument of_site: hidden or ffn
+-- argument of_layer: its block, from 0
+-- argument of_neuron: its dimension, from 0
+-- argument k: neurons wanted
+-- argument corpora: names of the corpora, as a list; all unless given
+-- columns: layer, neuron
 -- n_sentences: sentences sampled
 -- correlation: of the two neurons' activations, -1 to 1; ties: lower layer, then lower neuron
 create macro similar_neurons(of_model, of_checkpoint, of_site, of_layer, of_neuron, k, corpora := null) as table
 with own as materialized (
     select
-        sentence_id,
-        activations[of_neuron + 1]::double as activation
-    from activation_sample
+        corpus,
+        mean,
+        std,
+        [activation - mean for activation in activations::double[]] as deviations
+    from neuron_samples
     where
         model = of_model
         and checkpoint = of_checkpoint
         and site = of_site
         and layer = of_layer
+        and neuron = of_neuron
         and (corpora is null or list_contains(corpora, corpus))
 ),
 
--- one row per sentence and neuron
-pairs as (
+-- deviations sum to 0, so that those of one side alone give the sum of products within a corpus
+within_corpora as (
     select
         others.layer,
-        own.activation as own,
-        unnest(others.activations)::double as other,
-        generate_subscripts(others.activations, 1) - 1 as neuron
-    from activation_sample as others
+        others.neuron,
+        others.n_sampled as n,
+        own.mean as own_mean,
+        own.std as own_std,
+        others.mean as other_mean,
+        others.std as other_std,
+        list_inner_product(own.deviations, others.activations::double[]) as products
+    from neuron_samples as others
     inner join own
-        on others.sentence_id = own.sentence_id
+        on others.corpus = own.corpus
     where others.model = of_model and others.checkpoint = of_checkpoint and others.site = of_site
 ),
 
@@ -43,11 +49,17 @@ correlated as (
     select
         layer,
         neuron,
-        count(*) as n_sentences,
+        sum(n)::bigint as n_sentences,
         case
-            when min(own) < max(own) and min(other) < max(other) then corr(own, other)
+            when
+                (max(own_std) > 0 or min(own_mean) < max(own_mean))
+                and (max(other_std) > 0 or min(other_mean) < max(other_mean))
+                then
+                    (sum(products + n * own_mean * other_mean) - sum(n * own_mean) * sum(n * other_mean) / sum(n))
+                    / sqrt(sum(n * (own_std ** 2 + own_mean ** 2)) - sum(n * own_mean) ** 2 / sum(n))
+                    / sqrt(sum(n * (other_std ** 2 + other_mean ** 2)) - sum(n * other_mean) ** 2 / sum(n))
         end as correlation
-    from pairs
+    from within_corpora
     group by layer, neuron
 )
 

@@ -1,11 +1,10 @@
 -- When a model learns each concept: the first checkpoint at which the median rank of the answer, over the concept's
 -- prompts, is at most k. The median asks that half of the prompts bring the answer up, whatever the rank of the others.
 -- Checkpoints without a step have no place in time and are left out.
+-- view: acquisition(k := 10)
 -- grain: concept that ran at any checkpoint, per model and dataset
--- k: highest median rank that counts as known
--- model: short name of the model
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
+-- argument k: highest median rank that counts as known
+-- columns: model, dataset, concept
 -- n_checkpoints: checkpoints with a step at which the concept ran
 -- checkpoint: label of the first checkpoint that knows the concept, null if none does
 -- step: training step of this, null if none does

@@ -1,10 +1,6 @@
 -- How much the contributing neurons of each layer contribute: their attribution to the concepts they contribute to.
 -- grain: layer with a contributing neuron, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- layer: block, from 0
+-- columns: model, checkpoint, step, dataset, layer
 -- n_contributions: pairs of a concept and a contributing neuron of the layer
 -- mean: mean attribution of these pairs, in probability
 -- median: median attribution of these pairs

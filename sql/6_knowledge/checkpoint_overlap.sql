@@ -1,11 +1,6 @@
 -- How alike the contributing neurons are at two checkpoints, over concepts.
 -- grain: pair of checkpoints, per model and dataset
--- model: short name of the model
--- dataset: name of the set of prompts
--- checkpoint_a: label of the earlier checkpoint, by step; those without a step come last, by label
--- step_a: its training step, null if unknown
--- checkpoint_b: label of the later checkpoint
--- step_b: its training step, null if unknown
+-- columns: model, dataset, checkpoint_a, step_a, checkpoint_b, step_b
 -- n_concepts: concepts that ran at both and have a contributing neuron at one of them
 -- jaccard: mean over these concepts of shared neurons / neurons that are either's, null where there are none
 create view checkpoint_overlap as

@@ -1,15 +1,9 @@
 -- How alike a concept's contributing neurons are at two checkpoints.
 -- grain: concept that ran at both x pair of checkpoints, per model and dataset
--- model: short name of the model
--- dataset: name of the set of prompts
--- checkpoint_a: label of the earlier checkpoint, by step; those without a step come last, by label
--- step_a: its training step, null if unknown
--- checkpoint_b: label of the later checkpoint
--- step_b: its training step, null if unknown
--- concept: the word its prompts ask for
+-- columns: model, dataset, checkpoint_a, step_a, checkpoint_b, step_b, concept
 -- n_a: the concept's contributing neurons at the earlier checkpoint
 -- n_b: those at the later one
--- n_shared: neurons that are both
+-- columns: n_shared
 -- jaccard: n_shared / neurons that are either, null where there are none
 create view checkpoint_overlap_per_concept as
 with neurons as (

@@ -1,13 +1,8 @@
 -- How frequent each concept that a model ran is, with the ten most and the ten least frequent marked. Concepts whose
--- frequency is not known have neither place nor mark; of fewer than 20 concepts
--- each half is marked, without the middle one. Ties fall to the
--- order of the alphabet.
+-- frequency is not known have neither place nor mark; of fewer than 20 concepts each half is marked, without the middle
+-- one. Ties fall to the order of the alphabet.
 -- grain: concept that ran at any checkpoint, per model and dataset
--- model: short name of the model
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- frequency: how frequent the word is, in the unit of frequency_source; null if unknown
--- frequency_source: where the frequency is from, wordfreq or given
+-- columns: model, dataset, concept, frequency, frequency_source
 -- place: 1 is the most frequent concept; null if unknown
 -- extreme: most (of the ten most frequent), least (of the ten least frequent) or null
 create view concept_frequency as

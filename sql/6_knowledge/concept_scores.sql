@@ -1,11 +1,6 @@
 -- How well a checkpoint knows each concept: probability and rank of the answer over the concept's prompts that ran.
 -- grain: concept that ran, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- n_prompts: prompts of the concept that ran
+-- columns: model, checkpoint, step, dataset, concept, n_prompts
 -- probability: mean probability of the answer
 -- median_rank: median rank of the answer's first token in the vocabulary, 1 is the most probable
 create view concept_scores as

@@ -1,10 +1,6 @@
 -- Which concepts share a neuron: every neuron that contributes to a concept, with all concepts it contributes to.
 -- grain: neuron that contributes to any concept, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- layer: block, from 0
+-- columns: model, checkpoint, step, dataset, layer
 -- neuron: neuron of site ffn, from 0
 -- n_concepts: concepts it contributes to
 -- concepts: these, in order of the alphabet

@@ -3,8 +3,7 @@
 -- contributing neurons are set to zero, on its own prompts. Ties have their mean rank; p-values are two-sided, from
 -- Student's t with n - 2 degrees of freedom, as in scipy.stats.spearmanr. Concepts of unknown frequency are left out.
 -- grain: figure x checkpoint (none for the step of acquisition), per model and dataset
--- model: short name of the model
--- dataset: name of the set of prompts
+-- columns: model, dataset
 -- figure: step of acquisition, or rank change under zero
 -- checkpoint: label of the checkpoint, null for the step of acquisition
 -- step: training step of the checkpoint, null if unknown or for the step of acquisition

@@ -1,10 +1,6 @@
 -- Where the contributing neurons are: how many each layer has. A neuron counts once for each concept it contributes to.
 -- grain: layer, layers without any included, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- layer: block, from 0
+-- columns: model, checkpoint, step, dataset, layer
 -- n_concepts: concepts that ran
 -- n_contributions: pairs of a concept and a contributing neuron of the layer
 -- n_neurons: neurons of the layer that contribute to any concept

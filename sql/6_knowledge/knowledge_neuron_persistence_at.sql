@@ -1,14 +1,12 @@
 -- Since when each contributing neuron of a reference checkpoint has contributed to its concept, and how steadily.
 -- Checkpoints are those up to the reference's step; of those without a step only the reference itself, as the last.
+-- view: knowledge_neuron_persistence(reference := null, t := 0.2, p := 0.5): the last checkpoint, the study's
+--   thresholds
 -- grain: concept x contributing neuron of the reference, per model and dataset
--- reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
--- t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
--- p: threshold of a concept, share of its prompts that ran
--- model: short name of the model
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- reference_checkpoint: the checkpoint compared with
--- layer: block, from 0
+-- argument reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
+-- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- argument p: threshold of a concept, share of its prompts that ran
+-- columns: model, dataset, concept, reference_checkpoint, layer
 -- neuron: neuron of site ffn, from 0
 -- attribution: its mean attribution at the reference, in probability
 -- first_checkpoint: first checkpoint at which it contributes to the concept, in order of steps

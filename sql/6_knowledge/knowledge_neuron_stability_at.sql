@@ -1,17 +1,15 @@
 -- Which of a concept's contributing neurons at a reference checkpoint contribute at each other checkpoint.
+-- view: knowledge_neuron_stability(reference := null, t := 0.2, p := 0.5): the last checkpoint, the study's thresholds
 -- grain: concept that ran at both x checkpoint, per model and dataset
--- reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
--- t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
--- p: threshold of a concept, share of its prompts that ran
--- model: short name of the model
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- reference_checkpoint: the checkpoint compared with
+-- argument reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
+-- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- argument p: threshold of a concept, share of its prompts that ran
+-- columns: model, dataset, concept, reference_checkpoint
 -- checkpoint: label of the checkpoint, the reference included
--- step: training step, null if unknown
+-- columns: step
 -- n_reference: the concept's contributing neurons at the reference
 -- n_neurons: its contributing neurons at the checkpoint
--- n_shared: neurons that are both
+-- columns: n_shared
 -- share_found: n_shared / n_reference, null where the reference has none
 -- jaccard: n_shared / neurons that are either, null where there are none
 create macro knowledge_neuron_stability_at(reference, t, p) as table

@@ -2,17 +2,15 @@
 -- attribution, of these the ones that at least a share p of the concept's prompts have in common (Dai et al. 2021,
 -- "Knowledge Neurons in Pretrained Transformers"). Prompts that ran and stored no attribution count as prompts that
 -- selected nothing. Only positive attributions are selected.
+-- view: knowledge_neurons(t := 0.2, p := 0.5): the study's thresholds, a fifth of a prompt's highest attribution and
+--   half of the concept's prompts
 -- grain: concept x neuron, per model, checkpoint and dataset
--- t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
--- p: threshold of a concept, share of its prompts that ran
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- layer: block, from 0
+-- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- argument p: threshold of a concept, share of its prompts that ran
+-- columns: model, checkpoint, dataset, concept, layer
 -- neuron: neuron of site ffn, from 0
 -- n_selected: prompts that selected the neuron
--- n_prompts: prompts of the concept that ran
+-- columns: n_prompts
 -- share: n_selected / n_prompts
 -- attribution: mean knowledge attribution over the prompts that selected it, in probability
 create macro knowledge_neurons_at(t, p) as table

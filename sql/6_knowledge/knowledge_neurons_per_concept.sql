@@ -1,12 +1,7 @@
 -- How many contributing neurons each concept has, 0 included. Their mean at a checkpoint is
 -- `select model, checkpoint, dataset, avg(n_neurons) from knowledge_neurons_per_concept group by all`.
 -- grain: concept that ran, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- concept: the word its prompts ask for
--- n_prompts: prompts of the concept that ran
+-- columns: model, checkpoint, step, dataset, concept, n_prompts
 -- n_neurons: contributing neurons (view knowledge_neurons)
 create view knowledge_neurons_per_concept as
 with counts as (

@@ -1,10 +1,7 @@
 -- The checkpoint that others are compared with: of those with scores for a data set the one of the highest step. One
 -- without a step is taken only where none has one; ties fall to the later label.
 -- grain: model x dataset
--- model: short name of the model
--- dataset: name of the set of prompts
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
+-- columns: model, dataset, checkpoint, step
 create view last_checkpoints as
 select distinct
     model,

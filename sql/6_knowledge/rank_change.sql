@@ -1,13 +1,8 @@
 -- What changing a concept's contributing neurons does to the rank of the answers in the vocabulary.
 -- grain: concept x operation x polarity x arm, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
+-- columns: model, checkpoint, step, dataset
 -- concept: the concept whose neurons were changed
--- operation: zero, replace or double
--- polarity: positive (the prompts ask for the concept) or negative (for another one)
--- arm: contributing neurons, or as many random ones of the same layers
+-- columns: operation, polarity, arm
 -- n_neurons: neurons changed
 -- n_prompts: prompts
 -- rank_before: mean rank of the answers, untouched; 1 is the most probable token

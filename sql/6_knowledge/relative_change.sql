@@ -1,14 +1,9 @@
 -- What changing a concept's contributing neurons does to the probability of the answers: the mean over prompts of
 -- (p_after - p_before) * 100 / p_before. A prompt with a probability of 0 before has no relative change.
 -- grain: concept x operation x polarity x arm, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
+-- columns: model, checkpoint, step, dataset
 -- concept: the concept whose neurons were changed
--- operation: zero, replace or double
--- polarity: positive (the prompts ask for the concept) or negative (for another one)
--- arm: contributing neurons, or as many random ones of the same layers
+-- columns: operation, polarity, arm
 -- n_neurons: neurons changed
 -- n_prompts: prompts
 -- n_null: prompts with a probability of 0 before, which the relative change leaves out

@@ -1,12 +1,6 @@
 -- How the relative change of the concepts (view relative_change) is distributed at a checkpoint.
 -- grain: operation x polarity x arm, per model, checkpoint and dataset
--- model: short name of the model
--- checkpoint: label of the checkpoint
--- step: training step, null if unknown
--- dataset: name of the set of prompts
--- operation: zero, replace or double
--- polarity: positive (the prompts ask for the concept) or negative (for another one)
--- arm: contributing neurons, or as many random ones of the same layers
+-- columns: model, checkpoint, step, dataset, operation, polarity, arm
 -- n_concepts: concepts with a relative change
 -- n_null: concepts without one, as all their prompts have a probability of 0 before
 -- n_prompts: prompts of all concepts

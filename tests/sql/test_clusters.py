@@ -149,26 +149,3 @@ def test_rank_puts_the_most_telling_first(warehouse):
     assert best == {0: ("word", "cat"), 1: ("metadata", "author = ann"), 2: ("tree", "(NP (DT) (NN))")}
     second = next((kind, pattern) for cluster, rank, kind, pattern, _ in rows if (cluster, rank) == (1, 2))
     assert second == ("word", "the dog")  # as telling as the first: by kind and name
-
-
-def test_a_scope_of_one_corpus_takes_its_metadata_alone(warehouse):
-    rows = warehouse.sql(
-        "select cluster, kind, pattern, n_with from cluster_profile where scope = 'a' and layer = 0"
-    ).fetchall()
-    assert rows == [(1, "metadata", "author = ann", 2)]
-
-
-def test_thresholds_can_be_chosen(warehouse):
-    query = "select distinct pattern from cluster_profile_at($1, $2) where layer = 0 and kind = 'word' order by 1"
-    assert warehouse.sql(query, [0.05, 1]).fetchall() == [("cat",), ("rare",), ("the dog",)]
-    assert ("not sure",) in warehouse.sql(query, [0.3, 1]).fetchall()
-    assert ("too little",) in warehouse.sql(query, [0.05, 0.4]).fetchall()
-    assert warehouse.sql(query, [0.05, 3]).fetchall() == []
-
-
-def test_layers_do_not_mix(warehouse):
-    rows = warehouse.sql(
-        "select cluster, pattern, n_with, n_neurons, others_share from cluster_profile "
-        "where layer = 1 and kind = 'word'"
-    ).fetchall()
-    assert rows == [(0, "cat", 1, 6, 0.0)]

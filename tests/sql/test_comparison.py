@@ -7,7 +7,6 @@ from random import Random
 import pytest
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.catalog.sql_files import sql_files
 
 PAIR = {"model_before": "base", "checkpoint_before": "main", "model_after": "tuned", "checkpoint_after": "main"}
 LAYERS, WIDTH = 2, 10
@@ -104,20 +103,3 @@ def test_moved_neurons_equal_a_plain_ranking(warehouse):
         assert row["patterns_after"] == []  # none were mined of `tuned`
         lengths.add(len(row["patterns_before"]))
     assert {0, 3} <= lengths
-
-
-def test_only_k_neurons_of_the_pair_and_corpus_asked(warehouse):
-    whole = warehouse.sql(f"from {ASKED.format(k=20)}").fetchall()
-    found = warehouse.sql(f"from {ASKED.format(k=3)}").fetchall()
-    assert found == [row for row in whole if row[6] <= 3]
-    assert warehouse.sql("from moved_neurons('base', 'main', 'tuned', 'main', 'three', 5)").fetchall() == []
-    other = warehouse.sql("from moved_neurons('base', 'main', 'other', 'main', 'one', 3)").pl()
-    assert set(other["model_after"]) == {"other"}
-    assert any(other["patterns_after"].list.len() > 0)
-
-
-def test_the_header_names_the_columns(warehouse):
-    (macro,) = (question for question in sql_files() if question.name == "moved_neurons")
-    arguments = {"before_model", "before_checkpoint", "after_model", "after_checkpoint", "chosen_corpus", "most"}
-    found = [column for column, *_ in warehouse.sql(f"describe from {ASKED.format(k=1)}").fetchall()]
-    assert found == [name for name, _ in macro.columns if name not in arguments]

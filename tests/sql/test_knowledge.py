@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from nwh.warehouse import Warehouse
-from nwh.warehouse.catalog.sql_files import sql_files
 from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows
-
-VIEWS = [question for question in sql_files() if question.folder == "6_knowledge"]
 
 
 @pytest.fixture(scope="module")
@@ -81,23 +77,6 @@ def step_or_last(model, checkpoint):
 
 def last(model):
     return {"bert": "step100", "solo": "main", "untrained": "step1"}[model]
-
-
-def test_headers_describe_the_columns(warehouse, rows, tmp_path):
-    arguments = {
-        "knowledge_neurons_at": {"t": "0.2", "p": "0.5"},
-        "knowledge_neuron_stability_at": {"reference": "'main'", "t": "0.2", "p": "0.5"},
-        "knowledge_neuron_persistence_at": {"reference": "null", "t": "0.2", "p": "0.5"},
-        "acquisition_at": {"k": "3"},
-    }
-    empty = Warehouse.create(tmp_path / "empty")
-    for question in VIEWS:
-        given = arguments.get(question.name, {})
-        query = question.name + (f"({', '.join(given.values())})" if given else "")
-        wanted = [*given, *warehouse.sql(f"from {query}").columns]
-        assert [name for name, _ in question.columns] == wanted, question.name
-        assert empty.sql(f"from {query}").fetchall() == [], question.name
-    assert set(arguments) == {question.name for question in VIEWS if question.kind == "macro"}
 
 
 @pytest.mark.parametrize(("t", "p"), [(0.2, 0.5), (0.05, 0), (0.5, 0.25), (1, 1), (0.3, 1 / 3)])

@@ -11,7 +11,6 @@ import pytest
 
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
-from nwh.warehouse.catalog.sql_files import sql_files
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N = {"a": 60, "b": 9}
@@ -177,11 +176,6 @@ def test_overlapping_neurons_are_all_that_share_a_sentence(warehouse, k, p):
     assert any(row[0] == "other" for row in found)
 
 
-def test_a_dead_neuron_overlaps_with_nothing(warehouse):
-    found = warehouse.sql("from overlapping_neurons('m', '1000', 'ffn', $1, $2, 10)", list(DEAD)).fetchall()
-    assert found == []
-
-
 @pytest.mark.parametrize("k", [3, 100])
 @pytest.mark.parametrize("corpora", [None, ["a"]])
 def test_similar_neurons_equal_numpy(warehouse, activations, k, corpora):
@@ -273,19 +267,3 @@ def test_one_figure_reads_only_what_it_is_made_of(warehouse):
     assert read("verbs") == {"neuron_tag_distribution"}
     assert read("share:topic=v=1") == {"neuron_metadata"}
     assert read("mean_tokens") == {"neuron_profiles"}
-
-
-def test_headers_describe_what_the_macros_return(warehouse):
-    calls = {
-        "neuron_overlap": "'m', '1000', 'm', '2000', 9",
-        "neuron_overlap_at": "'m', '1000', 'm', '2000', 9, 0.9",
-        "neuron_overlap_weights": "9, 0.9",
-        "overlapping_neurons": "'m', '1000', 'ffn', 0, 0, 9",
-        "overlapping_neurons_at": "'m', '1000', 'ffn', 0, 0, 9, 0.9",
-        "similar_neurons": "'m', '1000', 'ffn', 0, 0, 9, null",
-        "neuron_figures_of": "'mean'",
-    }
-    described = {question.name: [name for name, _ in question.columns] for question in sql_files()}
-    for macro, arguments in calls.items():
-        found = [name for name, *_ in warehouse.sql(f"describe from {macro}({arguments})").fetchall()]
-        assert described[macro][arguments.count(",") + 1 :] == found, macro

@@ -133,32 +133,6 @@ def test_neuron_tag_distribution(warehouse, sentences):
         assert row["corpus_share"] == pytest.approx(in_all[row["tag"]] / in_all.total())
 
 
-@pytest.mark.parametrize(
-    ("kind", "pattern", "argument"),
-    [
-        ("word", ["the", "cat"], "'the cat'"),
-        ("word", ["the", "cat"], "['the', 'cat']"),
-        ("tag", ["DT"], "'DT'"),
-        ("tree", ["(NP (DT) (NN))"], "'(NP (DT) (NN))'"),
-        ("tree", ["(NP (DT) (NN))"], "['(NP (DT) (NN))']"),
-    ],
-)
-def test_pattern_neurons(warehouse, kind, pattern, argument):
-    found = warehouse.sql(
-        f"select scope, layer, neuron, support, q_value from pattern_neurons('{kind}', {argument}) order by all"
-    ).fetchall()
-    wanted = [
-        row[:5]
-        for row in warehouse.sql(
-            "select scope, layer, neuron, support, q_value, pattern, kind from neuron_patterns "
-            "where mined_support >= 0.1 * mined_k order by all"
-        ).fetchall()
-        if (row[5], row[6]) == (pattern, kind)
-    ]
-    assert found == wanted
-    assert len(found) > 10
-
-
 def test_neuron_classes_follow_their_thresholds(warehouse):
     lenient = warehouse.sql("from neuron_classes_at(0, 0.4, 1.1, 0.2, 0.8, 1.5, 1)").pl()
     detectors = lenient.filter(lenient["class"].str.ends_with("detector"))

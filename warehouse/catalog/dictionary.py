@@ -40,7 +40,8 @@ def _relation(relation: Relation) -> Iterator[str]:
 
 
 def _question(question: SqlFile) -> Iterator[str]:
-    yield from ("", f"### {question.name}", "", f"{question.description} One row per {question.grain}.", "")
-    yield from (f"| {question.kind}: argument or column | what it holds |", "|---|---|")
-    for name, description in question.columns:
-        yield f"| `{name}` | {description} |"
+    yield from ("", f"### {question.name}", "", f"{question.description} One row per {question.grain}.")
+    for what, described in ((f"argument of the {question.kind}", question.arguments), ("column", question.columns)):
+        if described:
+            yield from ("", f"| {what} | what it {'sets' if what != 'column' else 'holds'} |", "|---|---|")
+            yield from (f"| `{name}` | {said} |" for name, said in described)

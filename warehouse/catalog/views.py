@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,6 @@ from nwh.warehouse.storage.tables import first_line
 if TYPE_CHECKING:
     from nwh.warehouse.storage.files import Storage
 
-_TABLE = re.compile(r"\A[^;]*?\)\s+as\s+table\b", re.IGNORECASE)
 _WRONG = ("partitioned_execution", "window_self_join")
 """Optimizers of DuckDB 2.0.0: under the first, windows over large sorted files repeat some rows and lose others; under
 the second, a window of one partition of files takes in the files that the statement leaves out."""
@@ -152,8 +150,7 @@ def _relation_comments(relation: Relation) -> Iterator[str]:
 def _question_comments(question: SqlFile) -> Iterator[str]:
     what = sql_literal(f"{question.description} One row per {question.grain}.")
     if question.kind == "macro":
-        table = "table" if _TABLE.search(question.sql) else ""
-        yield f"comment on macro {table} {question.name} is {what}"
+        yield f"comment on macro {'table' if question.is_table else ''} {question.name} is {what}"
         return
     yield f"comment on view {question.name} is {what}"
     for column, description in question.columns:

@@ -28,7 +28,14 @@ from nwh.warehouse.schema.neurons import (
     NEURON_TOPK,
     SENTENCE_TOKENS,
 )
-from nwh.warehouse.schema.profiles import NEURON_METADATA, NEURON_PROFILES, NEURON_TAG_DISTRIBUTION, NEURON_WORDS
+from nwh.warehouse.schema.profiles import (
+    CORPUS_VOCABULARY,
+    NEURON_METADATA,
+    NEURON_PROFILES,
+    NEURON_SAMPLES,
+    NEURON_TAG_DISTRIBUTION,
+    NEURON_WORDS,
+)
 from nwh.warehouse.schema.relation import Column, Relation
 from nwh.warehouse.schema.runs import RUNS
 from nwh.warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
@@ -49,9 +56,11 @@ RELATIONS: dict[str, Relation] = {
         ACTIVATION_SAMPLE,
         ANNOTATIONS,
         NEURON_PROFILES,
+        NEURON_SAMPLES,
         NEURON_METADATA,
         NEURON_WORDS,
         NEURON_TAG_DISTRIBUTION,
+        CORPUS_VOCABULARY,
         NEURON_PATTERNS,
         LAYER_CLUSTERS,
         NEURON_CLUSTERS,

@@ -1,18 +1,25 @@
 """What groups of neurons do together, and how two checkpoints differ."""
 
-from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
-
-_SCOPE = Column("scope", "text", "corpora it was computed over: their sorted names joined by `+`")
-_PAIR = (
-    Column("model_before", "text", "model of the first checkpoint"),
-    Column("checkpoint_before", "text", "label of the first checkpoint"),
-    Column("model_after", "text", "model of the second checkpoint"),
-    Column("checkpoint_after", "text", "label of the second checkpoint"),
-)
-_SET = (
+from nwh.warehouse.schema.relation import (
+    CHECKPOINT,
     CORPUS,
-    Column("split", "text", "value of the metadata key that splits the corpus (`train`, `test`); `all` without one"),
+    LAYER,
+    MODEL,
+    NEURON,
+    SCOPE,
+    SITE,
+    Column,
+    Relation,
+    shared,
 )
+
+_PAIR = (
+    shared("model_before", "text"),
+    shared("checkpoint_before", "text"),
+    shared("model_after", "text"),
+    shared("checkpoint_after", "text"),
+)
+_SET = (CORPUS, shared("split", "text"))
 _PAIR_AND_CORPUS = tuple(column.name for column in (*_PAIR, CORPUS))
 
 LAYER_CLUSTERS = Relation(
@@ -23,7 +30,7 @@ LAYER_CLUSTERS = Relation(
         MODEL,
         CHECKPOINT,
         SITE,
-        _SCOPE,
+        SCOPE,
         LAYER,
         Column("k", "integer", "clusters of k-means"),
         Column("sse", "double", "sum of squared distances of sentence vectors to their cluster's centre"),
@@ -43,7 +50,7 @@ NEURON_CLUSTERS = Relation(
         MODEL,
         CHECKPOINT,
         SITE,
-        _SCOPE,
+        SCOPE,
         LAYER,
         NEURON,
         Column("k", "integer", "clusters that the layer's neurons were put into"),
@@ -67,7 +74,7 @@ NEURON_MATCHES = Relation(
         Column("other_model", "text", "model among whose neurons the partner was sought"),
         Column("other_checkpoint", "text", "its checkpoint"),
         SITE,
-        _SCOPE,
+        SCOPE,
         LAYER,
         NEURON,
         Column("other_layer", "smallint", "block of the best partner", True),
@@ -130,9 +137,9 @@ NEURON_DISTANCES = Relation(
         *_SET,
         LAYER,
         NEURON,
-        Column("mean_change", "double", "mean over sentences of the activation after minus before"),
-        Column("mean_absolute_change", "double", "mean of its absolute value; their sum is the Manhattan distance"),
-        Column("std_before", "double", "standard deviation of the activation before, over the same sentences"),
+        shared("mean_change", "double"),
+        shared("mean_absolute_change", "double"),
+        shared("std_before", "double"),
     ),
     _PAIR_AND_CORPUS,
     ("split", "layer", "neuron"),

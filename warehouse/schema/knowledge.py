@@ -10,6 +10,7 @@ from nwh.warehouse.schema.relation import (
     PROMPT_ID,
     Column,
     Relation,
+    shared,
 )
 
 PROMPTS = Relation(
@@ -38,15 +39,8 @@ CONCEPTS = Relation(
         DATASET,
         CONCEPT,
         Column("n_prompts", "integer", "prompts whose answer it is, paraphrases included"),
-        Column(
-            "frequency", "double", "how frequent the word is, in the unit of frequency_source; null if unknown", True
-        ),
-        Column(
-            "frequency_source",
-            "text",
-            "`wordfreq` (Zipf scale: log10 of occurrences per billion words of English) or `given` with the prompts",
-            True,
-        ),
+        shared("frequency", "double", True),
+        shared("frequency_source", "text", True),
     ),
     ("dataset",),
     ("concept",),
@@ -126,9 +120,9 @@ INTERVENTIONS = Relation(
         DATASET,
         Column("concept", "text", "concept whose contributing neurons were changed"),
         PROMPT_ID,
-        Column("polarity", "text", "`positive`: the prompt asks for the concept; `negative`: for another one"),
-        Column("operation", "text", "`zero`, `replace` (value at an unrelated prompt's answer position) or `double`"),
-        Column("arm", "text", "`contributing` neurons, or as many `random` ones of the same layers"),
+        shared("polarity", "text"),
+        shared("operation", "text"),
+        shared("arm", "text"),
         Column("n_neurons", "integer", "neurons changed at the answer position"),
         Column("t", "double", "threshold of the selection: share of the prompt's highest attribution"),
         Column("p", "double", "threshold of the selection: share of the concept's prompts"),

@@ -1,6 +1,20 @@
 """Checkpoints, and what their neurons did on sentences."""
 
-from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SENTENCE_ID, SITE, Column, Relation
+from nwh.warehouse.schema.glossary import INDEPENDENT
+from nwh.warehouse.schema.relation import (
+    CHECKPOINT,
+    CORPUS,
+    LAYER,
+    MODEL,
+    NEURON,
+    POLE,
+    SCOPE,
+    SENTENCE_ID,
+    SITE,
+    Column,
+    Relation,
+    shared,
+)
 
 CHECKPOINTS = Relation(
     "checkpoints",
@@ -58,16 +72,11 @@ NEURON_TOPK = Relation(
         CORPUS,
         LAYER,
         NEURON,
-        Column("pole", "text", "`top` (highest activations) or `bottom` (lowest)"),
-        Column("rank", "integer", "from 1 within the corpus; ties: lower sentence_id first"),
+        POLE,
+        shared("rank", "integer"),
         SENTENCE_ID,
-        Column("activation", "float", "the sentence's activation: tokens aggregated as the run's settings say"),
-        Column(
-            "token_position",
-            "integer",
-            "token of the maximum, from 0; null unless the aggregate is max",
-            True,
-        ),
+        shared("activation", "float"),
+        shared("token_position", "integer", True),
     ),
     ("model", "checkpoint", "site", "corpus"),
     ("layer", "neuron", "pole", "rank"),
@@ -131,8 +140,6 @@ ACTIVATION_SAMPLE = Relation(
     (("sentence_id", "sentences.sentence_id"),),
 )
 
-_MINED = "counted and tested on the first half alone; null where the pattern is not frequent there"
-
 NEURON_PATTERNS = Relation(
     "neuron_patterns",
     "neuron x kind x pole x pattern that is frequent in the pole or in its first half; none where all sentences tie",
@@ -141,34 +148,29 @@ NEURON_PATTERNS = Relation(
         MODEL,
         CHECKPOINT,
         SITE,
-        Column("scope", "text", "corpora the patterns are from: their sorted names joined by `+`"),
+        SCOPE,
         LAYER,
         NEURON,
-        Column("kind", "text", "`word` or `tag` (sequences, gaps allowed) or `tree` (ordered labelled subtrees)"),
-        Column("pole", "text", "`top` or `bottom`: which sentences of the neuron were mined"),
-        Column("pattern", "text[]", "items in order; for trees one bracketed text: `(NP (DT) (NN))`"),
-        Column("pattern_text", "text", "its items joined by blanks", absent="array_to_string(pattern, ' ')"),
-        Column("length", "smallint", "items of the pattern (trees: nodes)"),
-        Column("support", "integer", "sentences of the pole with the pattern"),
-        Column("k", "integer", "sentences of the pole, over all corpora of the scope"),
-        Column("corpus_support", "bigint", "sentences of the scope with the pattern, among those that counted"),
-        Column("n_sentences", "bigint", "sentences of the scope that counted for the model"),
-        Column("lift", "double", "(support / k) / (corpus_support / n_sentences)"),
-        Column("g2", "double", "log-likelihood ratio of the pole's sentences against the scope's others"),
-        Column(
-            "p_value",
-            "double",
-            "of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count is "
-            "below 1",
-        ),
+        shared("kind", "text"),
+        POLE,
+        shared("pattern", "text[]"),
+        shared("pattern_text", "text", absent="array_to_string(pattern, ' ')"),
+        shared("length", "smallint"),
+        shared("support", "integer"),
+        shared("k", "integer"),
+        shared("corpus_support", "bigint"),
+        shared("n_sentences", "bigint"),
+        shared("lift", "double"),
+        shared("g2", "double"),
+        shared("p_value", "double"),
         Column(
             "q_value",
             "double",
             "Benjamini-Hochberg over the frequent patterns of the neuron, kind and pole; null where the pattern is "
-            "frequent in the first half alone",
+            f"frequent in the first half alone; {INDEPENDENT}",
             True,
         ),
-        Column("mined_support", "integer", "support among the pole's sentences of the first half (hash of the id)"),
+        shared("mined_support", "integer"),
         Column(
             "mined_k",
             "integer",
@@ -176,16 +178,10 @@ NEURON_PATTERNS = Relation(
             True,
             "null::integer",
         ),
-        Column("mined_lift", "float", f"lift, {_MINED}", True, "null::float"),
-        Column("mined_g2", "float", f"g2, {_MINED}", True, "null::float"),
-        Column("mined_q_value", "float", f"q_value, {_MINED}", True, "null::float"),
-        Column(
-            "heldout_auroc",
-            "double",
-            "on the second half: (1 + share of the pole's sentences with it - share of the others) / 2; null where "
-            "the pattern is not frequent in the first half, or the second has no sentence of either",
-            True,
-        ),
+        shared("mined_lift", "float", True, "null::float"),
+        shared("mined_g2", "float", True, "null::float"),
+        shared("mined_q_value", "float", True, "null::float"),
+        shared("heldout_auroc", "double", True),
         Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),

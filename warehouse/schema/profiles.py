@@ -2,27 +2,29 @@
 
 from dataclasses import replace
 
-from nwh.warehouse.schema.relation import CHECKPOINT, CORPUS, LAYER, MODEL, NEURON, SITE, Column, Relation
+from nwh.warehouse.schema.glossary import INDEPENDENT
+from nwh.warehouse.schema.relation import (
+    CHECKPOINT,
+    CORPUS,
+    LAYER,
+    MODEL,
+    NEURON,
+    POLE,
+    SITE,
+    Column,
+    Relation,
+    shared,
+)
 
-_POLE = Column("pole", "text", "`top` or `bottom`")
-_K = Column("k", "integer", "sentences of the pole")
+_K = shared("k", "integer")
 _UNIT = ("model", "checkpoint", "site", "corpus")
-_ANNOTATOR = Column("annotator", "text", "`annotations.annotator` that found words and tags")
-_SUPPORT = Column("support", "integer", "sentences of the pole with it")
-_CORPUS_SUPPORT = Column("corpus_support", "integer", "sentences of the corpus with it, among those that counted")
-_N_SENTENCES = Column("n_sentences", "integer", "sentences of the corpus that counted for the model")
-_LIFT = Column("lift", "double", "(support / k) / (corpus_support / n_sentences)", dictionary=True)
-_G2 = Column(
-    "g2", "double", "log-likelihood ratio of the pole's sentences against the corpus's others", dictionary=True
-)
-_P = Column(
-    "p_value",
-    "double",
-    "of g2, two-sided, chi-square with one degree of freedom; Fisher's exact where a cell's expected count is below 1",
-    dictionary=True,
-)
+_ANNOTATOR = shared("annotator", "text")
+_SUPPORT = shared("support", "integer")
+_CORPUS_SUPPORT = shared("corpus_support", "integer")
+_N_SENTENCES = shared("n_sentences", "integer")
+_TESTED = tuple(shared(name, "double", dictionary=True) for name in ("lift", "g2", "p_value"))
 # There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
-_OF_WORDS = tuple(replace(column, type="float") for column in (_LIFT, _G2, _P))
+_OF_WORDS = tuple(replace(column, type="float") for column in _TESTED)
 _REFERENCES = (("corpus", "corpora.corpus"), ("model", "checkpoints.model"))
 STORED_SHARE = 0.01
 """Words and metadata values are stored from this share of the pole's sentences on, and from two sentences."""
@@ -40,13 +42,13 @@ NEURON_PROFILES = Relation(
         CORPUS,
         LAYER,
         NEURON,
-        _POLE,
+        POLE,
         _K,
         Column("differ", "smallint", "0 where all sentences of the pole tie (dead there), else 1"),
-        Column("mean_tokens", "double", "mean number of tokens of the pole's sentences, special tokens not counted"),
-        Column("mean_words", "double", "mean number of words of these"),
-        Column("corpus_mean_tokens", "double", "mean number of tokens of the corpus's sentences that counted"),
-        Column("corpus_mean_words", "double", "mean number of words of these"),
+        shared("mean_tokens", "double"),
+        shared("mean_words", "double"),
+        shared("corpus_mean_tokens", "double"),
+        shared("corpus_mean_words", "double"),
         Column(
             "length_r2",
             "double",
@@ -57,6 +59,27 @@ NEURON_PROFILES = Relation(
     ),
     _UNIT,
     references=_REFERENCES,
+)
+
+NEURON_SAMPLES = Relation(
+    "neuron_samples",
+    "neuron: activation_sample turned round, for questions about few neurons and all sentences",
+    (*_UNIT, "layer", "neuron"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        LAYER,
+        NEURON,
+        Column("n_sampled", "integer", "sentences sampled"),
+        Column("mean", "double", "mean of the activations"),
+        Column("std", "double", "their standard deviation (of the population), 0 where all are equal"),
+        Column("activations", "float[]", "activation for every sampled sentence, in the order of sentence_id"),
+    ),
+    _UNIT,
+    references=_REFERENCES,
+    rows_per_group=512,
 )
 
 NEURON_METADATA = Relation(
@@ -71,8 +94,8 @@ NEURON_METADATA = Relation(
         CORPUS,
         LAYER,
         NEURON,
-        _POLE,
-        Column("key", "text", "metadata key"),
+        POLE,
+        shared("key", "text"),
         Column("value", "text", "its value"),
         _SUPPORT,
         _K,
@@ -81,13 +104,11 @@ NEURON_METADATA = Relation(
         _CORPUS_SUPPORT,
         _N_SENTENCES,
         Column("corpus_share", "double", "corpus_support / n_sentences", dictionary=True),
-        _LIFT,
-        _G2,
-        _P,
+        *_TESTED,
         Column(
             "q_value",
             "double",
-            "Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole",
+            f"Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole; {INDEPENDENT}",
         ),
         Column("n_tested", "integer", "how many values these are"),
     ),
@@ -109,15 +130,19 @@ NEURON_WORDS = Relation(
         _ANNOTATOR,
         LAYER,
         NEURON,
-        _POLE,
-        Column("class", "text", "word class of its tag: `noun`, `verb`, `adjective`, … (macro tag_class)"),
-        Column("word", "text", "the word as it stands"),
+        POLE,
+        shared("class", "text"),
+        shared("word", "text"),
         _SUPPORT,
         _K,
         _CORPUS_SUPPORT,
         _N_SENTENCES,
         *_OF_WORDS,
-        Column("q_value", "float", "Benjamini-Hochberg over all words of the class in the corpus, per neuron and pole"),
+        Column(
+            "q_value",
+            "float",
+            f"Benjamini-Hochberg over all words of the class in the corpus, per neuron and pole; {INDEPENDENT}",
+        ),
         Column("n_tested", "integer", "how many words these are"),
     ),
     (*_UNIT, "annotator"),
@@ -137,9 +162,9 @@ NEURON_TAG_DISTRIBUTION = Relation(
         _ANNOTATOR,
         LAYER,
         NEURON,
-        _POLE,
-        Column("tag", "text", "Penn part-of-speech tag"),
-        Column("class", "text", "noun, verb, adjective, adverb … (macro tag_class)"),
+        POLE,
+        shared("tag", "text"),
+        shared("class", "text"),
         _K,
         Column("words", "integer", "words of the pole's sentences with the tag"),
         Column("share", "float", "words / all words of the pole's sentences"),
@@ -152,4 +177,24 @@ NEURON_TAG_DISTRIBUTION = Relation(
     (*_UNIT, "annotator"),
     references=_REFERENCES,
     rows_per_group=32_768,
+)
+
+CORPUS_VOCABULARY = Relation(
+    "corpus_vocabulary",
+    "class x word of the corpus, the same for every site; view corpus_words has them once",
+    (*_UNIT, "annotator", "class", "word"),
+    (
+        MODEL,
+        CHECKPOINT,
+        SITE,
+        CORPUS,
+        _ANNOTATOR,
+        shared("class", "text"),
+        shared("word", "text"),
+        shared("corpus_support", "bigint"),
+        shared("n_sentences", "bigint"),
+        Column("n_tested", "bigint", "words of the class in the corpus"),
+    ),
+    (*_UNIT, "annotator"),
+    references=_REFERENCES,
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from nwh.warehouse.schema.glossary import GLOSSARY
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -80,20 +82,22 @@ def _arrow(columns: list[Column] | tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(column.name, types[column.type], column.nullable) for column in columns])
 
 
-# Columns that mean the same in every relation that has them.
-MODEL = Column("model", "text", "short name of the model, without `/`")
-CHECKPOINT = Column("checkpoint", "text", "label of the checkpoint: `main`, `step143000`, `step_20k`")
-SITE = Column(
-    "site",
-    "text",
-    "`hidden` (output of a block) or `ffn` (feed-forward inner representation after the activation function)",
-)
-CORPUS = Column("corpus", "text", "name of the corpus")
-SENTENCE_ID = Column("sentence_id", "bigint", "`sentences.sentence_id`")
-LAYER = Column("layer", "smallint", "block, from 0")
-NEURON = Column("neuron", "integer", "dimension, from 0")
-DATASET = Column("dataset", "text", "name of the set of prompts")
-CONCEPT = Column("concept", "text", "the word a prompt asks for")
-PROMPT_ID = Column("prompt_id", "bigint", "`prompts.prompt_id`")
+def shared(name: str, type: str, nullable: bool = False, absent: str = "", dictionary: bool = False) -> Column:
+    """Return a column that means what the glossary says of its name."""
+    return Column(name, type, GLOSSARY[name], nullable, absent, dictionary)
+
+
+MODEL = shared("model", "text")
+CHECKPOINT = shared("checkpoint", "text")
+SITE = shared("site", "text")
+CORPUS = shared("corpus", "text")
+SENTENCE_ID = shared("sentence_id", "bigint")
+LAYER = shared("layer", "smallint")
+NEURON = shared("neuron", "integer")
+POLE = shared("pole", "text")
+SCOPE = shared("scope", "text")
+DATASET = shared("dataset", "text")
+CONCEPT = shared("concept", "text")
+PROMPT_ID = shared("prompt_id", "bigint")
 ANSWER_LAYER = Column("layer", "smallint", f"{LAYER.description}; of T5 the decoder's")
 ANSWER_NEURON = Column("neuron", "integer", "neuron of site `ffn`, from 0")

@@ -1,6 +1,6 @@
 """Corpora, their sentences, and what annotators say of these."""
 
-from nwh.warehouse.schema.relation import CORPUS, SENTENCE_ID, Column, Relation
+from nwh.warehouse.schema.relation import CORPUS, SENTENCE_ID, Column, Relation, shared
 
 CORPORA = Relation(
     "corpora",
@@ -23,10 +23,10 @@ SENTENCES = Relation(
     (
         Column("sentence_id", "bigint", "21 bits of the corpus name's hash, then 32 bits: place in the corpus"),
         CORPUS,
-        Column("doc_id", "text", "document the sentence is from"),
-        Column("position", "integer", "place in the document, from 0"),
-        Column("text", "text", "the sentence, white space and runs of symbols normalised"),
-        Column("n_words", "integer", "white-space separated words"),
+        shared("doc_id", "text"),
+        shared("position", "integer"),
+        shared("text", "text"),
+        shared("n_words", "integer"),
     ),
     ("corpus",),
     ("sentence_id",),
@@ -40,7 +40,7 @@ SENTENCE_METADATA = Relation(
     (
         SENTENCE_ID,
         CORPUS,
-        Column("key", "text", "`domain`, `author`, `sentiment`, …"),
+        shared("key", "text"),
         Column("value", "text", "value of the key; a document with a list of values has a row for each"),
     ),
     ("corpus",),

@@ -9,7 +9,6 @@ import scipy.stats
 
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
-from nwh.warehouse.catalog.sql_files import sql_files
 
 CORPORA = {"a": 1_000, "b": 2_000}
 N, K, LAYERS, WIDTH = 120, 30, 3, 20
@@ -65,17 +64,6 @@ def warehouse(tmp_path_factory, activations):
     return made
 
 
-def test_every_view_has_the_columns_its_header_describes(warehouse):
-    for question in sql_files():
-        if question.kind == "view":
-            found = [column for column, *_ in warehouse.sql(f"describe {question.name}").fetchall()]
-            assert found == [column for column, _ in question.columns], question.name
-    query = "select * from top_sentences(['a'], 3)"
-    found = [column for column, *_ in warehouse.sql(f"describe {query}").fetchall()]
-    (macro,) = (question for question in sql_files() if question.name == "top_sentences")
-    assert found == [column for column, _ in macro.columns if column not in ("corpora", "k")]
-
-
 def test_top_sentences_of_a_union_equals_a_full_sort(warehouse, activations):
     ids = np.concatenate([np.arange(base, base + N - 5) for base in CORPORA.values()])
     found = warehouse.sql("select * from top_sentences(['b', 'a'], 30)").pl()
@@ -88,14 +76,6 @@ def test_top_sentences_of_a_union_equals_a_full_sort(warehouse, activations):
         assert rows["rank"].to_list() == list(range(1, 31))
     only_a = warehouse.sql("select distinct corpus, max(rank) from top_sentences(['a'], 4) group by 1").fetchall()
     assert only_a == [("a", 4)]
-
-
-def test_neuron_sentences_carry_their_text(warehouse):
-    row = warehouse.sql(
-        "select corpus, text, sentence_id, position from neuron_sentences where neuron = 3 and rank = 7 and layer = 2"
-    ).fetchall()
-    assert len(row) == 4
-    assert all(text == f"{corpus} {position}" for corpus, text, _, position in row)
 
 
 def test_neuron_metadata_equals_scipy(warehouse):

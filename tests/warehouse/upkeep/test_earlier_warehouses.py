@@ -14,15 +14,16 @@ from typer.testing import CliRunner
 from nwh.cli import app
 from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
+from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS
 
 ROOT = Path(__file__).parents[3]
 DATA = Path(os.environ.get("NWH_TEST_DATA") or ROOT.parent / "shared" / "data") / "warehouses"
 EARLIER = ["at-ab9a749"]
 
-PROFILES = {"neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"}
+PROFILES = set(JOBS["profiles"].writes)
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
-OF_PROFILES |= {"dimension_consistency"}
+OF_PROFILES |= {"dimension_consistency", "corpus_words"}
 # Words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from two sentences
 # on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored nothing. Each
 # run of `profiles` is a row of `runs`.

@@ -1,0 +1,32 @@
+-- The second prompt of king had a probability of 0 before: it has no relative change.
+insert into checkpoints (model, checkpoint, step) values ('m', 's10', 10);
+insert into concepts (dataset, concept, frequency) values ('d', 'king', 5), ('d', 'tree', 3), ('d', 'sky', null);
+insert into prompts (dataset, prompt_id, concept) values ('d', 1, 'king'), ('d', 3, 'tree');
+insert into prompt_scores (model, checkpoint, dataset, prompt_id, rank) values ('m', 's10', 'd', 1, 20), ('m', 's10', 'd', 3, 1);
+insert into interventions (
+    model, checkpoint, dataset, operation, concept, prompt_id, polarity, arm, n_neurons, p_before, p_after, rank_before, rank_after
+) values
+('m', 's10', 'd', 'zero', 'king', 1, 'positive', 'contributing', 2, 0.5, 0.25, 1, 3), ('m', 's10', 'd', 'zero', 'king', 2, 'positive', 'contributing', 2, 0, 0.1, 3, 4),
+('m', 's10', 'd', 'zero', 'tree', 3, 'positive', 'contributing', 1, 0.4, 0.1, 2, 2), ('m', 's10', 'd', 'zero', 'sky', 4, 'positive', 'contributing', 1, 0, 0.1, 2, 7);
+
+from relative_change order by concept;
+values
+('m', 's10', 10, 'd', 'king', 'zero', 'positive', 'contributing', 2, 2, 1, 0.25, 0.175, -50),
+('m', 's10', 10, 'd', 'sky', 'zero', 'positive', 'contributing', 1, 1, 1, 0, 0.1, null),
+('m', 's10', 10, 'd', 'tree', 'zero', 'positive', 'contributing', 1, 1, 0, 0.4, 0.1, -75);
+
+from rank_change where concept != 'sky' order by concept;
+values
+('m', 's10', 10, 'd', 'king', 'zero', 'positive', 'contributing', 2, 2, 2, 3.5, 1.5, 1.5),
+('m', 's10', 10, 'd', 'tree', 'zero', 'positive', 'contributing', 1, 1, 2, 2, 0, 0);
+
+-- quantiles of -75 and -50
+from relative_change_distribution;
+values
+('m', 's10', 10, 'd', 'zero', 'positive', 'contributing', 2, 1, 4, 2, -62.5, -75, -73.75, -68.75, -62.5, -56.25, -51.25, -50);
+
+-- king is more frequent, is never acquired (later than all) and loses ranks; of sky no frequency is known
+from frequency_correlation order by figure;
+values
+('m', 'd', 'rank change under zero', 's10', 10, 2, 1, null),
+('m', 'd', 'step of acquisition', null, null, 2, 1, null);

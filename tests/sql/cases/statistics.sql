@@ -1,0 +1,21 @@
+-- Of 4 pairs the correlation of independent values is uniform from -1 to 1; of 3, t has one degree of freedom, and
+-- p = 1 - 2 / pi * atan(t), where r = 1 / 2 makes t = tan(pi / 6).
+select correlation_p(0.3, 4), correlation_p(-0.3, 4), correlation_p(0.5, 3), correlation_p(1, 9), correlation_p(0.3, 2);
+values (0.7, 0.7, 2 / 3, 0, null);
+
+select observed_term(3, 10, 20, 100), observed_term(0, 10, 20, 100), observed_term(2, 10, 20, 100);
+values (3 * ln(1.5), 0, 0);
+
+-- 3 of 10 against 17 of 90: expected are 2, 8, 18 and 72; the second is as frequent inside as outside
+select log_likelihood_ratio(3, 10, 20, 100), log_likelihood_ratio(1, 10, 10, 100);
+values (2 * (3 * ln(3 / 2) + 7 * ln(7 / 8) + 17 * ln(17 / 18) + 73 * ln(73 / 72)), 0);
+
+-- p = 1/2: [a] and [a]; [a, b] and [c, d]; [a, b] and [b, a], which agree from depth 2 on: 1/4 + (0 + 1/4)
+select
+    rank_biased_overlap(1, 1, 0.5, 0, 0.5),
+    rank_biased_overlap(0, 2, 0.5, 0, 0.625),
+    rank_biased_overlap(2, 2, 0.5, 1, 0.625);
+values (1, 0, 0.5);
+
+from neuron_overlap_weights(3, 0.5) order by all;
+values (1, 0, 1 / 2), (2, 1 / 2, 5 / 8), (3, 5 / 8, 2 / 3);
