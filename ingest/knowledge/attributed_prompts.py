@@ -51,8 +51,8 @@ class AttributedPrompts:
         if rule_named(name).name not in stored:
             row = self.model.checkpoint
             raise UsageError(
-                f"no attributions of {self.unit['dataset']} by {name} for {row.model}@{row.checkpoint}; there are those "
-                f"by {', '.join(sorted(stored))}: `nwh ingest attributions --model {row.source} --dataset "
+                f"no attributions of {self.unit['dataset']} by {name} for {row.model}@{row.checkpoint}; there are "
+                f"those by {', '.join(sorted(stored))}: `nwh ingest attributions --model {row.source} --dataset "
                 f"{self.unit['dataset']} --rule {name}` adds them"
             )
         return name

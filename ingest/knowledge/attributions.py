@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored, run_once
@@ -40,7 +39,8 @@ BLOCK = 128  # prompts between two points where a run can be resumed
 class AttributionSettings:
     """What a user can choose; see `nwh ingest attributions --help`.
 
-    rules, steps, baseline: see `ingest.knowledge.rules.rule`. answer, min_prompts: see `ingest.knowledge.reading.read_prompts`.
+    rules, steps, baseline: see `ingest.knowledge.rules.rule`.
+    answer, min_prompts: see `ingest.knowledge.reading.read_prompts`.
     concepts: only these; all of the data set where empty.
     min_probability: of prompts whose answer the model gives less, none is attributed and no score is stored.
     """

@@ -54,8 +54,8 @@ class InterventionInputs(AttributedPrompts):
         """Contributing neurons of each concept that has some, by concept."""
         found = self.warehouse.sql(
             f"select concept, layer::bigint, neuron::bigint from knowledge_neurons_at({self.choice.t!r}, "
-            f"{self.choice.p!r}, rule := $rule) where model = $model and checkpoint = $checkpoint and dataset = $dataset "
-            "order by all",
+            f"{self.choice.p!r}, by_rule := $rule) where model = $model and checkpoint = $checkpoint "
+            "and dataset = $dataset order by all",
             {**self.unit, "rule": self.rule},
         ).fetchall()
         of_concept = defaultdict(list)

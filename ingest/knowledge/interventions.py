@@ -1,7 +1,7 @@
 """Job `interventions`: what happens to answers when a concept's contributing neurons are changed.
 
 Reads prompts and the selection `knowledge_neurons_at(t, p)`; writes checkpoints, interventions. The unit is (model,
-checkpoint, data set, operation); rules stand side by side in it, and one that comes later leaves the rows of the others.
+checkpoint, data set, operation); rules stand side by side in it, and one that comes later leaves others as they are.
 """
 
 from __future__ import annotations

@@ -7,13 +7,15 @@
 -- grain: concept x neuron, per model, checkpoint and dataset
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument p: threshold of a concept, share of its prompts that ran
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
 -- columns: model, checkpoint, dataset, concept, layer
 -- neuron: neuron of site ffn, from 0
 -- n_selected: prompts that selected the neuron
 -- columns: n_prompts
 -- share: n_selected / n_prompts
 -- attribution: mean knowledge attribution over the prompts that selected it, in probability
-create macro knowledge_neurons_at(t, p) as table
+-- columns: rule
+create macro knowledge_neurons_at(t, p, by_rule := null) as table
 with kept as (
     select
         model,
@@ -22,8 +24,9 @@ with kept as (
         concept,
         layer,
         neuron,
-        attribution
-    from attributions
+        attribution,
+        rule
+    from attributions_of(by_rule)
     -- the concept is the prompt's: naming it lets a query for one concept read that concept's rows only
     qualify attribution > 0 and attribution >= t::double * max(attribution) over (
         partition by model, checkpoint, dataset, concept, prompt_id
@@ -39,7 +42,8 @@ selected as (
         layer,
         neuron,
         count(*) as n_selected,
-        avg(attribution) as attribution
+        avg(attribution) as attribution,
+        any_value(rule) as rule
     from kept
     group by model, checkpoint, dataset, concept, layer, neuron
 ),
@@ -63,6 +67,7 @@ select
     n_selected,
     n_prompts,
     share,
-    attribution
+    attribution,
+    rule
 from shared
 where share >= p::double;

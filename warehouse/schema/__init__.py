@@ -12,6 +12,7 @@ from nwh.warehouse.schema.comparison import (
     NEURON_MATCHES,
 )
 from nwh.warehouse.schema.knowledge import (
+    ABLATIONS,
     ATTRIBUTION_QUALITY,
     ATTRIBUTIONS,
     CONCEPTS,
@@ -39,6 +40,7 @@ from nwh.warehouse.schema.profiles import (
 from nwh.warehouse.schema.relation import Column, Relation
 from nwh.warehouse.schema.runs import RUNS
 from nwh.warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
+from nwh.warehouse.schema.weights import NEURON_WEIGHTS
 
 __all__ = ["RELATIONS", "RUNS", "Column", "Relation"]
 
@@ -62,6 +64,7 @@ RELATIONS: dict[str, Relation] = {
         NEURON_TAG_DISTRIBUTION,
         CORPUS_VOCABULARY,
         NEURON_PATTERNS,
+        NEURON_WEIGHTS,
         LAYER_CLUSTERS,
         NEURON_CLUSTERS,
         NEURON_MATCHES,
@@ -74,6 +77,7 @@ RELATIONS: dict[str, Relation] = {
         ATTRIBUTIONS,
         ATTRIBUTION_QUALITY,
         INTERVENTIONS,
+        ABLATIONS,
         PUBLISHED_NEURONS,
     )
 }

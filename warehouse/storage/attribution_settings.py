@@ -45,8 +45,8 @@ def holds(stored: Mapping[str, Any], read: Mapping[str, Any]) -> bool:
 class Plan:
     """What a run over rules is to do beside what is stored of its unit.
 
-    settings: of the run, with those rules that are carried over. new: rules to be computed. lost: rules whose rows would
-    go, since other settings made them.
+    settings: of the run, with those rules that are carried over. new: rules to be computed. lost: rules whose rows
+    would go, since other settings made them.
     """
 
     settings: dict[str, Any]
