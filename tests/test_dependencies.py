@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-UNIMPORTED = {"vl-convert-python"}  # altair imports it to draw SVG
+UNIMPORTED = {"vl-convert-python", "pytz"}  # altair draws SVG with the one, DuckDB dates times with the other
 
 
 def name(requirement):

@@ -46,7 +46,8 @@ def test_pages_open_there(crowded):
     code = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
         "import nwh.dashboards; from pathlib import Path\n"
-        "app = AppTest.from_file(str(Path(nwh.dashboards.__file__).with_name('app.py')), default_timeout=60).run()\n"
+        "page = Path(nwh.dashboards.__file__).with_name('pages') / 'app.py'\n"
+        "app = AppTest.from_file(str(page), default_timeout=60).run()\n"
         "print([e.value for e in app.exception], [e.value for e in app.error], len(app.main), flush=True)\n"
         "import os; os._exit(0)  # daemon threads may still be reading"
     )
@@ -67,7 +68,7 @@ def test_the_wheel_owns_nwh_alone(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"nwh"}
-    for part in ("warehouse/warehouse.py", "ingest/text/corpus.py", "dashboards/app.py", "cli/__init__.py"):
+    for part in ("warehouse/warehouse.py", "ingest/text/corpus.py", "dashboards/pages/app.py", "cli/__init__.py"):
         assert f"nwh/{part}" in names
     written = {str(path.relative_to(root)) for path in (root / "sql").rglob("*.sql")}
     assert {name.removeprefix("nwh/") for name in names if name.endswith(".sql")} == written

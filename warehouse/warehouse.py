@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 _WRITING = "writing"  # the lock that runs share and a vacuum holds alone
+_DAY = 24  # hours
 _FOLDER = 255  # bytes of a folder's name, on every common file system
 
 
@@ -47,7 +48,10 @@ class Warehouse:
 
     @classmethod
     def open(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
-        """Open a warehouse: `uri`, else `$NWH_WAREHOUSE`, else `./nwh-data`. StorageError where there is none."""
+        """Open a warehouse: `uri`, else `$NWH_WAREHOUSE`, else `./nwh-data`.
+
+        StorageError where there is none, or it is of a later version.
+        """
         warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
         warehouse.refresh()
         return warehouse
@@ -56,7 +60,9 @@ class Warehouse:
     def create(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
         """Open a warehouse, making it first where there is none."""
         warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
-        if not warehouse.tables.exist():
+        if warehouse.tables.exist():
+            warehouse.refresh()
+        else:
             warehouse.tables.initialise()
             warehouse.publish_catalog()
         return warehouse
@@ -86,7 +92,7 @@ class Warehouse:
     def connection(self) -> duckdb.DuckDBPyConnection:
         """DuckDB connection with a view for every relation and every question of `sql/`; it changes no file."""
         copied = views.open_published(self.snapshot, self.storage)
-        if copied is None and self.storage.local:
+        if copied is None:
             self._renew_catalog()
             copied = views.open_published(self.snapshot, self.storage)
         return views.connect(self.snapshot, self.storage, copied)
@@ -120,6 +126,11 @@ class Warehouse:
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
         return self.connection.sql(query, params=params)
+
+    @property
+    def version(self) -> int:
+        """The version of the schema that all is stored in, at most SCHEMA_VERSION: `nwh upgrade` brings it there."""
+        return self.tables.stored().schema_version
 
     def scan(self, relation: str) -> pl.LazyFrame:
         """Return a stored relation as a polars LazyFrame. UsageError for an unknown name."""
@@ -180,6 +191,9 @@ class Warehouse:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
+            began_with = self.tables.stored()
+            if self.tables.snapshot()["runs"] != self.snapshot["runs"]:  # others have stored since: work on theirs
+                self.refresh()
             if not again:
                 refuse_early(self.provenance, run)
             what = f"{job} {unit_name(unit)}"
@@ -189,14 +203,19 @@ class Warehouse:
             except BaseException:
                 run.discard()
                 raise
-            with self.storage.lock("commit", {"run_id": run.run_id}, wait=True):
-                try:
-                    nothing_stale = settle(self.tables.provenance(), run, again)
-                except BaseException:
-                    run.discard()
-                    raise
-                self.tables.commit(*run.complete(), nothing_stale=nothing_stale)
-                self.publish_catalog()
+            try:
+                self.tables.commit(
+                    run.run_id,
+                    lambda now, stored: settle(began_with, now, stored, run, again),
+                    run.complete,
+                    upgraded=run.upgraded,
+                )
+            except BaseException:
+                run.discard()
+                raise
+            self.tables.publish({relation for relation, _ in run.places})
+            self.tables.compact_runs()
+            self.publish_catalog()
             self.storage.discard_staged(run.place)
             progress.ended(what, run.rows, run.seconds)
 
@@ -224,30 +243,36 @@ class Warehouse:
                 )
 
     def publish_catalog(self) -> None:
-        """Rebuild `nwh.duckdb`, the views for any DuckDB client."""
-        self.refresh()
-        self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage.uri))
+        """Rebuild `nwh.duckdb`, the views for any DuckDB client, and see what is stored now."""
+        with self.storage.lock("catalog", wait=True):  # else an older one could come after a newer one
+            self.refresh()
+            self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage))
 
     def _renew_catalog(self) -> None:
         """Make `nwh.duckdb` anew, and say so, where the warehouse was moved or copied, or other code made the file.
 
         Where we cannot write, or a run is being stored, it stays as it is, and is not used.
         """
-        with suppress(BusyError, OSError), self.storage.lock("commit"):
+        with suppress(BusyError, OSError), self.storage.lock("catalog"):
             latest = self.tables.snapshot()
             if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()
             else:
-                self.storage.publish_catalog(lambda path: views.build(path, latest, self.storage.uri, afresh=True))
-                path = self.storage.catalog_path
+                self.storage.publish_catalog(lambda path: views.build(path, latest, self.storage, afresh=True))
+                path = self.storage.catalog
                 _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 
     def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:
         """Delete files that no snapshot of the last `retain_hours` used; return their paths.
 
         With `staging`, partial results of interrupted runs too. BusyError while a job runs: its files are not
-        part of a snapshot yet.
+        part of a snapshot yet. UsageError for less than a day in an object store, which does not know who is at work.
         """
+        if not self.storage.local and retain_hours < _DAY:
+            raise UsageError(
+                f"--retain-hours {retain_hours} could take the files of a run that is under way elsewhere: in an "
+                f"object store it is {_DAY} at least"
+            )
         with ExitStack() as held:
             try:
                 held.enter_context(self.storage.lock(_WRITING))  # runs that come now wait

@@ -14,7 +14,7 @@ from nwh.dashboards.html import plain_table
 from nwh.dashboards.parts import exhibits, notices
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import Answer
-from nwh.warehouse.upkeep.status import status
+from nwh.warehouse.upkeep.status import behind, status
 
 _JOBS = 200
 
@@ -93,6 +93,9 @@ def page() -> None:
         "what is running."
     )
     warehouse = session.warehouse()
+    for line in behind(warehouse):
+        st.warning(f"{line[0].upper()}{line[1:]}.")
+        notices.commands(warehouse, "upgrade")
     _begin(warehouse)
     _table(warehouse, "Models", queries.home.models, _MODELS)
     _table(warehouse, "Corpora", queries.home.corpora, _CORPORA)

@@ -34,7 +34,7 @@ _CONFIG: dict[str, Any] = {
     "heldout_auroc": st.column_config.NumberColumn(
         "held-out AUROC",
         format="%.3f",
-        help="how well it predicts the neuron's sentences of the other half; empty where an earlier version mined",
+        help="how well it predicts the neuron's sentences of the other half",
     ),
     "support": st.column_config.NumberColumn("sentences"),
     "k": st.column_config.NumberColumn("of"),

@@ -40,7 +40,7 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         "Share of the top sentences that have it against its share in the corpus; q is the Benjamini-Hochberg value of "
         "the log-likelihood ratio test. Sequences and subtrees are chosen and ranked by one half of the sentences "
         "(mined q); the held-out AUROC says how well the pattern predicts which sentences of the other half are in the "
-        "top (0.5: not at all). It is empty where an earlier version mined: `nwh ingest patterns` mines again."
+        "top (0.5: not at all)."
     )
     _tabs(parts, len(corpora) > 1)
 

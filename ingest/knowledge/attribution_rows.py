@@ -19,6 +19,12 @@ from nwh.warehouse.storage.runs import Unit
 
 FLOOR = 0.05  # of the prompt's highest attribution: lower ones are not stored
 _BATCH = 100_000  # rows carried over at a time
+_ORDER = {
+    "attributions": "concept, prompt_id, layer, neuron",
+    "attribution_quality": "prompt_id, layer",
+    "interventions": "concept, arm, polarity, prompt_id",
+}
+"""Of a rule's rows in a file."""
 
 # a prompt's results by one rule as a block of the staging area holds them: lists by neuron kept and by layer
 STAGED = pa.schema(
@@ -89,7 +95,7 @@ def quality(table: pa.Table) -> pa.Table:
 
 
 def carried_over(warehouse: Warehouse, relation: str, unit: Unit, rule: str) -> Iterator[pa.Table]:
-    """Yield what is stored of a unit by a rule, in the relation's order: rows that stay where others come to them.
+    """Yield what is stored of a unit by a rule, in the order of files: rows that stay where others come to them.
 
     Rows of versions that stored one rule, and not which, are given its name.
     """
@@ -97,7 +103,7 @@ def carried_over(warehouse: Warehouse, relation: str, unit: Unit, rule: str) -> 
     where = " and ".join(f"{name} = ${name}" for name in unit)
     reader = warehouse.sql(
         f"select $rule as rule, {', '.join(columns)} from {relation} where {where} and coalesce(rule, $rule) = $rule "
-        f"order by {', '.join(name for name in RELATIONS[relation].order if name != 'rule')}",
+        f"order by {_ORDER[relation]}",
         {**unit, "rule": rule},
     ).to_arrow_reader(_BATCH)
     for batch in reader:

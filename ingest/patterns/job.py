@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.job import Task, run_each
+from nwh.ingest.job import Task, run_each, run_once
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.jobs import corpora_of
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
@@ -75,6 +77,32 @@ def ingest_patterns(
         if not (kind == "tree" and not kinds and rules.max_gap is not None)
     ]
     return run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
+
+
+def mine_again(
+    warehouse: Warehouse, unit: Unit, settings: dict[str, Any], threads: int | None = None, progress: Progress = SILENT
+) -> Run:
+    """Mine the neurons of a unit again by the rules that its run had; return the new run.
+
+    settings: of the run, as it stored them, by this version or an earlier one. Goes on as `ingest_patterns` does.
+    """
+    (scope,) = read_scopes(
+        warehouse,
+        unit["model"],
+        unit["checkpoint"],
+        sites=[unit["site"]],
+        corpora=corpora_of(unit),
+        pole=unit["pole"],
+        kinds=[unit["kind"]],
+        annotator=settings["annotator"],
+        progress=progress,
+    )
+    rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
+    neurons = _ranges_to_wanted(settings["neurons"])
+    work = _Work(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress)
+    run = run_once(warehouse, work.task, again=True, progress=progress)
+    assert run is not None
+    return run
 
 
 def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:

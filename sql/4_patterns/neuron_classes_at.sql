@@ -16,7 +16,7 @@
 -- view: neuron_classes(): no token above 0; a word or sequence in half of the top sentences with lift 2; half of the
 --   variance; 80 % of one class with lift 1.5; q <= 0.05
 -- grain: neuron x class, per model, checkpoint, site and scope
--- argument dead_max: highest activation of a dead neuron at any token; unknown where an earlier version ran the model
+-- argument dead_max: highest activation of a dead neuron at any token; unknown where version 1 ran the model
 -- argument detector_share: lowest share of the top sentences with the word or sequence
 -- argument detector_lift: lowest lift of the word or sequence
 -- argument position_r2: lowest squared correlation of activation and number of tokens, over the sampled sentences

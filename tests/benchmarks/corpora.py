@@ -22,7 +22,7 @@ def data() -> Path:
 def brown_sentences() -> Iterator[str]:
     """Yield the sentences of Brown in order."""
     source = str(data() / "corpora" / "brown.parquet")
-    splitter = punkt_splitter(read_documents(source))
+    splitter = punkt_splitter()
     for document in read_documents(source):
         yield from splitter.split(document)
 

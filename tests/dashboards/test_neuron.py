@@ -15,7 +15,7 @@ from nwh.warehouse import Warehouse
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, tables
 
-APP = Path(nwh.dashboards.__file__).with_name("app.py")
+APP = Path(nwh.dashboards.__file__).with_name("pages") / "app.py"
 NEURON = {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"}
 
 

@@ -62,7 +62,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(address, named, nearest):
     chosen, problems = neuron_address.read(address, KNOWN)
     assert len(problems) == 1
     assert named in problems[0]
-    assert neuron_address.literal(next(value for key, value in address.items() if key in problems[0])) in problems[0]
+    assert neuron_address.code_span(next(value for key, value in address.items() if key in problems[0])) in problems[0]
     assert chosen.neuron == nearest
     assert neuron_address.read(chosen.address, KNOWN) == (chosen, [])
 

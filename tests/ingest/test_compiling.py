@@ -27,7 +27,7 @@ print(compiled._in_order(np.int32(-2)), *statistics.benjamini_hochberg(np.array(
 def test_nowhere_to_keep_compiled_loops(tmp_path):
     for folder in ("nwh", "warehouse", "ingest", "sql", "dashboards"):
         shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("mining", "summaries"):
+    for folder in ("", "patterns/mining", "activations/summaries"):
         (tmp_path / "ingest" / folder / "__pycache__").write_text("a file in the way, which stops root too")
     homeless = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache", "NUMBA_CACHE_DIR": ""}
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", **homeless}

@@ -21,7 +21,7 @@ def folder_macros(root: str) -> list[str]:
     Characters that DuckDB would take for a pattern stand in brackets.
     """
     opened = "regexp_extract(current_setting('temp_directory'), '^(.*)/nwh\\.duckdb\\.tmp$', 1)"
-    folder = f"coalesce(nullif({opened}, ''), {sql_literal(root)})"
+    folder = sql_literal(root) if "://" in root else f"coalesce(nullif({opened}, ''), {sql_literal(root)})"
     moved = "this warehouse was moved below a folder named key=value: `nwh status` makes these views anew"
     return [
         f"create or replace macro nwh_folder() as regexp_replace({folder}, '([*?\\[])', '[\\1]', 'g')",

@@ -38,6 +38,7 @@ def connect(
     """
     connection = copied or duckdb.connect()
     memory.apply(connection, storage)
+    storage.register(connection)
     if copied is None:
         _create_relations(connection, snapshot, storage.uri, RELATIONS.values())
         for question in sql_files():
@@ -54,12 +55,11 @@ def open_published(snapshot: Snapshot, storage: Storage) -> duckdb.DuckDBPyConne
 
     A copy, because DuckDB gives all who open a path in one process the same file, even when it was replaced.
     """
-    if storage.catalog_path is None:
-        return None
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/nwh.duckdb"
         try:
-            shutil.copyfile(storage.catalog_path, path)
+            with storage.open_uri(storage.catalog) as source, open(path, "wb") as copy:
+                shutil.copyfileobj(source, copy)
             connection = duckdb.connect(path, read_only=True)
         except (OSError, duckdb.Error):
             return None
@@ -79,8 +79,8 @@ def _mark(snapshot: Snapshot) -> str:
     return sha256(json.dumps(about).encode()).hexdigest()
 
 
-def build(path: str, snapshot: Snapshot, root: str, afresh: bool = False) -> None:
-    """Make a DuckDB file with all views over a snapshot of the warehouse at `root`, comments included.
+def build(path: str, snapshot: Snapshot, storage: Storage, afresh: bool = False) -> None:
+    """Make a DuckDB file with all views over a snapshot of a warehouse, comments included.
 
     It is the process's last such file with other views where the files are others, or with all made `afresh`: to make
     them all costs more than a small run.
@@ -89,9 +89,10 @@ def build(path: str, snapshot: Snapshot, root: str, afresh: bool = False) -> Non
     made, before = _latest or (_template(), {})
     Path(path).write_bytes(made)
     with _file(path) as connection:
+        storage.register(connection)
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
         others = [each for each in RELATIONS.values() if afresh or snapshot.get(each.name) != before.get(each.name)]
-        _create_relations(connection, snapshot, root, others)
+        _create_relations(connection, snapshot, storage.uri, others)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {sql_literal(_mark(snapshot))}")
         connection.execute("commit")
@@ -125,8 +126,6 @@ def _template() -> bytes:
 def _create_relations(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: str, relations: Iterable[Relation]
 ) -> None:
-    if any("://" in uri for uris in snapshot.values() for uri in uris):
-        connection.execute("install httpfs; load httpfs; create secret (type s3, provider credential_chain)")
     for macro in folder_macros(root):
         connection.execute(macro)
     for relation in relations:

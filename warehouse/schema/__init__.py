@@ -42,7 +42,11 @@ from nwh.warehouse.schema.runs import RUNS
 from nwh.warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
 from nwh.warehouse.schema.weights import NEURON_WEIGHTS
 
-__all__ = ["RELATIONS", "RUNS", "Column", "Relation"]
+__all__ = ["RELATIONS", "RUNS", "SCHEMA_VERSION", "Column", "Relation"]
+
+SCHEMA_VERSION = 2
+"""Of the relations and what is stored in them; a warehouse says its own, 1 where it says none. Whoever raises it says
+in `ingest/upgrade.py` how a warehouse gets there."""
 
 RELATIONS: dict[str, Relation] = {
     relation.name: relation

@@ -37,7 +37,6 @@ LAYER_CLUSTERS = Relation(
         Column("n_vectors", "integer", "vectors clustered: strongest sentences x neurons, shared ones counted each"),
     ),
     ("model", "checkpoint", "site", "scope"),
-    ("layer", "k"),
     (("model", "checkpoints.model"),),
     ("sse",),
 )
@@ -59,7 +58,6 @@ NEURON_CLUSTERS = Relation(
         Column("y", "float", "second coordinate"),
     ),
     ("model", "checkpoint", "site", "scope"),
-    ("layer", "neuron"),
     (("model", "checkpoints.model"),),
     ("x", "y"),
 )
@@ -90,7 +88,6 @@ NEURON_MATCHES = Relation(
         Column("n_sentences", "integer", "sentences that both have sampled"),
     ),
     ("model", "checkpoint", "other_model", "other_checkpoint", "site", "scope"),
-    ("layer", "neuron"),
     (("model", "checkpoints.model"),),
 )
 
@@ -106,7 +103,6 @@ CHECKPOINT_DISTANCES = Relation(
         Column("euclidean", "double", "mean over sentences of their Euclidean distance"),
     ),
     _PAIR_AND_CORPUS,
-    ("split",),
     (("corpus", "corpora.corpus"),),
     ("manhattan", "euclidean"),
 )
@@ -123,7 +119,6 @@ LAYER_DISTANCES = Relation(
         Column("euclidean", "double", "mean over sentences of their Euclidean distance"),
     ),
     _PAIR_AND_CORPUS,
-    ("split", "layer"),
     (("corpus", "corpora.corpus"),),
     ("manhattan", "euclidean"),
 )
@@ -142,7 +137,6 @@ NEURON_DISTANCES = Relation(
         shared("std_before", "double"),
     ),
     _PAIR_AND_CORPUS,
-    ("split", "layer", "neuron"),
     (("corpus", "corpora.corpus"),),
     ("mean_change", "mean_absolute_change", "std_before"),
 )

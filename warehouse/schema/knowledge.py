@@ -40,7 +40,6 @@ PROMPTS = Relation(
         Column("paraphrase_of", "bigint", "prompt_id of the original, null unless a paraphrase", True),
     ),
     ("dataset",),
-    ("concept", "prompt_id"),
 )
 
 CONCEPTS = Relation(
@@ -55,7 +54,6 @@ CONCEPTS = Relation(
         shared("frequency_source", "text", True),
     ),
     ("dataset",),
-    ("concept",),
 )
 
 PROMPT_SCORES = Relation(
@@ -71,7 +69,6 @@ PROMPT_SCORES = Relation(
         Column("rank", "integer", "of the answer's first token in the vocabulary; 1 is the most probable"),
     ),
     ("model", "checkpoint", "dataset"),
-    ("prompt_id",),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("probability",),
 )
@@ -94,7 +91,6 @@ ATTRIBUTIONS = Relation(
         ),
     ),
     ("model", "checkpoint", "dataset"),
-    ("rule", "concept", "prompt_id", "layer", "neuron"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("attribution",),
 )
@@ -122,7 +118,6 @@ ATTRIBUTION_QUALITY = Relation(
         ),
     ),
     ("model", "checkpoint", "dataset"),
-    ("rule", "prompt_id", "layer"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("max_attribution", "completeness_error"),
 )
@@ -150,7 +145,6 @@ INTERVENTIONS = Relation(
         Column("rank_after", "integer", "rank of the prompt's answer with the neurons changed"),
     ),
     ("model", "checkpoint", "dataset", "operation"),
-    ("rule", "concept", "arm", "polarity", "prompt_id"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("p_before", "p_after"),
 )
@@ -176,7 +170,6 @@ ABLATIONS = Relation(
         ),
     ),
     ("model", "checkpoint", "dataset"),
-    ("prompt_id", "rule", "layer", "neuron"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("attribution", "effect"),
 )
@@ -194,5 +187,4 @@ PUBLISHED_NEURONS = Relation(
         ANSWER_NEURON,
     ),
     ("model", "checkpoint", "dataset"),
-    ("concept", "layer", "neuron"),
 )

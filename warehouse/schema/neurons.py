@@ -57,7 +57,6 @@ SENTENCE_TOKENS = Relation(
         Column("n_tokens", "integer", "tokens of the model's tokenizer, at least 3; special tokens not counted"),
     ),
     ("model", "checkpoint", "corpus"),
-    ("sentence_id",),
     (("sentence_id", "sentences.sentence_id"),),
 )
 
@@ -79,7 +78,6 @@ NEURON_TOPK = Relation(
         shared("token_position", "integer", True),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "neuron", "pole", "rank"),
     (("sentence_id", "sentences.sentence_id"), ("corpus", "corpora.corpus"), ("model", "checkpoints.model")),
     ("activation",),
 )
@@ -103,7 +101,8 @@ NEURON_STATS = Relation(
         Column(
             "max_token",
             "float",
-            "highest activation at any single token that counts; null where an earlier version ran the model",
+            "highest activation at any single token that counts; null where version 1 ran the model, which only "
+            "another run of it can mend: `nwh ingest activations … --again`",
             True,
             "null::float",
         ),
@@ -117,7 +116,6 @@ NEURON_STATS = Relation(
         Column("resolution", "float", "bound on the error of quantiles and bins: at most (max - min) / 500"),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "neuron"),
     (("corpus", "corpora.corpus"), ("model", "checkpoints.model")),
     ("mean", "std", "min", "max"),
 )
@@ -136,7 +134,6 @@ ACTIVATION_SAMPLE = Relation(
         Column("activations", "float[]", "activation of every neuron of the layer, index = neuron + 1 in SQL"),
     ),
     ("model", "checkpoint", "site", "corpus"),
-    ("layer", "sentence_id"),
     (("sentence_id", "sentences.sentence_id"),),
 )
 
@@ -174,7 +171,7 @@ NEURON_PATTERNS = Relation(
         Column(
             "mined_k",
             "integer",
-            "sentences of the pole in the first half; null where an earlier version mined",
+            "sentences of the pole in the first half; null where version 1 mined, until `nwh upgrade`",
             True,
             "null::integer",
         ),
@@ -186,7 +183,6 @@ NEURON_PATTERNS = Relation(
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),
     # by text within blocks of neurons: one neuron's patterns are in few row groups, and so are one pattern's neurons
-    ("layer", "block of neurons", "pattern_text", "neuron"),
     (("model", "checkpoints.model"),),
     ("lift", "g2", "p_value", "q_value", "mined_lift", "mined_g2", "mined_q_value"),
     rows_per_group=32_768,

@@ -33,7 +33,7 @@ class Relation:
     """One fact: a Delta table with one row per `grain`.
 
     `partition` columns (always text) name the folder of a file and bound what a run replaces;
-    `order` is how rows are sorted inside a file; `references` are foreign keys (column -> relation.column).
+    `references` are foreign keys (column -> relation.column).
     `rows_per_group`: of a Parquet row group, the least that a query reads; by default DuckDB's own, 60 of its vectors.
     """
 
@@ -42,7 +42,6 @@ class Relation:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     partition: tuple[str, ...] = ()
-    order: tuple[str, ...] = ()
     references: tuple[tuple[str, str], ...] = ()
     finite: tuple[str, ...] = ()
     rows_per_group: int = 122_880

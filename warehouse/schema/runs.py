@@ -18,7 +18,20 @@ RUNS = Relation(
         Column("model_seconds", "double", "seconds inside the model loop, null where no model runs", True),
         Column("rows", "bigint", "rows stored, all relations together"),
         Column("notes", "text[]", "what the user was told: sentences truncated, left out, fallbacks taken"),
+        Column(
+            "seq",
+            "bigint",
+            "order in which runs became visible: the version of `runs` that this row made; null for runs of nwh 0.1",
+            True,
+            absent="null::bigint",
+        ),
+        Column(
+            "manifest",
+            "text",
+            "JSON: the partitions that the run replaced, and the files that hold their rows; null for runs of nwh 0.1",
+            True,
+            absent="null::text",
+        ),
         Column("versions", "text", "JSON: nwh, python, torch, transformers, device, dtype, git revision …"),
     ),
-    order=("started_at",),
 )

@@ -29,7 +29,6 @@ SENTENCES = Relation(
         shared("n_words", "integer"),
     ),
     ("corpus",),
-    ("sentence_id",),
     (("corpus", "corpora.corpus"),),
 )
 
@@ -44,7 +43,6 @@ SENTENCE_METADATA = Relation(
         Column("value", "text", "value of the key; a document with a list of values has a row for each"),
     ),
     ("corpus",),
-    ("key", "sentence_id"),
     (("sentence_id", "sentences.sentence_id"),),
 )
 
@@ -62,6 +60,5 @@ ANNOTATIONS = Relation(
         Column("tree_kind", "text", "`constituency` or `dependency` (labels are relations); null without tree", True),
     ),
     ("corpus", "annotator"),
-    ("sentence_id",),
     (("sentence_id", "sentences.sentence_id"),),
 )

@@ -41,7 +41,6 @@ NEURON_WEIGHTS = Relation(
         Column("bottom_tokens", "text[]", "the 10 tokens that it lowers most"),
     ),
     ("model", "checkpoint"),
-    ("layer", "neuron"),
     (("model", "checkpoints.model"),),
     ("read_norm", "write_norm"),
 )

@@ -21,6 +21,7 @@ from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.schema import Relation
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow.fs as pafs
 
 BLOCKS = "blocks"
@@ -43,6 +44,7 @@ class Storage:
         text = os.fspath(uri).removeprefix("file://")
         self.local = "://" not in text
         self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
+        self._client: pafs.FileSystem | None = None
         if self.local and (odd := _MISREAD.search(self.uri)):
             raise UsageError(
                 f"a warehouse cannot lie at {self.uri!r}: Delta or DuckDB would read {odd[0]!r} in its path as "
@@ -75,12 +77,14 @@ class Storage:
 
     def open_uri(self, uri: str) -> Any:
         """Open a file of a snapshot for reading."""
-        from pyarrow.fs import FileSystem
+        return self._fs().open_input_file(uri if self.local else uri.split("://", 1)[1])
 
-        if self.local:
-            return self._fs().open_input_file(uri)
-        fs, path = FileSystem.from_uri(uri)
-        return fs.open_input_file(path)
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a DuckDB connection read this warehouse's files, where they are in an object store."""
+        if not self.local:
+            from nwh.warehouse.storage.object_files import ObjectFiles
+
+            connection.register_filesystem(ObjectFiles(self.uri.split("://")[0], self._fs()))
 
     def data_files(self, relation: str) -> Iterator[tuple[str, float]]:
         """Yield path and time of change (seconds since 1970) of every data file in a relation's folder."""
@@ -102,14 +106,16 @@ class Storage:
         """
         path = f"{self._root()}/staging/{place}/{name}"
         fs = self._fs()
+        first = f"{path}.part" if self.local else path  # an object is there whole or not at all
         try:
-            fs.create_dir(os.path.dirname(path), recursive=True)
-            with fs.open_output_stream(f"{path}.part") as stream:
+            if self.local:
+                fs.create_dir(os.path.dirname(path), recursive=True)
+            with fs.open_output_stream(first) as stream:
                 write(stream)
                 stream.write(stream.tell().to_bytes(_LENGTH, "little"))
             if self.local:
-                _sync(f"{path}.part")  # a rename can reach the disk before what is renamed
-            fs.move(f"{path}.part", path)
+                _sync(first)  # a rename can reach the disk before what is renamed
+                fs.move(first, path)
         except OSError as error:
             raise StorageError(
                 f"cannot write staging/{place} in {self}: {error}; free space and run the command again, it goes on "
@@ -167,14 +173,19 @@ class Storage:
     def _fs(self) -> pafs.FileSystem:
         from pyarrow.fs import FileSystem, LocalFileSystem
 
-        return LocalFileSystem() if self.local else FileSystem.from_uri(self.uri)[0]
+        if self._client is None:
+            try:
+                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri)[0]
+            except (OSError, ValueError) as error:
+                raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
+        return self._client
 
     # -- the catalog file -----------------------------------------------------------------------------------
 
     @property
-    def catalog_path(self) -> str | None:
-        """Where `nwh.duckdb` is; null on an object store, where DuckDB cannot open it."""
-        return f"{self.uri}/nwh.duckdb" if self.local else None
+    def catalog(self) -> str:
+        """The URI of `nwh.duckdb`."""
+        return f"{self.uri}/nwh.duckdb"
 
     def publish_catalog(self, build: Callable[[str], None]) -> None:
         """Make `nwh.duckdb` anew: `build` fills a temporary file, which is then put in place by rename."""
@@ -183,8 +194,8 @@ class Storage:
         with tempfile.TemporaryDirectory(dir=self.uri if self.local else None, prefix=".catalog-") as folder:
             path = f"{folder}/nwh.duckdb"
             build(path)
-            if self.catalog_path is not None:
-                os.replace(path, self.catalog_path)
+            if self.local:
+                os.replace(path, self.catalog)
             else:
                 with open(path, "rb") as source:
                     target = self._fs().open_output_stream(f"{self._root()}/nwh.duckdb")

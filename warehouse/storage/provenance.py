@@ -18,14 +18,13 @@ from urllib.parse import unquote
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage.attribution_settings import holds
+from nwh.warehouse.storage.manifests import Place
 
 if TYPE_CHECKING:
     from nwh.warehouse.storage.files import Storage
 
 Snapshot = dict[str, list[str]]
 """Relation -> URIs of the Parquet files that hold its rows, all of one moment."""
-Place = tuple[str, tuple[str, ...]]
-"""A relation, and the values of its partition columns."""
 
 _ROOTS = {RUNS.name, "checkpoints", *(relation for job in SOURCES for relation in JOBS[job].writes)}
 """Relations that are made of no other."""
@@ -75,7 +74,7 @@ class Provenance:
         for relation, uris in snapshot.items():
             for uri in uris if relation != RUNS.name else ():
                 self.files[_place(relation, uri)].append(uri)
-        self._files_of_runs = {run_of(uri): uri for uri in snapshot.get(RUNS.name, ())}
+        self._files_of_runs: Sequence[str] = snapshot.get(RUNS.name, ())
         self._runs: dict[str, RunRow | None] = {}
         self.hashes: dict[Place, str | None] = {}
 
@@ -85,7 +84,7 @@ class Provenance:
         """Return what would be stored after a run: the places it replaces, and its files there."""
         after = Provenance(self.storage, {})
         after.files = defaultdict(list, self.files)
-        after._files_of_runs, after._runs = self._files_of_runs, {**self._runs, run_id: run}
+        after._runs = {**self._read_runs(), run_id: run}
         for place in replaced:
             after.files.pop(place, None)
         after.files.update({place: list(uris) for place, uris in files.items() if uris})
@@ -128,14 +127,13 @@ class Provenance:
 
     def run(self, run_id: str) -> RunRow | None:
         """Return what is stored of a run; null where there is nothing, or it is of no job that we know."""
-        if run_id not in self._runs:
-            uri = self._files_of_runs.get(run_id)
-            row = None
-            if uri is not None:
-                ((job, unit, settings),) = self.rows([uri], "job", "unit", "settings")
-                row = RunRow(job, unit, json.loads(settings)) if job in JOBS else None
-            self._runs[run_id] = row
-        return self._runs[run_id]
+        return self._read_runs().get(run_id)
+
+    def _read_runs(self) -> dict[str, RunRow | None]:
+        files, self._files_of_runs = self._files_of_runs, ()
+        for run_id, job, unit, settings in self.rows(files, "run_id", "job", "unit", "settings"):
+            self._runs.setdefault(run_id, RunRow(job, unit, json.loads(settings)) if job in JOBS else None)
+        return self._runs
 
     def rows(self, uris: Iterable[str], *columns: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of data files."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from nwh.warehouse.errors import BusyError, UsageError
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS
-from nwh.warehouse.storage.provenance import Place, Provenance, Stale
+from nwh.warehouse.storage.manifests import DataFile, Manifest, Place
+from nwh.warehouse.storage.provenance import Provenance, Stale, run_of
 from nwh.warehouse.storage.runs import Run
 
 _NAMED = 4  # units in a message
@@ -32,12 +33,14 @@ def refuse_early(stored: Provenance, run: Run) -> None:
         raise refused(asked)
 
 
-def settle(stored: Provenance, run: Run, again: bool) -> bool:
-    """Empty what was made of rows that a run replaces; return whether nothing stored will be stale then.
+def settle(began_with: Manifest, now: Manifest, stored: Provenance, run: Run, again: bool) -> Manifest:
+    """Return what a run stores: its rows, and nothing where others were made of rows that it replaces.
 
-    stored: as it is now, for others may have written since the run began. Raises UsageError where something would
-    have to be emptied, unless `again`; BusyError where what the run has read is not what is stored any more.
+    began_with, now: what was stored when the run began, and is (`stored` too), for others may have written since.
+    Raises UsageError where something would have to be emptied, unless `again`; BusyError where another run of this unit
+    has been stored meanwhile, or what the run has read is not what is stored any more.
     """
+    _check_still_first(began_with, now, run)
     written = run.written
     after = stored.with_run(run.run_id, run.row, written, written)
     stale = after.stale()
@@ -50,11 +53,22 @@ def settle(stored: Provenance, run: Run, again: bool) -> bool:
     asked = [each for each in lost if not JOBS[each.run.job].follows]
     if asked and not again:
         raise refused(asked)
-    for each in lost:
-        run.empty(each.place[0], each.partition)
     if asked:
         run.note(f"removed, for they were of {asked[0].of}: {units_of(asked)}")
-    return len(lost) == len(stale)
+    emptied: dict[Place, list[DataFile]] = {each.place: [] for each in lost}
+    return Manifest({**emptied, **run.places}, nothing_stale=len(lost) == len(stale))
+
+
+def _check_still_first(began_with: Manifest, now: Manifest, run: Run) -> None:
+    """Raise BusyError where rows of a run's own relations are of a run that was stored while it ran."""
+    own = JOBS[run.job].writes if run.job in JOBS else ()
+    for place in run.places:
+        before, files = began_with.places.get(place, []), now.places.get(place, [])
+        if place[0] in own and files and [file.path for file in files] != [file.path for file in before]:
+            raise BusyError(
+                f"run {run_of(files[0].path)} has stored {'/'.join((place[0], *place[1]))} while run {run.run_id} of "
+                "the same unit was under way: its rows stay, nothing of this run is stored"
+            )
 
 
 def dependents(stored: Provenance, corpus: str) -> list[Stale]:

@@ -20,8 +20,8 @@ from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage.files import Storage
-from nwh.warehouse.storage.provenance import Place, RunRow
-from nwh.warehouse.storage.tables import DataFile
+from nwh.warehouse.storage.manifests import DataFile, Place
+from nwh.warehouse.storage.provenance import RunRow
 
 if TYPE_CHECKING:
     from nwh.warehouse.storage.writer import RelationWriter
@@ -77,6 +77,7 @@ class Run:
         self.notes: list[str] = []
         self.seconds_before = 0.0
         self.model_seconds: float | None = None
+        self.upgraded = False  # whether all that is stored is of the present version of the schema with this run
         self.storage = storage
         self.locks = [*locks] or [unit]
         self._progress = progress
@@ -149,21 +150,28 @@ class Run:
     @property
     def written(self) -> dict[Place, list[str]]:
         """The places whose rows the run replaces so far, and the URIs of its files there."""
-        found: dict[Place, list[str]] = {}
-        for relation, units in self._replaced.items():
-            for unit in units:
-                paths = [file.path for file in self._files.get(relation, []) if dict(file.partition) == unit]
-                place = relation, tuple(unit[column] for column in RELATIONS[relation].partition)
-                found[place] = [f"{self.storage.uri}/{relation}/{path}" for path in paths]
-        return found
+        return {
+            place: [f"{self.storage.uri}/{place[0]}/{file.path}" for file in files]
+            for place, files in self.places.items()
+        }
 
     @property
     def row(self) -> RunRow:
         """What `runs` will say of it."""
         return RunRow(self.job, unit_name(self.unit), json.loads(json.dumps(self.settings)))
 
-    def complete(self) -> tuple[dict[str, list[Unit]], dict[str, list[DataFile]]]:
-        """Write the row of `runs`; return what the run replaces and with which files."""
+    @property
+    def places(self) -> dict[Place, list[DataFile]]:
+        """The places whose rows the run replaces so far, and its files there."""
+        found: dict[Place, list[DataFile]] = {}
+        for relation, units in self._replaced.items():
+            for unit in units:
+                place = relation, tuple(unit[column] for column in RELATIONS[relation].partition)
+                found[place] = [file for file in self._files.get(relation, []) if dict(file.partition) == unit]
+        return found
+
+    def complete(self, seq: int, manifest: str, name: str) -> DataFile:
+        """Write the run's row of `runs` to a file of this name."""
         from nwh.warehouse.storage.writer import RelationWriter
 
         row = {
@@ -178,12 +186,14 @@ class Run:
             "model_seconds": self.model_seconds,
             "rows": self.rows,
             "notes": self.notes,
+            "seq": seq,
+            "manifest": manifest,
             "versions": json.dumps({**_origin(), **self.versions}),
         }
-        with RelationWriter(self.storage, RUNS, {}, f"{self.run_id}.parquet") as writer:
+        with RelationWriter(self.storage, RUNS, {}, name) as writer:
             writer.write({name: [value] for name, value in row.items()})
         assert writer.file is not None
-        return self._replaced, {**self._files, RUNS.name: [writer.file]}
+        return writer.file
 
     def discard(self) -> None:
         """Remove the files of a run that failed."""

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from nwh.warehouse.errors import ModelError, NwhError, StorageError
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.files import Storage
-from nwh.warehouse.storage.tables import DataFile, first_line
+from nwh.warehouse.storage.manifests import DataFile
+from nwh.warehouse.storage.tables import first_line
 
 # Sorted neighbours share their leading bytes, so numbers are stored byte plane by byte plane (BYTE_STREAM_SPLIT)
 # or as differences, and zstd sees long runs: 4 bytes per top-K row where dictionaries need 8. DuckDB 1 knows

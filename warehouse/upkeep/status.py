@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nwh.warehouse.jobs import command
+from nwh.warehouse.schema import SCHEMA_VERSION
 from nwh.warehouse.storage.provenance import Provenance
 from nwh.warehouse.storage.units import units_under_way
 from nwh.warehouse.warehouse import Warehouse
@@ -27,6 +29,15 @@ def status(warehouse: Warehouse) -> tuple[list[str], list[tuple[Any, ...]]]:
         figures = each.rows, round(each.seconds, 1), each.finished_at.replace(microsecond=0)
         rows.append((each.state, each.job, each.unit, each.run_id, None, None, *figures))
     return COLUMNS, rows
+
+
+def behind(warehouse: Warehouse) -> Iterator[str]:
+    """Yield a line with the command that mends it where a warehouse is of an earlier version."""
+    if (version := warehouse.version) < SCHEMA_VERSION:
+        yield (
+            f"this warehouse is of version {version}: it is read as it is, and what is new since then is missing until "
+            f"`nwh upgrade` has brought it to version {SCHEMA_VERSION}"
+        )
 
 
 def stale_units(warehouse: Warehouse, stored: Provenance | None = None) -> list[str]:

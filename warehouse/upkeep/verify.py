@@ -15,7 +15,7 @@ from nwh.warehouse.schema.neurons import NEURON_TOPK
 from nwh.warehouse.storage.provenance import Provenance
 from nwh.warehouse.storage.tables import first_line
 from nwh.warehouse.storage.units import units_under_way
-from nwh.warehouse.upkeep.status import stale_units
+from nwh.warehouse.upkeep.status import behind, stale_units
 from nwh.warehouse.warehouse import Warehouse
 
 
@@ -60,11 +60,7 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
 def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
     import pyarrow.parquet as pq
 
-    table = warehouse.tables.delta_table(relation.name)
-    if table is None:
-        return
-    actions = table.get_add_actions()
-    counted = dict(zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True))
+    counted = warehouse.tables.rows_of_files(relation.name)
     for uri in warehouse.snapshot.get(relation.name, []):
         path = warehouse.tables.path_of(relation.name, uri)
         try:
@@ -77,7 +73,7 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
             yield Finding(f"{relation.name}: file {path} cannot be read: {first_line(error)}")
             continue
         if rows != counted[path]:
-            yield Finding(f"{relation.name}: file {path} has {rows} rows, its table counts {counted[path]}")
+            yield Finding(f"{relation.name}: file {path} has {rows} rows, its run counted {counted[path]}")
 
 
 def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
@@ -127,6 +123,8 @@ def _same_weights(connection: DuckDBPyConnection) -> Iterator[Finding]:
 
 
 def _leftovers(warehouse: Warehouse) -> Iterator[Finding]:
+    for text in behind(warehouse):
+        yield Finding(text, wrong=False)
     for each in units_under_way(warehouse.storage):
         if each.state == "interrupted":
             then = f"{each.obstacle}, that no run goes on from" if each.obstacle else "the same command goes on from it"

@@ -175,7 +175,7 @@ def test_sharded_weights(tmp_path, save):
 
 
 def test_importing_the_room_does_not_import_transformers():
-    code = "import sys, ingest.models; assert not {'transformers', 'huggingface_hub'} & set(sys.modules)"
+    code = "import sys, nwh.ingest.models; assert not {'transformers', 'huggingface_hub'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

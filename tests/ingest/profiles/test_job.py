@@ -148,6 +148,9 @@ def test_words_are_those_of_a_recount(stored):
         assert rows[pole].keys() == want.keys()
         for item, values in want.items():
             assert rows[pole][item] == pytest.approx(values, rel=1e-6, abs=1e-12)
+    of_corpus = stored.sql("select class, word, corpus_support, n_sentences, n_tested from corpus_words").fetchall()
+    in_class = Counter(of for of, _ in whole)
+    assert sorted(of_corpus) == sorted((*item, support, n, in_class[item[0]]) for item, support in whole.items())
 
 
 def test_tags_and_lengths_are_those_of_a_recount(stored):
@@ -195,6 +198,22 @@ def test_length_r2_is_the_squared_correlation(stored):
             assert r2 is None
         else:
             assert r2 == pytest.approx(np.corrcoef(lengths, activations)[0, 1] ** 2, rel=1e-6)
+
+
+def test_neuron_samples_are_the_sample_by_neuron(stored):
+    sample = stored.sql(
+        "select site, corpus, layer, activations from activation_sample order by sentence_id"
+    ).fetchall()
+    wanted: dict[tuple, list] = {}
+    for *place, activations in sample:
+        for neuron, activation in enumerate(activations):
+            wanted.setdefault((*place, neuron), []).append(activation)
+    found = stored.sql(
+        "select site, corpus, layer, neuron, n_sampled, mean, std, activations from neuron_samples"
+    ).fetchall()
+    assert {tuple(row[:4]): row[7] for row in found} == wanted
+    for row in found:
+        assert row[4:7] == pytest.approx((len(row[7]), np.mean(row[7]), np.std(row[7])), rel=1e-9)
 
 
 def test_what_is_there_is_left_alone_and_what_has_changed_is_made_anew(warehouse):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 
@@ -56,8 +55,12 @@ def test_prompts_are_stored_as_they_stand(warehouse, write):
     assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
 
 
-def test_ids_stay_when_the_file_is_read_again_or_gets_other_paraphrases(warehouse, write):
-    path = write("nq.jsonl", question("who wrote it", "Ann"), question("where is the big city", "Rome"))
+def test_ids_stay_when_the_file_is_read_again_or_gets_other_paraphrases(warehouse, write, tiny_wordnet):
+    path = write(
+        "nq.jsonl",
+        question("who wrote the famous book on the film", "Ann"),
+        question("where is the big city of the famous book", "Rome"),
+    )
 
     def originals():
         return warehouse.sql("select prompt_id, text from prompts where paraphrase_of is null order by 1").fetchall()
@@ -70,17 +73,18 @@ def test_ids_stay_when_the_file_is_read_again_or_gets_other_paraphrases(warehous
     assert warehouse.sql("select count(*), count(distinct prompt_id) from prompts").fetchall() == [(12, 12)]
 
 
-def test_questions_are_paraphrased_up_to_the_minimum_and_marked(warehouse, write):
+def test_questions_are_paraphrased_up_to_the_minimum_and_marked(warehouse, write, tiny_wordnet):
     path = write(
         "nq.jsonl",
         question("who wrote the famous book", "Ann"),
         question("who sang the famous song", "Ann"),
         *[question(f"where is city {i}", "Rome") for i in range(5)],
-        question("what is that", "Tokyo"),
+        question("what is the famous song", "Tokyo"),
+        question("what is that", "Oslo"),
     )
     run = ingest_prompts(warehouse, path, "nq")
     counts = warehouse.sql("select concept, n_prompts from concepts order by 1").fetchall()
-    assert counts == [("Ann", 4), ("Rome", 5), ("Tokyo", 4)]
+    assert counts == [("Ann", 4), ("Oslo", 1), ("Rome", 5), ("Tokyo", 4)]
     made = warehouse.sql(
         "select made.concept, made.text, made.fact_id = original.fact_id, made.answer = original.answer, "
         "original.text, made.objective from prompts as made "
@@ -92,16 +96,25 @@ def test_questions_are_paraphrased_up_to_the_minimum_and_marked(warehouse, write
         "who sang the famous song",
     }
     assert all(same_fact and same_answer and text != original for _, text, same_fact, same_answer, original, _ in made)
-    assert any("5 paraphrases bring 2 concepts to 4 prompts" in note for note in run.notes)
+    assert any(note.startswith("5 paraphrases (wordnet) for 3 concepts of fewer than 4") for note in run.notes)
     first = warehouse.sql("from prompts").fetchall()
     ingest_prompts(warehouse, path, "nq")
     assert warehouse.sql("from prompts").fetchall() == first
-    if not importlib.util.find_spec("textattack"):
-        assert run.settings["paraphraser"] == "synonyms"
+    assert run.settings["paraphraser"] == "wordnet"
 
 
-def test_masked_prompts_and_other_formats_get_no_paraphrases_unless_asked(warehouse, write):
-    path = write("own.jsonl", {"text": "who wrote the book", "answer": "Ann"})
+def test_without_wordnet_questions_stay_alone_or_are_refused(warehouse, write, no_wordnet):
+    path = write("nq.jsonl", question("who wrote the famous book", "Ann"))
+    run = ingest_prompts(warehouse, path, "nq")
+    assert warehouse.sql("select count(*) from prompts").fetchall() == [(1,)]
+    assert any("1 concepts stay below 4" in note and "nltk.downloader wordnet" in note for note in run.notes)
+    with pytest.raises(UsageError, match="--paraphrases 3 needs synonyms: .*nltk.downloader wordnet"):
+        ingest_prompts(warehouse, path, "nq", PromptSettings(paraphrases=3))
+    assert warehouse.sql("select count(*) from prompts").fetchall() == [(1,)]
+
+
+def test_masked_prompts_and_other_formats_get_no_paraphrases_unless_asked(warehouse, write, tiny_wordnet):
+    path = write("own.jsonl", {"text": "who wrote the famous book", "answer": "Ann"})
     ingest_prompts(warehouse, path, "own")
     assert warehouse.sql("select count(*) from prompts").fetchall() == [(1,)]
     ingest_prompts(warehouse, path, "own", PromptSettings(paraphrases=3))

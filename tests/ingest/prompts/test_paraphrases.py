@@ -2,85 +2,77 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
+from collections import Counter
 
+import nltk
 import pytest
 
-from nwh.ingest.prompts.paraphrases import LEAD_INS, paraphraser, synonym_paraphrases
-from nwh.ingest.prompts.synonyms import GROUPS
+from nwh.ingest.prompts import paraphrases
+from nwh.ingest.prompts.paraphrases import paraphraser, wordnet_paraphrases
+from tests.ingest.prompts.tiny_wordnet import SYNSETS
 
-MEMBERS = [[member.strip() for member in line.split(",")] for line in GROUPS.strip().splitlines()]
+QUESTION = "who wrote the famous book about the big city in england"  # 11 words: 2 change
 
 
 def partners(word):
-    return {member for members in MEMBERS if word in members for member in members} - {word}
+    return {other for _, words, _ in SYNSETS for other in words if word in words} - {word}
 
 
-def test_one_fifth_of_the_words_become_others_of_their_group():
-    question = "who wrote the famous book about the big city in england"  # 11 words: 2 change
-    found = synonym_paraphrases(question, 10)
-    assert len(set(found)) == 10
+def test_one_fifth_of_the_words_become_synonyms(tiny_wordnet):
+    found = wordnet_paraphrases(QUESTION, 6)
+    assert len(set(found)) == 6
     for text in found:
-        assert text != question
-        # Replacing words by phrases shifts what follows, so the changes are undone one by one instead.
-        words, rest, changed = question.split(), text, 0
-        for word in words:
-            if rest == word or rest.startswith(word + " "):
-                rest = rest[len(word) + 1 :]
-                continue
-            new = next(each for each in sorted(partners(word), key=len, reverse=True) if rest.startswith(each))
-            rest, changed = rest[len(new) + 1 :], changed + 1
-        assert (rest, changed) == ("", 2)
+        changed = [(old, new) for old, new in zip(QUESTION.split(), text.split(), strict=True) if old != new]
+        assert len(changed) == 2
+        assert all(new in partners(old) for old, new in changed)
 
 
-def test_at_least_one_word_changes_and_case_and_marks_stay():
-    found = synonym_paraphrases('Is "Films" big?', 6)
-    own = [text for text in found if not text.startswith(LEAD_INS)]
-    assert set(own) <= {'Is "Movies" big?', 'Is "Pictures" big?', 'Is "Films" large?'}
-    assert len(own) == 3
+def test_at_least_one_word_changes_and_case_and_marks_stay(tiny_wordnet):
+    found = wordnet_paraphrases('Is "Film" 3 big?', 9)
+    assert set(found) == {
+        *('Is "Movie" 3 big?', 'Is "Moving picture" 3 big?', 'Is "Film" 3 large?', 'Is "Film" 3 bad?')
+    }
 
 
-def test_questions_with_too_few_synonyms_get_lead_ins():
-    found = synonym_paraphrases("what is that", 4)
-    assert len(set(found)) == 4
-    assert all(text.endswith("what is that") and text.startswith(LEAD_INS) for text in found)
+def test_function_words_inflected_forms_and_names_stay(tiny_wordnet):
+    """`in` is an inch and a metal there, `sang` a plant, `Song` a dynasty."""
+    assert wordnet_paraphrases("who wrote in england", 3) == []
+    assert wordnet_paraphrases("who sang films", 3) == []
+    assert wordnet_paraphrases("what song", 3) == ["what vocal"]
 
 
-def test_the_seed_and_the_question_alone_decide():
-    question = "who wrote the famous book about the big city in england"
-    assert synonym_paraphrases(question, 3, 1) == synonym_paraphrases(question, 3, 1)
-    assert synonym_paraphrases(question, 3, 1) != synonym_paraphrases(question, 3, 2)
-    assert synonym_paraphrases(question, 0) == []
+def test_commoner_meanings_come_more_often(tiny_wordnet):
+    drawn = Counter(wordnet_paraphrases("big", 1, seed)[0] for seed in range(300))
+    assert set(drawn) == {"large", "bad"}
+    assert drawn["large"] > 280  # 101 of 102
 
 
-def test_the_list_of_synonyms_is_in_order():
-    assert len(MEMBERS) > 150
-    assert all(len(members) >= 2 and len(set(members)) == len(members) for members in MEMBERS)
-    assert all(member and member == member.lower() for members in MEMBERS for member in members)
-    assert len({tuple(sorted(members)) for members in MEMBERS}) == len(MEMBERS)
+def test_the_seed_and_the_question_alone_decide(tiny_wordnet):
+    assert wordnet_paraphrases(QUESTION, 3, 1) == wordnet_paraphrases(QUESTION, 3, 1)
+    assert wordnet_paraphrases(QUESTION, 3, 1) != wordnet_paraphrases(QUESTION, 3, 2)
+    assert wordnet_paraphrases(QUESTION, 0) == []
+    assert paraphraser(1).paraphrase(QUESTION, 3) == wordnet_paraphrases(QUESTION, 3, 1)
 
 
-def test_every_real_question_has_three(data):
-    with open(data / "prompts/nq_open.jsonl") as file:
-        questions = [json.loads(line)["question"] for line in file][:300]
-    assert all(len(set(synonym_paraphrases(question, 3)) - {question}) == 3 for question in questions)
+def test_without_data_there_is_none(no_wordnet):
+    assert paraphraser() is None
 
 
-def test_the_list_is_used_where_textattack_is_not_installed():
-    if importlib.util.find_spec("textattack"):
-        pytest.skip("TextAttack is installed")
-    chosen = paraphraser(3)
-    assert (chosen.name, "TextAttack is not installed" in chosen.note) == ("synonyms", True)
-    assert chosen.paraphrase("who wrote it", 2) == synonym_paraphrases("who wrote it", 2, 3)
+def test_synonyms_in_the_real_wordnet(unloaded_wordnet):
+    try:
+        nltk.corpus.wordnet.ensure_loaded()
+    except LookupError:
+        pytest.skip("WordNet's data are not installed")
+    assert {"volume"} <= set(paraphrases._synonyms("book"))
+    assert {"renowned", "celebrated"} <= set(paraphrases._synonyms("famous"))
+    assert not paraphrases._synonyms("sang")
 
 
 def test_textattack_where_it_is_installed():
     pytest.importorskip("textattack")
     chosen = paraphraser(0)
-    if chosen.name != "textattack":
-        pytest.skip(chosen.note)
-    question = "who wrote the famous book about the big city in england"
-    found = chosen.paraphrase(question, 2)
-    assert 0 < len(set(found) - {question}) <= 2
-    assert found == chosen.paraphrase(question, 2)
+    if chosen is None or chosen.name != "textattack":
+        pytest.skip("WordNet's data are not installed")
+    found = chosen.paraphrase(QUESTION, 2)
+    assert 0 < len(set(found) - {QUESTION}) <= 2
+    assert found == chosen.paraphrase(QUESTION, 2)

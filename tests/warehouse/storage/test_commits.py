@@ -11,6 +11,7 @@ from random import Random
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, StorageError
@@ -70,8 +71,15 @@ def test_a_failed_run_changes_nothing_and_leaves_no_file(warehouse):
     assert again.tables.unused_files() == []
 
 
+def delta_rows(warehouse, relation):
+    """What another engine reads of one table."""
+    return DeltaTable(f"{warehouse.storage.uri}/{relation}").to_pyarrow_table().num_rows
+
+
 @pytest.mark.parametrize("survives", [0, 1, 2])
-def test_dying_between_two_tables_of_a_commit_leaves_the_previous_state(warehouse, monkeypatch, survives):
+def test_dying_before_the_row_of_runs_leaves_the_previous_state_and_after_it_the_new_one(
+    warehouse, monkeypatch, survives
+):
     store(warehouse, "a", ["1"])
     real, calls = Tables._open, []
 
@@ -93,12 +101,15 @@ def test_dying_between_two_tables_of_a_commit_leaves_the_previous_state(warehous
         with pytest.raises(KeyboardInterrupt):
             store(warehouse, "a", ["new", "newer"])
     assert len(calls) == survives
+    stored = ["new", "newer"] if survives else ["1"]
     after = Warehouse.open(warehouse.storage.uri)
-    assert texts(after, "a") == ["1"]
-    assert after.sql("select n_sentences from corpora").fetchall() == [(1,)]
-    store(after, "b", ["other"])  # must not bring the dead run's tables to light
-    assert texts(after, "a") == ["1"]
-    assert after.sql("select corpus, n_sentences from corpora order by 1").fetchall() == [("a", 1), ("b", 1)]
+    assert texts(after, "a") == stored
+    assert after.sql("select n_sentences from corpora").fetchall() == [(len(stored),)]
+    store(after, "b", ["other"])  # brings the other tables' logs to what is stored
+    assert texts(after, "a") == stored
+    assert after.sql("select corpus, n_sentences from corpora order by 1").fetchall() == [("a", len(stored)), ("b", 1)]
+    assert delta_rows(after, "sentences") == len(stored) + 1
+    assert delta_rows(after, "corpora") == 2
 
 
 def test_a_second_run_of_a_unit_is_refused_with_the_first_ones_id(warehouse):
@@ -247,7 +258,7 @@ def test_a_stale_damaged_or_missing_catalog_file_is_never_believed(warehouse):
             if content is not None:
                 published.write_bytes(content)
             opened = Warehouse.open(warehouse.storage.uri)
-            with warehouse.storage.lock("commit") if busy else nullcontext():
+            with warehouse.storage.lock("catalog") if busy else nullcontext():
                 assert texts(opened, "a") == ["2"]
             used = opened.sql("select database_name from duckdb_databases() where not internal").fetchall()
             assert used == [("memory",) if busy and content != fresh else ("nwh",)]

@@ -69,32 +69,23 @@ def test_a_file_that_lacks_another_column_is_named(tmp_path):
         _ = Warehouse.open(tmp_path).connection
 
 
-def test_patterns_chosen_on_all_sentences_are_shown_without_a_held_out_score(tmp_path):
+def test_patterns_chosen_on_all_sentences_are_no_mined_patterns(tmp_path):
+    """Their figures of the first half come with `nwh upgrade`."""
     warehouse = Warehouse.create(tmp_path)
     write(warehouse)
     write(warehouse, pole="bottom")
-    before = warehouse.sql("from neuron_patterns where pole = 'top' order by all").pl()
     new = warehouse.sql("from mined_patterns where pole = 'bottom' order by all").fetchall()
+    assert warehouse.sql("select count(*) from mined_patterns where pole = 'top'").fetchall() > [(0,)]
+    n = warehouse.sql("select count(*) from neuron_patterns").fetchall()
     for uri in warehouse.snapshot["neuron_patterns"]:
-        rows = pq.ParquetFile(uri).read()
-        rows = rows.set_column(rows.column_names.index("heldout_auroc"), "heldout_auroc", [[0.7] * rows.num_rows])
         if "pole=top/" in uri:
-            rows = rows.drop_columns(
-                [name for name in rows.column_names if name.startswith("mined_") and name[6] != "s"]
-            )
-        pq.write_table(rows, uri)
+            rows = pq.ParquetFile(uri).read()
+            lacking = [name for name in rows.column_names if name.startswith("mined_") and name != "mined_support"]
+            pq.write_table(rows.drop_columns(lacking), uri)
     Path(warehouse.storage.uri, "nwh.duckdb").unlink()
     earlier = Warehouse.open(tmp_path)
-    found = earlier.sql("from mined_patterns where pole = 'top' order by all").pl()
-    assert found.height == before.height  # those of a low G2 too
-    for mined, whole in (("mined_lift", "lift"), ("mined_g2", "g2"), ("mined_q_value", "q_value")):
-        assert found[mined].to_list() == pytest.approx(found[whole].to_list())
-    assert found["heldout_auroc"].null_count() == found.height
-    rest = earlier.sql(
-        "select * exclude heldout_auroc from mined_patterns where pole = 'bottom' order by all"
-    ).fetchall()
-    assert rest == [row[:-1] for row in new]
-    assert len(rest) < before.height
+    assert earlier.sql("from mined_patterns order by all").fetchall() == new
+    assert earlier.sql("select count(*) from neuron_patterns").fetchall() == n
 
 
 def test_a_table_of_an_earlier_version_takes_rows_with_new_columns(tmp_path, monkeypatch):

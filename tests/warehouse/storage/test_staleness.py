@@ -29,7 +29,8 @@ from tests.conftest import copied
 ACTIVATIONS = ["sentence_tokens", "neuron_topk", "neuron_stats", "activation_sample"]
 OF_ACTIVATIONS = ["neuron_patterns", "layer_clusters", "neuron_clusters", "neuron_matches"]
 DISTANCES = ["checkpoint_distances", "layer_distances", "neuron_distances"]
-PROFILES = ["neuron_profiles", "neuron_metadata", "neuron_words", "neuron_tag_distribution"]
+OF_WORDS = ["neuron_words", "neuron_tag_distribution", "corpus_vocabulary"]
+PROFILES = ["neuron_profiles", "neuron_samples", "neuron_metadata", *OF_WORDS]
 OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES, *PROFILES]
 OF_PROMPTS = ["prompt_scores", "attributions", "attribution_quality", "interventions"]
 MADE_OF_NOTHING_STORED = ["runs", "checkpoints", "corpora", "sentences", "sentence_metadata", "prompts", "concepts"]
@@ -237,7 +238,7 @@ MADE_ANEW = {
         ANNOTATED,
         ["annotations"],
         {},
-        {"neuron_patterns": "true", **dict.fromkeys(PROFILES[2:], where(ANNOTATED))},
+        {"neuron_patterns": "true", **dict.fromkeys(OF_WORDS, where(ANNOTATED))},
     ),
     "activations": (
         {**ACTIVATED, "site": "hidden"},
@@ -343,7 +344,7 @@ def test_a_mixture_is_not_shown(warehouse, published):
     }
     make_mixture(warehouse)
     if not published:
-        Path(warehouse.storage.catalog_path).unlink()
+        Path(warehouse.storage.catalog).unlink()
     shown = Warehouse.open(warehouse.storage.uri)
     for relation in OF_TEXT:
         assert count(shown, relation) == old.get(relation, 0), relation

@@ -1,82 +1,114 @@
-"""A warehouse that an earlier version made opens, is read as it is, and gets what is new from what it has."""
+"""Warehouses that earlier versions made open, are read as they are, and get what is new from what they have.
+
+There is one in `warehouses/` here of each version, made by `make_warehouse`, and one of before there were versions in
+NWH_TEST_DATA.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import tarfile
+import threading
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 from typer.testing import CliRunner
 
 from nwh.cli import app
+from nwh.ingest.upgrade import missing, upgrade
 from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.jobs import JOBS
-from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.schema import RELATIONS, SCHEMA_VERSION
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+from nwh.warehouse.storage.tables import Tables
+from nwh.warehouse.upkeep.verify import verify
+from tests.forked import forked
 
 ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent / "warehouses"
 DATA = Path(os.environ.get("NWH_TEST_DATA") or ROOT.parent / "shared" / "data") / "warehouses"
-EARLIER = ["at-ab9a749"]
+FIRST = "at-ab9a749"
+ARCHIVES = [DATA / f"{FIRST}.tar.gz", *sorted(HERE.glob("*.tar.gz"))]
 
 PROFILES = set(JOBS["profiles"].writes)
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
 OF_PROFILES |= {"dimension_consistency", "corpus_words"}
-# Words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from two sentences
-# on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored nothing. Each
-# run of `profiles` is a row of `runs`.
-DIFFERENT = {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "runs"}
-# Views that counted what is stored now.
-GONE = {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}
+DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade may write anew
+# Archive -> relations and views that count otherwise now, and those that are none any more.
+# at-ab9a749: words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from
+# two sentences on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored
+# nothing. Patterns were those frequent among all sentences; those that are in the first half alone came to them, and p
+# of rare ones became exact, by which clusters' profiles are chosen.
+DIFFERENT = {FIRST: {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "neuron_patterns", "runs"}}
+DIFFERENT[FIRST] |= {"cluster_profile"}
+GONE = {FIRST: {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}}
 
 
-@pytest.fixture(scope="module", params=EARLIER)
-def version(request):
-    """Return the name of an earlier version that a warehouse is there of."""
-    if not (DATA / f"{request.param}.tar.gz").exists():
-        pytest.skip(f"no warehouses/{request.param}.tar.gz in NWH_TEST_DATA ({DATA.parent})")
-    return request.param
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda archive: archive.name.removesuffix(".tar.gz"))
+def archive(request):
+    return unless_there(request.param)
 
 
-@pytest.fixture(scope="module")
-def counts(version):
+def unless_there(archive):
+    if not archive.exists():
+        pytest.skip(f"no warehouses/{archive.name} in NWH_TEST_DATA ({DATA.parent})")
+    return archive
+
+
+def name_of(archive):
+    return archive.name.removesuffix(".tar.gz")
+
+
+def counts_of(archive):
     """Return relation or view -> rows, as the version that made the warehouse counted them."""
-    return json.loads((DATA / f"{version}.json").read_text())
+    return json.loads(archive.with_name(f"{name_of(archive)}.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def earlier(version, tmp_path_factory):
-    """Return the folder of the warehouse, which no test writes to."""
-    folder = tmp_path_factory.mktemp("earlier")
-    with tarfile.open(DATA / f"{version}.tar.gz") as packed:
+def unpacked(archive, folder):
+    with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
-    (made,) = (catalog.parent for catalog in folder.glob("*/nwh.duckdb"))
+    (made,) = (runs.parent for runs in folder.glob("*/runs"))
     return made
 
 
 @pytest.fixture(scope="module")
-def profiled(earlier, tmp_path_factory):
-    """Return the folder of a copy that `nwh ingest profiles` has been over."""
-    folder = tmp_path_factory.mktemp("profiled") / "warehouse"
+def earlier(archive, tmp_path_factory):
+    """Return the folder of the warehouse, which no test writes to."""
+    return unpacked(archive, tmp_path_factory.mktemp("earlier"))
+
+
+@pytest.fixture(scope="module")
+def upgraded(earlier, tmp_path_factory):
+    """Return the folder of a copy that `nwh upgrade` has been over."""
+    folder = tmp_path_factory.mktemp("upgraded") / "warehouse"
     shutil.copytree(earlier, folder)
-    nwh(folder, "ingest", "profiles")
+    nwh(folder, "upgrade")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """Return the folder of the warehouse of before there were versions."""
+    return unpacked(unless_there(ARCHIVES[0]), tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture(scope="module")
+def first_upgraded(first, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first-upgraded") / "warehouse"
+    shutil.copytree(first, folder)
+    assert upgrade(Warehouse.open(folder))
     return folder
 
 
 def nwh(folder, *arguments):
     done = CliRunner().invoke(app, ["--warehouse", str(folder), *arguments])
     assert done.exit_code == 0, done.output
-    return done.stdout
-
-
-def status_of(folder):
-    """Return {state: {unit: job}} as `nwh status` says."""
-    found = {}
-    for row in json.loads(nwh(folder, "status", "--format", "json")):
-        found.setdefault(row["state"], {})[row["unit"]] = row["job"]
-    return found
+    return done
 
 
 def counted(warehouse, names):
@@ -87,41 +119,83 @@ def files_of(warehouse, relation):
     return {uri.removeprefix(warehouse.storage.uri) for uri in warehouse.snapshot.get(relation, ())}
 
 
-def test_what_an_earlier_version_stored_is_read_as_it_is(earlier, counts):
-    known = RELATIONS.keys() | {question.name for question in sql_files() if question.kind == "view"}
-    assert counts.keys() - known == GONE
-    warehouse = Warehouse.open(str(earlier))
-    there = counts.keys() - GONE - PROFILES - OF_PROFILES - DIFFERENT
+# -- each archive ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_stored_is_read_as_it_is(archive, earlier):
+    name, counts = name_of(archive), counts_of(archive)
+    known = RELATIONS.keys() | {file.name for file in sql_files() if file.kind == "view"}
+    assert counts.keys() - known == GONE.get(name, set())
+    warehouse = Warehouse.open(earlier)
+    there = counts.keys() & known
+    if name == FIRST:
+        there -= (PROFILES | OF_PROFILES | DIFFERENT[FIRST]) - {"runs", "neuron_patterns"}
+        assert counted(warehouse, PROFILES) == dict.fromkeys(PROFILES, 0)
     assert counted(warehouse, there) == {name: counts[name] for name in there}
-    assert counted(warehouse, ["runs", *PROFILES]) == {"runs": counts["runs"], **dict.fromkeys(PROFILES, 0)}
+    assert [finding.text for finding in verify(warehouse, deep=True) if finding.wrong] == []
 
 
-def test_profiles_are_named_as_missing_and_made_of_what_is_there(earlier, profiled, counts):
-    before = Warehouse.open(str(earlier))
-    of_model = before.sql("select distinct model, checkpoint, site, corpus from neuron_topk").fetchall()
-    annotated = {corpus for (corpus,) in before.sql("select distinct corpus from annotations").fetchall()}
-    missing = status_of(earlier)["missing"]
-    assert set(missing.values()) == {"profiles"}
-    assert len(missing) == len(of_model) + sum(corpus in annotated for *_, corpus in of_model)
-
-    assert "missing" not in status_of(profiled)
-    warehouse = Warehouse.open(str(profiled))
-    for name in RELATIONS.keys() - PROFILES - {"runs"}:  # no file of what was there is written anew
-        assert files_of(warehouse, name) == files_of(before, name), name
-    same = counts.keys() - GONE - DIFFERENT
+def test_an_upgrade_makes_what_is_new_and_nothing_else(archive, earlier, upgraded):
+    name, counts, before = name_of(archive), counts_of(archive), Warehouse.open(earlier)
+    warehouse = Warehouse.open(upgraded)
+    assert warehouse.version == SCHEMA_VERSION
+    assert missing(warehouse) == []
+    for relation in RELATIONS.keys() - (DERIVED if before.version < SCHEMA_VERSION else set()):
+        assert files_of(warehouse, relation) == files_of(before, relation), relation
+    same = counts.keys() - GONE.get(name, set()) - DIFFERENT.get(name, set())
     assert counted(warehouse, same) == {name: counts[name] for name in same}
-    by_means = "select count(*) from neuron_stats where std > 0 and site = 'ffn' and max <= 0"
-    n_dead = warehouse.sql(by_means).fetchall()[0][0]
-    assert counted(warehouse, ["neuron_classes"]) == {"neuron_classes": counts["neuron_classes"] - n_dead}
-    assert counted(warehouse, ["runs"]) == {"runs": counts["runs"] + len(missing)}
-    assert nwh(profiled, "verify", "--deep").endswith("0 problems found\n")
+    assert [finding.text for finding in verify(warehouse, deep=True) if finding.wrong] == []
 
-    nwh(profiled, "ingest", "profiles")  # they are there
-    assert Warehouse.open(str(profiled)).snapshot == warehouse.snapshot
+    assert "nothing to do" in nwh(upgraded, "upgrade").stderr
+    assert not upgrade(warehouse)
+    assert Warehouse.open(upgraded).snapshot == warehouse.snapshot
 
 
-def test_words_differ_by_their_classes_and_least_support_alone(profiled, counts):
-    warehouse = Warehouse.open(str(profiled))
+# -- the one of before there were versions ----------------------------------------------------------------------------
+
+
+def test_status_says_what_is_missing_and_the_command(first, first_upgraded):
+    warehouse = Warehouse.open(first)
+    assert warehouse.version == 1
+    of_model = warehouse.sql("select distinct model, checkpoint, site, corpus from neuron_topk").fetchall()
+    annotated = {corpus for (corpus,) in warehouse.sql("select distinct corpus from annotations").fetchall()}
+    mined = warehouse.sql("select distinct model, checkpoint, site, scope, kind, pole from neuron_patterns").fetchall()
+    said = nwh(first, "status", "--format", "json")
+    jobs = [row["job"] for row in json.loads(said.stdout) if row["state"] == "missing"]
+    assert sorted(set(jobs)) == ["patterns", "profiles", "upgrade"]
+    assert jobs.count("profiles") == len(of_model) + sum(corpus in annotated for *_, corpus in of_model)
+    assert jobs.count("patterns") == len(mined) == 4
+    assert "is of version 1" in said.stderr
+    assert f"`nwh upgrade` has brought it to version {SCHEMA_VERSION}" in said.stderr
+
+    said = nwh(first_upgraded, "status", "--format", "json")
+    rows = json.loads(said.stdout)
+    assert {row["state"] for row in rows} == {"complete"}
+    assert ("upgrade", f"version={SCHEMA_VERSION}") in {(row["job"], row["unit"]) for row in rows}
+    # only the model knows it
+    assert f"max_token is null in {len(of_model)} units" in said.stderr
+    assert "version 1:" not in said.stderr
+
+
+def test_patterns_are_mined_again_by_their_own_rules(first, first_upgraded):
+    before, after = Warehouse.open(first), Warehouse.open(first_upgraded)
+    columns = "model, checkpoint, site, scope, layer, neuron, kind, pole, pattern, length, support, k, corpus_support, "
+    columns += "n_sentences, lift, g2, mined_support, annotator"
+    frequent = f"select {columns} from neuron_patterns where q_value is not null order by all"
+    assert after.sql(frequent).pl().equals(before.sql(frequent).pl())
+    assert counted(before, ["mined_patterns"]) == {"mined_patterns": 0}
+    assert after.sql("select count(*) from neuron_patterns where mined_k is null").fetchall() == [(0,)]
+    # what is frequent in the first half, counted here
+    assert after.sql(
+        "select count(*) from neuron_patterns "
+        "where (mined_support >= ceil(0.1 * mined_k)) != (mined_q_value is not null)"
+    ).fetchall() == [(0,)]
+    settings = "select settings ->> 'min_support', settings ->> 'neurons' from runs where job = 'patterns' order by all"
+    assert set(after.sql(settings).fetchall()) == set(before.sql(settings).fetchall())
+
+
+def test_words_differ_by_their_classes_and_least_support_alone(first_upgraded):
+    warehouse = Warehouse.open(first_upgraded)
     found = warehouse.sql(
         "with poles as (select model, checkpoint, site, corpus, layer, neuron, pole, count(*) as k from neuron_topk "
         "group by all having max(activation) > min(activation)), "
@@ -132,4 +206,92 @@ def test_words_differ_by_their_classes_and_least_support_alone(profiled, counts)
         "select count(*) filter (where class in ('noun', 'verb', 'adjective')), "
         "count(*) filter (where support >= greatest(2, 0.01 * k)) from counted"
     ).fetchall()
-    assert found == [(counts["neuron_words"], *counted(warehouse, ["neuron_words"]).values())]
+    assert found == [(counts_of(ARCHIVES[0])["neuron_words"], *counted(warehouse, ["neuron_words"]).values())]
+
+
+def test_dead_neurons_are_not_told_where_only_a_model_could_tell_them(first_upgraded):
+    warehouse, before = Warehouse.open(first_upgraded), counts_of(ARCHIVES[0])["neuron_classes"]
+    by_means = "select count(*) from neuron_stats where std > 0 and site = 'ffn' and max <= 0"
+    n_dead = warehouse.sql(by_means).fetchall()[0][0]
+    assert counted(warehouse, ["neuron_classes"]) == {"neuron_classes": before - n_dead}
+
+
+def upgrade_and_die(uri, opens, blocks):
+    """Upgrade, and be killed before a table is opened for the nth time or with so many blocks staged."""
+
+    def until_death(function, times, first=False):
+        def call(*arguments):
+            nonlocal times
+            times -= 1
+            if not times and first:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*arguments)
+            if not times:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    Tables._open = until_death(Tables._open, opens, first=True)
+    StagedBlocks.save = until_death(StagedBlocks.save, blocks)
+    upgrade(Warehouse.open(uri))
+
+
+def partitions(warehouse):
+    """Return rows of each unit of what an upgrade writes."""
+    found = {}
+    for relation in (*PROFILES, "neuron_patterns"):
+        unit = ", ".join(RELATIONS[relation].partition)
+        rows = warehouse.sql(f"select {unit}, count(*) from {relation} group by all").fetchall()
+        found |= {(relation, *row[:-1]): row[-1] for row in rows}
+    return found
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on_and_readers_see_the_old_or_the_new(first, first_upgraded, tmp_path):
+    uri = str(shutil.copytree(first, tmp_path / "killed"))
+    old, new = partitions(Warehouse.open(first)), partitions(Warehouse.open(first_upgraded))
+    stop, problems, versions = threading.Event(), [], []
+
+    def read():
+        while not stop.is_set():
+            try:
+                warehouse = Warehouse.open(uri)
+                seen = partitions(warehouse)
+                problems.extend(unit for unit, n in seen.items() if n not in (old.get(unit), new.get(unit)))
+                problems.extend(unit for unit in old if unit not in seen)
+                versions.append(warehouse.version)
+            except Exception as error:
+                problems.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    chance = SystemRandom()
+    # of some 1,300 times that tables are opened; the last run is killed when it has mined, before it has stored that
+    moments = [(40, 0), (300, 0), (chance.randrange(100, 300), 0), (chance.randrange(100, 300), 0), (0, 1), (0, 2)]
+    print(moments)
+    try:
+        for moment in moments:
+            process = forked.Process(target=upgrade_and_die, args=(uri, *moment))
+            process.start()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
+            assert Warehouse.open(uri).version == 1
+        assert Warehouse.open(uri).storage.staged_places()
+        assert upgrade(Warehouse.open(uri))
+    finally:
+        stop.set()
+        reader.join()
+    assert problems == []
+    assert set(versions) <= {1, SCHEMA_VERSION}
+    assert len(versions) > 3
+    assert versions == sorted(versions)
+    killed, undisturbed = Warehouse.open(uri), Warehouse.open(first_upgraded)
+    for relation in (*PROFILES, "neuron_patterns"):
+        assert (
+            killed.sql(f"from {relation} order by all")
+            .pl()
+            .equals(undisturbed.sql(f"from {relation} order by all").pl())
+        ), relation
+    assert missing(killed) == []
+    assert [finding.text for finding in verify(killed, deep=True) if finding.wrong] == []

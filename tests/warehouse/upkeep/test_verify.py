@@ -71,7 +71,7 @@ def test_a_file_with_other_rows_than_counted(warehouse):
 
     path = file_of(warehouse, "sentence_metadata")
     pq.write_table(pq.ParquetFile(path).read().slice(1), path)
-    assert any("sentence_metadata: file" in text and "its table counts" in text for text in problems(warehouse))
+    assert any("sentence_metadata: file" in text and "its run counted" in text for text in problems(warehouse))
 
 
 def test_gaps_in_ranks_and_repeated_keys(warehouse):

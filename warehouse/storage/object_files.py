@@ -1,0 +1,70 @@
+"""DuckDB's way to the files of an object store: pyarrow's client, which needs no extension of DuckDB."""
+
+from __future__ import annotations
+
+from threading import local
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from pyarrow.fs import FileSystem
+
+
+class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
+    """Read-only files for `connection.register_filesystem`."""
+
+    cachable = False
+
+    def __init__(self, protocol: str, files: FileSystem) -> None:
+        """Serve what a client of pyarrow reaches; protocol: `s3`, `gs` ….."""
+        super().__init__()
+        self.protocol = protocol
+        self._files = files
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> _File:
+        """Open a file for reading."""
+        return _File(self._files.open_input_file(_plain(path)))
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Describe a file; FileNotFoundError where there is none."""
+        found = self._files.get_file_info(_plain(path))
+        if not found.is_file:
+            raise FileNotFoundError(path)
+        return {"name": path, "size": found.size, "type": "file", "mtime": found.mtime}
+
+    def modified(self, path: str) -> Any:
+        """Return when a file changed."""
+        return self.info(path)["mtime"]
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """Return the path: a snapshot names every file, and all of them are there."""
+        return [_plain(path).replace("[", "").replace("]", "")]
+
+
+class _File:
+    """A file with a position for each thread.
+
+    DuckDB's threads share a handle; each seeks and then reads, which are two calls: with one position for all, one
+    thread gets the bytes that another looked for.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._size, self._of_thread = file, file.size(), local()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._of_thread.at = offset + (0, self.tell(), self._size)[whence]
+        return int(self._of_thread.at)
+
+    def tell(self) -> int:
+        return getattr(self._of_thread, "at", 0)
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._file.read_at(size if size >= 0 else self._size - self.tell(), self.tell())
+        self._of_thread.at = self.tell() + len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _plain(path: str) -> str:
+    return path.split("://", 1)[-1]
