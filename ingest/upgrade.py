@@ -112,9 +112,26 @@ def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
             run.note(f"patterns of {unit_name(unit)} are left as they are: {error}")
 
 
+def _missing_rules(warehouse: Warehouse) -> list[Unit]:
+    """Return units whose rows do not say which rule of attribution they are by, in the order in which they are read."""
+    return [*_lacking(warehouse, "attributions"), *_lacking(warehouse, "interventions")]
+
+
+def _make_rules(warehouse: Warehouse, run: Run, progress: Progress) -> None:
+    from nwh.ingest.knowledge.attribution_rows import say_rule
+
+    for unit in _missing_rules(warehouse):
+        job = "interventions" if "operation" in unit else "attributions"
+        if (stored := warehouse.units.stored(job, unit)) is None:
+            run.note(f"{job} of {unit_name(unit)} are left as they are: no run says by which rule they were made")
+        else:
+            say_rule(warehouse, job, unit, stored.settings, progress)
+
+
 STEPS = (
     Step(2, "profiles", _missing_profiles, _make_profiles),
     Step(2, "patterns", _missing_patterns, _make_patterns),
+    Step(3, "attributions", _missing_rules, _make_rules),
 )
 """In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.
 """

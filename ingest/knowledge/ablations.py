@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored, run_once
-from nwh.ingest.knowledge.ablation import ablate
+from nwh.ingest.knowledge.ablation import Neurons, ablate
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
@@ -128,7 +128,7 @@ def _rows(asked: AttributedPrompts, prompts: Sequence[PromptInput], best: int) -
     found = dict(attribute(model, prompts, rules, asked.baseline))
     scores = [np.stack([each.scores.numpy() for each in found[i]]) for i in range(len(prompts))]
     unions = [_best(each.reshape(len(rules), -1), best) for each in scores]
-    chosen = [np.unravel_index(union, each.shape[1:]) for union, each in zip(unions, scores, strict=True)]
+    chosen: list[Neurons] = [np.divmod(union, model.checkpoint.d_ffn) for union in unions]
     tables = []
     for prompt, union, each, (layers, neurons), effect in zip(
         prompts, unions, scores, chosen, ablate(model, prompts, chosen, asked.baseline), strict=True

@@ -34,6 +34,7 @@ class Attributed:
     completeness_error: per layer, |sum of its scores - (P(w) - P(b))|, in probability; of the shortest and the
         longest prompt with probabilities of the model's own forward pass. Null for rules that are no integral.
     converged: per layer, whether an integral's tolerance (and agreement) is met.
+    row_probability: of the answer by the rows whose gradients were taken; null for integrals, whose sums judge them.
     """
 
     probability: float
@@ -42,6 +43,7 @@ class Attributed:
     evaluations: tuple[int, ...]
     completeness_error: tuple[float, ...] | None
     converged: tuple[bool, ...]
+    row_probability: float | None = None
 
 
 def attribute(
@@ -108,9 +110,9 @@ def _by_rule(recording: Recording, baseline: Tensor, rules: Sequence[Rule]) -> I
             yield _attributed(recording, found.scores, found.evaluations, found.error, found.converged)
             continue
         scores, probability = plain if plain and rule.name == "gradient" else one_pass(recording, baseline, rule.name)
-        own = replace(recording, probability=probability)
-        evaluations = torch.full(shape, int(rule.name != "logit"))
-        yield _attributed(own, scores, evaluations, None, torch.ones(shape, dtype=torch.bool))
+        evaluations, converged = torch.full(shape, int(rule.name != "logit")), torch.ones(shape, dtype=torch.bool)
+        of_prompts = _attributed(recording, scores, evaluations, None, converged)
+        yield [replace(each, row_probability=own) for each, own in zip(of_prompts, probability.tolist(), strict=True)]
 
 
 def _attributed(
@@ -126,8 +128,9 @@ def _attributed(
 
 def _confirmed(model: LoadedModel, prompt: PromptInput, found: Attributed, baseline: Tensor | None) -> Attributed:
     """Return attributions with what the model's own forward pass says of them; ModelError as `attribute`."""
+    if found.row_probability is not None:
+        check_probability(model, prompt, found.row_probability)
     if found.completeness_error is None:
-        check_probability(model, prompt, found.probability)
         return found
     error = completeness_error(model, prompt, found.scores, found.completeness_error, baseline)
     return replace(found, completeness_error=tuple(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from nwh.ingest.knowledge.attribution import Attributed
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError
+from nwh.warehouse.jobs import JOBS
+from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.attribution_settings import with_rules
 from nwh.warehouse.storage.runs import Unit
 
 FLOOR = 0.05  # of the prompt's highest attribution: lower ones are not stored
@@ -108,6 +111,27 @@ def carried_over(warehouse: Warehouse, relation: str, unit: Unit, rule: str) -> 
     ).to_arrow_reader(_BATCH)
     for batch in reader:
         yield pa.Table.from_batches([batch])
+
+
+def say_rule(
+    warehouse: Warehouse, job: str, unit: Unit, settings: Mapping[str, Any], progress: Progress = SILENT
+) -> None:
+    """Write the rows of a unit again with the one rule that its run had, as versions 1 and 2 did not.
+
+    job: `attributions` or `interventions`. settings: those of the run that stored the unit.
+    """
+    now = with_rules(settings)
+    (rule,) = now["rules"]
+    with warehouse.run(job, unit, now, progress=progress) as run:
+        for relation in _ORDER.keys() & set(JOBS[job].writes):
+            with run.writer(relation, unit) as writer:
+                for rows in carried_over(warehouse, relation, unit, rule):
+                    writer.write(rows)
+        if job == "attributions":
+            query = "select prompt_id, probability, rank from prompt_scores where model = $model "
+            query += "and checkpoint = $checkpoint and dataset = $dataset order by prompt_id"
+            run.write("prompt_scores", unit, warehouse.sql(query, unit).to_arrow_table())
+    warehouse.refresh()
 
 
 def _flat(table: pa.Table, repeated: Sequence[str], lists: Sequence[str]) -> pa.Table:

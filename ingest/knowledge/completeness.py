@@ -86,7 +86,7 @@ def baseline_probabilities(model: LoadedModel, prompt: PromptInput, baseline: Te
 
 
 def _rounding(model: LoadedModel) -> float:
-    return _ROUNDING * float(torch.finfo(model.dtype).eps) ** 0.5
+    return float(_ROUNDING * torch.finfo(model.dtype).eps ** 0.5)
 
 
 @contextmanager

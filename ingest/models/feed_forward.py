@@ -100,7 +100,7 @@ def _among(output: Tensor, activated: list[Tensor]) -> bool:
 def _beside(family: Family, block: nn.Module, module: nn.Module, gate: nn.Module, down: nn.Module) -> bool:
     """Return whether a projection stands where the gate stands: in the module that holds it, not in the attention."""
     names = {each: name.rpartition(".")[0] for name, each in block.named_modules()}
-    return names[module] == names[gate] == names[down]
+    return bool(names[module] == names[gate] == names[down])
 
 
 def _rows(module: Any) -> Tensor:

@@ -87,7 +87,8 @@ class _Vocabulary:
 def _covariance(vectors: Tensor) -> Tensor:
     """Return the covariance of vectors, [n, d] -> [d, d], in float64."""
     centred = vectors - vectors.mean(0)
-    return (centred.T @ centred).double() / len(vectors)
+    covariance: Tensor = (centred.T @ centred).double() / len(vectors)
+    return covariance
 
 
 def _layer(weights: FeedForward, vocabulary: _Vocabulary) -> LayerWeights:

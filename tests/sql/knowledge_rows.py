@@ -94,7 +94,9 @@ class Rows:
                 rows = [(i, *score) for i, score in scores.items()]
                 run.write("prompt_scores", place, columns(("prompt_id", "probability", "rank"), rows))
                 # of another rule, which nothing here is about, the same neurons the other way round
-                decoys = [(*row[:2], LAYERS - 1 - row[2], WIDTH - 1 - row[3], row[4]) for row in self.attributions[unit]]
+                decoys = [
+                    (*row[:2], LAYERS - 1 - row[2], WIDTH - 1 - row[3], row[4]) for row in self.attributions[unit]
+                ]
                 by_rule = {"adaptive": self.attributions[unit], "relp": decoys}
                 names = ("rule", "prompt_id", "layer", "evaluations", "max_attribution", "completeness_error")
                 rows = [(rule, i, 0, 5, 1.0, None) for rule in by_rule for i in scores]

@@ -44,7 +44,7 @@ from nwh.warehouse.schema.weights import NEURON_WEIGHTS
 
 __all__ = ["RELATIONS", "RUNS", "SCHEMA_VERSION", "Column", "Relation"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the relations and what is stored in them; a warehouse says its own, 1 where it says none. Whoever raises it says
 in `ingest/upgrade.py` how a warehouse gets there."""
 

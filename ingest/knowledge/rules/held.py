@@ -30,7 +30,7 @@ def held(model: LoadedModel) -> Iterator[None]:
     with ExitStack() as stack:
         for module in filter(is_activation, model.module.modules()):
             stack.callback(module.register_forward_hook(_gated).remove)
-        stack.enter_context(_Held())
+        stack.enter_context(_Held())  # type: ignore[no-untyped-call]
         yield
 
 

@@ -60,9 +60,9 @@ def rules_named(names: Sequence[str], steps: int = 20) -> tuple[Rule, ...]:
 
 def described(rules: Sequence[Rule]) -> dict[str, dict[str, Any]]:
     """Return by name the numbers that decide what each rule gives, as a run's settings say them."""
-    numbers = {"adaptive": ("tolerance", "agreement", "max_evaluations")}
-    numbers |= dict.fromkeys(("riemann", "linspace"), ("steps", "tolerance"))
-    return {rule.name: {name: getattr(rule, name) for name in numbers.get(rule.name, ())} for rule in rules}
+    fixed = ["steps", "tolerance"]
+    numbers = {"adaptive": ["tolerance", "agreement", "max_evaluations"], "riemann": fixed, "linspace": fixed}
+    return {rule.name: {name: getattr(rule, name) for name in numbers.get(rule.name, [])} for rule in rules}
 
 
 def rules_of(settings: Mapping[str, Any]) -> tuple[Rule, ...]:

@@ -21,7 +21,7 @@ insert into neuron_metadata (
 ('m', 's', 'ffn', 'a', 0, 3, 'top', 'topic', 'law', 8, 1, 0.8, 0.6, 1.25, 3, 0.01);
 -- of layer 1, 0 is an entropy neuron; 1 varies too much, 2 is too small, 3 is read well; 4 and 5 follow frequency
 insert into neuron_weights (model, checkpoint, layer, neuron, write_norm, logit_variance, null_share, frequency_correlation) values
-('w', 's', 1, 0, 2, 0.5, 0.75, 0.4), ('w', 's', 1, 1, 2, 0.75, 0.75, null), ('w', 's', 1, 2, 0.5, 0.25, 0.75, 0), ('w', 's', 1, 3, 2, 0.5, 0.25, 0),
+('w', 's', 1, 0, 2, 0.25, 0.75, 0.4), ('w', 's', 1, 1, 2, 0.75, 0.75, null), ('w', 's', 1, 2, 0.5, 0.25, 0.75, 0), ('w', 's', 1, 3, 2, 0.5, 0.25, 0),
 ('w', 's', 1, 4, 1, 2, 0.25, 0.5), ('w', 's', 1, 5, 1, 1, 0.25, -0.75), ('w', 's', 1, 6, 1, 1, 0.25, 0), ('w', 's', 1, 7, 1, 1, 0.25, 0);
 
 select neuron, key, value, share, corpus_share, lift, g2, q_value from class_neurons order by all;
@@ -53,4 +53,4 @@ values
 ('ffn', null, 1, 5, 'token frequency', 'lowers frequent tokens', 0.5625);
 select neuron, class from neuron_classes_at(entropy_null_share := 0.25, entropy_variance := 0.75, frequency_r := 0.4)
 where model = 'w' order by neuron, class;
-values (0, 'entropy'), (0, 'token frequency'), (1, 'entropy'), (3, 'entropy'), (4, 'token frequency'), (5, 'token frequency');
+values (0, 'entropy'), (0, 'token frequency'), (3, 'entropy'), (4, 'token frequency'), (5, 'token frequency');

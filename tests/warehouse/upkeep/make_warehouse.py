@@ -65,7 +65,7 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
     ingest_prompts(warehouse, str(folder / "prompts.jsonl"), DATASET, PromptSettings(paraphrases=0))
     for model in models:
-        ingest_attributions(warehouse, model, DATASET, AttributionSettings("riemann", 4))
+        ingest_attributions(warehouse, model, DATASET, AttributionSettings(("riemann",), 4))
         ingest_interventions(warehouse, model, DATASET, InterventionSettings(negatives=2))
     (folder / "published.json").write_text(json.dumps({"paris": [[0, 1], [1, 2]], "rome": [[1, 3]]}))
     published = str(folder / "published.json")
