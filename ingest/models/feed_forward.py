@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import UsageError
 
@@ -80,7 +79,7 @@ def feed_forward(model: LoadedModel, layer: int) -> FeedForward:
             "tell what its neurons read"
         )
     module, at, _ = gates[-1]
-    own = [part for part in parts if not part[2] and _beside(model.family, block, part[0], module, down)]
+    own = [part for part in parts if not part[2] and _beside(block, part[0], module, down)]
     gate, write = _rows(module)[at : at + d_ffn], _rows(down).T
     if not own:
         return FeedForward(gate, None, write)
@@ -97,7 +96,7 @@ def _among(output: Tensor, activated: list[Tensor]) -> bool:
     return any(values.shape == output.shape and torch.equal(values, output) for values in activated)
 
 
-def _beside(family: Family, block: nn.Module, module: nn.Module, gate: nn.Module, down: nn.Module) -> bool:
+def _beside(block: nn.Module, module: nn.Module, gate: nn.Module, down: nn.Module) -> bool:
     """Return whether a projection stands where the gate stands: in the module that holds it, not in the attention."""
     names = {each: name.rpartition(".")[0] for name, each in block.named_modules()}
     return bool(names[module] == names[gate] == names[down])

@@ -114,7 +114,8 @@ def _layer(weights: FeedForward, vocabulary: _Vocabulary) -> LayerWeights:
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    cosine: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return cosine
 
 
 def _form(vectors: Tensor, matrix: Tensor) -> Tensor:

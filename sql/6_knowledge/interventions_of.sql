@@ -1,8 +1,8 @@
--- The interventions on the neurons that one rule of attribution selected. Rows of versions that stored one rule, and not
--- which, are by that one.
+-- The interventions on the neurons that one rule of attribution selected. Rows of versions that stored one rule, and
+-- not which, are by that one.
 -- grain: prompt of a concept x operation x arm, per model, checkpoint and dataset
 -- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
--- columns: model, checkpoint, dataset, rule, operation
+-- columns: model, checkpoint, dataset, operation
 -- concept: the concept whose neurons were changed
 -- columns: prompt_id, polarity, arm
 -- n_neurons: neurons changed
@@ -10,12 +10,12 @@
 -- p_after: probability of the prompt's answer with the neurons changed
 -- rank_before: rank of the prompt's answer in the vocabulary, from 1, untouched
 -- rank_after: rank of the prompt's answer with the neurons changed
+-- columns: rule
 create macro interventions_of(by_rule := null) as table
 select
     interventions.model,
     interventions.checkpoint,
     interventions.dataset,
-    coalesce(interventions.rule, chosen_rules.rule) as rule,
     interventions.operation,
     interventions.concept,
     interventions.prompt_id,
@@ -25,7 +25,8 @@ select
     interventions.p_before,
     interventions.p_after,
     interventions.rank_before,
-    interventions.rank_after
+    interventions.rank_after,
+    coalesce(interventions.rule, chosen_rules.rule) as rule
 from interventions
 inner join chosen_rules using (model, checkpoint, dataset)
 where coalesce(interventions.rule, chosen_rules.rule) = coalesce(by_rule, chosen_rules.rule);

@@ -24,8 +24,8 @@ with ranked as (
         rank() over (of_prompt order by effect) + count(*) over (
             partition by model, checkpoint, dataset, prompt_id, rule, effect
         ) / 2 as effect_rank,
-        row_number() over (of_prompt order by attribution desc, layer, neuron) <= k as is_best,
-        row_number() over (of_prompt order by effect desc, layer, neuron) <= k as is_effective
+        row_number() over (of_prompt order by attribution desc, layer asc, neuron asc) <= k as is_best,
+        row_number() over (of_prompt order by effect desc, layer asc, neuron asc) <= k as is_effective
     from ablations
     window of_prompt as (partition by model, checkpoint, dataset, prompt_id, rule)
 )

@@ -30,7 +30,7 @@ def held(model: LoadedModel) -> Iterator[None]:
     with ExitStack() as stack:
         for module in filter(is_activation, model.module.modules()):
             stack.callback(module.register_forward_hook(_gated).remove)
-        stack.enter_context(_Held())  # type: ignore[no-untyped-call]
+        stack.enter_context(_Held())
         yield
 
 
@@ -74,7 +74,8 @@ class _Held(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return _RULES.get(function, _plain)(function, *args, **(kwargs or {}))
+        rule: Callable[..., Any] = _RULES.get(function, _plain)
+        return rule(function, *args, **(kwargs or {}))
 
 
 def _plain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -38,7 +38,14 @@ ARCHIVES = [DATA / f"{FIRST}.tar.gz", *sorted(HERE.glob("*.tar.gz"))]
 PROFILES = set(JOBS["profiles"].writes)
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
 OF_PROFILES |= {"dimension_consistency", "corpus_words"}
-DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade may write anew
+WITH_RULES = {"attributions", "interventions"}
+DERIVED = {
+    *PROFILES,
+    "neuron_patterns",
+    "runs",
+    *JOBS["attributions"].writes,
+    *WITH_RULES,
+}  # relations that an upgrade may write anew
 # Archive -> relations and views that count otherwise now, and those that are none any more.
 # at-ab9a749: words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from
 # two sentences on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored
@@ -46,6 +53,7 @@ DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade ma
 # of rare ones became exact, by which clusters' profiles are chosen.
 DIFFERENT = {FIRST: {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "neuron_patterns", "runs"}}
 DIFFERENT[FIRST] |= {"cluster_profile"}
+DIFFERENT["version-2"] = {"runs"}  # those of the upgrade, which says of attributions by which rule they are
 GONE = {FIRST: {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}}
 
 
@@ -149,6 +157,26 @@ def test_an_upgrade_makes_what_is_new_and_nothing_else(archive, earlier, upgrade
     assert "nothing to do" in nwh(upgraded, "upgrade").stderr
     assert not upgrade(warehouse)
     assert Warehouse.open(upgraded).snapshot == warehouse.snapshot
+
+
+def test_attributions_say_by_which_rule_they_are_after_an_upgrade(tmp_path):
+    folder = unpacked(HERE / "version-2.tar.gz", tmp_path)
+    rules, asked = {}, "select concept, layer, neuron from knowledge_neurons_at(0.2, 0.5{}) order by all"
+    found = {}
+    for moment in ("before", "after"):
+        warehouse = Warehouse.open(folder)
+        rules[moment] = {name: warehouse.sql(f"select distinct rule from {name}").fetchall() for name in WITH_RULES}
+        found[moment] = [warehouse.sql(asked.format(rule)).fetchall() for rule in ("", ", 'riemann'")]
+        changes = warehouse.sql("select rule, count(*) from interventions_of() group by 1").fetchall()
+        assert changes == [("riemann", warehouse.sql("select count(*) from interventions").fetchall()[0][0])]
+        assert warehouse.sql("from attributions_of('adaptive')").fetchall() == []
+        upgrade(warehouse)
+    assert rules == {
+        "before": dict.fromkeys(WITH_RULES, [(None,)]), "after": dict.fromkeys(WITH_RULES, [("riemann",)])
+    }  # fmt: skip
+    assert found["before"] == found["after"]
+    assert found["after"][0] == found["after"][1] != []
+    assert [finding.text for finding in verify(Warehouse.open(folder), deep=True) if finding.wrong] == []
 
 
 # -- the one of before there were versions ----------------------------------------------------------------------------
