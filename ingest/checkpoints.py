@@ -54,4 +54,4 @@ def model_versions(model: LoadedModel) -> dict[str, Any]:
 
 def dtype_name(model: LoadedModel | KnownModel) -> str:
     """Return the dtype as options name it: `float32`."""
-    return str(model.dtype).removeprefix("torch.")
+    return "tf32" if model.tf32 else str(model.dtype).removeprefix("torch.")

@@ -54,16 +54,14 @@ def stored_reference(warehouse: Warehouse, reference: str) -> tuple[str, str]:
     return model, stored_checkpoints(warehouse, model, [label] if label else [])[0]
 
 
-def site_sizes(
-    warehouse: Warehouse, model: str, checkpoint: str, sites: Sequence[str] = ()
-) -> dict[str, tuple[int, int]]:
-    """Return site -> (layers, neurons of each); UsageError where one of `sites`, or every site, is not stored."""
+def site_sizes(warehouse: Warehouse, model: str, checkpoint: str, sites: Sequence[str] = ()) -> dict[str, int]:
+    """Return site -> neurons of a layer; UsageError where one of `sites`, or every site, is not stored."""
     stored = warehouse.sql(
-        "select site, max(layer) + 1, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
+        "select site, max(neuron) + 1 from neuron_stats where model = $1 and checkpoint = $2 "
         "group by site order by site desc",
         [model, checkpoint],
     ).fetchall()
-    sizes = {site: (layers, neurons) for site, layers, neurons in stored}
+    sizes = dict(stored)
     if missing := [site for site in sites if site not in sizes]:
         raise UsageError(
             f"no {missing[0]} activations of {model}@{checkpoint}; there are {', '.join(sizes) or 'none'} "
@@ -74,6 +72,26 @@ def site_sizes(
     return sizes
 
 
+def stored_layers(
+    warehouse: Warehouse, model: str, checkpoint: str, site: str, corpora: Sequence[str]
+) -> tuple[int, ...]:
+    """Return the layers, ascending, that all of some corpora have: `--layer` may have chosen some.
+
+    UsageError where they have none in common.
+    """
+    rows = warehouse.sql(
+        "select layer from (select distinct layer, corpus from neuron_stats where model = $1 and checkpoint = $2 "
+        "and site = $3 and list_contains($4, corpus)) group by layer having count(*) = $5 order by layer",
+        [model, checkpoint, site, list(corpora), len(corpora)],
+    ).fetchall()
+    if corpora and not rows:
+        raise UsageError(
+            f"no layer of {model}@{checkpoint}/{site} is stored of all of {', '.join(corpora)}: `nwh ingest "
+            "activations` with the same --layer for all of them, or name fewer with --corpus"
+        )
+    return tuple(layer for (layer,) in rows)
+
+
 def kept_sentences(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, pole: str, wanted: Sequence[str] = ()
 ) -> dict[str, int]:
@@ -81,7 +99,7 @@ def kept_sentences(
     kept = dict(
         warehouse.sql(
             "select corpus, max(rank) from neuron_topk where model = $1 and checkpoint = $2 and site = $3 "
-            "and pole = $4 and layer = 0 and neuron = 0 group by corpus",
+            "and pole = $4 and neuron = 0 group by corpus",
             [model, checkpoint, site, pole],
         ).fetchall()
     )

@@ -18,9 +18,6 @@ from nwh.warehouse.schema import RELATIONS, SCHEMA_VERSION
 from nwh.warehouse.storage.provenance import partition_of
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
 
-JOB = "upgrade"
-"""What `runs` calls it."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -44,7 +41,7 @@ def upgrade(warehouse: Warehouse, progress: Progress = SILENT) -> bool:
     if before == SCHEMA_VERSION:
         return False
     unit = {"version": str(SCHEMA_VERSION)}
-    with warehouse.run(JOB, unit, {"from": before, "to": SCHEMA_VERSION}, progress=progress) as run:
+    with warehouse.run("upgrade", unit, {"from": before, "to": SCHEMA_VERSION}, progress=progress) as run:
         for step in STEPS:
             if step.version > before:
                 step.make(warehouse, run, progress)
@@ -58,7 +55,7 @@ def missing(warehouse: Warehouse) -> list[tuple[str, str]]:
     """Return job and unit of all that is missing and can be made without a model; of an earlier version, itself too."""
     found = [(step.job, unit_name(unit)) for step in STEPS for unit in step.missing(warehouse)]
     behind = warehouse.version < SCHEMA_VERSION
-    return [*found, (JOB, f"version={SCHEMA_VERSION}")] if behind else found
+    return [*found, ("upgrade", f"version={SCHEMA_VERSION}")] if behind else found
 
 
 def unknown(warehouse: Warehouse) -> Iterator[str]:

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from nwh.ingest.activations import job
+from nwh.ingest.activations import stream
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
@@ -27,7 +27,7 @@ def rows(warehouse):
 def ingest(uri, folder, begin):
     """Run the job in a process that may be killed, after every sentence block with a partial result."""
     torch.set_num_threads(1)
-    job.BLOCK = BLOCK
+    stream.BLOCK = BLOCK
     model = load(folder, device="cpu")
     begin.send("begin")
     ingest_activations(Warehouse.open(uri), model, ["one", "two"], Settings(k=50, sample=20), save_every=0)
@@ -54,7 +54,7 @@ def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert, mo
         add_corpus(each, "two", 300, seed=1)
     model = load(str(tiny_bert), device="cpu")
     with monkeypatch.context() as patch:
-        patch.setattr(job, "BLOCK", BLOCK)
+        patch.setattr(stream, "BLOCK", BLOCK)
         ingest_activations(undisturbed, model, ["one", "two"], Settings(k=50, sample=20))
     want = rows(undisturbed)
     sizes = {0} | {rows["sentence_id"].len() for _, rows in want["neuron_topk"].group_by("corpus", "site")}

@@ -24,6 +24,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(i?)b", re.IGNORECASE)
 _PERCENT = 50
 """of the machine's memory, for all of this process's instances of DuckDB together: a model needs the rest"""
 _DAY = 24 * 3600
+_CGROUP_1 = "memory.limit_in_bytes", "memory.usage_in_bytes"
 _instances = 1
 
 
@@ -52,6 +53,21 @@ def apply(connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
     place = folder / f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
     connection.execute("set memory_limit = $1", [limit()])
     connection.execute("set temp_directory = $1", [str(place)])
+
+
+def available() -> int:
+    """Return the bytes of main memory that may still be taken, by what the system and its control group say."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    for folder, most, taken in (("", "memory.max", "memory.current"), ("memory", *_CGROUP_1)):
+        with suppress(OSError, ValueError):  # "max": no limit
+            group = Path("/sys/fs/cgroup", folder)
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            given_back = int(stat.get("inactive_file", 0))  # pages of files, which count as taken
+            found.append(int((group / most).read_text()) - int((group / taken).read_text()) + given_back)
+    return max(0, min(found))
 
 
 def spill_folder(storage: Storage) -> Path:

@@ -263,10 +263,11 @@ class Warehouse:
                 _log.warning("%s is made anew: it was of another folder or another version of nwh", path)
 
     def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:
-        """Delete files that no snapshot of the last `retain_hours` used; return their paths.
+        """Delete files that no snapshot of the last `retain_hours` used, and what is cached of texts that are gone.
 
-        With `staging`, partial results of interrupted runs too. BusyError while a job runs: its files are not
-        part of a snapshot yet. UsageError for less than a day in an object store, which does not know who is at work.
+        With `staging`, partial results of interrupted runs too. Returns the paths. BusyError while a job runs: its
+        files are not part of a snapshot yet. UsageError for less than a day in an object store, which does not know
+        who is at work.
         """
         if not self.storage.local and retain_hours < _DAY:
             raise UsageError(
@@ -284,6 +285,9 @@ class Warehouse:
                 ) from None
             removed = self.tables.vacuum(retain_hours)
             memory.remove_abandoned(memory.spill_folder(self.storage))
+            self.refresh()
+            texts = self.sql("select settings ->> 'text_sha256' from corpora").fetchall()
+            removed += [f"cache/{name}" for name in self.storage.cache.vacuum({text for (text,) in texts})]
             for place in self.storage.staged_places() if staging else []:
                 self.storage.discard_staged(place)
                 removed.append(f"staging/{place}")

@@ -17,7 +17,18 @@ from nwh.warehouse.errors import ModelError
 
 BUFFER_SENTENCES = 1024  # sentences; a layer's buffer then fits a core's cache
 
-_Buffers = dict[tuple[str, int], Tensor]
+Place = tuple[str, int]
+"""Site and layer."""
+_Buffers = dict[Place, Tensor]
+
+
+def refused(error: NotFiniteError, place: Place, neuron: int, first_id: int) -> ModelError:
+    """Return what to raise for an activation of a place that is not finite; `first_id` is the id of ordinal 0."""
+    site, layer = place
+    return ModelError(
+        f"{site}/{layer}/{neuron} is {error.value} for sentence {first_id + error.ordinal}: NaN and infinity are "
+        "refused, nothing of this run is stored. Try --dtype float32"
+    )
 
 
 class ActivationBuffer:
@@ -27,7 +38,7 @@ class ActivationBuffer:
     manager: its threads end with it.
     """
 
-    def __init__(self, summaries: Mapping[tuple[str, int], LayerSummary], aggregate: Aggregate, first_id: int) -> None:
+    def __init__(self, summaries: Mapping[Place, LayerSummary], aggregate: Aggregate, first_id: int) -> None:
         """Fill `summaries`; `first_id` is the sentence_id of ordinal 0, for error messages."""
         self.summaries = summaries
         self.aggregate = aggregate
@@ -47,6 +58,9 @@ class ActivationBuffer:
     def __exit__(self, *error: object) -> None:
         """End the threads."""
         self._threads.shutdown()
+
+    def go_on(self, n: int) -> None:
+        """Go on from what was restored into `summaries`, each of which knows its `n` sentences."""
 
     @contextmanager
     def for_batch(self, batch: Batch) -> Iterator[None]:
@@ -75,13 +89,13 @@ class ActivationBuffer:
         """Hand what is gathered to the summaries."""
         if not self.filled:
             return
-        ordinals = torch.cat(self._ordinals).cpu()
+        ordinals = torch.cat(self._ordinals)
         for _ in self._threads.map(lambda place: self._summarise(place, ordinals), self.summaries):
             pass  # errors are raised in the order of places
         self.filled = 0
         self._ordinals = []
 
-    def _summarise(self, place: tuple[str, int], ordinals: Tensor) -> None:
+    def _summarise(self, place: Place, ordinals: Tensor) -> None:
         positions = self._positions.get(place)
         try:
             self.summaries[place].update(
@@ -90,14 +104,9 @@ class ActivationBuffer:
                 None if positions is None else self._transposed(positions),
             )
         except NotFiniteError as error:
-            site, layer = place
-            raise ModelError(
-                f"{site}/{layer}/{error.neuron} is {error.value} for sentence "
-                f"{self.first_id + error.ordinal}: NaN and infinity are refused, nothing of this run is "
-                "stored. Try --dtype float32"
-            ) from error
+            raise refused(error, place, error.neuron, self.first_id) from error
 
-    def _rows(self, buffers: _Buffers, place: tuple[str, int], like: Tensor, dtype: torch.dtype) -> Tensor:
+    def _rows(self, buffers: _Buffers, place: Place, like: Tensor, dtype: torch.dtype) -> Tensor:
         """Return a buffer's rows [batch, width] for the batch in hand; an outsized one gets a larger buffer."""
         end = self.filled + like.shape[0]
         if place not in buffers or len(buffers[place]) < end:

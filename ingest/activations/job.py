@@ -6,59 +6,35 @@ Reads sentences; writes checkpoints, sentence_tokens, neuron_topk, neuron_stats,
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from itertools import chain
-from typing import cast
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 
-from nwh.ingest.activations.aggregates import Aggregate, aggregate_named
-from nwh.ingest.activations.batches import SentenceCounts, batches
-from nwh.ingest.activations.buffer import ActivationBuffer
-from nwh.ingest.activations.resume import resume, save
+from nwh.ingest.activations.aggregates import aggregate_named
+from nwh.ingest.activations.batches import TOKEN_BUDGET, SentenceCounts
+from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.rows import prefetched, sample_rows, stats_rows, topk_rows
+from nwh.ingest.activations.settings import Settings
+from nwh.ingest.activations.stream import Streaming, keeps_on_device, stream
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored, run_each
-from nwh.ingest.models import SITES, LoadedModel, capture, forward
+from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
 from nwh.ingest.profiles.job import ingest_profiles
-from nwh.ingest.text.corpus import corpus_text, drawn_sentences
+from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_by_block
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run, Unit
+from nwh.warehouse.storage.writer import RelationWriter
 
-BLOCK = 4096  # sentences between two points where a run can be resumed
-TOKEN_BUDGET = {
-    "cpu": 1024,
-    "cuda": 16_384,
-    "mps": 4096,
-}  # measured on the CPU; larger batches leave its cache
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user can choose; see `nwh ingest activations --help`."""
-
-    sites: tuple[str, ...] = SITES
-    k: int = 10_000
-    aggregate: str = "mean"
-    special_tokens: bool = False
-    sample: int = 1000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
-        if unknown := [site for site in self.sites if site not in SITES]:
-            raise UsageError(f"site {unknown[0]!r} is not known: use {' or '.join(SITES)}")
-        if self.k < 1 or self.sample < 0:
-            raise UsageError(f"--k must be at least 1 and --sample at least 0, not {self.k} and {self.sample}")
+__all__ = ["Settings", "activations_are_stored", "ingest_activations"]
 
 
 def ingest_activations(
@@ -70,17 +46,32 @@ def ingest_activations(
     again: bool = False,
     progress: Progress = SILENT,
     save_every: float = 60.0,
+    on_device: bool | None = None,
+    memory_limit: int | None = None,
 ) -> list[Run]:
     """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
 
     A corpus that was run with the same settings, weights and text is left alone unless `again`. An interrupted
     run goes on from its last partial result, saved at least `save_every` seconds apart (0: after each block).
-    Raises UsageError before any work for an unknown corpus or a model name already taken by other weights;
+
+    on_device: whether summaries are kept in torch on the model's device; on CUDA ones if null, else they are kept in
+    main memory. memory_limit: bytes that their state may take there, all that is free if null; where it takes more, the
+    model goes over the corpus several times, for some layers each.
+
+    Raises UsageError before any work for an unknown corpus or layer, a model name already taken by other weights, and
+    where not even one layer's state fits;
     ModelError for activations that are NaN or infinite; BusyError where another process works on the same unit.
     """
     aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
-    jobs = [_Job(warehouse, model, corpus, settings, progress, aggregate, save_every, again) for corpus in corpora]
+    settings.layers_of(model.checkpoint.n_layers, model.checkpoint.model)
+    how = {
+        "aggregate": aggregate,
+        "on_device": keeps_on_device(model.device) if on_device is None else on_device,
+        "limit": memory_limit,
+        "save_every": save_every,
+    }
+    jobs = [_Job(warehouse, model, corpus, settings, progress, again, how) for corpus in corpora]
     runs = run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
     ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return runs
@@ -108,16 +99,15 @@ class _Job:
         corpus: str,
         settings: Settings,
         progress: Progress,
-        aggregate: Aggregate | None = None,
-        save_every: float = 0.0,
         again: bool = False,
+        how: Mapping[str, Any] | None = None,
     ) -> None:
+        """Find what is missing, all sites where `again`; `how` are fields of `Streaming`, which only a run needs."""
         self.warehouse = warehouse
         self.model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
+        self.how = how or {}
         self.progress = progress
         self.corpus = corpus
-        self.aggregate = cast(Aggregate, aggregate)
-        self.save_every = save_every
         self.n_sentences, text_sha256 = corpus_text(warehouse, corpus)
         self.first_id = id_base(corpus)
         self.unit = {
@@ -127,31 +117,38 @@ class _Job:
         }
         self.described = {
             **self.unit,
-            **asdict(settings),
+            **settings.described,
             "token_budget": TOKEN_BUDGET[model.device.type],
             "device": str(model.device),
             "dtype": dtype_name(model),
             "text_sha256": text_sha256,
             "weights_sha256": model.checkpoint.weights_sha256,
         }
-        is_current = warehouse.units.is_current
         # what others have made of a site that is stored stays
-        sites = [s for s in settings.sites if again or not is_current("activations", self.unit, self.described, s)]
+        sites = [site for site in settings.sites if again or not self._is_stored(site)]
         self.settings = replace(settings, sites=tuple(sites))
         self.described["sites"] = sites
 
     @property
     def task(self) -> Task:
-        """The sites that are to be stored, in one pass."""
+        """The sites that are to be stored, in one pass or as many as memory needs."""
         sites = self.settings.sites
         locks = [self._site_unit(site) for site in sites]
         models = [self.model]
         return Task("activations", self.unit, self.described, self._run, models, locks, is_stored=lambda: not sites)
 
+    def _is_stored(self, site: str) -> bool:
+        """Return whether a site's rows are of a run with these settings: of more layers, or all, it will do too."""
+        found = self.warehouse.units.stored("activations", self.unit, site)
+        if found is None:
+            return False
+        layers, aside = found.settings.get("layers"), {"sites": None, "layers": None}
+        enough = layers is None or set(self.described.get("layers", ["all"])) <= set(layers)
+        return enough and {**found.settings, **aside} == {**self.described, **aside}
+
     def _run(self, run: Run) -> None:
-        check_texts(self.model, (self._block(start)[1] for start in range(0, self.n_sentences, BLOCK)))
-        tally, summaries = self._stream(run)
-        self._write(run, summaries, tally)
+        check_texts(self.model, texts_by_block(self.warehouse, self.corpus))
+        self._write(run, *stream(run, self._streaming()))
 
     def _site_unit(self, site: str) -> Unit:
         return {
@@ -161,58 +158,19 @@ class _Job:
             "corpus": self.corpus,
         }
 
-    # -- the pass over the corpus ---------------------------------------------------------------------------
-
-    def _stream(self, run: Run) -> tuple[SentenceCounts, dict[tuple[str, int], LayerSummary]]:
-        checkpoint, device = self.model.checkpoint, self.model.device
-        widths = {"hidden": checkpoint.d_model, "ffn": checkpoint.d_ffn}
-        sample = torch.tensor(self._sample(), dtype=torch.int64)
-        k, positions = min(self.settings.k, self.n_sentences), self.settings.aggregate == "max"
-        summaries = {
-            (site, layer): LayerSummary(widths[site], k, sample, positions)
-            for layer in range(checkpoint.n_layers)
-            for site in sorted(self.settings.sites)  # ffn, hidden: as computed, so the first NaN is where it arose
-        }
-        tally, done = resume(run, self.described, summaries, self.n_sentences)
-        saved, cost = time.monotonic(), 0.0
-        chunk = ActivationBuffer(summaries, self.aggregate, self.first_id)
-        bar = self.progress.bar(self.corpus, self.n_sentences, "sentences", done)
-        with bar as shown, chunk, capture(self.model, self.settings.sites, chunk.add):
-            for start in range(done, self.n_sentences, BLOCK):
-                ordinals, texts = self._block(start)
-                began = time.monotonic()
-                for batch in batches(
-                    self.model,
-                    ordinals,
-                    texts,
-                    TOKEN_BUDGET[device.type],
-                    self.settings.special_tokens,
-                    tally,
-                ):
-                    with chunk.for_batch(batch):
-                        forward(self.model, batch.input_ids, batch.attention_mask)
-                    shown.advance(len(batch.ordinals))
-                chunk.flush()
-                run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
-                if not self.save_every or time.monotonic() - saved > max(self.save_every, 100 * cost):
-                    began = time.monotonic()
-                    save(run, self.described, summaries, tally, start + len(ordinals), self.n_sentences)
-                    saved = time.monotonic()
-                    cost = saved - began
-        if not tally.used:
-            raise ModelError(
-                f"corpus {self.corpus} has no sentence of at least 3 tokens for {self.unit['model']}: nothing to store"
-            )
-        return tally, summaries
-
-    def _block(self, start: int) -> tuple[list[int], list[str]]:
-        first = self.first_id + start
-        rows = self.warehouse.sql(
-            "select sentence_id - $base, text from sentences where corpus = $corpus "
-            "and sentence_id between $first and $last order by sentence_id",
-            {"base": self.first_id, "corpus": self.corpus, "first": first, "last": first + BLOCK - 1},
-        ).fetchall()
-        return [ordinal for ordinal, _ in rows], [text for _, text in rows]
+    def _streaming(self) -> Streaming:
+        return Streaming(
+            warehouse=self.warehouse,
+            model=self.model,
+            corpus=self.corpus,
+            n_sentences=self.n_sentences,
+            first_id=self.first_id,
+            settings=self.settings,
+            sample=torch.tensor(self._sample(), dtype=torch.int64),
+            described=self.described,
+            progress=self.progress,
+            **self.how,
+        )
 
     def _sample(self) -> list[int]:
         """Return the ordinals of the sentences whose activations are kept whole, the same for every model."""
@@ -221,7 +179,7 @@ class _Job:
 
     # -- results --------------------------------------------------------------------------------------------
 
-    def _write(self, run: Run, summaries: dict[tuple[str, int], LayerSummary], tally: SentenceCounts) -> None:
+    def _write(self, run: Run, tally: SentenceCounts, summaries: Iterator[tuple[Place, LayerSummary]]) -> None:
         tally.note(run, self.corpus, self.model.window)
         if self.settings.k > tally.used:
             run.note(f"{self.corpus} has {tally.used:,} sentences for this model: all are ranked, k asked for more")
@@ -231,24 +189,25 @@ class _Job:
             self.unit,
             {"sentence_id": counted + self.first_id, "n_tokens": tally.n_tokens[counted].astype("int32")},
         )
-        layers = {
-            site: [(layer, summary) for (of, layer), summary in summaries.items() if of == site]
-            for site in self.settings.sites
-        }
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            others = beside.submit(self._write_figures, run, layers)
-            for site, of_site in layers.items():
-                with run.writer("neuron_topk", self._site_unit(site)) as writer:
-                    for rows in prefetched(chain.from_iterable(topk_rows(*each, self.first_id) for each in of_site)):
-                        writer.write(rows)
-            others.result()
+        with ExitStack() as stack:
+            topk, stats, sample = (
+                {site: stack.enter_context(run.writer(name, self._site_unit(site))) for site in self.settings.sites}
+                for name in ("neuron_topk", "neuron_stats", "activation_sample")
+            )
+            beside = stack.enter_context(ThreadPoolExecutor(max_workers=1))
 
-    def _write_figures(self, run: Run, layers: dict[str, list[tuple[int, LayerSummary]]]) -> None:
-        """Write what is not top-K, by site."""
-        for site, of_site in layers.items():
-            with run.writer("neuron_stats", self._site_unit(site)) as writer:
-                for layer, summary in of_site:
-                    writer.write(stats_rows(layer, summary))
-            with run.writer("activation_sample", self._site_unit(site)) as writer:
-                for layer, summary in of_site:
-                    writer.write(sample_rows(layer, summary, self.first_id))
+            def rows() -> Iterator[tuple[str, dict[str, Any]]]:
+                """Yield rows of neuron_topk with their site, while a thread writes what else there is of a layer."""
+                for (site, layer), summary in summaries:
+                    others = beside.submit(self._write_figures, stats[site], sample[site], layer, summary)
+                    for of_topk in topk_rows(layer, summary, self.first_id):
+                        yield site, of_topk
+                    others.result()
+
+            for site, of_topk in prefetched(rows()):
+                topk[site].write(of_topk)
+
+    def _write_figures(self, stats: RelationWriter, sample: RelationWriter, layer: int, summary: LayerSummary) -> None:
+        """Write what is not top-K of a layer."""
+        stats.write(stats_rows(layer, summary))
+        sample.write(sample_rows(layer, summary, self.first_id))

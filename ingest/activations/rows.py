@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,25 +13,27 @@ import pyarrow as pa
 from nwh.ingest.activations.summaries.histogram import LEVELS
 from nwh.ingest.activations.summaries.layer import LayerSummary
 
-_ROWS = 2_000_000  # built at a time
+T = TypeVar("T")
+ROWS = 2_000_000  # built at a time
 _THREAD = ThreadPoolExecutor(max_workers=1)  # numpy and the compiled loops hold no lock: both poles at once
 
 
 def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict[str, Any]]:
-    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank."""
-    bottom = _THREAD.submit(summary.bottom.result)
-    poles = (summary.top.result(), bottom.result())[::-1]
-    n_neurons, k = poles[0][0].shape
-    step = max(1, _ROWS // (2 * k))
+    """Yield a layer's rows of neuron_topk, sorted by neuron, pole, rank; some neurons' at a time."""
+    n_neurons = len(summary.top.keys)
+    step = max(1, ROWS // (2 * summary.top.k))
     for first in range(0, n_neurons, step):
-        part = slice(first, min(first + step, n_neurons))
-        size = (part.stop - first) * 2 * k
+        part = summary.part(slice(first, first + step))
+        bottom = _THREAD.submit(part.bottom.result)
+        poles = (part.top.result(), bottom.result())[::-1]
+        n, k = poles[0][0].shape
+        size = n * 2 * k
 
-        def joined(which: int, part: slice = part) -> np.ndarray:
+        def joined(which: int, poles: tuple[Any, ...] = poles) -> np.ndarray:
             """Return [neurons, poles, k] flattened."""
-            return np.stack([pole[which][part].numpy() for pole in poles], axis=1).ravel()  # type: ignore[index]
+            return np.stack([pole[which].numpy() for pole in poles], axis=1).ravel()
 
-        neuron, pole, rank = _same_in_all(part.stop - first, k)
+        neuron, pole, rank = _same_in_all(n, k)
         yield {
             "layer": np.full(size, layer, np.int16),
             "neuron": neuron + np.int32(first),
@@ -40,7 +42,7 @@ def topk_rows(layer: int, summary: LayerSummary, first_id: int) -> Iterator[dict
             "sentence_id": joined(1) + first_id,
             "activation": joined(0),
             "token_position": (
-                pa.nulls(size, pa.int32()) if summary.top.positions is None else joined(2).astype(np.int32)
+                pa.nulls(size, pa.int32()) if part.top.positions is None else joined(2).astype(np.int32)
             ),
         }
 
@@ -65,25 +67,25 @@ def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
         "layer": np.full(n_neurons, layer, np.int16),
         "neuron": np.arange(n_neurons, dtype=np.int32),
         "n": np.full(n_neurons, moments.n),
-        "mean": moments.mean.numpy(),
-        "std": moments.std.numpy(),
-        "min": moments.min.numpy(),
-        "max": moments.max.numpy(),
+        "mean": moments.mean.cpu().numpy(),
+        "std": moments.std.cpu().numpy(),
+        "min": moments.min.cpu().numpy(),
+        "max": moments.max.cpu().numpy(),
         "max_token": summary.max_token.cpu().numpy(),
-        "skewness": moments.skewness.numpy(),
-        "kurtosis": moments.kurtosis.numpy(),
-        "share_positive": moments.positive.numpy() / moments.n,
-        "histogram_edges": lists(edges.numpy()),
-        "histogram_counts": lists(counts.numpy()),
+        "skewness": moments.skewness.cpu().numpy(),
+        "kurtosis": moments.kurtosis.cpu().numpy(),
+        "share_positive": moments.positive.cpu().numpy() / moments.n,
+        "histogram_edges": lists(edges.cpu().numpy()),
+        "histogram_counts": lists(counts.cpu().numpy()),
         "quantile_levels": lists(np.tile(np.array(LEVELS, np.float32), (n_neurons, 1))),
-        "quantiles": lists(histogram.quantiles().numpy()),
-        "resolution": histogram.resolution.numpy(),
+        "quantiles": lists(histogram.quantiles().cpu().numpy()),
+        "resolution": histogram.resolution.cpu().numpy(),
     }
 
 
 def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
     """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
-    activations = summary.sampled.numpy()
+    activations = summary.sampled.cpu().numpy()
     seen = ~np.isnan(activations).any(axis=1)
     return {
         "sentence_id": summary.sample.numpy()[seen] + first_id,
@@ -99,7 +101,7 @@ def lists(matrix: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.ravel()))
 
 
-def prefetched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def prefetched(rows: Iterable[T]) -> Iterator[T]:
     """Yield what `rows` yields, the next item being made in a thread while the last one is written."""
     iterator = iter(rows)
     with ThreadPoolExecutor(max_workers=1) as thread:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
+from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.names import scope_of
@@ -29,13 +29,14 @@ _HERE = (
 class ClusterScope:
     """Neurons of one site of a checkpoint, and the corpora that their sentences are from.
 
-    kept: by corpus, sentences stored of each neuron's top pole. sources: by corpus, the run that stored them.
+    layers: those stored of all corpora. kept: by corpus, sentences stored of each neuron's top pole. sources: by
+    corpus, the run that stored them.
     """
 
     model: str
     checkpoint: str
     site: str
-    n_layers: int
+    layers: tuple[int, ...]
     n_neurons: int
     kept: dict[str, int]
     sources: dict[str, str | None]
@@ -82,11 +83,11 @@ def _read(
     model: str,
     checkpoint: str,
     site: str,
-    size: tuple[int, int],
+    n_neurons: int,
     wanted: Sequence[str],
     progress: Progress,
 ) -> ClusterScope:
-    where = "where model = $model and checkpoint = $checkpoint and site = $site and layer = 0"
+    where = "where model = $model and checkpoint = $checkpoint and site = $site"
     place = {"model": model, "checkpoint": checkpoint, "site": site}
     here = f"{model}@{checkpoint}/{site}"
     kept = kept_sentences(warehouse, model, checkpoint, site, "top", wanted)
@@ -104,7 +105,9 @@ def _read(
         progress.note(f"{', '.join(left)} left out of the scope: no sampled activations of {here}")
     unit = {"model": model, "checkpoint": checkpoint}
     sources = {corpus: source_run(warehouse, "activations", {**unit, "corpus": corpus}, site) for corpus in chosen}
-    return ClusterScope(model, checkpoint, site, *size, {corpus: kept[corpus] for corpus in chosen}, sources)
+    layers = stored_layers(warehouse, model, checkpoint, site, chosen)
+    kept = {corpus: kept[corpus] for corpus in chosen}
+    return ClusterScope(model, checkpoint, site, layers, n_neurons, kept, sources)
 
 
 def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: ClusterScope) -> None:
@@ -179,7 +182,7 @@ def draw_sentences(warehouse: Warehouse, scope: ClusterScope, size: int, seed: i
     rows = warehouse.sql(
         f"select sentence_id from (select sentence_id from activation_sample where {_HERE} "
         "order by md5('clusters:' || $seed || ':' || sentence_id) limit $size) order by 1",
-        {**scope.place, "layer": 0, "seed": str(seed), "size": size},
+        {**scope.place, "layer": next(iter(scope.layers), 0), "seed": str(seed), "size": size},
     ).fetchall()
     return [sentence_id for (sentence_id,) in rows]
 

@@ -162,15 +162,14 @@ class _Work:
         layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
         self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
         texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
-        blocks = StagedBlocks(run, len(texts) + self.scope.n_layers)
+        blocks = StagedBlocks(run, len(texts) + len(self.scope.layers))
         vectors = self._encode(run, blocks, texts)
-        layers = range(self.scope.n_layers)
-        of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in layers}
+        of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in self.scope.layers}
         self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn)
         self._write(run, blocks)
 
     def _note_dead(self, run: Run, live: int) -> None:
-        if dead := self.scope.n_layers * self.scope.n_neurons - live:
+        if dead := len(self.scope.layers) * self.scope.n_neurons - live:
             run.note(
                 f"{dead:,} {self.scope.site} neurons have no strongest sentence, all their top ones tie: the curves "
                 "leave them out"
@@ -216,7 +215,7 @@ class _Work:
 
     def _cluster(self, run: Run, blocks: StagedBlocks, strongest: _Strongest, drawn: Sequence[int]) -> None:
         """Stage each layer's rows. Layers share the threads, each uses one: sums over threads are not repeatable."""
-        layers = range(self.scope.n_layers)
+        layers = self.scope.layers
         for layer in layers:
             if left_out := [k for k in self.settings.k if k > strongest.count(layer)]:
                 run.note(
@@ -274,5 +273,5 @@ class _Work:
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
         for relation, block in (("layer_clusters", "curve"), ("neuron_clusters", "groups")):
             with run.writer(relation, run.unit) as writer:
-                for layer in range(self.scope.n_layers):
+                for layer in self.scope.layers:
                     writer.write(blocks.load(f"{block}-{layer}"))

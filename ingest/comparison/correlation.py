@@ -60,16 +60,16 @@ class BestPartners:
 
 
 def partners_by_layer(
-    read: Reader, n_layers: int, read_other: Reader, other_layers: Iterable[int], seed: int
+    read: Reader, layers: Iterable[int], read_other: Reader, other_layers: Iterable[int], seed: int
 ) -> Iterator[tuple[int, Partners]]:
-    """Yield, for each of the other checkpoint's layers asked for, the partners there of the neurons of all `n_layers`.
+    """Yield, for each of the other checkpoint's layers asked for, the partners there of the neurons of all `layers`.
 
     The baseline is that of Gurnee et al. 2024 (arXiv 2401.12181): the other layer's activations times a random
     orthogonal matrix, drawn by `seed` and layer. Memory: four layers' activations at most and one such matrix. The
     standardised layers wait in a temporary folder, for each is needed once for every layer of the other.
     """
     with tempfile.TemporaryDirectory(prefix="nwh-correlation-") as folder:
-        files = [_standardised(read(layer), Path(folder) / f"{layer}.npy") for layer in range(n_layers)]
+        files = [_standardised(read(layer), Path(folder) / f"{layer}.npy") for layer in layers]
         for layer in other_layers:
             neurons = read_other(layer)
             centre(neurons)

@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from nwh.ingest.activations.aggregates import mean
-from nwh.ingest.activations.batches import Batch, SentenceCounts, batches
-from nwh.ingest.activations.job import TOKEN_BUDGET
+from nwh.ingest.activations.batches import TOKEN_BUDGET, Batch, SentenceCounts, batches
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.comparison.distance_sums import DistanceSums
 from nwh.ingest.job import Task, run_each

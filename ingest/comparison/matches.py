@@ -80,10 +80,12 @@ def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterSc
     """Return the ids, ascending, of the sentences that both have sampled; UsageError for fewer than 3."""
     query = (
         "select sentence_id from activation_sample where model = $model and checkpoint = $checkpoint "
-        "and site = $site and list_contains($corpora, corpus) and layer = 0"
+        "and site = $site and list_contains($corpora, corpus) and layer = $layer"
     )
     sampled = [
-        {sentence_id for (sentence_id,) in warehouse.sql(query, scope.place).fetchall()} if scope.kept else set()
+        {sentence_id for (sentence_id,) in warehouse.sql(query, {**scope.place, "layer": scope.layers[0]}).fetchall()}
+        if scope.kept
+        else set()
         for scope in (before, after)
     ]
     shared: list[int] = sorted(sampled[0] & sampled[1])
@@ -141,13 +143,13 @@ class _Work:
 
     def _match(self, run: Run) -> StagedBlocks:
         """Stage the best partners in each layer of `after`, one block a layer."""
-        n_layers = self.after.n_layers
-        blocks = StagedBlocks(run, n_layers)
-        if missing := [layer for layer in range(n_layers) if not blocks.has(str(layer))]:
-            with self.progress.bar(f"{self.before.site} layers", n_layers, "layers", blocks.done) as bar:
+        layers = self.after.layers
+        blocks = StagedBlocks(run, len(layers))
+        if missing := [layer for layer in layers if not blocks.has(str(layer))]:
+            with self.progress.bar(f"{self.before.site} layers", len(layers), "layers", blocks.done) as bar:
                 found = partners_by_layer(
                     partial(self._activations, self.before),
-                    self.before.n_layers,
+                    self.before.layers,
                     partial(self._activations, self.after),
                     missing,
                     self.seed,
@@ -162,9 +164,10 @@ class _Work:
 
     def _rows(self, run: Run, blocks: StagedBlocks) -> dict[str, Any]:
         """Return the rows of neuron_matches: of each neuron the best of its partners in the layers of `after`."""
-        width, n = self.before.n_neurons, self.before.n_layers * self.before.n_neurons
+        width, layers = self.before.n_neurons, np.array(self.before.layers, np.int16)
+        n = len(layers) * width
         best = BestPartners(n)
-        for layer in range(self.after.n_layers):
+        for layer in self.after.layers:
             columns = blocks.load(str(layer))
             best.add(layer, Partners(*(columns[field.name].to_numpy() for field in fields(Partners))))
         alone = best.neuron < 0
@@ -174,8 +177,8 @@ class _Work:
                 f"{len(self.sentence_ids):,} sentences"
             )
         return {
-            "layer": np.repeat(np.arange(self.before.n_layers, dtype=np.int16), width),
-            "neuron": np.tile(np.arange(width, dtype=np.int32), self.before.n_layers),
+            "layer": np.repeat(layers, width),
+            "neuron": np.tile(np.arange(width, dtype=np.int32), len(layers)),
             "other_layer": pa.array(best.layer, mask=alone),
             "other_neuron": pa.array(best.neuron, mask=alone),
             "correlation": pa.array(best.correlation, mask=alone),

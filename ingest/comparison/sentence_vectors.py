@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.activations.aggregates import AGGREGATES
-from nwh.ingest.activations.batches import SentenceCounts, batches
-from nwh.ingest.activations.job import TOKEN_BUDGET
+from nwh.ingest.activations.batches import TOKEN_BUDGET, SentenceCounts, batches
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.warehouse.errors import ModelError
 
@@ -45,7 +44,7 @@ def sentence_vectors(model: LoadedModel, texts: Sequence[str]) -> NDArray[np.flo
         for batch in batches(model, ordinals, texts, TOKEN_BUDGET[model.device.type], False, tally):
             counted = batch.counted
             forward(model, batch.input_ids, batch.attention_mask)
-            vectors[batch.ordinals.cpu()] = pooled.pop().cpu()
+            vectors[batch.ordinals] = pooled.pop().cpu()
     unusable = ~torch.isfinite(vectors).all(dim=1)
     if unusable.any():
         text = texts[int(unusable.nonzero()[0])]

@@ -18,7 +18,12 @@ from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.references import Source, resolve
 from nwh.warehouse.errors import ModelError, UsageError
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 _TOKENIZER = (
     *("tokenizer.json", "vocab.txt", "vocab.json", "tekken.json"),
     *("spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model"),
@@ -64,6 +69,7 @@ class LoadedModel:
     tokenizer: a fast tokenizer that has a pad token and pads on the right.
     window: the most tokens a sequence may have, special tokens included.
     pickled: whether the weights are from pickles.
+    tf32: whether float32 matrices are multiplied with TF32's mantissa; see `models.precision`.
     """
 
     module: Any
@@ -74,6 +80,7 @@ class LoadedModel:
     window: int
     checkpoint: Checkpoint
     pickled: bool = False
+    tf32: bool = False
 
     @property
     def base(self) -> nn.Module:
@@ -101,7 +108,8 @@ def load(
     """Load a checkpoint of a model reference and describe it.
 
     head: with the language-model head of the checkpoint's objective.
-    device: `auto` takes CUDA, then MPS, then the CPU. dtype: `float32`, `bfloat16` or `float16`.
+    device: `auto` takes CUDA, then MPS, then the CPU. dtype: `float32`, `tf32` (float32 that is multiplied
+        with fewer bits, where the device can), `bfloat16` or `float16`.
     allow_pickle: also load pickled weights, through torch's `weights_only`, not safetensors and GGUF only.
     family: how to read an architecture that nwh does not know.
     revision: commit of a hub repository to take, wherever its branch has moved since.
@@ -142,7 +150,7 @@ def load(
         weights_sha256=weights_sha256(files),
     )
     window, pickled = _window(config, family, tokenizer), files[0].suffix not in (".safetensors", ".gguf")
-    return LoadedModel(module, tokenizer, family, target, wanted, window, row, pickled)
+    return LoadedModel(module, tokenizer, family, target, wanted, window, row, pickled, dtype == "tf32")
 
 
 def pick_dtype(dtype: str) -> torch.dtype:

@@ -13,6 +13,7 @@ from nwh.ingest.models.families import Family, description_of
 from nwh.ingest.models.files import commit_of, weight_files
 from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.loading import LoadedModel, load, pick_device, pick_dtype, quiet
+from nwh.ingest.models.precision import multiplying
 from nwh.ingest.models.references import Source, list_checkpoints, resolve
 from nwh.warehouse.errors import ModelError, NwhError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -46,6 +47,7 @@ class KnownModel:
     checkpoint: KnownCheckpoint
     device: torch.device
     dtype: torch.dtype
+    tf32: bool = False
 
 
 def for_each_checkpoint(
@@ -84,7 +86,8 @@ def for_each_checkpoint(
             continue
         loaded = attempt(label, partial(load, reference, label, **options), (UsageError, ModelError))
         if loaded is not None:
-            work(loaded)
+            with multiplying(loaded.tf32):
+                work(loaded)
         del loaded  # so that the next one is not loaded beside it
     if failed:
         raise ModelError(
@@ -106,4 +109,4 @@ def _known(
 ) -> KnownModel:
     """Return what is known of a checkpoint before it is loaded; UsageError as `load` raises it."""
     checkpoint = KnownCheckpoint(resolve(reference, label, name), allow_pickle, family)
-    return KnownModel(checkpoint, pick_device(device), pick_dtype(dtype))
+    return KnownModel(checkpoint, pick_device(device), pick_dtype(dtype), dtype == "tf32")

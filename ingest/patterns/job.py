@@ -120,12 +120,18 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
 
 
 def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
-    for what, given, size in (("layer", layers, scope.n_layers), ("neuron", neurons, scope.n_neurons)):
-        if outside := [i for i in given if not 0 <= i < size]:
+    for what, given, stored in (("layer", layers, scope.layers), ("neuron", neurons, range(scope.n_neurons))):
+        if outside := [i for i in given if i not in stored]:
             place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
-            raise UsageError(f"no {what} {outside[0]} in {place}: it has {what}s 0 to {size - 1}")
+            raise UsageError(f"no {what} {outside[0]} in {place}: it has {what}s {_listed(stored)}")
     chosen = sorted(set(neurons)) or list(range(scope.n_neurons))
-    return dict.fromkeys(sorted(set(layers)) or range(scope.n_layers), chosen)
+    return dict.fromkeys(sorted(set(layers)) or scope.layers, chosen)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: `0 to 11`, or one by one where some are missing."""
+    first, last = numbers[0], numbers[-1]
+    return f"{first} to {last}" if len(numbers) == last - first + 1 else ", ".join(map(str, numbers))
 
 
 @dataclass(frozen=True)

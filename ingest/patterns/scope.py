@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run
+from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import scope_of
@@ -26,8 +26,9 @@ KINDS = ("word", "tag", "tree")
 class Scope:
     """Neurons of one site of a checkpoint, and the sentences their patterns are from.
 
-    `k` sentences are kept of each pole over all corpora. `sources` names, by corpus, the runs that stored
-    activations and annotations. `kinds` are those that were asked for, or that the annotator has.
+    `k` sentences are kept of each pole over all corpora. `sources` names, by corpus, the runs that stored activations
+    and annotations. `layers` are those stored of all corpora, `kinds` those that were asked for, or that the annotator
+    has.
     """
 
     model: str
@@ -37,7 +38,7 @@ class Scope:
     pole: str
     annotator: str
     kinds: tuple[str, ...]
-    n_layers: int
+    layers: tuple[int, ...]
     n_neurons: int
     k: int
     sources: dict[str, list[str | None]]
@@ -82,7 +83,7 @@ def _read(
     model: str,
     checkpoint: str,
     site: str,
-    size: tuple[int, int],
+    n_neurons: int,
     wanted: Sequence[str],
     pole: str,
     kinds: Sequence[str],
@@ -110,7 +111,8 @@ def _read(
         pole,
         chosen,
         tuple(kinds) or (KINDS if has_trees else KINDS[:2]),
-        *size,
+        stored_layers(warehouse, model, checkpoint, site, corpora),
+        n_neurons,
         min(limits.values(), default=sum(counted[corpus] for corpus in corpora)),
         {corpus: _sources(warehouse, model, checkpoint, site, corpus, chosen) for corpus in corpora},
     )

@@ -61,7 +61,7 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
     items = metadata_items(warehouse, unit, ids)
     means = lengths.mean(axis=0)
     with run.writer("neuron_samples", unit) as samples:
-        for layer in range(_sizes(warehouse, unit)[0]):
+        for layer, _ in _sizes(warehouse, unit):
             if rows := sample_rows(warehouse, unit, layer):
                 samples.write(rows)
     with run.writer("neuron_profiles", unit) as profiles, run.writer("neuron_metadata", unit) as metadata:
@@ -140,19 +140,18 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
 
 def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
-    n_layers, n_neurons = _sizes(warehouse, site)
-    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", n_layers * n_neurons, "neurons") as bar:
-        for layer in range(n_layers):
+    sizes = _sizes(warehouse, site)
+    with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sum(n for _, n in sizes), "neurons") as bar:
+        for layer, n_neurons in sizes:
             for top in top_sentences(warehouse, site, layer, n_neurons, ids):
                 yield top
                 bar.advance(len(np.unique(top.neuron)))
 
 
-def _sizes(warehouse: Warehouse, site: Unit) -> tuple[int, int]:
-    """Return how many layers, and neurons in each, the top sentences are of."""
-    found: list[tuple[int, int]] = warehouse.sql(
-        "select max(layer) + 1, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and corpus = $corpus",
+def _sizes(warehouse: Warehouse, site: Unit) -> list[tuple[int, int]]:
+    """Return the layers that top sentences are stored of, ascending, each with its number of neurons."""
+    return warehouse.sql(
+        "select layer, max(neuron) + 1 from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "and site = $site and corpus = $corpus group by layer order by layer",
         site,
     ).fetchall()
-    return found[0]

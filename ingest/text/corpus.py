@@ -6,7 +6,7 @@ Reads a file, folder or data set; writes corpora, sentences, sentence_metadata. 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from nwh.ingest.text.documents import Document, Documents
 from nwh.ingest.text.sentences import MAX_SENTENCES, check_base, id_base, punkt_splitter
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import SourceError, UsageError
+from nwh.warehouse.errors import SourceError, StorageError, UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.replacing import dependents, refused
@@ -161,6 +161,25 @@ def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
             "(`nwh ingest corpus` adds one)"
         )
     return found[0][0], found[0][1]
+
+
+def texts_by_block(warehouse: Warehouse, corpus: str, size: int = 4096) -> Iterator[list[str]]:
+    """Yield the texts of a corpus's sentences by ordinal, `size` at a time; StorageError where one is missing."""
+    n_sentences, _ = corpus_text(warehouse, corpus)
+    base = id_base(corpus)
+    for start in range(0, n_sentences, size):
+        end = min(start + size, n_sentences)
+        rows = warehouse.sql(
+            "select sentence_id, text from sentences where corpus = $corpus "
+            "and sentence_id between $first and $last order by sentence_id",
+            {"corpus": corpus, "first": base + start, "last": base + end - 1},
+        ).fetchall()
+        if [sentence_id for sentence_id, _ in rows] != list(range(base + start, base + end)):
+            raise StorageError(
+                f"sentences {start:,} to {end - 1:,} of corpus {corpus} are not all in {warehouse.storage}: "
+                "`nwh verify` says more; ingest it again"
+            )
+        yield [text for _, text in rows]
 
 
 def stored_corpora(warehouse: Warehouse) -> list[str]:

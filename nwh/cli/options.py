@@ -18,7 +18,7 @@ CheckpointOption = Annotated[
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Set of prompts, as `nwh ingest prompts` named it.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
-DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, tf32, bfloat16 or float16.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Name of the model in relations.")]
 PickleOption = Annotated[bool, typer.Option("--allow-pickle", help="Load pickled weights too, through weights_only.")]
 FamilyOption = Annotated[

@@ -38,7 +38,7 @@ own_sizes as (
     group by corpus
 ),
 
--- all neurons of a unit have as many top sentences
+-- all neurons of a unit have as many top sentences; which layers there are, its run has chosen
 sizes as (
     select
         model,
@@ -47,7 +47,7 @@ sizes as (
         corpus,
         max(rank) as size
     from neuron_topk
-    where layer = 0 and neuron = 0 and pole = 'top' and rank <= k
+    where neuron = 0 and pole = 'top' and rank <= k
     group by model, checkpoint, site, corpus
 ),
 

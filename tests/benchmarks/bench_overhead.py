@@ -26,7 +26,7 @@ from unittest.mock import patch
 import torch
 from transformers import AutoModel
 
-from nwh.ingest.activations import job as activations
+from nwh.ingest.activations import job, stream
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.profiles.job import ingest_profiles
@@ -63,7 +63,7 @@ def job_and_bare_loop(
 ) -> list[Cost]:
     """Return what the job costs on a fresh warehouse, the bare loop over its batches, and the profiles that follow."""
     alone, calls = Cost(), 0
-    hooked = activations.forward
+    hooked = stream.forward
 
     def pair(model: LoadedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
         nonlocal alone, calls
@@ -76,8 +76,8 @@ def job_and_bare_loop(
         if not calls % 2:
             hooked(model, input_ids, attention_mask)
 
-    without = patch.object(activations, "ingest_profiles", lambda *_, **__: [])
-    with tempfile.TemporaryDirectory() as folder, patch.object(activations, "forward", pair), without:
+    without = patch.object(job, "ingest_profiles", lambda *_, **__: [])
+    with tempfile.TemporaryDirectory() as folder, patch.object(stream, "forward", pair), without:
         warehouse = Warehouse.create(folder)
         store_sentences(warehouse, "brown", texts)
         settings = Settings(sites, k=1000)

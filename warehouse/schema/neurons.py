@@ -84,7 +84,7 @@ NEURON_TOPK = Relation(
 
 NEURON_STATS = Relation(
     "neuron_stats",
-    "neuron",
+    "neuron, of the layers that its run was asked for: all, where `--layer` chose none",
     ("model", "checkpoint", "site", "corpus", "layer", "neuron"),
     (
         MODEL,

@@ -1,7 +1,7 @@
 """All file access: one folder or object-store URI with data files, a staging area, locks and `nwh.duckdb`.
 
-Layout: `<relation>/` Delta tables, `staging/<job>/<unit>/` partial results, `locks/`, `nwh.duckdb`.
-Nothing outside this module opens, lists or removes a file of the warehouse; `tables` keeps the Delta logs.
+Layout: `<relation>/` Delta tables, `staging/<job>/<unit>/` partial results, `cache/`, `locks/`, `nwh.duckdb`.
+Nothing outside this module and `cache` opens, lists or removes a file of the warehouse; `tables` keeps the Delta logs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.schema import Relation
+from nwh.warehouse.storage.cache import Cache
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,6 +96,11 @@ class Storage:
             path = info.path.removeprefix(root + "/")
             if path.endswith(".parquet") and not path.startswith("_delta_log/"):
                 yield path, info.mtime.timestamp()
+
+    @property
+    def cache(self) -> Cache:
+        """What jobs keep to save work."""
+        return Cache(self._fs(), f"{self._root()}/cache", self.local)
 
     # -- staging --------------------------------------------------------------------------------------------
 

@@ -22,11 +22,13 @@ def save(
     done: int,
     total: int,
     arrays: Iterable[tuple[str, np.ndarray]] = (),
+    name: str = _FILE,
     **about: Any,
 ) -> None:
     """Replace the partial result of a run: `done` of the `total` that its bar counts, named arrays, and `about`.
 
-    Arrays are taken one at a time and streamed; `about` is what JSON holds.
+    Arrays are taken one at a time and streamed; `about` is what JSON holds. `name`: of a part of the result that is
+    complete and only has to be kept; `load` reads it.
     """
     description = {
         "run_id": run.run_id,
@@ -41,12 +43,12 @@ def save(
 
     def write(stream: Any) -> None:
         _put(stream, description)
-        for name, array in arrays:
-            _put(stream, {"name": name, "dtype": array.dtype.str, "shape": array.shape})
+        for title, array in arrays:
+            _put(stream, {"name": title, "dtype": array.dtype.str, "shape": array.shape})
             stream.write(_bytes(array))
         _put(stream, {})
 
-    run.storage.stage(run.place, _FILE, write)
+    run.storage.stage(run.place, name, write)
 
 
 def resume(run: Run, settings: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -89,14 +91,14 @@ def describe(storage: Storage, place: str) -> dict[str, Any] | None:
         return None
 
 
-def load(storage: Storage, place: str) -> Iterator[tuple[str, np.ndarray]]:
+def load(storage: Storage, place: str, name: str = _FILE) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the arrays of the partial result at `place`, in the order they were saved.
 
     StorageError where the file does not hold as much as it says.
     """
     import numpy as np
 
-    with storage.open_staged(place, _FILE) as stream:
+    with storage.open_staged(place, name) as stream:
         _get(stream)
         while about := _get(stream):
             array = np.empty(about["shape"], np.dtype(about["dtype"]))

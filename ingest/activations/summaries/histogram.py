@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nwh.ingest.activations.summaries.compiled import count
+from nwh.ingest.activations.summaries.loops import COMPILED, Loops
 
 BINS = 64
 LEVELS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-_FINE = 2048
+FINE = 2048
 _MANTISSA = 22  # bin numbers stay below 2**23, where float32 still counts every integer
 
 
@@ -23,18 +23,18 @@ class Histogram:
     The bin [b 2**e, (b + 1) 2**e) is counted in slot b mod 2048, so that nothing moves while e stays.
     """
 
-    def __init__(self, n_neurons: int) -> None:
-        """Start empty."""
-        self.counts = torch.zeros((n_neurons, _FINE), dtype=torch.int32)
-        self.min = torch.full((n_neurons,), torch.inf)
-        self.max = torch.full((n_neurons,), -torch.inf)
-        self.exponent = torch.full((n_neurons,), -120, dtype=torch.int64)
+    def __init__(self, n_neurons: int, loops: Loops = COMPILED, device: torch.device | str = "cpu") -> None:
+        """Start empty on `device`."""
+        self.loops = loops
+        self.counts = torch.zeros((n_neurons, FINE), dtype=torch.int32, device=device)
+        self.min = torch.full((n_neurons,), torch.inf, device=device)
+        self.max = torch.full((n_neurons,), -torch.inf, device=device)
+        self.exponent = torch.full((n_neurons,), -120, dtype=torch.int64, device=device)
 
     def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
         """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         self._cover(low, high)
-        scale = torch.ldexp(torch.ones_like(low), -self.exponent)
-        count(values.numpy(), scale.numpy(), self.counts.numpy())
+        self.loops.count(values, _scaled(torch.ones_like(low), -self.exponent), self.counts)
 
     def merge(self, other: Histogram) -> None:
         """Take in all that another summary of the same neurons holds."""
@@ -48,20 +48,20 @@ class Histogram:
         moved = ((exponent != self.exponent) & (self.min <= self.max)).nonzero()[:, 0]  # others have no counts yet
         if len(moved):
             self.counts[moved] = _coarsened(self.counts[moved], self.min[moved], self.exponent[moved], exponent[moved])
-        self.min, self.max, self.exponent = low, high, exponent
+        self.min[:], self.max[:], self.exponent[:] = low, high, exponent
 
     @property
     def resolution(self) -> Tensor:
         """Width of the fine bins, [neurons]; 0 for a constant neuron."""
-        return torch.where(self.min < self.max, torch.ldexp(torch.ones_like(self.min), self.exponent), 0.0)
+        return torch.where(self.min < self.max, _scaled(torch.ones_like(self.min), self.exponent), 0.0)
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
         cumulative = self._cumulative()
         n = cumulative[:, -1:].double()
-        ranks = (torch.tensor(levels, dtype=torch.float64) * n).ceil().clamp(min=1).long()
+        ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1).long()
         bins = torch.searchsorted(cumulative, ranks) + _first(self.min, self.exponent)
-        middles = torch.ldexp(bins.double() + 0.5, self.exponent[:, None])
+        middles = _scaled(bins.double() + 0.5, self.exponent[:, None])
         return middles.clamp(self.min[:, None].double(), self.max[:, None].double()).float()
 
     def bins(self) -> tuple[Tensor, Tensor]:
@@ -70,51 +70,64 @@ class Histogram:
         A fine bin counts where its middle lies.
         """
         low, high = self.min[:, None].double(), self.max[:, None].double()
-        inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)
+        inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
         edges = low + (high - low) * inner
-        places = torch.ldexp(edges, -self.exponent[:, None]) - _first(self.min, self.exponent)
-        below = (places - 0.5).ceil().long().clamp(0, _FINE)  # fine bins with their middle below the edge
-        below[:, 0], below[:, -1] = 0, _FINE
+        places = _scaled(edges, -self.exponent[:, None]) - _first(self.min, self.exponent)
+        below = (places - 0.5).ceil().long().clamp(0, FINE)  # fine bins with their middle below the edge
+        below[:, 0], below[:, -1] = 0, FINE
         reached = torch.nn.functional.pad(self._cumulative(), (1, 0)).gather(1, below)
         return edges.float(), reached.diff(dim=1)
 
     def _cumulative(self) -> Tensor:
         """Return how many values lie in the minimum's fine bin and those after it, up to each; [neurons, 2048]."""
-        slots = _bins(self.min, self.exponent) & (_FINE - 1)
+        slots = _bins(self.min, self.exponent) & (FINE - 1)
         return self.counts.gather(1, slots).cumsum(1, dtype=torch.int64)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
-        return dict(self.__dict__)
+        return {name: getattr(self, name) for name in _STATE}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
-        for name, tensor in state.items():
-            setattr(self, name, tensor)
+        for name in _STATE:
+            getattr(self, name).copy_(state[name])
+
+
+_STATE = ("counts", "min", "max", "exponent")
+
+
+def _scaled(values: Tensor, exponent: Tensor) -> Tensor:
+    """Return values times 2**exponent, float32 or float64; the power is exact on every device, other than `ldexp`'s.
+
+    exponent: from -126 to 127.
+    """
+    if values.dtype == torch.float32:
+        return values * ((exponent + 127) << 23).int().view(torch.float32)
+    return values * ((exponent + 1023) << 52).view(torch.float64)
 
 
 def _first(low: Tensor, exponent: Tensor) -> Tensor:
     """Return the number of the bin that holds `low`, [neurons, 1]."""
-    return torch.ldexp(low.double(), -exponent).floor().nan_to_num(posinf=0).long()[:, None]
+    return _scaled(low.double(), -exponent).floor().nan_to_num(posinf=0).long()[:, None]
 
 
 def _bins(low: Tensor, exponent: Tensor) -> Tensor:
     """Return the numbers of the 2,048 bins from that of `low` on, [neurons, 2048]."""
-    return _first(low, exponent) + torch.arange(_FINE)
+    return _first(low, exponent) + torch.arange(FINE, device=low.device)
 
 
 def _coarsened(counts: Tensor, low: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
     """Return counts on the grid of exponent `coarse`, by slot; `low` is the least value counted."""
     bins = _bins(low, fine)
     joined = torch.zeros_like(counts)
-    slots = (bins >> (coarse - fine)[:, None].clamp(0, 62)) & (_FINE - 1)
-    return joined.scatter_add_(1, slots, counts.gather(1, bins & (_FINE - 1)))
+    slots = (bins >> (coarse - fine)[:, None].clamp(0, 62)) & (FINE - 1)
+    return joined.scatter_add_(1, slots, counts.gather(1, bins & (FINE - 1)))
 
 
 def _exponent(low: Tensor, high: Tensor) -> Tensor:
     """Return the least e with floor(high / 2**e) - floor(low / 2**e) < 2048, bin numbers below 2**23."""
     span, size = high - low, torch.maximum(high.abs(), low.abs())
     fits = torch.frexp(span).exponent.long() - 11  # span / 2**e in [1024, 2048): fits, or the next does
-    overlap = torch.ldexp(high, -fits).floor() - torch.ldexp(low, -fits).floor() >= _FINE
+    overlap = _scaled(high, -fits).floor() - _scaled(low, -fits).floor() >= FINE
     countable = torch.frexp(size).exponent.long() - _MANTISSA
     return torch.where(span > 0, fits + overlap, countable).maximum(countable).clamp(min=-120)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
-from nwh.ingest.activations.summaries.compiled import extremes, raise_to_tokens
+from nwh.ingest.activations.summaries.compiled import raise_to_tokens
 from nwh.ingest.activations.summaries.histogram import Histogram
+from nwh.ingest.activations.summaries.loops import COMPILED, Loops
 from nwh.ingest.activations.summaries.moments import Moments
 from nwh.ingest.activations.summaries.topk import TopK
 
@@ -21,43 +25,69 @@ class NotFiniteError(ValueError):
 
 
 class LayerSummary:
-    """The mergeable summaries of the neurons of one layer at one site, in main memory wherever the model runs."""
+    """The mergeable summaries of the neurons of one layer at one site, or of several of them side by side."""
 
-    def __init__(self, n_neurons: int, k: int, sample: Tensor, positions: bool) -> None:
-        """Start empty; `sample` [sentences] int64, sorted, are the ordinals whose activations are kept whole."""
-        self.top = TopK(n_neurons, k, "top", positions)
-        self.bottom = TopK(n_neurons, k, "bottom", positions)
-        self.moments = Moments(n_neurons)
-        self.histogram = Histogram(n_neurons)
+    def __init__(
+        self,
+        n_neurons: int,
+        k: int,
+        sample: Tensor,
+        positions: bool,
+        loops: Loops = COMPILED,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Start empty; `sample` [sentences] int64, sorted, are the ordinals whose activations are kept whole.
+
+        loops: what fills the summaries; the compiled ones need the `device` to be the CPU.
+        """
+        self.loops = loops
+        self.top = TopK(n_neurons, k, "top", positions, loops, device)
+        self.bottom = TopK(n_neurons, k, "bottom", positions, loops, device)
+        self.moments = Moments(n_neurons, loops, device)
+        self.histogram = Histogram(n_neurons, loops, device)
         self.sample = sample
-        self.sampled = torch.full((len(sample), n_neurons), torch.nan)
-        self.max_token = torch.full((n_neurons,), -torch.inf)
+        self.sampled = torch.full((len(sample), n_neurons), torch.nan, device=device)
+        self.max_token = torch.full((n_neurons,), -torch.inf, device=device)
+
+    def part(self, neurons: slice) -> LayerSummary:
+        """Return the summary of some of the neurons: it shares this one's memory, but for the count `moments.n`."""
+        made = copy(self)
+        for name in _PARTS:
+            setattr(made, name, _rows(getattr(self, name), neurons))
+        made.sampled, made.max_token = self.sampled[:, neurons], self.max_token[neurons]
+        return made
 
     def see_tokens(self, activations: Tensor, counted: Tensor) -> None:
         """Note the highest activation of any token: activations [batch, tokens, neurons], counted [batch, tokens]."""
-        if activations.device.type == "cpu" and activations.dtype == torch.float32:
+        if self.loops is COMPILED and activations.device.type == "cpu" and activations.dtype == torch.float32:
             raise_to_tokens(self.max_token.numpy(), activations.numpy(), counted.numpy())
             return
-        highest = activations.masked_fill(~counted[:, :, None], -torch.inf).amax((0, 1))
-        self.max_token = torch.maximum(self.max_token.to(highest.device), highest.float())
+        self.raise_max_token(activations.masked_fill(~counted[:, :, None], -torch.inf).amax((0, 1)))
+
+    def raise_max_token(self, highest: Tensor) -> None:
+        """Note the highest activations [neurons] of some tokens that count."""
+        if self.max_token.device != highest.device:
+            self.max_token = self.max_token.to(highest.device)
+        torch.maximum(self.max_token, highest.float(), out=self.max_token)
 
     def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
-        """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64.
+        """Take in a chunk: values [neurons, sentences] float32, ordinals [sentences] int64, these in main memory.
 
         Raises NotFiniteError where a value is NaN or infinite; the summary is then as it was.
         """
-        low, high = torch.from_numpy(extremes(values.numpy().view("int32"))).view(torch.float32) + 0.0  # 0 for -0
+        low, high = (of_neurons + 0.0 for of_neurons in self.loops.extremes(values))  # 0 for -0
         if not bool((torch.isfinite(low) & torch.isfinite(high)).all()):
             neuron, sentence = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise NotFiniteError(neuron, int(ordinals[sentence]), float(values[neuron, sentence]))
-        self.top.update(values, ordinals, positions)
-        self.bottom.update(values, ordinals, positions)
+        there = ordinals.to(values.device)
+        self.top.update(values, there, positions)
+        self.bottom.update(values, there, positions)
         self.moments.update(values, low, high)
         self.histogram.update(values, low, high)
         if len(self.sample):
             at = torch.searchsorted(self.sample, ordinals).clamp(max=len(self.sample) - 1)
-            hit = self.sample[at] == ordinals
-            self.sampled[at[hit]] = values[:, hit].T
+            hit = (self.sample[at] == ordinals).nonzero()[:, 0]
+            self.sampled[at[hit].to(values.device)] = values[:, hit.to(values.device)].T
 
     def merge(self, other: LayerSummary) -> None:
         """Take in the summary of other sentences."""
@@ -65,8 +95,8 @@ class LayerSummary:
         self.bottom.merge(other.bottom)
         self.moments.merge(other.moments)
         self.histogram.merge(other.histogram)
-        self.sampled = torch.where(self.sampled.isnan(), other.sampled, self.sampled)
-        self.max_token = torch.maximum(self.max_token.cpu(), other.max_token.cpu())
+        self.sampled[:] = torch.where(self.sampled.isnan(), other.sampled, self.sampled)
+        self.raise_max_token(other.max_token.to(self.max_token.device))
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs, as flat named tensors."""
@@ -80,7 +110,19 @@ class LayerSummary:
             prefix = f"{name}."
             part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
             getattr(self, name).restore(part)
-        self.sampled, self.max_token = state["sampled"], state["max_token"]
+        self.sampled.copy_(state["sampled"])
+        self.max_token.copy_(state["max_token"])
 
 
 _PARTS = ("top", "bottom", "moments", "histogram")
+
+Summary = TypeVar("Summary", TopK, Moments, Histogram)
+
+
+def _rows(summary: Summary, neurons: slice) -> Summary:
+    """Return a summary of some of the neurons, with the same memory."""
+    made = copy(summary)
+    for name, value in vars(summary).items():
+        if isinstance(value, Tensor):
+            setattr(made, name, value[neurons])
+    return made

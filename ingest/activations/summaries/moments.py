@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nwh.ingest.activations.summaries.compiled import central_sums
+from nwh.ingest.activations.summaries.loops import COMPILED, Loops
 
 
 class Moments:
@@ -15,19 +15,20 @@ class Moments:
     One-Pass Parallel Computation of Covariances and Arbitrary-Order Statistical Moments", eq. 3.1).
     """
 
-    def __init__(self, n_neurons: int) -> None:
-        """Start empty."""
+    def __init__(self, n_neurons: int, loops: Loops = COMPILED, device: torch.device | str = "cpu") -> None:
+        """Start empty on `device`."""
+        self.loops = loops
         self.n = 0
-        self.mean, self.m2, self.m3, self.m4 = torch.zeros(4, n_neurons, dtype=torch.float64)
-        self.min = torch.full((n_neurons,), torch.inf)
-        self.max = torch.full((n_neurons,), -torch.inf)
-        self.positive = torch.zeros(n_neurons, dtype=torch.int64)
+        self.mean, self.m2, self.m3, self.m4 = torch.zeros(4, n_neurons, dtype=torch.float64, device=device)
+        self.min = torch.full((n_neurons,), torch.inf, device=device)
+        self.max = torch.full((n_neurons,), -torch.inf, device=device)
+        self.positive = torch.zeros(n_neurons, dtype=torch.int64, device=device)
 
     def update(self, values: Tensor, low: Tensor, high: Tensor) -> None:
         """Take in a chunk: values [neurons, sentences] float32, with its row minima and maxima [neurons]."""
         chunk = Moments.__new__(Moments)
         chunk.n = n = values.shape[1]
-        centre, s1, s2, s3, s4, positive = torch.from_numpy(central_sums(values.numpy()))
+        centre, s1, s2, s3, s4, positive = self.loops.central_sums(values)
         s1, s2, s3, s4 = s1 / n, s2 / n, s3 / n, s4 / n  # `centre` is the mean but for rounding; s1 is the rest
         chunk.mean = centre + s1
         chunk.m2 = n * (s2 - s1**2)
@@ -45,20 +46,20 @@ class Moments:
         n = a + b
         delta = other.mean - self.mean
         m2, m3 = self.m2, self.m3
-        self.m4 = (
+        self.m4[:] = (
             self.m4
             + other.m4
             + delta**4 * (a * b * (a * a - a * b + b * b) / n**3)
             + 6 * delta**2 * (a * a * other.m2 + b * b * m2) / n**2
             + 4 * delta * (a * other.m3 - b * m3) / n
         )
-        self.m3 = m3 + other.m3 + delta**3 * (a * b * (a - b) / n**2) + 3 * delta * (a * other.m2 - b * m2) / n
-        self.m2 = m2 + other.m2 + delta**2 * (a * b / n)
-        self.mean = self.mean + delta * (b / n)
+        self.m3[:] = m3 + other.m3 + delta**3 * (a * b * (a - b) / n**2) + 3 * delta * (a * other.m2 - b * m2) / n
+        self.m2[:] = m2 + other.m2 + delta**2 * (a * b / n)
+        self.mean += delta * (b / n)
         self.n = n
-        self.min = torch.minimum(self.min, other.min)
-        self.max = torch.maximum(self.max, other.max)
-        self.positive = self.positive + other.positive
+        torch.minimum(self.min, other.min, out=self.min)
+        torch.maximum(self.max, other.max, out=self.max)
+        self.positive += other.positive
 
     @property
     def std(self) -> Tensor:
@@ -83,9 +84,13 @@ class Moments:
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
-        return {**self.__dict__, "n": torch.tensor(self.n)}
+        return {"n": torch.tensor(self.n)} | {name: getattr(self, name) for name in _STATE}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
-        for name, tensor in state.items():
-            setattr(self, name, int(tensor) if name == "n" else tensor)
+        self.n = int(state["n"])
+        for name in _STATE:
+            getattr(self, name).copy_(state[name])
+
+
+_STATE = ("mean", "m2", "m3", "m4", "min", "max", "positive")

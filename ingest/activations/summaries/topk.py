@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nwh.ingest.activations.summaries.compiled import EMPTY, append, keep_largest
+from nwh.ingest.activations.summaries.compiled import EMPTY
+from nwh.ingest.activations.summaries.loops import COMPILED, Loops
 
 _ORDINAL = 2**32 - 1
 
@@ -21,48 +21,48 @@ class TopK:
     Buffers have room for more than K: candidates (values not below the K-th at the last cut) are appended, and a
     full buffer is cut back to K; slots not in use are empty or hold what is not among the K. In a long stream few
     values are candidates, so the cost per value is that of one comparison.
-    Memory: 8 bytes x neurons x (K + max(2048, K / 4)).
+    Memory: 8 bytes x neurons x `slots(K)`.
     """
 
-    def __init__(self, n_neurons: int, k: int, pole: str, positions: bool = False) -> None:
-        """Start empty. With `positions`, a token position travels with each entry."""
+    def __init__(
+        self,
+        n_neurons: int,
+        k: int,
+        pole: str,
+        positions: bool = False,
+        loops: Loops = COMPILED,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Start empty on `device`. With `positions`, a token position travels with each entry."""
         self.k = k
         self.pole = pole
-        capacity = k + max(2048, k // 4)
-        self.keys = torch.full((n_neurons, capacity), EMPTY, dtype=torch.int64)
-        self.positions = torch.zeros((n_neurons, capacity), dtype=torch.int16) if positions else None
-        self.filled = torch.zeros(n_neurons, dtype=torch.int64)
-        self.least = torch.full((n_neurons,), EMPTY >> 32, dtype=torch.int32)
+        self.loops = loops
+        size = (n_neurons, slots(k))
+        self.keys = torch.full(size, EMPTY, dtype=torch.int64, device=device)
+        self.positions = torch.zeros(size, dtype=torch.int16, device=device) if positions else None
+        self.filled = torch.zeros(n_neurons, dtype=torch.int64, device=device)
+        self.least = torch.full((n_neurons,), EMPTY >> 32, dtype=torch.int32, device=device)
 
     def update(self, values: Tensor, ordinals: Tensor, positions: Tensor | None = None) -> None:
         """Take in a chunk: values [neurons, sentences] float32, finite; ordinals [sentences] int64 below 2**32.
 
         positions [neurons, sentences] int16, where they are kept.
         """
-        append(
-            values.numpy().view(np.int32),
-            ordinals.numpy(),
-            None if positions is None else positions.numpy(),
-            self.pole == "bottom",
-            self.k,
-            self.keys.numpy(),
-            None if self.positions is None else self.positions.numpy(),
-            self.filled.numpy(),
-            self.least.numpy(),
-        )
+        lowest, state = self.pole == "bottom", (self.keys, self.positions, self.filled, self.least)
+        self.loops.append(values, ordinals, positions, lowest, self.k, *state)
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
         keys = torch.cat([self.keys, other.keys], dim=1)
         filled = torch.full_like(self.filled, keys.shape[1])
-        slots = None
+        beside = None
         if self.positions is not None and other.positions is not None:
-            slots = torch.cat([self.positions, other.positions], dim=1)
-        keep_largest(keys.numpy(), None if slots is None else slots.numpy(), filled.numpy(), self.least.numpy(), self.k)
+            beside = torch.cat([self.positions, other.positions], dim=1)
+        self.loops.keep_largest(keys, beside, filled, self.least, self.k)
         self.keys[:, : self.k], self.keys[:, self.k :] = keys[:, : self.k], EMPTY
-        if self.positions is not None and slots is not None:
-            self.positions[:, : self.k] = slots[:, : self.k]
-        self.filled = (self.keys != EMPTY).sum(1)
+        if self.positions is not None and beside is not None:
+            self.positions[:, : self.k] = beside[:, : self.k]
+        self.filled.copy_((self.keys != EMPTY).sum(1))
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs: at most K slots a neuron."""
@@ -73,25 +73,31 @@ class TopK:
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue, from nothing, from `state()`."""
-        self.filled, self.least = state["filled"], state["least"]
+        self.filled.copy_(state["filled"])
+        self.least.copy_(state["least"])
         self.keys[:, : state["keys"].shape[1]] = state["keys"]
         if self.positions is not None:
             self.positions[:, : state["positions"].shape[1]] = state["positions"]
 
     def result(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first."""
+        """Return activations, ordinals and token positions, each [neurons, min(K, sentences seen)], best first.
+
+        In main memory.
+        """
         self._cut()
         n = min(self.k, int(self.filled.max()))
-        worst_first = ~self.keys[:, : self.k].numpy()  # numpy sorts rows 3 times faster than torch
-        if self.positions is None:
-            return *decode(torch.from_numpy(~np.sort(worst_first))[:, :n], self.pole), None
-        order = torch.from_numpy(worst_first.argsort())[:, :n]
-        return *decode(self.keys.gather(1, order), self.pole), self.positions.gather(1, order)
+        beside = None if self.positions is None else self.positions[:, : self.k]
+        keys, beside = self.loops.ranked(self.keys[:, : self.k], beside)
+        return *decode(keys[:, :n].cpu(), self.pole), None if beside is None else beside[:, :n].cpu()
 
     def _cut(self) -> None:
         """Keep the K largest keys of each neuron; a candidate must reach the least of them."""
-        slots = None if self.positions is None else self.positions.numpy()
-        keep_largest(self.keys.numpy(), slots, self.filled.numpy(), self.least.numpy(), self.k)
+        self.loops.keep_largest(self.keys, self.positions, self.filled, self.least, self.k)
+
+
+def slots(k: int) -> int:
+    """Return a neuron's room for keys."""
+    return k + max(2048, k // 4)
 
 
 def decode(keys: Tensor, pole: str) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from nwh.ingest.activations import job
+from nwh.ingest.activations import stream
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
@@ -147,20 +147,20 @@ def rows_of(warehouse):
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, stored, model, monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "BLOCK", 50)
+    monkeypatch.setattr(stream, "BLOCK", 50)
     whole = copied(stored, tmp_path / "whole")
     settings = Settings(k=40, aggregate="max", sample=30)
     ingest_activations(whole, model, ["one"], settings)
 
-    real, calls = job._Job._block, []
+    real, calls = stream.CorpusTokens.read, []
 
-    def block_until_interrupted(self, start):
+    def read_until_interrupted(self, start, end):
         calls.append(start)
         if len(calls) in (3, 5):
             raise KeyboardInterrupt
-        return real(self, start)
+        return real(self, start, end)
 
-    monkeypatch.setattr(job._Job, "_block", block_until_interrupted)
+    monkeypatch.setattr(stream.CorpusTokens, "read", read_until_interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             ingest_activations(warehouse, model, ["one"], settings, save_every=0)
@@ -174,16 +174,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(warehouse, stored, model, mon
 
 
 def test_a_partial_result_of_other_settings_is_not_used(warehouse, model, monkeypatch):
-    monkeypatch.setattr(job, "BLOCK", 50)
-    real = job._Job._block
+    monkeypatch.setattr(stream, "BLOCK", 50)
+    real = stream.CorpusTokens.read
 
-    def fail_at_100(self, start):
+    def fail_at_100(self, start, end):
         if start == 100:
             raise KeyboardInterrupt
-        return real(self, start)
+        return real(self, start, end)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job._Job, "_block", fail_at_100)
+        patch.setattr(stream.CorpusTokens, "read", fail_at_100)
         with pytest.raises(KeyboardInterrupt):
             ingest_activations(warehouse, model, ["one"], Settings(k=7), save_every=0)
     (run,) = ingest_activations(warehouse, model, ["one"], Settings(k=9))
@@ -247,7 +247,7 @@ def test_wrong_use_is_refused_before_any_work(warehouse, model, tmp_path):
 def test_batch_size_changes_nothing_beyond_float_tolerance(warehouse, stored, model, monkeypatch, tmp_path):
     ingest_activations(warehouse, model, ["one"], Settings(k=10))
     single = copied(stored, tmp_path / "single")
-    monkeypatch.setattr(job, "TOKEN_BUDGET", {"cpu": 1})
+    monkeypatch.setattr(stream, "TOKEN_BUDGET", {"cpu": 1})
     ingest_activations(single, model, ["one"], Settings(k=10))
     a, b = (w.sql("from neuron_topk").pl().sort(KEY) for w in (warehouse, single))
     np.testing.assert_allclose(a["activation"], b["activation"], rtol=1e-5, atol=5e-6)

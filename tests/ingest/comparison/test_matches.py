@@ -246,7 +246,7 @@ def test_memory_is_that_of_a_few_layers(monkeypatch):
         return np.random.default_rng(layer).standard_normal((width, n_sentences), np.float32)
 
     tracemalloc.start()
-    found = [partners.neuron for _, partners in partners_by_layer(read, n_layers, read, range(n_layers), 0)]
+    found = [partners.neuron for _, partners in partners_by_layer(read, range(n_layers), read, range(n_layers), 0)]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     of_same_layer = np.stack(found).reshape(n_layers, n_layers, width).diagonal().T

@@ -98,7 +98,7 @@ def test_weights_stored_in_half_precision_are_loaded_as_float32(tmp_path, save, 
 
 def test_devices_and_dtypes_that_are_not_there(model_folder):
     folder = str(model_folder("bert-gelu"))
-    with pytest.raises(UsageError, match=r"'int8'.*float32, bfloat16, float16"):
+    with pytest.raises(UsageError, match=r"'int8'.*float32, tf32, bfloat16, float16"):
         load(folder, dtype="int8")
     for device in ("tpu9", "cuda:99", "meta", "cpu:1"):
         with pytest.raises(UsageError, match=f"'{device}'"):

@@ -82,7 +82,7 @@ def test_a_job_refuses_it_before_its_first_batch(model, tmp_path, monkeypatch):
     warehouse = Warehouse.create(tmp_path / "warehouse")
     documents = [Document(str(i), text) for i, text in enumerate([*TEXTS, "word1 <new> word2 word3"])]
     ingest_corpus(warehouse, "c", "lines", lambda: iter(documents))
-    monkeypatch.setattr("nwh.ingest.activations.job.forward", lambda *_: pytest.fail("the model ran"))
+    monkeypatch.setattr("nwh.ingest.activations.stream.forward", lambda *_: pytest.fail("the model ran"))
     with pytest.raises(UsageError, match=REFUSED):
         ingest_activations(warehouse, model, ["c"], Settings(k=3))
     assert warehouse.sql("select job from runs").fetchall() == [("corpus",)]

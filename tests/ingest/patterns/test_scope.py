@@ -70,7 +70,7 @@ def test_the_scope_is_every_corpus_that_has_what_is_read(warehouse):
     (scope,) = read_scopes(warehouse, *MODEL)
     assert (scope.name, scope.annotator, scope.kinds) == ("a+b", "trees", ("word", "tag", "tree"))
     assert scope.k == 8  # the smaller: the top 10 of the union may need more of b
-    assert (scope.n_layers, scope.n_neurons) == (3, 16)
+    assert (scope.layers, scope.n_neurons) == ((0, 1, 2), 16)
 
 
 def test_corpora_ranked_whole_do_not_limit_k(warehouse, tiny_bert):

@@ -1,5 +1,5 @@
--- Neuron 0 was mined by an earlier version; `the king` of neuron 2 is frequent among all of its sentences alone; one of
--- neuron 3's words has a blank in it.
+-- Neuron 0 was mined by version 1, on all sentences, and is left out; `the king` of neuron 2 is frequent among all of its
+-- sentences alone; one of neuron 3's words has a blank in it.
 insert into neuron_patterns (
     model, checkpoint, site, scope, layer, neuron, kind, pole, pattern, pattern_text, length, support, k, lift, g2,
     q_value, mined_support, mined_k, mined_lift, mined_g2, mined_q_value, heldout_auroc
@@ -13,12 +13,12 @@ insert into neuron_patterns (
 
 select neuron, lift, mined_support, mined_lift, mined_g2, mined_q_value, heldout_auroc from mined_patterns
 where kind = 'word' order by neuron;
-values (0, 2.5, 3, 2.5, 9, 0.5, null), (1, 3, 2, 1.5, 4, 0.125, 0.625), (3, 2, 1, 2, 1, 0.5, null);
+values (1, 3, 2, 1.5, 4, 0.125, 0.625), (3, 2, 1, 2, 1, 0.5, null);
 
 select neuron, pattern, support, k, lift, mined_q_value from pattern_neurons('word', 'the king') order by neuron;
-values (0, ['the', 'king'], 5, 10, 2.5, 0.5), (1, ['the', 'king'], 6, 10, 3, 0.125);
+values (1, ['the', 'king'], 6, 10, 3, 0.125);
 select neuron from pattern_neurons('word', ['the', 'king']) order by neuron;
-values (0), (1);
+values (1);
 select neuron from pattern_neurons('word', ['the king']);
 values (3);
 select neuron from pattern_neurons('tag', 'DT NN');

@@ -21,6 +21,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, UsageError
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.manifests import Manifest
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.upkeep.status import status
 from nwh.warehouse.upkeep.verify import verify
@@ -99,7 +100,7 @@ def commit_as_earlier_versions_did(warehouse, relation, partition, rows, job="co
     """Replace a partition whatever depends on it."""
     run = Run(warehouse.storage, job, partition, {})
     run.write(relation, partition, rows)
-    warehouse.tables.commit(*run.complete())
+    warehouse.tables.commit(run.run_id, lambda now, stored: Manifest(run.places), run.complete)
     warehouse.publish_catalog()
 
 
@@ -369,7 +370,7 @@ def test_verify_and_status_name_a_mixture_and_the_way_out(warehouse):
 
 def test_verify_names_earlier_prompts_and_earlier_runs(warehouse):
     rows = warehouse.scan("prompts").filter(dataset="facts-mlm").collect().drop("dataset").head(3).to_arrow()
-    commit_as_earlier_versions_did(warehouse, "prompts", {"dataset": "facts-mlm"}, rows)
+    commit_as_earlier_versions_did(warehouse, "prompts", {"dataset": "facts-mlm"}, rows, job="prompts")
     rows = warehouse.scan("annotations").collect().drop("corpus", "annotator").to_arrow()
     commit_as_earlier_versions_did(warehouse, "annotations", ANNOTATED, rows, job="annotations")
     problems = [finding.text for finding in verify(Warehouse.open(warehouse.storage.uri)) if finding.wrong]

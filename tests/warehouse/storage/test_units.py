@@ -11,6 +11,7 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage import resume_state
+from nwh.warehouse.storage.manifests import Manifest
 from nwh.warehouse.storage.runs import Run, unit_name
 from nwh.warehouse.storage.units import units_under_way
 from nwh.warehouse.upkeep.verify import verify
@@ -81,7 +82,7 @@ def replace_text_as_earlier_versions_did(warehouse, **said):
     """Store another text of the corpus, whatever was made of the earlier one."""
     later = Run(warehouse.storage, "corpus", {"corpus": "a"}, {})
     later.write("corpora", {"corpus": "a"}, about("two"))
-    warehouse.tables.commit(*later.complete(), **said)
+    warehouse.tables.commit(later.run_id, lambda now, stored: Manifest(later.places, **said), later.complete)
     warehouse.refresh()
 
 

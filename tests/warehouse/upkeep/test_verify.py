@@ -107,17 +107,17 @@ def test_two_checkpoints_with_the_same_weights(warehouse, tiny_bert):
 
 
 def test_leftovers_are_named_but_not_wrong(warehouse, monkeypatch, tiny_bert):
-    from nwh.ingest.activations import job
+    from nwh.ingest.activations import stream
 
-    monkeypatch.setattr(job, "BLOCK", 20)
-    real = job._Job._block
+    monkeypatch.setattr(stream, "BLOCK", 20)
+    real = stream.CorpusTokens.read
 
-    def interrupted(self, start):
+    def interrupted(self, start, end):
         if start:
             raise KeyboardInterrupt
-        return real(self, start)
+        return real(self, start, end)
 
-    monkeypatch.setattr(job._Job, "_block", interrupted)
+    monkeypatch.setattr(stream.CorpusTokens, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model = load(str(tiny_bert), device="cpu")
         ingest_activations(warehouse, model, ["one"], Settings(("ffn",), k=4), save_every=0)

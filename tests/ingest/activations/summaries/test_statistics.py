@@ -7,7 +7,10 @@ import torch
 
 from nwh.ingest.activations.summaries.histogram import LEVELS, Histogram
 from nwh.ingest.activations.summaries.layer import LayerSummary, NotFiniteError
+from nwh.ingest.activations.summaries.loops import COMPILED, IN_TORCH
 from nwh.ingest.activations.summaries.moments import Moments
+
+both = pytest.mark.parametrize("loops", [COMPILED, IN_TORCH], ids=["compiled", "in_torch"])
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +27,18 @@ def values() -> np.ndarray:
     return np.array(rows, dtype=np.float32)
 
 
-def fill(kind, values: np.ndarray, parts: int):
-    summary = kind(len(values))
+def fill(kind, values: np.ndarray, parts: int, loops=COMPILED):
+    summary = kind(len(values), loops)
     for part in np.array_split(values, parts, axis=1):
         chunk = torch.from_numpy(part.copy())
         summary.update(chunk, *chunk.aminmax(dim=1))
     return summary
 
 
+@both
 @pytest.mark.parametrize("parts", [1, 7, 400])
-def test_moments_equal_scipy(values, parts):
-    moments = fill(Moments, values, parts)
+def test_moments_equal_scipy(values, parts, loops):
+    moments = fill(Moments, values, parts, loops)
     exact = values.astype(np.float64)
     assert (np.abs(moments.mean.numpy() - exact.mean(1)) <= 1e-7 * exact.std(1)).all()
     np.testing.assert_allclose(moments.std, exact.std(1), rtol=1e-5)
@@ -52,17 +56,19 @@ def test_moments_equal_scipy(values, parts):
     np.testing.assert_array_equal(moments.positive, (values > 0).sum(1))
 
 
-def test_merged_moments_equal_scipy(values):
-    left, right = fill(Moments, values[:, :1234], 3), fill(Moments, values[:, 1234:], 5)
+@both
+def test_merged_moments_equal_scipy(values, loops):
+    left, right = fill(Moments, values[:, :1234], 3, loops), fill(Moments, values[:, 1234:], 5)
     right.merge(left)
     exact = values.astype(np.float64)
     assert (np.abs(right.mean.numpy() - exact.mean(1)) <= 1e-7 * exact.std(1)).all()
     np.testing.assert_allclose(right.std, exact.std(1), rtol=1e-5)
 
 
+@both
 @pytest.mark.parametrize("parts", [1, 7, 400])
-def test_histogram_and_quantiles_are_within_their_bound(values, parts):
-    histogram = fill(Histogram, values, parts)
+def test_histogram_and_quantiles_are_within_their_bound(values, parts, loops):
+    histogram = fill(Histogram, values, parts, loops)
     span = values.max(1) - values.min(1)
     resolution = histogram.resolution.numpy()
     assert (resolution <= span / 500).all()
@@ -77,21 +83,23 @@ def test_histogram_and_quantiles_are_within_their_bound(values, parts):
             assert (row < edge[i] - bound).sum() <= below <= (row <= edge[i] + bound).sum()
 
 
-def test_histogram_does_not_depend_on_order_or_split(values):
+@both
+def test_histogram_does_not_depend_on_order_or_split(values, loops):
     rng = np.random.default_rng(5)
     whole = fill(Histogram, values, 1)
-    shuffled = fill(Histogram, values[:, rng.permutation(values.shape[1])], 60)
-    merged = fill(Histogram, values[:, 3000:], 2)
-    merged.merge(fill(Histogram, values[:, :3000], 9))
+    shuffled = fill(Histogram, values[:, rng.permutation(values.shape[1])], 60, loops)
+    merged = fill(Histogram, values[:, 3000:], 2, loops)
+    merged.merge(fill(Histogram, values[:, :3000], 9, loops))
     for other in (shuffled, merged):
         assert torch.equal(whole.counts, other.counts)
         assert torch.equal(whole.exponent, other.exponent)
 
 
-def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
+@both
+def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values, loops):
     sample = torch.tensor([3, 100, 4999])
     ordinals = torch.arange(5000)
-    whole, first = (LayerSummary(6, 50, sample, positions=False) for _ in range(2))
+    whole, first = (LayerSummary(6, 50, sample, False, loops) for _ in range(2))
     for start in range(0, 5000, 1000):
         chunk = torch.from_numpy(values[:, start : start + 1000].copy()), ordinals[start : start + 1000]
         tokens = chunk[0].T[:, None], torch.ones(1000, 1, dtype=torch.bool)
@@ -99,7 +107,7 @@ def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
             summary.update(*chunk)
             summary.see_tokens(*tokens)
         state = {name: tensor.clone() for name, tensor in first.state().items()}
-        first = LayerSummary(6, 50, sample, positions=False)
+        first = LayerSummary(6, 50, sample, False, loops)
         first.restore(state)
     for name, tensor in whole.state().items():
         if not name.endswith("keys"):
@@ -110,12 +118,13 @@ def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values):
     np.testing.assert_array_equal(whole.max_token.numpy(), values.max(1))
 
 
+@both
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_highest_token_is_one_that_counts_in_any_split(dtype):
+def test_the_highest_token_is_one_that_counts_in_any_split(dtype, loops):
     draw = torch.Generator().manual_seed(3)
     tokens = torch.randn(30, 7, 6, generator=draw).to(dtype)
     counted = torch.rand(30, 7, generator=draw) < 0.7
-    parts = [LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False) for _ in range(3)]
+    parts = [LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False, loops) for _ in range(3)]
     for part, some in zip(parts, (slice(0, 4), slice(4, 30), slice(0, 0)), strict=True):
         if some.start < some.stop:
             part.see_tokens(tokens[some], counted[some])
@@ -124,8 +133,9 @@ def test_the_highest_token_is_one_that_counts_in_any_split(dtype):
     assert torch.equal(parts[0].max_token, tokens[counted].float().amax(0))
 
 
-def test_nan_is_refused_naming_the_neuron_and_sentence(values):
+@both
+def test_nan_is_refused_naming_the_neuron_and_sentence(values, loops):
     broken = torch.from_numpy(values[:, :10].copy())
     broken[2, 7] = torch.nan
     with pytest.raises(NotFiniteError, match="neuron 2 is nan for the sentence of ordinal 107"):
-        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False).update(broken, torch.arange(100, 110))
+        LayerSummary(6, 5, torch.tensor([], dtype=torch.int64), False, loops).update(broken, torch.arange(100, 110))

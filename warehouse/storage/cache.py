@@ -1,0 +1,69 @@
+"""Files that jobs keep to save work, which can be made anew: `cache/<kind>/<hash of the text>/<file>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from nwh.warehouse.errors import StorageError
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
+
+TOKENS = "tokens"
+
+
+class Cache:
+    """The cache of one warehouse: `root` in a file system, which is a `local` one or an object store's."""
+
+    def __init__(self, fs: pafs.FileSystem, root: str, local: bool) -> None:
+        """Use `Storage.cache`; nothing is read or made yet."""
+        self._fs = fs
+        self._root = root
+        self._local = local
+
+    def holds(self, name: str) -> bool:
+        """Return whether a file is kept."""
+        from pyarrow.fs import FileType
+
+        return bool(self._fs.get_file_info(f"{self._root}/{name}").type == FileType.File)
+
+    def keep(self, name: str, write: Callable[[Any], None]) -> None:
+        """Keep a file whole or not at all: `write` gets a binary stream. StorageError where there is no room."""
+        import os
+        import secrets
+
+        path = f"{self._root}/{name}"
+        part = f"{path}.{secrets.token_hex(4)}.part"  # of this process alone: another may make the same
+        try:
+            self._fs.create_dir(os.path.dirname(path), recursive=True)
+            try:
+                with self._fs.open_output_stream(part) as stream:
+                    write(stream)
+            except BaseException:
+                with suppress(OSError):  # it may be the disk that fails
+                    self._fs.delete_file(part)
+                raise
+            self._fs.move(part, path)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {error}; free space and run the command again") from error
+
+    def open(self, name: str) -> Any:
+        """Open a file for reading: mapped into memory where it is local."""
+        import pyarrow as pa
+
+        path = f"{self._root}/{name}"
+        return pa.memory_map(path) if self._local else self._fs.open_input_file(path)
+
+    def vacuum(self, texts: Collection[str]) -> list[str]:
+        """Remove what is of other texts than those of these hashes, or half written; return the names."""
+        from pyarrow.fs import FileSelector
+
+        removed = []
+        for info in self._fs.get_file_info(FileSelector(self._root, recursive=True, allow_not_found=True)):
+            name = info.path.removeprefix(f"{self._root}/")
+            if info.is_file and (name.endswith(".part") or name.split("/")[1] not in texts):
+                self._fs.delete_file(info.path)
+                removed.append(name)
+        return removed
