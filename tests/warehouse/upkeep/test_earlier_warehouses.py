@@ -172,7 +172,7 @@ def test_attributions_say_by_which_rule_they_are_after_an_upgrade(tmp_path):
         assert warehouse.sql("from attributions_of('adaptive')").fetchall() == []
         upgrade(warehouse)
     assert rules == {
-        "before": dict.fromkeys(WITH_RULES, [(None,)]), "after": dict.fromkeys(WITH_RULES, [("riemann",)])
+        "before": {name: [(None,)] for name in WITH_RULES}, "after": {name: [("riemann",)] for name in WITH_RULES}
     }  # fmt: skip
     assert found["before"] == found["after"]
     assert found["after"][0] == found["after"][1] != []
