@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nwh.ingest.profiles.units import missing_profiles
 from nwh.warehouse import Warehouse
@@ -109,16 +110,15 @@ def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
             run.note(f"patterns of {unit_name(unit)} are left as they are: {error}")
 
 
-def _missing_rules(warehouse: Warehouse) -> list[Unit]:
-    """Return units whose rows do not say which rule of attribution they are by, in the order in which they are read."""
-    return [*_lacking(warehouse, "attributions"), *_lacking(warehouse, "interventions")]
+def _without_rule(job: str, warehouse: Warehouse) -> list[Unit]:
+    """Return the units of a job whose rows do not say by which rule of attribution they are."""
+    return _lacking(warehouse, job)
 
 
-def _make_rules(warehouse: Warehouse, run: Run, progress: Progress) -> None:
+def _say_rule(job: str, warehouse: Warehouse, run: Run, progress: Progress) -> None:
     from nwh.ingest.knowledge.attribution_rows import say_rule
 
-    for unit in _missing_rules(warehouse):
-        job = "interventions" if "operation" in unit else "attributions"
+    for unit in _without_rule(job, warehouse):
         if (stored := warehouse.units.stored(job, unit)) is None:
             run.note(f"{job} of {unit_name(unit)} are left as they are: no run says by which rule they were made")
         else:
@@ -128,7 +128,7 @@ def _make_rules(warehouse: Warehouse, run: Run, progress: Progress) -> None:
 STEPS = (
     Step(2, "profiles", _missing_profiles, _make_profiles),
     Step(2, "patterns", _missing_patterns, _make_patterns),
-    Step(3, "attributions", _missing_rules, _make_rules),
+    *(Step(3, job, partial(_without_rule, job), partial(_say_rule, job)) for job in ("attributions", "interventions")),
 )
 """In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.
 """

@@ -190,7 +190,7 @@ def test_status_says_what_is_missing_and_the_command(first, first_upgraded):
     mined = warehouse.sql("select distinct model, checkpoint, site, scope, kind, pole from neuron_patterns").fetchall()
     said = nwh(first, "status", "--format", "json")
     jobs = [row["job"] for row in json.loads(said.stdout) if row["state"] == "missing"]
-    assert sorted(set(jobs)) == ["patterns", "profiles", "upgrade"]
+    assert sorted(set(jobs)) == ["attributions", "interventions", "patterns", "profiles", "upgrade"]
     assert jobs.count("profiles") == len(of_model) + sum(corpus in annotated for *_, corpus in of_model)
     assert jobs.count("patterns") == len(mined) == 4
     assert "is of version 1" in said.stderr
