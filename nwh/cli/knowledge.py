@@ -94,7 +94,8 @@ def attributions(
 ) -> None:
     """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021), by one rule or several.
 
-    Run it again after an interruption: it goes on where it was. Rules that are stored stay beside new ones.
+    Run it again after an interruption: it goes on where it was. Rules that are stored stay beside new ones. adaptive is
+    the study's measure, of whole layers; gradient ranks single neurons best, and takes one pass.
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """

@@ -1,4 +1,11 @@
-"""The attribution rules by name."""
+"""The attribution rules by name.
+
+Which to choose (tests/benchmarks/bench_rules.py; medians over prompts of Spearman's correlation with the effect of
+ablating single neurons, over the best 100 of each rule): to rank neurons by what each does alone, `gradient`: 0.98 on
+SmolLM2-135M and 1.00 on a BERT trained on the demo's facts, for 0.07 and 0.33 of the time of `adaptive`. The integrals
+(0.51 to 0.53 and 0.98) say what a whole layer does together, which is complete and what the study reports. `relp` (0.44
+and 0.01) and `logit` (-0.08 and 0.13) cost as little as the gradient and agree less.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, 
 insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer) values
 ('m', 's0', 'd', 'adaptive', 1, 0), ('m', 's10', 'd', 'riemann', 1, 0), ('m', 's10', 'd', 'relp', 1, 0);
 insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, layer, neuron, attribution) values
-('m', 's10', 'd', 'relp', 3, 'tree', 1, 0, 0.5);
+('m', 's10', 'd', 'relp', 3, 'tree', 1, 0, 5);
 
 from concept_scores order by all;
 values
@@ -41,7 +41,7 @@ select checkpoint, concept, layer, neuron from knowledge_neurons_at(0.2, 1) orde
 values ('s0', 'king', 0, 1), ('s10', 'king', 0, 1), ('s10', 'tree', 0, 1);
 
 select concept, layer, neuron, attribution, rule from knowledge_neurons_at(0.2, 0.5, by_rule := 'relp');
-values ('tree', 1, 0, 0.5, 'relp');
+values ('tree', 1, 0, 5, 'relp');
 select concept, layer, neuron from knowledge_neurons_at(0.2, 1, by_rule := 'adaptive');
 values ('king', 0, 1);
 select concept, n_neurons from knowledge_neuron_stability_at('s10', 0.2, 0.5, by_rule := 'relp') where checkpoint = 's10' order by all;
