@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nwh.ingest.profiles.units import missing_profiles
 from nwh.warehouse import Warehouse
@@ -109,9 +110,25 @@ def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
             run.note(f"patterns of {unit_name(unit)} are left as they are: {error}")
 
 
+def _without_rule(job: str, warehouse: Warehouse) -> list[Unit]:
+    """Return the units of a job whose rows do not say by which rule of attribution they are."""
+    return _lacking(warehouse, job)
+
+
+def _say_rule(job: str, warehouse: Warehouse, run: Run, progress: Progress) -> None:
+    from nwh.ingest.knowledge.attribution_rows import say_rule
+
+    for unit in _without_rule(job, warehouse):
+        if (stored := warehouse.units.stored(job, unit)) is None:
+            run.note(f"{job} of {unit_name(unit)} are left as they are: no run says by which rule they were made")
+        else:
+            say_rule(warehouse, job, unit, stored.settings, progress)
+
+
 STEPS = (
     Step(2, "profiles", _missing_profiles, _make_profiles),
     Step(2, "patterns", _missing_patterns, _make_patterns),
+    *(Step(3, job, partial(_without_rule, job), partial(_say_rule, job)) for job in ("attributions", "interventions")),
 )
 """In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.
 """

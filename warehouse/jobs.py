@@ -52,6 +52,8 @@ JOBS = {
     "prompts": Job((), ("prompts", "concepts")),
     "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality"), runs_model=True),
     "interventions": Job(("prompts", "attributions"), ("interventions",), runs_model=True),
+    "ablations": Job(("prompts", "attributions"), ("ablations",), runs_model=True),
+    "weights": Job(("sentences",), ("neuron_weights",), runs_model=True),
     "published-neurons": Job((), ("published_neurons",)),
 }
 """In the order in which they can run."""
@@ -96,13 +98,15 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
             name = unit[model] if job == "matches" else source_of(unit[model], unit[checkpoint])
             words += [f"--{option}", f"{name}@{unit[checkpoint]}"]
     elif "model" in unit:
-        loads = job in ("activations", "attributions", "interventions")
+        loads = JOBS[job].runs_model
         words += ["--model", source_of(unit["model"], unit["checkpoint"]) if loads else unit["model"]]
         words += ["--checkpoint", unit["checkpoint"]] if unit["checkpoint"] != "main" else []
     if corpora := corpora_of(unit):
         words += ["--corpus", ",".join(corpora)]
     sites = settings.get("sites") or [unit[name] for name in ("site",) if name in unit]
     words += ["--site", ",".join(sites)] if sites else []
+    words += ["--rule", ",".join(settings["rules"])] if "rules" in settings else []
+    words += ["--baseline", "replace"] if unit.get("baseline") == "replace" else []
     for option in ("dataset", "kind", "pole", "operation"):
         words += [f"--{option}", unit[option]] if option in unit else []
     if unit.get("annotator") == "trees":

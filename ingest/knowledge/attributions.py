@@ -1,67 +1,53 @@
 """Job `attributions`: what each feed-forward neuron contributes to the answers of a data set's prompts.
 
 Reads prompts; writes checkpoints, prompt_scores, attributions, attribution_quality. The unit is (model, checkpoint,
-data set). Which neurons are a concept's contributing ones is asked in SQL.
+data set); rules stand side by side in it, and a rule that comes later leaves the rows of the others as they are. Which
+neurons are a concept's contributing ones is asked in SQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored, run_once
-from nwh.ingest.knowledge.attribution import Attributed, attribute
+from nwh.ingest.knowledge import attribution_rows
+from nwh.ingest.knowledge.attribution import answer_activations, attribute
+from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts
-from nwh.ingest.knowledge.rules import Rule, rule_named
+from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.attribution_settings import plan, with_rules
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 128  # prompts between two points where a run can be resumed
-FLOOR = 0.05  # of the prompt's highest attribution: lower ones are not stored
-
-# a prompt's results as a block of the staging area holds them: one row each, lists by neuron kept and by layer
-_STAGED = pa.schema(
-    {
-        "prompt_id": pa.int64(),
-        "concept": pa.string(),
-        "probability": pa.float64(),
-        "rank": pa.int32(),
-        "layer": pa.list_(pa.int16()),
-        "neuron": pa.list_(pa.int32()),
-        "attribution": pa.list_(pa.float32()),
-        "evaluations": pa.list_(pa.int32()),
-        "max_attribution": pa.list_(pa.float32()),
-        "completeness_error": pa.list_(pa.float32()),
-        "converged": pa.list_(pa.bool_()),
-    }
-)
 
 
 @dataclass(frozen=True)
 class AttributionSettings:
     """What a user can choose; see `nwh ingest attributions --help`.
 
-    rule, steps: see `ingest.knowledge.rules`. answer, min_prompts: see `ingest.knowledge.reading.read_prompts`.
+    rules, steps, baseline: see `ingest.knowledge.rules.rule`.
+    answer, min_prompts: see `ingest.knowledge.reading.read_prompts`.
     concepts: only these; all of the data set where empty.
     min_probability: of prompts whose answer the model gives less, none is attributed and no score is stored.
     """
 
-    rule: str = "adaptive"
+    rules: tuple[str, ...] = ("adaptive",)
     steps: int = 20
+    baseline: str = "zero"
     answer: str = "first"
     min_prompts: int = 4
     concepts: tuple[str, ...] = ()
@@ -69,7 +55,8 @@ class AttributionSettings:
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be."""
-        rule_named(self.rule, self.steps)
+        rules_named(self.rules, self.steps)
+        check_baseline(self.baseline)
         if self.answer not in ("first", "all"):
             raise UsageError(f"--answer {self.answer!r} is not known: use first or all")
         if self.min_prompts < 1:
@@ -90,14 +77,15 @@ def ingest_attributions(
 ) -> Run | None:
     """Attribute the answers of a data set's prompts to neurons; return the run, null where it is stored already.
 
-    Stored means: with the same settings, weights and prompts; `again` repeats it. An interrupted run goes on from
+    Stored means: with the same settings, weights and prompts; `again` repeats it. Rules that come to others of the same
+    settings are computed alone. An interrupted run goes on from
     its last block of prompts. Prompts that the model cannot read are counted in notes; `verbose` lists their
     concepts. Raises UsageError, before any work, for an unknown data set or concept, a data set of which the model
-    can read nothing, a model name taken by other weights, and where a run over some concepts would take the place
-    of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
+    can read nothing, a model name taken by other weights, and where a run over some concepts or rules would take the
+    place of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
     """
     check_checkpoint(warehouse, model)
-    work = _Work(warehouse, model, dataset, settings or AttributionSettings(), verbose, progress)
+    work = _Work(warehouse, model, dataset, settings or AttributionSettings(), again, verbose, progress)
     return run_once(warehouse, work.task, again=again, progress=progress)
 
 
@@ -108,83 +96,89 @@ def attributions_are_stored(
     if not check_checkpoint(warehouse, model):
         return False
     # of a model that is not loaded nothing is asked but what it is
-    work = _Work(warehouse, cast(LoadedModel, model), dataset, settings, False, progress)
+    work = _Work(warehouse, cast(LoadedModel, model), dataset, settings, False, False, progress)
     return are_stored(warehouse, [work.task], progress)
 
 
-@dataclass(frozen=True)
 class _Work:
     """One data set through one checkpoint."""
 
-    warehouse: Warehouse
-    model: LoadedModel
-    dataset: str
-    settings: AttributionSettings
-    verbose: bool
-    progress: Progress
-
-    @cached_property
-    def task(self) -> Task:
-        """The data set as a unit; UsageError for one, and for concepts, that there are not."""
-        settings, model = self.settings, self.model
-        rows, prompts_sha256 = stored_prompts(self.warehouse, self.dataset)
-        known = {row.concept for row in rows}
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        model: LoadedModel,
+        dataset: str,
+        settings: AttributionSettings,
+        again: bool,
+        verbose: bool,
+        progress: Progress,
+    ) -> None:
+        self.warehouse = warehouse
+        self.model = model
+        self.settings = settings
+        self.verbose = verbose
+        self.progress = progress
+        self.rows, prompts_sha256 = stored_prompts(warehouse, dataset)
+        known = {row.concept for row in self.rows}
         if unknown := [concept for concept in settings.concepts if concept not in known]:
-            raise UsageError(
-                f'data set {self.dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them'
-            )
-        row = model.checkpoint
-        unit = {"model": row.model, "checkpoint": row.checkpoint, "dataset": self.dataset}
-        described = {
+            raise UsageError(f'data set {dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them')
+        unit = {
+            "model": model.checkpoint.model,
+            "checkpoint": model.checkpoint.checkpoint,
+            "dataset": dataset,
+        }
+        rules = rules_named(settings.rules, settings.steps)
+        chosen = asdict(settings)
+        del chosen["steps"]
+        wanted = {
             **unit,
-            **asdict(settings),
-            "steps": None if settings.rule == "adaptive" else settings.steps,
+            **chosen,
+            "rules": described(rules),
             "concepts": sorted(set(settings.concepts)),
-            **{name: value for name, value in asdict(self.rule).items() if name not in ("name", "steps")},
             "floor": FLOOR,
             "block": BLOCK,
             "device": str(model.device),
             "dtype": dtype_name(model),
             "prompts_sha256": prompts_sha256,
-            "weights_sha256": row.weights_sha256,
+            "weights_sha256": model.checkpoint.weights_sha256,
         }
-        return Task("attributions", unit, described, partial(self._run, rows), [model], is_stored=self._is_stored)
+        stored = None if again else warehouse.units.stored("attributions", unit)
+        self.stored = None if stored is None else with_rules(stored.settings)
+        self.plan = plan(self.stored, wanted)
+        self.rules = tuple(rule for rule in rules if rule.name in self.plan.new)  # to be computed
+        self.task = Task("attributions", unit, self.plan.settings, self._run, [model], is_stored=self._is_stored)
 
-    @property
-    def rule(self) -> Rule:
-        """How the integral is taken."""
-        return rule_named(self.settings.rule, self.settings.steps)
+    def _is_stored(self) -> bool:
+        """Return whether what is wanted is stored; UsageError where it would take the place of what is not wanted."""
+        if self.stored is None:
+            return False
+        before, wanted = set(self.stored["concepts"]), set(self.settings.concepts)
+        covered = not before or (wanted and wanted <= before)
+        if covered and not plan(self.stored, {**self.plan.settings, "concepts": self.stored["concepts"]}).new:
+            return True
+        lost, option = "", "--concepts"
+        if wanted and not (before and before <= wanted):
+            others = sorted(before - wanted)
+            lost = f"{len(others):,} concepts such as {others[0]!r}" if others else "all concepts of the data set"
+        elif self.plan.lost:
+            lost, option = f"other settings and rule {', '.join(self.plan.lost)}", "--rule"
+        if lost:
+            raise UsageError(
+                f"{'/'.join(self.task.unit.values())} is stored for {lost}, which this run would remove: name these in "
+                f"{option} too, or replace them with --again"
+            )
+        return False
 
-    def _run(self, rows: Sequence[PromptRow], run: Run) -> None:
-        readable = self._read(rows, run)
+    def _run(self, run: Run) -> None:
+        readable = self._read(run)
         for note in readable.notes():
             run.note(note)
         blocks = self._attribute(run, readable.inputs)
         self._write(run, blocks)
 
-    def _is_stored(self) -> bool:
-        """Return whether what is wanted is stored; UsageError where it would take the place of other concepts."""
-        unit, described = self.task.unit, self.task.settings
-        stored = self.warehouse.units.stored("attributions", unit)
-        if stored is None:
-            return False
-        before, wanted = set(stored.settings["concepts"]), set(described["concepts"])
-        if {**stored.settings, "concepts": []} == {**described, "concepts": []} and (
-            not before or (wanted and wanted <= before)
-        ):
-            return True
-        if wanted and not (before and before <= wanted):
-            others = sorted(before - wanted)
-            lost = f"{len(others):,} concepts such as {others[0]!r}" if others else "all concepts of the data set"
-            raise UsageError(
-                f"{'/'.join(unit.values())} is stored for {lost}, which this run would remove: name these in "
-                "--concepts too, or replace them with --again"
-            )
-        return False
-
-    def _read(self, rows: Sequence[PromptRow], run: Run) -> Readable:
+    def _read(self, run: Run) -> Readable:
         wanted = set(self.settings.concepts)
-        rows = [row for row in rows if not wanted or row.concept in wanted]
+        rows: Sequence[PromptRow] = [row for row in self.rows if not wanted or row.concept in wanted]
         min_prompts = self.settings.min_prompts
         readable = known_prompts(
             self.model,
@@ -207,92 +201,68 @@ class _Work:
 
     def _attribute(self, run: Run, prompts: Sequence[PromptInput]) -> StagedBlocks:
         blocks = StagedBlocks(run, len(prompts))
+        baseline = None
+        if self.settings.baseline == "replace":
+            baseline = answer_activations(self.model, [unrelated_prompt(self.model)])[0]
         name = "{model}@{checkpoint} {dataset}".format(**run.unit)
         with self.progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
+            self.n_blocks = 0
             for start in range(0, len(prompts), BLOCK):
+                self.n_blocks += 1
                 if blocks.has(str(start)):
                     continue
                 block = prompts[start : start + BLOCK]
-                rows: list[dict[str, Any]] = [{}] * len(block)
+                rows: list[list[dict[str, Any]]] = [[]] * len(block)
                 with run.in_model():
-                    for i, attributed in attribute(self.model, block, self.rule):
-                        rows[i] = _kept(block[i], attributed)
+                    for i, found in attribute(self.model, block, self.rules, baseline):
+                        rows[i] = [staged(block[i], *each) for each in zip(self._names, found, strict=True)]
                         bar.advance(1)
-                blocks.save(str(start), pa.Table.from_pylist(rows, _STAGED), len(block))
+                flat = [row for of_prompt in rows for row in of_prompt]
+                blocks.save(str(start), pa.Table.from_pylist(flat, STAGED), len(block))
         return blocks
 
     # -- results ----------------------------------------------------------------------------------------------
 
+    @property
+    def _names(self) -> list[str]:
+        return [rule.name for rule in self.rules]
+
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
-        scores, quality = [], []
+        def tables(rule: str) -> Iterator[pa.Table]:
+            return (of_rule(blocks.load(str(i * BLOCK)), rule) for i in range(self.n_blocks))
+
         with run.writer("attributions", run.unit) as writer:
-            for start in range(0, blocks.done, BLOCK):
-                table = blocks.load(str(start))
-                writer.write(_flat(table, ("prompt_id", "concept"), ("layer", "neuron", "attribution")))
-                scores.append(table.select(["prompt_id", "probability", "rank"]))
-                quality.append(_quality(table))
-        run.write("prompt_scores", run.unit, pa.concat_tables(scores).sort_by("prompt_id"))
-        found = pa.concat_tables(quality).sort_by([("prompt_id", "ascending"), ("layer", "ascending")])
-        rule = pa.repeat(pa.scalar(self.settings.rule), found.num_rows)
-        run.write("attribution_quality", run.unit, found.drop_columns("converged").append_column("rule", rule))
-        self._note_quality(run, found)
-
-    def _note_quality(self, run: Run, quality: pa.Table) -> None:
-        """Say which layers did not converge, and how many prompts have nothing to store."""
-        missed = ~quality["converged"].to_numpy()
-        if missed.any():
-            layers = ", ".join(map(str, np.unique(quality["layer"].to_numpy()[missed])))
-            worst = quality["completeness_error"].to_numpy().max()
-            run.note(
-                f"{missed.sum():,} of {len(missed):,} integrals (prompt x layer) did not converge; layers {layers}. "
-                f"The largest completeness error is {worst:.2g} of probability"
-            )
-        highest = quality["max_attribution"].to_numpy().reshape(len(np.unique(quality["prompt_id"])), -1).max(axis=1)
-        if nothing := int((highest <= 0).sum()):
-            run.note(f"{nothing:,} prompts have no neuron with a positive attribution: none is stored for them")
-
-
-def _kept(prompt: PromptInput, attributed: Attributed) -> dict[str, Any]:
-    """Return a prompt's row of a block: the neurons above the floor, and figures by layer."""
-    scores = attributed.scores  # [n_layers, d_ffn]
-    finite = torch.isfinite(scores)
-    if not (finite.all() and np.isfinite(attributed.probability)):
-        where = "" if finite.all() else f" in layer {int((~finite).nonzero()[0][0])}"
-        raise ModelError(
-            f"the attribution of prompt {prompt.prompt_id} (concept {prompt.concept!r}) is NaN or infinite{where}: "
-            "nothing of this run is stored. Try --dtype float32"
+            for rule in run.settings["rules"]:
+                own = map(attribution_rows.attributions, tables(rule))
+                carried = carried_over(self.warehouse, "attributions", run.unit, rule)
+                for rows in own if rule in self._names else carried:
+                    writer.write(rows)
+        with run.writer("attribution_quality", run.unit) as writer:
+            for rule in run.settings["rules"]:
+                if rule not in self._names:
+                    for rows in carried_over(self.warehouse, "attribution_quality", run.unit, rule):
+                        writer.write(rows)
+                    continue
+                quality = pa.concat_tables(map(attribution_rows.quality, tables(rule)))
+                quality = quality.sort_by([("prompt_id", "ascending"), ("layer", "ascending")])
+                writer.write(quality.drop_columns("converged"))
+                _note_quality(run, rule, quality)
+        scores = pa.concat_tables(
+            table.select(["prompt_id", "probability", "rank"]) for table in tables(self._names[0])
         )
-    highest = scores.max()
-    layer, neuron = ((scores >= FLOOR * highest) & (scores > 0)).nonzero(as_tuple=True)
-    return {
-        "prompt_id": prompt.prompt_id,
-        "concept": prompt.concept,
-        "probability": attributed.probability,
-        "rank": attributed.rank,
-        "layer": layer.numpy(),
-        "neuron": neuron.numpy(),
-        "attribution": scores[layer, neuron].numpy(),
-        "evaluations": attributed.evaluations,
-        "max_attribution": scores.max(dim=1).values.numpy(),
-        "completeness_error": attributed.completeness_error,
-        "converged": attributed.converged,
-    }
+        run.write("prompt_scores", run.unit, scores.sort_by("prompt_id"))
 
 
-def _flat(table: pa.Table, repeated: Sequence[str], lists: Sequence[str]) -> pa.Table:
-    """Return one row for each element of the list columns, with what stands beside the lists."""
-    import pyarrow.compute as pc
-
-    table = table.combine_chunks()
-    parents = pc.list_parent_indices(table[lists[0]])
-    columns = {name: table[name].take(parents) for name in repeated}
-    return pa.table({**columns, **{name: pc.list_flatten(table[name]) for name in lists}})
-
-
-def _quality(table: pa.Table) -> pa.Table:
-    """Return the rows of attribution_quality, without the rule."""
-    lists = ("evaluations", "max_attribution", "completeness_error", "converged")
-    rows = _flat(table, ("prompt_id",), lists)
-    n_layers = rows.num_rows // table.num_rows
-    layer = np.tile(np.arange(n_layers, dtype=np.int16), table.num_rows)
-    return rows.append_column("layer", pa.array(layer))
+def _note_quality(run: Run, rule: str, quality: pa.Table) -> None:
+    """Say which layers did not converge, and how many prompts have nothing to store."""
+    missed = ~quality["converged"].to_numpy()
+    if missed.any():
+        layers = ", ".join(map(str, np.unique(quality["layer"].to_numpy()[missed])))
+        worst = quality["completeness_error"].to_numpy().max()
+        run.note(
+            f"{missed.sum():,} of {len(missed):,} integrals (prompt x layer) of {rule} did not converge; layers "
+            f"{layers}. The largest completeness error is {worst:.2g} of probability"
+        )
+    highest = quality["max_attribution"].to_numpy().reshape(len(np.unique(quality["prompt_id"])), -1).max(axis=1)
+    if nothing := int((highest <= 0).sum()):
+        run.note(f"{nothing:,} prompts have no neuron with a positive attribution by {rule}: none is stored for them")

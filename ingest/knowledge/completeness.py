@@ -1,4 +1,4 @@
-"""P(w) and P(0) by the model's own forward pass, which owes nothing to the rows whose sums they judge."""
+"""P(w) and P(b) by the model's own forward pass, which owes nothing to the rows whose sums they judge."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError
 
 _ROUNDING = 4  # times the root of the dtype's epsilon: 0.14 % of a probability in float32, 35 % in bfloat16
+_NOT_FOLLOWED = (
+    "nwh does not follow this model's attention, so nothing is stored. Use another version of transformers, or another "
+    "model"
+)
 
 
 def checked_prompts(prompts: Sequence[PromptInput]) -> set[int]:
@@ -27,56 +31,77 @@ def checked_prompts(prompts: Sequence[PromptInput]) -> set[int]:
     return {*order[:1], *order[-1:]}
 
 
-def completeness_error(model: LoadedModel, prompt: PromptInput, scores: Tensor, error: Sequence[float]) -> list[float]:
-    """Return by layer |sum of scores - (P(w) - P(0))|, both probabilities by the model's own forward pass.
+def completeness_error(
+    model: LoadedModel, prompt: PromptInput, scores: Tensor, error: Sequence[float], baseline: Tensor | None = None
+) -> list[float]:
+    """Return by layer |sum of scores - (P(w) - P(b))|, both probabilities by the model's own forward pass.
 
     scores: [n_layers, d_ffn]. error: by layer, the same with the probabilities that the scores' rows gave.
+    baseline: b, as scores; null: 0.
     ModelError: it is larger than that by more than rounding can be, so that the rows are not what the model computes.
     """
-    probability = zeroed_probabilities(model, prompt).double()
+    probability = baseline_probabilities(model, prompt, baseline).double()
     own = (scores.double().sum(1) - (probability[0] - probability[1:])).abs()
-    most = _ROUNDING * torch.finfo(model.dtype).eps ** 0.5 * probability[1:].clamp(min=float(probability[0]))
+    most = _rounding(model) * probability[1:].clamp(min=float(probability[0]))
     wrong = (own > torch.tensor(error).double() + most).nonzero()
     if len(wrong):
         layer = int(wrong[0])
         raise ModelError(
             f"the attributions of prompt {prompt.prompt_id} in layer {layer} of {model.checkpoint.model} sum to "
             f"{float(scores[layer].sum()):.4g} of probability, and {type(model.module).__name__}'s own forward pass to "
-            f"{float(probability[0] - probability[1 + layer]):.4g}: nwh does not follow this model's attention, so "
-            "nothing is stored. Use another version of transformers, or another model"
+            f"{float(probability[0] - probability[1 + layer]):.4g}: {_NOT_FOLLOWED}"
         )
     return own.tolist()
 
 
-def zeroed_probabilities(model: LoadedModel, prompt: PromptInput) -> Tensor:
-    """Return the answer's probability as it is, then with each layer's values at the answer position set to 0.
+def check_probability(model: LoadedModel, prompt: PromptInput, probability: float) -> None:
+    """Raise ModelError where the model's own forward pass gives the answer another probability, beyond rounding."""
+    (group,) = passes.groups(model, [prompt])
+    with torch.inference_mode():
+        own = float(passes.answer_probability(model, passes.answer_logits(model, group), group.answers))
+    if abs(own - probability) > _rounding(model) * own:
+        raise ModelError(
+            f"the rows of prompt {prompt.prompt_id} give its answer a probability of {probability:.4g}, and "
+            f"{type(model.module).__name__}'s own forward pass {own:.4g}: {_NOT_FOLLOWED}"
+        )
 
-    Result: [1 + n_layers], on the CPU.
+
+def baseline_probabilities(model: LoadedModel, prompt: PromptInput, baseline: Tensor | None = None) -> Tensor:
+    """Return the answer's probability as it is, then with each layer's values at the answer position at the baseline.
+
+    baseline: [n_layers, d_ffn]; null: 0. Result: [1 + n_layers], on the CPU.
     """
     family = passes.family_of_answers(model)
     blocks = family.blocks_of(model.base)
     downs = {family.down_of(block) for block in blocks}  # one may serve several layers
+    if baseline is None:
+        baseline = torch.zeros(len(blocks), model.checkpoint.d_ffn)
     result = torch.empty(1 + len(blocks))
     for group in passes.groups(model, [prompt] * len(result)):
         layers = torch.tensor(group.indices, device=model.device) - 1
-        with torch.inference_mode(), _zeroed(downs, layers, prompt.position):
+        with torch.inference_mode(), _replaced(downs, layers, prompt.position, baseline.to(model.device, model.dtype)):
             logits = passes.answer_logits(model, group)
             result[group.indices] = passes.answer_probability(model, logits, group.answers).cpu()
     return result
 
 
+def _rounding(model: LoadedModel) -> float:
+    return float(_ROUNDING * torch.finfo(model.dtype).eps ** 0.5)
+
+
 @contextmanager
-def _zeroed(downs: Iterable[nn.Module], layers: Tensor, position: int) -> Iterator[None]:
-    """Set one token's input of a down projection to 0, in each row's own layer: [rows], -1 for none."""
+def _replaced(downs: Iterable[nn.Module], layers: Tensor, position: int, baseline: Tensor) -> Iterator[None]:
+    """Set one token's input of a down projection to the baseline, in each row's own layer: [rows], -1 for none."""
     running = count()
 
-    def zero(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def put(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         values = args[0].clone()
         of_rows = values.view(len(layers), -1, values.shape[-1])  # OPT flattens rows and tokens
-        of_rows[layers == next(running), position] = 0
+        layer = next(running)
+        of_rows[layers == layer, position] = baseline[layer]
         return (values, *args[1:])
 
-    handles = [down.register_forward_pre_hook(zero) for down in downs]
+    handles = [down.register_forward_pre_hook(put) for down in downs]
     try:
         yield
     finally:

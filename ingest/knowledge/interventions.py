@@ -1,14 +1,13 @@
 """Job `interventions`: what happens to answers when a concept's contributing neurons are changed.
 
 Reads prompts and the selection `knowledge_neurons_at(t, p)`; writes checkpoints, interventions. The unit is (model,
-checkpoint, data set, operation).
+checkpoint, data set, operation); rules stand side by side in it, and one that comes later leaves others as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored, run_each
-from nwh.ingest.knowledge.attributions import FLOOR
+from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.models import LoadedModel
@@ -25,6 +24,7 @@ from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.attribution_settings import of_rules, plan
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
@@ -52,6 +52,7 @@ class InterventionSettings:
     """What a user can choose; see `nwh ingest interventions --help`.
 
     t, p: the selection's thresholds. negatives: prompts of other concepts for each concept.
+    rules: whose attributions select; where empty, the integrated gradients that are stored.
     """
 
     operations: tuple[str, ...] = OPERATIONS
@@ -59,6 +60,7 @@ class InterventionSettings:
     p: float = 0.5
     negatives: int = 10
     seed: int = 0
+    rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that cannot be."""
@@ -88,7 +90,7 @@ def ingest_interventions(
     before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
-    tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), progress)
+    tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), again, progress)
     return run_each(warehouse, tasks, again=again, progress=progress)
 
 
@@ -98,7 +100,7 @@ def interventions_are_stored(
     """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
     if not check_checkpoint(warehouse, model):
         return False
-    return are_stored(warehouse, _tasks(warehouse, model, dataset, settings, progress), progress)
+    return are_stored(warehouse, _tasks(warehouse, model, dataset, settings, False, progress), progress)
 
 
 def _tasks(
@@ -106,49 +108,77 @@ def _tasks(
     model: LoadedModel | KnownModel,
     dataset: str,
     settings: InterventionSettings,
+    again: bool,
     progress: Progress,
 ) -> list[Task]:
     choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
     # of a model that is not loaded nothing is asked but what it is
-    scene = InterventionInputs(warehouse, cast(LoadedModel, model), dataset, choice)
-    settings_of_all = {
-        **asdict(choice),
+    loaded = cast(LoadedModel, model)
+    scenes = [InterventionInputs(warehouse, loaded, dataset, choice, rule) for rule in settings.rules or (None,)]
+    by_rule = {scene.rule: scene for scene in scenes}
+    return [_task(by_rule, operation, again, progress) for operation in dict.fromkeys(settings.operations)]
+
+
+def _task(scenes: dict[str, InterventionInputs], operation: str, again: bool, progress: Progress) -> Task:
+    """Return what is to be done for an operation: the rules that are not stored, beside those that are."""
+    scene = next(iter(scenes.values()))
+    unit = {**scene.unit, "operation": operation}
+    wanted = {
+        **unit,
+        "rules": {rule: asdict(scene.choice) for rule in scenes},
         "block": BLOCK,
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-        "attributions": scene.attributed,
+        "device": str(scene.model.device),
+        "dtype": dtype_name(scene.model),
+        "attributions": of_rules(scene.settings, scenes),
     }
-    tasks = []
-    for operation in dict.fromkeys(settings.operations):
-        unit = {**scene.unit, "operation": operation}
-        work = partial(_intervene, scene, operation, progress)
-        tasks.append(Task("interventions", unit, {**unit, **settings_of_all}, work, [scene.model]))
-    return tasks
+    stored = None if again else scene.warehouse.units.stored("interventions", unit)
+    chosen = plan(None if stored is None else stored.settings, wanted)
+
+    def work(run: Run) -> None:
+        _intervene(run, {rule: scenes[rule] for rule in chosen.new}, operation, progress)
+
+    def is_stored() -> bool:
+        if chosen.lost:
+            raise UsageError(
+                f"{'/'.join(unit.values())} is stored for other settings and rule {', '.join(chosen.lost)}, which this "
+                "run would remove: name these in --rule too, or replace them with --again"
+            )
+        return not chosen.new
+
+    return Task("interventions", unit, chosen.settings, work, [scene.model], is_stored=is_stored)
 
 
-def _intervene(scene: InterventionInputs, operation: str, progress: Progress, run: Run) -> None:
-    """Make and write the rows of one operation."""
-    for note in scene.notes():
-        run.note(note)
-    of_blocks = _blocks(scene)
-    values = scene.unrelated if operation == "replace" else None
-    blocks = StagedBlocks(run, len(scene.sets))
+def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: str, progress: Progress) -> None:
+    """Make and write the rows of one operation by the rules that are not stored, between those that are."""
+    in_blocks = {rule: _blocks(scene) for rule, scene in scenes.items()}
+    n_concepts = sum(len(scene.sets) for scene in scenes.values())
+    blocks = StagedBlocks(run, n_concepts)
     name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
-    with progress.bar(name, len(scene.sets), "concepts", blocks.done) as bar:
-        for i, concepts in enumerate(of_blocks):
-            if not blocks.has(str(i)):
-                with run.in_model():
-                    rows = _rows(scene, concepts, FACTOR[operation], values)
-                blocks.save(str(i), rows, len(concepts))
-                bar.advance(len(concepts))
+    with progress.bar(name, n_concepts, "concepts", blocks.done) as bar:
+        for rule, scene in scenes.items():
+            for note in scene.notes():
+                run.note(note)
+            values = scene.unrelated if operation == "replace" else None
+            for i, concepts in enumerate(in_blocks[rule]):
+                if not blocks.has(f"{rule}-{i}"):
+                    with run.in_model():
+                        rows = _rows(scene, concepts, FACTOR[operation], values)
+                    blocks.save(f"{rule}-{i}", rows, len(concepts))
+                    bar.advance(len(concepts))
     impossible = 0
     with run.writer("interventions", run.unit) as writer:
-        for i in range(len(of_blocks)):
-            rows = blocks.load(str(i))
-            impossible += int((rows["p_before"].to_numpy() == 0).sum())
-            for name, value in (("t", scene.choice.t), ("p", scene.choice.p)):
-                rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.float64()), rows.num_rows))
-            writer.write(rows)
+        for rule in run.settings["rules"]:
+            if rule not in scenes:
+                for rows in carried_over(next(iter(scenes.values())).warehouse, "interventions", run.unit, rule):
+                    writer.write(rows)
+                continue
+            for i in range(len(in_blocks[rule])):
+                rows = blocks.load(f"{rule}-{i}")
+                impossible += int((rows["p_before"].to_numpy() == 0).sum())
+                choice = scenes[rule].choice
+                for column, value in (("rule", rule), ("t", choice.t), ("p", choice.p)):
+                    rows = rows.append_column(column, pa.repeat(pa.scalar(value), rows.num_rows))
+                writer.write(rows)
     if impossible:
         run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
 

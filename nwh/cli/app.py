@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli import activations, comparison, knowledge, patterns, read, report, text, training, upkeep
+from nwh.cli import activations, comparison, knowledge, patterns, read, report, text, training, upkeep, weights
 from nwh.cli.state import State
 from nwh.warehouse.errors import NwhError
 
@@ -69,6 +69,8 @@ INGEST: dict[str, Callable[..., None]] = {
     "prompts": knowledge.prompts,
     "attributions": knowledge.attributions,
     "interventions": knowledge.interventions,
+    "ablations": knowledge.ablations,
+    "weights": weights.weights,
 }
 """`nwh ingest JOB`, in the order in which jobs can run."""
 

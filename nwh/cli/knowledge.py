@@ -1,4 +1,4 @@
-"""`nwh ingest prompts | attributions | interventions`: knowledge neurons, from prompts to controlled changes."""
+"""`nwh ingest prompts | attributions | ablations | interventions`: knowledge neurons, from prompts to changes."""
 
 from __future__ import annotations
 
@@ -67,8 +67,14 @@ def attributions(
     dataset: DatasetOption,
     model: ModelOption,
     checkpoint: CheckpointOption = None,
-    rule: Annotated[str, typer.Option(help="adaptive, riemann or linspace.")] = "adaptive",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(help="adaptive (if not given), riemann, linspace, gradient, relp, logit: side by side."),
+    ] = None,
     steps: Annotated[int, typer.Option(help="Points of riemann and linspace.")] = 20,
+    baseline: Annotated[
+        str, typer.Option(help="What neurons are compared with: zero, or (replace) an unrelated prompt's activations.")
+    ] = "zero",
     answer: Annotated[str, typer.Option(help="first: the answer's first token; all: all of its tokens.")] = "first",
     min_prompts: Annotated[int, typer.Option(help="Usable prompts that a concept must have.")] = 4,
     concepts: Annotated[list[str] | None, typer.Option(help="These concepts alone.")] = None,
@@ -86,9 +92,10 @@ def attributions(
     again: AgainOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="List the concepts that are left out.")] = False,
 ) -> None:
-    """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021).
+    """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021), by one rule or several.
 
-    Run it again after an interruption: it goes on where it was.
+    Run it again after an interruption: it goes on where it was. Rules that are stored stay beside new ones. adaptive is
+    the study's measure, of whole layers; gradient ranks single neurons best, and takes one pass.
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
@@ -112,7 +119,15 @@ def attributions(
         )
         return
     warehouse = state.open()
-    settings = AttributionSettings(rule, steps, answer, min_prompts, tuple(split_list(concepts)), min_probability)
+    settings = AttributionSettings(
+        tuple(split_list(rule)) or ("adaptive",),
+        steps,
+        baseline,
+        answer,
+        min_prompts,
+        tuple(split_list(concepts)),
+        min_probability,
+    )
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
@@ -134,6 +149,9 @@ def interventions(
     model: ModelOption,
     checkpoint: CheckpointOption = None,
     operation: Annotated[list[str] | None, typer.Option(help="zero, replace, double; all if not given.")] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Rules whose attributions select; the integrated gradients if not given.")
+    ] = None,
     t: Annotated[float, typer.Option(help="Selection: share of a prompt's highest attribution.")] = 0.2,
     p: Annotated[float, typer.Option(help="Selection: share of a concept's prompts.")] = 0.5,
     negatives: Annotated[int, typer.Option(help="Prompts of other concepts, for each concept.")] = 10,
@@ -159,7 +177,9 @@ def interventions(
 
     state = state_of(context)
     warehouse = state.open()
-    settings = InterventionSettings(tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed)
+    settings = InterventionSettings(
+        tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed, tuple(split_list(rule))
+    )
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
@@ -169,5 +189,43 @@ def interventions(
         is_stored=lambda known: (
             not again and interventions_are_stored(warehouse, known, dataset, settings, state.progress)
         ),
+        **options,
+    )
+
+
+def ablations(
+    context: typer.Context,
+    dataset: DatasetOption,
+    model: ModelOption,
+    checkpoint: CheckpointOption = None,
+    best: Annotated[int, typer.Option(help="Neurons of each prompt and rule, the highest attributions first.")] = 100,
+    prompts: Annotated[int, typer.Option(help="Prompts, drawn among those attributed; 0 for all.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Set the best neurons of each stored rule to the baseline, one at a time: what the rules estimate.
+
+    `nwh sql "from rule_agreement_distribution"` says how far each rule agrees.
+
+    Example: nwh ingest ablations --model EleutherAI/pythia-70m-deduped --dataset questions --best 100
+    """
+    from nwh.ingest.knowledge.ablations import AblationSettings, ablations_are_stored, ingest_ablations
+    from nwh.ingest.models.series import for_each_checkpoint
+
+    state = state_of(context)
+    warehouse = state.open()
+    settings = AblationSettings(best, prompts, seed)
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
+    for_each_checkpoint(
+        lambda loaded: ingest_ablations(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        is_stored=lambda known: not again and ablations_are_stored(warehouse, known, dataset, settings, state.progress),
         **options,
     )

@@ -8,6 +8,11 @@
 -- that its activation is an aggregate over: it explains at least position_r2 of the variance (theirs: mutual
 -- information of a token's position and being active). A class-selective neuron has one value of a metadata key in at
 -- least class_share of its top sentences, with lift and q-value (the classifier-like neurons of Oba et al. 2021).
+-- Of the weights alone (relation neuron_weights), after Stolfo et al. 2024, "Confidence Regulation Neurons in Language
+-- Models" (arXiv 2406.16254): an entropy neuron writes with at least its layer's median norm, at least
+-- entropy_null_share of it where the unembedding reads least, so that the variance of what tokens get is at most
+-- entropy_variance of the layer's median; a token-frequency neuron moves logits along log token frequency, with a
+-- correlation of at least frequency_r in either direction (theirs: by the effect on the loss, which takes text).
 -- view: neuron_classes(): no token above 0; a word or sequence in half of the top sentences with lift 2; half of the
 --   variance; 80 % of one class with lift 1.5; q <= 0.05
 -- grain: neuron x class, per model, checkpoint, site and scope
@@ -18,10 +23,16 @@
 -- argument class_share: lowest share of the top sentences with the metadata value
 -- argument class_lift: lowest lift of the metadata value
 -- argument max_q: highest q-value of a word, sequence or metadata value
--- columns: model, checkpoint, site, scope, layer, neuron
--- class: dead, token detector, n-gram detector, positional, class-selective
+-- argument entropy_null_share: lowest share of an entropy neuron's output weights where the unembedding reads least
+-- argument entropy_variance: highest variance of what tokens get of it, as a share of the layer's median
+-- argument frequency_r: lowest correlation of logits and log frequency, in either direction
+-- columns: model, checkpoint, site
+-- scope: corpora that the claim is about, their sorted names joined by `+`; null: the weights alone
+-- columns: layer, neuron
+-- class: dead, token detector, n-gram detector, positional, class-selective, entropy, token frequency
 -- evidence: the word, the sequence, `key=value`, or what was measured
--- share: share of the top sentences with the evidence; of the variance (positional); of sentences not above 0 (dead)
+-- share: share of the top sentences with the evidence; of the variance (positional, token frequency); of sentences not
+--   above 0 (dead); of the output weights (entropy)
 -- lift: of the evidence, null where there is none
 -- q_value: of the evidence, null where there is none
 create macro neuron_classes_at(
@@ -31,7 +42,10 @@ create macro neuron_classes_at(
     position_r2 := 0.5,
     class_share := 0.8,
     class_lift := 1.5,
-    max_q := 0.05
+    max_q := 0.05,
+    entropy_null_share := 0.5,
+    entropy_variance := 0.5,
+    frequency_r := 0.5
 ) as table
 with dead as (
     select
@@ -112,6 +126,44 @@ selective as (
         partition by model, checkpoint, site, corpus, layer, neuron
         order by g2 desc, key asc, value asc
     ) = 1
+),
+
+entropy as (
+    select
+        model,
+        checkpoint,
+        'ffn' as site,
+        null::varchar as scope,
+        layer,
+        neuron,
+        'entropy' as class,
+        'output weights that the unembedding hardly reads' as evidence,
+        null_share as share,
+        null::double as lift,
+        null::double as q_value
+    from neuron_weights
+    window of_layer as (partition by model, checkpoint, layer)
+    qualify
+        null_share >= entropy_null_share
+        and logit_variance <= entropy_variance * median(logit_variance) over of_layer
+        and write_norm >= median(write_norm) over of_layer
+),
+
+token_frequency as (
+    select
+        model,
+        checkpoint,
+        'ffn' as site,
+        null::varchar as scope,
+        layer,
+        neuron,
+        'token frequency' as class,
+        case when frequency_correlation > 0 then 'raises frequent tokens' else 'lowers frequent tokens' end as evidence,
+        frequency_correlation * frequency_correlation as share,
+        null::double as lift,
+        null::double as q_value
+    from neuron_weights
+    where abs(frequency_correlation) >= frequency_r
 )
 
 select * from dead
@@ -120,4 +172,8 @@ select * from detectors
 union all
 select * from by_length
 union all
-select * from selective;
+select * from selective
+union all
+select * from entropy
+union all
+select * from token_frequency;

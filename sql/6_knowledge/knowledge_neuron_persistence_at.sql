@@ -6,6 +6,7 @@
 -- argument reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument p: threshold of a concept, share of its prompts that ran
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
 -- columns: model, dataset, concept, reference_checkpoint, layer
 -- neuron: neuron of site ffn, from 0
 -- attribution: its mean attribution at the reference, in probability
@@ -15,7 +16,7 @@
 -- n_checkpoints: checkpoints from the first to the reference, both included, at which the concept ran
 -- n_found: those at which it contributes
 -- persistence: n_found / n_checkpoints
-create macro knowledge_neuron_persistence_at(reference, t, p) as table
+create macro knowledge_neuron_persistence_at(reference, t, p, by_rule := null) as table
 with ran as (
     select
         scores.model,
@@ -51,7 +52,7 @@ found as (
         neurons.attribution,
         bool_or(numbered.checkpoint = numbered.reference_checkpoint) over neuron_of_concept as in_reference,
         row_number() over (neuron_of_concept order by numbered.place desc) as places_back
-    from knowledge_neurons_at(t, p) as neurons
+    from knowledge_neurons_at(t, p, by_rule) as neurons
     inner join numbered using (model, checkpoint, dataset, concept)
     window neuron_of_concept as (
         partition by numbered.model, numbered.dataset, numbered.concept, neurons.layer, neurons.neuron

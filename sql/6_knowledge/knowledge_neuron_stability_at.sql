@@ -4,6 +4,7 @@
 -- argument reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument p: threshold of a concept, share of its prompts that ran
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
 -- columns: model, dataset, concept, reference_checkpoint
 -- checkpoint: label of the checkpoint, the reference included
 -- columns: step
@@ -12,7 +13,7 @@
 -- columns: n_shared
 -- share_found: n_shared / n_reference, null where the reference has none
 -- jaccard: n_shared / neurons that are either, null where there are none
-create macro knowledge_neuron_stability_at(reference, t, p) as table
+create macro knowledge_neuron_stability_at(reference, t, p, by_rule := null) as table
 with neurons as (
     select
         found.model,
@@ -22,7 +23,7 @@ with neurons as (
         bool_or(found.checkpoint = coalesce(reference, latest.checkpoint)) over (
             partition by found.model, found.dataset, found.concept, found.layer, found.neuron
         ) as in_reference
-    from knowledge_neurons_at(t, p) as found
+    from knowledge_neurons_at(t, p, by_rule) as found
     inner join last_checkpoints as latest using (model, dataset)
 ),
 

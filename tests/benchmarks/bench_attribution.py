@@ -23,7 +23,7 @@ from torch import Tensor
 
 from nwh.ingest.knowledge.attribution import Attributed, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.rules import Rule, rule_named
+from nwh.ingest.knowledge.rules.rule import Rule, rule_named
 from nwh.ingest.models import load
 from nwh.ingest.models.loading import LoadedModel
 from tests.benchmarks.corpora import data
@@ -69,8 +69,8 @@ def compare(name: str, model: LoadedModel, n: int, repeats: int) -> None:
     prompts = random_prompts(model, n)
     ways = {
         "plain": lambda: plain(model, prompts),
-        "riemann 20": lambda: dict(attribute(model, prompts, rule_named("riemann", STEPS))),
-        "adaptive": lambda: dict(attribute(model, prompts, rule_named("adaptive"))),
+        "riemann 20": lambda: dict(attribute(model, prompts, [rule_named("riemann", STEPS)])),
+        "adaptive": lambda: dict(attribute(model, prompts, [rule_named("adaptive")])),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     found = {}
@@ -78,13 +78,13 @@ def compare(name: str, model: LoadedModel, n: int, repeats: int) -> None:
         for way, work in ways.items():
             taken, found[way] = timed(work)
             seconds[way].append(taken)
-    reference, ours = torch.stack(found["plain"]), torch.stack([found["riemann 20"][i].scores for i in range(n)])
+    reference, ours = torch.stack(found["plain"]), torch.stack([found["riemann 20"][i][0].scores for i in range(n)])
     distance = ((ours - reference).norm(dim=2) / reference.norm(dim=2)).max()
     print(f"{name}: {n} prompts, riemann 20 against plain: relative L2 at most {distance:.1e}")
     for way, taken in seconds.items():
         median = statistics.median(taken)
         print(f"  {way:10} {median / n:7.3f} s/prompt  {statistics.median(seconds['plain']) / median:5.1f} x")
-    describe(list(found["adaptive"].values()), rule_named("adaptive"))
+    describe([result for (result,) in found["adaptive"].values()], rule_named("adaptive"))
 
 
 def describe(results: list[Attributed], rule: Rule) -> None:
@@ -117,7 +117,7 @@ def real(n: int) -> None:
     prompts = questions(model, n)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for rule in (rule_named("adaptive"), rule_named("riemann", STEPS)):
-        seconds, results = timed(lambda rule=rule: [result for _, result in attribute(model, prompts, rule)])
+        seconds, results = timed(lambda rule=rule: [result for _, (result,) in attribute(model, prompts, [rule])])
         print(f"SmolLM2-135M, {n} questions: {rule.name} {n / seconds:.2f} prompts/s")
         describe(results, rule)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

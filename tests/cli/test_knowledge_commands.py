@@ -67,6 +67,36 @@ def test_a_series_of_checkpoints_is_attributed_and_changed(nwh):
     assert answer(nwh, runs) == before == [{"n": 3 + 2}]
 
 
+def test_rules_side_by_side_and_what_they_estimate(nwh):
+    model = ("--model", "@tiny", "--checkpoint", "step4", "--dataset", "clm")
+    only = ("--concepts", "barley,honey,copper")
+    nwh("ingest", "attributions", *model, *only, "--rule", "gradient,relp", "--rule", "logit", "--again")
+    nwh("ingest", "ablations", *model, "--best", "20", "--prompts", "5")
+    nwh("ingest", "interventions", *model, "--operation", "zero", "--rule", "relp")
+    query = "select rule, n_prompts from rule_agreement_distribution where checkpoint = 'step4' order by all"
+    assert answer(nwh, query) == [{"rule": rule, "n_prompts": 5} for rule in ("gradient", "logit", "relp")]
+    query = "select distinct rule from interventions where checkpoint = 'step4'"
+    assert answer(nwh, query) == [{"rule": "relp"}]
+    for command, said in (
+        (("attributions", *model, "--rule", "shapley"), "rule 'shapley' is not known: use adaptive, riemann"),
+        (("attributions", *model, "--baseline", "mean"), "--baseline 'mean' is not known: use zero or replace"),
+        (("ablations", *model, "--best", "999999"), "--best 999,999, and the 2 layers of tiny have 256 neurons"),
+        (("interventions", *model, "--rule", "riemann"), "no attributions of clm by riemann for tiny@step4"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            nwh("ingest", *command)
+
+
+def test_weights_of_a_series(nwh):
+    nwh("ingest", "weights", "--model", "@tiny", "--checkpoint", "all", "--corpus", "facts")
+    query = (
+        "select checkpoint, count(*) as n, count(frequency_correlation) as f from neuron_weights group by 1 order by 1"
+    )
+    assert answer(nwh, query) == [{"checkpoint": f"step{step}", "n": 256, "f": 256} for step in (0, 12, 4)]
+    with pytest.raises(UsageError, match="no corpus 'brown'"):
+        nwh("ingest", "weights", "--model", "@tiny", "--checkpoint", "step4", "--corpus", "brown")
+
+
 def test_published_lists_stand_beside_ones_own(nwh, tmp_path):
     (tmp_path / "found.json").write_text(json.dumps({"uuid-1": [[0, 5], [1, 7]], "uuid-2": [[1, 7]]}))
     published = ("--from-json", str(tmp_path / "found.json"), "--model", "someone/Tiny", "--checkpoint", "step12")

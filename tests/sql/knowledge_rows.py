@@ -93,11 +93,20 @@ class Rows:
                 place = dict(zip(("model", "checkpoint", "dataset"), unit, strict=True))
                 rows = [(i, *score) for i, score in scores.items()]
                 run.write("prompt_scores", place, columns(("prompt_id", "probability", "rank"), rows))
-                if kept := self.attributions[unit]:
-                    names = ("prompt_id", "concept", "layer", "neuron", "attribution")
-                    run.write("attributions", place, columns(names, kept))
+                # of another rule, which nothing here is about, the same neurons the other way round
+                decoys = [
+                    (*row[:2], LAYERS - 1 - row[2], WIDTH - 1 - row[3], row[4]) for row in self.attributions[unit]
+                ]
+                by_rule = {"adaptive": self.attributions[unit], "relp": decoys}
+                names = ("rule", "prompt_id", "layer", "evaluations", "max_attribution", "completeness_error")
+                rows = [(rule, i, 0, 5, 1.0, None) for rule in by_rule for i in scores]
+                run.write("attribution_quality", place, columns(names, rows))
+                if rows := [(rule, *row) for rule, kept in by_rule.items() for row in kept]:
+                    names = ("rule", "prompt_id", "concept", "layer", "neuron", "attribution")
+                    run.write("attributions", place, columns(names, rows))
                 for operation, rows in self.interventions[unit].items():
-                    names = ("concept", "prompt_id", "polarity", "arm", "n_neurons", "t", "p")
+                    rows = [("adaptive", *row) for row in rows] + [("relp", *row[:-3], 0.5, 3, 4) for row in rows]
+                    names = ("rule", "concept", "prompt_id", "polarity", "arm", "n_neurons", "t", "p")
                     names += ("p_before", "p_after", "rank_before", "rank_after")
                     run.write("interventions", {**place, "operation": operation}, columns(names, rows))
         return made

@@ -12,6 +12,7 @@ from nwh.warehouse.schema.comparison import (
     NEURON_MATCHES,
 )
 from nwh.warehouse.schema.knowledge import (
+    ABLATIONS,
     ATTRIBUTION_QUALITY,
     ATTRIBUTIONS,
     CONCEPTS,
@@ -39,10 +40,11 @@ from nwh.warehouse.schema.profiles import (
 from nwh.warehouse.schema.relation import Column, Relation
 from nwh.warehouse.schema.runs import RUNS
 from nwh.warehouse.schema.text import ANNOTATIONS, CORPORA, SENTENCE_METADATA, SENTENCES
+from nwh.warehouse.schema.weights import NEURON_WEIGHTS
 
 __all__ = ["RELATIONS", "RUNS", "SCHEMA_VERSION", "Column", "Relation"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the relations and what is stored in them; a warehouse says its own, 1 where it says none. Whoever raises it says
 in `ingest/upgrade.py` how a warehouse gets there."""
 
@@ -66,6 +68,7 @@ RELATIONS: dict[str, Relation] = {
         NEURON_TAG_DISTRIBUTION,
         CORPUS_VOCABULARY,
         NEURON_PATTERNS,
+        NEURON_WEIGHTS,
         LAYER_CLUSTERS,
         NEURON_CLUSTERS,
         NEURON_MATCHES,
@@ -78,6 +81,7 @@ RELATIONS: dict[str, Relation] = {
         ATTRIBUTIONS,
         ATTRIBUTION_QUALITY,
         INTERVENTIONS,
+        ABLATIONS,
         PUBLISHED_NEURONS,
     )
 }

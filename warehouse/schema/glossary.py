@@ -16,6 +16,7 @@ GLOSSARY = {
     "scope": "corpora that it is about: their sorted names joined by `+`",
     "key": "metadata key: `domain`, `author`, `sentiment`, …",
     "dataset": "name of the set of prompts",
+    "rule": "of attribution: `adaptive`, `riemann`, `linspace` (integrated gradients), `gradient`, `relp` or `logit`",
     "concept": "the word that a prompt asks for",
     "prompt_id": "`prompts.prompt_id`",
     # sentences and their words

@@ -1,5 +1,7 @@
 """Prompts, what each feed-forward neuron contributes to an answer, and what changing neurons does."""
 
+from dataclasses import replace
+
 from nwh.warehouse.schema.relation import (
     ANSWER_LAYER,
     ANSWER_NEURON,
@@ -11,6 +13,16 @@ from nwh.warehouse.schema.relation import (
     Column,
     Relation,
     shared,
+)
+
+RULE = shared("rule", "text", dictionary=True)
+ONE_RULE = Column(
+    "rule",
+    "text",
+    f"{RULE.description}; null where version 1 or 2 stored one rule, until `nwh upgrade`: the macros know which",
+    True,
+    "null::text",
+    True,
 )
 
 PROMPTS = Relation(
@@ -63,17 +75,20 @@ PROMPT_SCORES = Relation(
 
 ATTRIBUTIONS = Relation(
     "attributions",
-    "prompt x neuron kept",
-    ("model", "checkpoint", "dataset", "prompt_id", "layer", "neuron"),
+    "prompt x rule x neuron kept",
+    ("model", "checkpoint", "dataset", "rule", "prompt_id", "layer", "neuron"),
     (
         MODEL,
         CHECKPOINT,
         DATASET,
+        ONE_RULE,
         PROMPT_ID,
         CONCEPT,
         ANSWER_LAYER,
         ANSWER_NEURON,
-        Column("attribution", "float", "knowledge attribution, in probability; at least 5 % of the prompt's highest"),
+        Column(
+            "attribution", "float", "knowledge attribution, in probability; at least 5 % of the prompt's highest by it"
+        ),
     ),
     ("model", "checkpoint", "dataset"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
@@ -82,22 +97,24 @@ ATTRIBUTIONS = Relation(
 
 ATTRIBUTION_QUALITY = Relation(
     "attribution_quality",
-    "prompt x layer",
-    ("model", "checkpoint", "dataset", "prompt_id", "layer"),
+    "prompt x rule x layer",
+    ("model", "checkpoint", "dataset", "rule", "prompt_id", "layer"),
     (
         MODEL,
         CHECKPOINT,
         DATASET,
+        RULE,
         PROMPT_ID,
         ANSWER_LAYER,
-        Column("rule", "text", "`adaptive`, `riemann` or `linspace`"),
-        Column("evaluations", "integer", "gradients taken along the path"),
+        Column("evaluations", "integer", "gradients taken per layer; one that serves all layers counts for each"),
         Column("max_attribution", "float", "highest of the layer's neurons"),
         Column(
             "completeness_error",
             "float",
-            "|sum of the layer's attributions - (P(w) - P(0))|, in probability (tolerance: in the run's settings); P "
-            "at the rule's own points, but of the shortest and longest prompt of 128 by the model's own forward pass",
+            "|sum of the layer's attributions - (P(w) - P(baseline))|, in probability (tolerance: in the run's "
+            "settings); P at the rule's own points, but of the shortest and longest prompt of 128 by the model's own "
+            "forward pass; null for rules that are no integral",
+            True,
         ),
     ),
     ("model", "checkpoint", "dataset"),
@@ -107,12 +124,13 @@ ATTRIBUTION_QUALITY = Relation(
 
 INTERVENTIONS = Relation(
     "interventions",
-    "prompt of a concept x operation x arm",
-    ("model", "checkpoint", "dataset", "operation", "concept", "prompt_id", "arm"),
+    "prompt of a concept x operation x rule x arm",
+    ("model", "checkpoint", "dataset", "operation", "rule", "concept", "prompt_id", "arm"),
     (
         MODEL,
         CHECKPOINT,
         DATASET,
+        replace(ONE_RULE, description=f"that selected the neurons; {ONE_RULE.description}"),
         Column("concept", "text", "concept whose contributing neurons were changed"),
         PROMPT_ID,
         shared("polarity", "text"),
@@ -129,6 +147,31 @@ INTERVENTIONS = Relation(
     ("model", "checkpoint", "dataset", "operation"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("p_before", "p_after"),
+)
+
+ABLATIONS = Relation(
+    "ablations",
+    "prompt x rule x neuron ablated",
+    ("model", "checkpoint", "dataset", "prompt_id", "rule", "layer", "neuron"),
+    (
+        MODEL,
+        CHECKPOINT,
+        DATASET,
+        PROMPT_ID,
+        CONCEPT,
+        RULE,
+        ANSWER_LAYER,
+        ANSWER_NEURON,
+        Column("attribution", "float", "what the rule says of the neuron, however low, in probability"),
+        Column(
+            "effect",
+            "float",
+            "P - P with this neuron alone at the attributions' baseline: what the rules estimate, the same for each",
+        ),
+    ),
+    ("model", "checkpoint", "dataset"),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("attribution", "effect"),
 )
 
 PUBLISHED_NEURONS = Relation(

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.storage.attribution_settings import holds
 from nwh.warehouse.storage.manifests import Place
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ class _Rule:
         place = ("attribution_quality", names)
         uris = self.stored.files.get(place)
         run = self.stored.run(run_of(uris[0])) if uris else None
-        if uris is None or (run and run.settings != read):
+        if uris is None or (run and not holds(run.settings, read)):
             yield f"earlier attributions ({'/'.join(names)})"
         elif of := self.stale_of(place):
             yield of

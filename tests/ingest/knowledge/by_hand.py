@@ -75,14 +75,14 @@ def score_by_hand(model, prompt, change=lambda layer, values: values):
     return probability_by_hand(prompt, logits).item(), 1 + int((at > at[prompt.answer_ids[0]]).sum()), values
 
 
-def path(model, prompt, layer, alphas):
-    """Return gradient x values, [alphas, d_ffn], and probability, [alphas], of one layer by a plain hook."""
+def path(model, prompt, layer, alphas, start=0.0):
+    """Return gradient x (values - start), [alphas, d_ffn], and probability, [alphas], of one layer by a plain hook."""
     whole = score_by_hand(model, prompt)[2][layer]
-    rows = (torch.as_tensor(alphas).float()[:, None] * whole).requires_grad_()
+    rows = (start + torch.as_tensor(alphas).float()[:, None] * (whole - start)).requires_grad_()
     change = lambda at, current: rows if at == layer else current  # noqa: E731
     logits, _ = logits_by_hand(model, prompt, change, n=len(rows))
     probability = probability_by_hand(prompt, logits)
-    return torch.autograd.grad(probability.sum(), rows)[0] * whole, probability.detach()
+    return torch.autograd.grad(probability.sum(), rows)[0] * (whole - start), probability.detach()
 
 
 def state(model):

@@ -10,17 +10,18 @@ from nwh.ingest.knowledge import staircase
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import family_of_answers, rank
-from nwh.ingest.knowledge.rules import Rule, clenshaw_curtis, rule_named
+from nwh.ingest.knowledge.rules.quadrature import clenshaw_curtis
+from nwh.ingest.knowledge.rules.rule import Rule, check_baseline, rule_named, rules_named
 from nwh.ingest.models import load
 from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
 
 
-def attributed(model, prompts, rule):
-    found = dict(attribute(model, prompts, rule))
+def attributed(model, prompts, rule, baseline=None):
+    found = dict(attribute(model, prompts, [rule], baseline))
     assert sorted(found) == list(range(len(prompts)))
-    return [found[index] for index in range(len(prompts))]
+    return [found[index][0] for index in range(len(prompts))]
 
 
 def off(found, expected):
@@ -79,6 +80,28 @@ def test_adaptive_is_the_converged_integral(name, tmp_path):
     assert taken <= {5, 9, 17, 33, 65, 129}
 
 
+@pytest.mark.parametrize("name", ["bert-gelu", "gpt_neox", "llama", "gemma4_text"])
+def test_integrals_from_a_baseline_are_complete_from_there(name, tmp_path):
+    model = tiny_model(BY_NAME[name], tmp_path)
+    prompts = tiny_prompts(model)
+    with torch.inference_mode():  # as `answer_activations` of another prompt
+        baseline = answer_activations(model, prompts[:1])[0]
+    points, weights = np.polynomial.legendre.leggauss(100)
+    for rule in (rule_named("riemann", 5), rule_named("linspace", 5), rule_named("adaptive")):
+        for prompt, result in zip(prompts[1:], attributed(model, prompts[1:], rule, baseline), strict=True):
+            for layer, scores in enumerate(result.scores):
+                ends = path(model, prompt, layer, [0, 1], baseline[layer])[1]
+                missing = abs(scores.sum() - (ends[1] - ends[0])).item()
+                assert result.completeness_error[layer] == pytest.approx(missing, abs=1e-5)
+                if rule.name == "adaptive":
+                    products, _ = path(model, prompt, layer, (points + 1) / 2, baseline[layer])
+                    assert off(scores, torch.as_tensor(weights / 2).float() @ products) < rule.agreement
+                    assert missing <= rule.tolerance * ends.max() or not result.converged[layer]
+                else:
+                    alphas = np.arange(1, 6) / 5 if rule.name == "riemann" else np.linspace(0, 1, 5)
+                    assert off(scores, path(model, prompt, layer, alphas, baseline[layer])[0].mean(0)) < 1e-5
+
+
 def test_layers_that_do_not_converge_are_visible(tmp_path):
     model = tiny_model(BY_NAME["bert-gelu"], tmp_path)
     prompts = tiny_prompts(model)
@@ -129,7 +152,7 @@ def test_the_model_is_restored_after_an_error(tmp_path):
     embeddings = model.module.get_input_embeddings()
     embeddings.weight[prompts[0].input_ids[0]] = torch.nan
     with pytest.raises(ModelError, match="not numbers in float32"):
-        list(attribute(model, prompts, rule_named("riemann")))
+        list(attribute(model, prompts, [rule_named("riemann")]))
     assert state(model) == before
 
 
@@ -138,7 +161,7 @@ def test_the_model_is_restored_after_an_error_among_rows(tmp_path, monkeypatch):
     before = state(model)
     monkeypatch.setattr(staircase.CausalRows, "attend", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(attribute(model, tiny_prompts(model), rule_named("riemann")))
+        list(attribute(model, tiny_prompts(model), [rule_named("riemann")]))
     assert state(model) == before
 
 
@@ -167,8 +190,12 @@ def test_ranks_count_the_lower_token_first_among_equals():
 
 
 def test_refusals(tmp_path):
-    with pytest.raises(UsageError, match="'simpson' is not known: use adaptive, riemann, linspace"):
+    with pytest.raises(UsageError, match="'simpson' is not known: use adaptive, riemann, linspace, gradient"):
         rule_named("simpson")
+    with pytest.raises(UsageError, match="no rule is named"):
+        rules_named([])
+    with pytest.raises(UsageError, match="--baseline 'mean' is not known: use zero or replace"):
+        check_baseline("mean")
     with pytest.raises(UsageError, match="0 steps"):
         rule_named("riemann", 0)
     model = tiny_model(BY_NAME["bert-gelu"], tmp_path)

@@ -11,7 +11,7 @@ import torch
 
 from nwh.ingest.knowledge import attributions as job
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
-from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
+from nwh.ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
 from nwh.ingest.models import load
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
@@ -29,7 +29,7 @@ MASKED = [
     "what is old [MASK] in {}",
 ]
 CAUSAL = ["x capital of {} is", "x we see in {} old", "x what is the city in {}", "x {} lies in the"]
-RIEMANN = AttributionSettings(rule="riemann", steps=5)
+RIEMANN = AttributionSettings(rules=("riemann",), steps=5)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_what_is_stored_equals_the_plain_computation(warehouse, tmp_path, kind, 
         highest, error = np.array([row[3:] for row in quality]).T
         np.testing.assert_allclose(highest, wanted.max(1).values, rtol=1e-3, atol=1e-7)
         np.testing.assert_allclose(error, (wanted.sum(1) - expected).abs(), rtol=0.05, atol=1e-5)
-    assert (run.settings["steps"], run.settings["floor"]) == (5, 0.05)
+    assert (run.settings["rules"]["riemann"]["steps"], run.settings["floor"]) == (5, 0.05)
     assert warehouse.sql("select model, objective from checkpoints").fetchall() == [
         (kind, {"masked": "mlm", "causal": "clm"}[kind])
     ]
@@ -120,12 +120,12 @@ def test_adaptive_runs_by_default_and_says_which_layers_did_not_converge(warehou
 
     def unfinished(*arguments):
         for i, found in real(*arguments):
-            yield i, replace(found, completeness_error=(0.0, 0.9 * (i < 2)), converged=(True, i >= 2))
+            yield i, [replace(found[0], completeness_error=(0.0, 0.9 * (i < 2)), converged=(True, i >= 2))]
 
     monkeypatch.setattr(job, "attribute", unfinished)
     run = ingest_attributions(warehouse, masked, "cities", again=True)
     (note,) = [note for note in run.notes if "did not converge" in note]
-    assert note.startswith("2 of 24 integrals (prompt x layer)")
+    assert note.startswith("2 of 24 integrals (prompt x layer) of adaptive")
     assert "; layers 1. The largest completeness error is 0.9" in note
 
 
@@ -154,9 +154,9 @@ def test_an_interrupted_run_goes_on_from_its_blocks_of_prompts(warehouse, masked
     ingest_attributions(whole, masked, "cities", RIEMANN)
     real, seen = job.attribute, []
 
-    def until_interrupted(model, prompts, rule):
+    def until_interrupted(model, prompts, *others):
         seen.append(len(prompts))
-        for n, found in enumerate(real(model, prompts, rule)):
+        for n, found in enumerate(real(model, prompts, *others)):
             if len(seen) == 2 and n == 1:
                 raise KeyboardInterrupt
             yield found
@@ -178,36 +178,84 @@ def test_what_is_stored_is_left_alone_until_something_changes(warehouse, masked,
     assert ingest_attributions(warehouse, masked, "cities", RIEMANN) is None
     assert (
         ingest_attributions(
-            warehouse, masked, "cities", AttributionSettings(rule="riemann", steps=5, concepts=("rome",))
+            warehouse, masked, "cities", AttributionSettings(rules=("riemann",), steps=5, concepts=("rome",))
         )
         is None
     )
     before = rows(warehouse)
     assert ingest_attributions(warehouse, masked, "cities", RIEMANN, again=True)
     assert rows(warehouse) == before
-    assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rule="linspace", steps=5))
+    assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rules=("linspace",), steps=5))
     with pytest.raises(UsageError, match="earlier prompts of data set cities"):
         add_prompts(warehouse, tmp_path, n=4)
     add_prompts(warehouse, tmp_path, n=4, again=True)
-    assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rule="linspace", steps=5))
+    assert ingest_attributions(warehouse, masked, "cities", AttributionSettings(rules=("linspace",), steps=5))
     assert warehouse.sql("select count(*) from prompt_scores").fetchall() == [(16,)]
 
 
 def test_some_concepts_never_take_the_place_of_others_unasked(warehouse, masked):
-    some = AttributionSettings(rule="riemann", steps=5, concepts=("rome", "paris"))
+    some = AttributionSettings(rules=("riemann",), steps=5, concepts=("rome", "paris"))
     ingest_attributions(warehouse, masked, "cities", some)
     concepts = "select distinct concept from attributions order by 1"
     assert warehouse.sql(concepts).fetchall() == [("paris",), ("rome",)]
-    one = AttributionSettings(rule="linspace", steps=5, concepts=("london",))
+    one = AttributionSettings(rules=("linspace",), steps=5, concepts=("london",))
     with pytest.raises(UsageError, match="stored for 2 concepts such as 'paris', which this run would remove"):
         ingest_attributions(warehouse, masked, "cities", one)
-    more = AttributionSettings(rule="riemann", steps=5, concepts=("rome", "paris", "london"))
+    more = AttributionSettings(rules=("riemann",), steps=5, concepts=("rome", "paris", "london"))
     assert ingest_attributions(warehouse, masked, "cities", more)
     assert ingest_attributions(warehouse, masked, "cities", RIEMANN)
     with pytest.raises(UsageError, match="stored for all concepts of the data set"):
         ingest_attributions(warehouse, masked, "cities", one)
     assert ingest_attributions(warehouse, masked, "cities", one, again=True)
     assert warehouse.sql(concepts).fetchall() == [("london",)]
+
+
+def test_rules_stand_side_by_side_and_later_ones_leave_earlier_rows_alone(warehouse, masked, monkeypatch):
+    ingest_attributions(warehouse, masked, "cities", RIEMANN)
+    before, asked, real = rows(warehouse), [], job.attribute
+
+    def noted(model, prompts, rules, baseline):
+        asked.append([rule.name for rule in rules])
+        return real(model, prompts, rules, baseline)
+
+    monkeypatch.setattr(job, "attribute", noted)
+    three = replace(RIEMANN, rules=("gradient", "riemann", "relp"))
+    ingest_attributions(warehouse, masked, "cities", three)
+    assert asked == [["gradient", "relp"]]
+    for name in ("attributions", "attribution_quality"):
+        own = warehouse.sql(f"from {name} where rule = 'riemann' order by all").fetchall()
+        assert own == before[name]
+    assert rows(warehouse)["prompt_scores"] == before["prompt_scores"]
+    figures = "select rule, min(evaluations), max(evaluations), count(completeness_error), count(distinct prompt_id) "
+    assert warehouse.sql(figures + "from attribution_quality group by 1 order by 1").fetchall() == [
+        ("gradient", 1, 1, 0, 12), ("relp", 1, 1, 0, 12), ("riemann", 5, 5, 24, 12)
+    ]  # fmt: skip
+    assert ingest_attributions(warehouse, masked, "cities", RIEMANN) is None
+    assert ingest_attributions(warehouse, masked, "cities", replace(RIEMANN, rules=("relp",))) is None
+    assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
+    # a rule with other numbers takes its own place alone; other settings would take everyone's
+    ingest_attributions(warehouse, masked, "cities", replace(RIEMANN, steps=3))
+    assert warehouse.sql("select distinct rule, evaluations from attribution_quality order by 1").fetchall() == [
+        ("gradient", 1), ("relp", 1), ("riemann", 3)
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="other settings and rule gradient, relp, which this run would remove"):
+        ingest_attributions(warehouse, masked, "cities", replace(RIEMANN, baseline="replace"))
+    ingest_attributions(warehouse, masked, "cities", replace(RIEMANN, rules=("relp",)), again=True)
+    assert warehouse.sql("select distinct rule from attributions").fetchall() == [("relp",)]
+
+
+def test_a_baseline_is_the_unrelated_prompts_activations(warehouse, tmp_path):
+    folder = save_causal(tmp_path / "causal", positions=256)
+    model = replace(load(str(folder), head=True, device="cpu"), window=256)  # its tokenizer spells the prompt's words
+    add_prompts(warehouse, tmp_path, CAUSAL)
+    run = ingest_attributions(warehouse, model, "cities", replace(RIEMANN, baseline="replace", rules=("gradient",)))
+    assert (run.settings["baseline"], run.settings["rules"]) == ("replace", {"gradient": {}})
+    baseline = score_by_hand(model, unrelated_prompt(model))[2]
+    for prompt_id, prompt in list(readable(warehouse, model).items())[::5]:
+        wanted = torch.stack([path(model, prompt, layer, [1.0], baseline[layer])[0][0] for layer in range(2)])
+        found = warehouse.sql("select layer, neuron, attribution from attributions where prompt_id = $1", [prompt_id])
+        for layer, neuron, value in found.fetchall():
+            assert value == pytest.approx(wanted[layer, neuron].item(), rel=1e-3)
 
 
 def test_prompts_that_the_model_does_not_know_are_left_out(warehouse, masked):
@@ -261,11 +309,11 @@ def test_a_score_that_is_not_finite_names_the_prompt(warehouse, masked, monkeypa
 
     def broken(*arguments):
         for i, found in real(*arguments):
-            found.scores[1, 3] = float("inf")
+            found[0].scores[1, 3] = float("inf")
             yield i, found
 
     monkeypatch.setattr(job, "attribute", broken)
-    with pytest.raises(ModelError, match=r"prompt \d+ \(concept '\w+'\) is NaN or infinite in layer 1"):
+    with pytest.raises(ModelError, match=r"prompt \d+ \(concept '\w+'\) by riemann is NaN or infinite in layer 1"):
         ingest_attributions(warehouse, masked, "cities", RIEMANN)
 
 
@@ -275,7 +323,7 @@ def test_a_prompt_without_positive_attribution_keeps_its_score(warehouse, masked
     def negative(*arguments):
         for i, found in real(*arguments):
             if i == 0:
-                found.scores.copy_(-found.scores.abs())
+                found[0].scores.copy_(-found[0].scores.abs())
             yield i, found
 
     monkeypatch.setattr(job, "attribute", negative)
@@ -294,7 +342,7 @@ def test_wrong_use(warehouse, masked, causal, tmp_path):
     with pytest.raises(UsageError, match="--answer all is for causal and T5"):
         ingest_attributions(warehouse, masked, "cities", AttributionSettings(answer="all"))
     with pytest.raises(UsageError, match="rule 'simpson' is not known"):
-        AttributionSettings(rule="simpson")
+        AttributionSettings(rules=("simpson",))
     with pytest.raises(UsageError, match="--min-prompts must be at least 1"):
         AttributionSettings(min_prompts=0)
     add_prompts(warehouse, tmp_path, CAUSAL, "questions")
@@ -314,7 +362,7 @@ def test_answers_of_several_tokens_and_t5(warehouse, causal, folder, tmp_path):
     ingest_prompts(warehouse, str(path), "long", PromptSettings(paraphrases=0))
     with pytest.raises(UsageError, match="finds nothing to attribute in long: .*--answer all takes longer ones"):
         ingest_attributions(warehouse, causal, "long", RIEMANN)
-    ingest_attributions(warehouse, causal, "long", AttributionSettings(rule="riemann", steps=5, answer="all"))
+    ingest_attributions(warehouse, causal, "long", AttributionSettings(rules=("riemann",), steps=5, answer="all"))
     (text, stored) = warehouse.sql(
         "select text, probability from prompt_scores inner join prompts using (prompt_id) order by 1 limit 1"
     ).fetchall()[0]

@@ -10,10 +10,10 @@ import torch
 
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
-from nwh.ingest.knowledge.completeness import zeroed_probabilities
+from nwh.ingest.knowledge.completeness import baseline_probabilities
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit, intervene
-from nwh.ingest.knowledge.rules import rule_named
+from nwh.ingest.knowledge.rules.rule import rule_named
 from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
@@ -47,10 +47,10 @@ def off(found, expected):
 def test_attributions_are_those_of_the_models_own_forward(turned):
     model, prompts = turned
     before = state(model)
-    found = dict(attribute(model, prompts, rule_named("riemann", 20)))
+    found = dict(attribute(model, prompts, [rule_named("riemann", 20)]))
     assert state(model) == before
     for index, prompt in enumerate(prompts):
-        result = found[index]
+        (result,) = found[index]
         probability, place, _ = score_by_hand(model, prompt)
         assert (result.probability, result.rank) == (pytest.approx(probability, rel=1e-5), place)
         for layer in range(model.checkpoint.n_layers):
@@ -86,13 +86,13 @@ def test_completeness_fails_where_the_rows_are_not_the_model(turned, monkeypatch
     monkeypatch.setitem(passes._BIDIRECTIONAL, model.module, False)
     at_end = [replace(prompt, position=len(prompt.input_ids) - 1) for prompt in prompts]
     with pytest.raises(ModelError, match=r"of prompt \d in layer \d of .* own forward pass"):
-        list(attribute(model, at_end, rule_named("adaptive")))
+        list(attribute(model, at_end, [rule_named("adaptive")]))
 
 
 def test_several_tokens_cannot_be_asked(turned):
     model, prompts = turned
     with pytest.raises(UsageError, match=r"prompt 0 has an answer of 2 tokens and .* whose tokens see later ones"):
-        list(attribute(model, [replace(prompts[0], answer_ids=(5, 6))], rule_named("riemann")))
+        list(attribute(model, [replace(prompts[0], answer_ids=(5, 6))], [rule_named("riemann")]))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.objective != "encoder"], ids=str)
@@ -105,7 +105,7 @@ def test_probabilities_without_a_layer_are_those_of_a_plain_hook(name, tmp_path)
     model = tiny_model(BY_NAME[name], tmp_path)
     before = state(model)
     for prompt in tiny_prompts(model):
-        found = zeroed_probabilities(model, prompt)
+        found = baseline_probabilities(model, prompt)
         assert found[0] == pytest.approx(score_by_hand(model, prompt)[0], rel=1e-5)
         for layer, probability in enumerate(found[1:]):
             change = lambda at, values, layer=layer: values * (at != layer)  # noqa: E731

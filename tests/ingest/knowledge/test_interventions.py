@@ -62,7 +62,7 @@ def add(warehouse, tmp_path, model, kind="masked", concepts=()):
     rows = [{"text": text.format(country), "answer": city} for city, country, text in facts]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     ingest_prompts(warehouse, str(path), "cities", PromptSettings(paraphrases=0))
-    ingest_attributions(warehouse, model, "cities", AttributionSettings(rule="riemann", steps=4, concepts=concepts))
+    ingest_attributions(warehouse, model, "cities", AttributionSettings(rules=("riemann",), steps=4, concepts=concepts))
 
 
 def selected(warehouse, concept, t=0.3, p=0.5):
@@ -140,7 +140,7 @@ def test_negative_prompts_ask_for_something_else_and_are_the_same_everywhere(war
     settings = InterventionSettings(("zero", "double"), 0.3, 0.5, 3)
     ingest_interventions(warehouse, models["masked"], "cities", settings)
     later = replace(other, checkpoint=replace(other.checkpoint, checkpoint="step5"))
-    ingest_attributions(warehouse, later, "cities", AttributionSettings(rule="riemann", steps=4))
+    ingest_attributions(warehouse, later, "cities", AttributionSettings(rules=("riemann",), steps=4))
     ingest_interventions(warehouse, later, "cities", settings)
     drawn = warehouse.sql(
         "select interventions.concept, checkpoint, operation, arm, list(prompt_id order by prompt_id), "
@@ -173,7 +173,9 @@ def test_prompts_of_another_concept_with_the_same_answer_are_not_negative(empty,
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     ingest_prompts(empty, str(path), "cities")
-    ingest_attributions(empty, models["masked"], "cities", AttributionSettings(rule="riemann", steps=4, min_prompts=2))
+    ingest_attributions(
+        empty, models["masked"], "cities", AttributionSettings(rules=("riemann",), steps=4, min_prompts=2)
+    )
     ingest_interventions(empty, models["masked"], "cities", InterventionSettings(("zero",), negatives=9))
     found = empty.sql(
         "select interventions.concept, list(distinct answer), count(*) from interventions "
@@ -188,7 +190,7 @@ def test_prompts_that_were_not_known_are_no_negative_ones_either(warehouse, mode
     model = models["masked"]
     found = warehouse.sql("select prompt_id, probability from prompt_scores order by 2").fetchall()
     least = found[len(found) // 2][1]
-    settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=least)
+    settings = AttributionSettings(rules=("riemann",), steps=4, min_prompts=1, min_probability=least)
     ingest_attributions(warehouse, model, "cities", settings)
     ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), negatives=9))
     polarities = "select list(distinct polarity order by polarity), min(p_before) from interventions"
@@ -203,7 +205,7 @@ def test_negative_prompts_are_the_same_wherever_two_checkpoints_know_them(wareho
     known = {prompt_id for prompt_id, probability in found if probability >= least}
     drawn = []
     for min_probability in (0.0, least):
-        settings = AttributionSettings(rule="riemann", steps=4, min_prompts=1, min_probability=min_probability)
+        settings = AttributionSettings(rules=("riemann",), steps=4, min_prompts=1, min_probability=min_probability)
         ingest_attributions(warehouse, model, "cities", settings, again=True)
         ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), 0.3, 0.5, 3))
         rows = warehouse.sql(
@@ -260,13 +262,38 @@ def test_what_is_stored_is_left_alone_until_the_attributions_change(warehouse, m
     assert ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",))) == []
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero", "double")))) == 1
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), t=0.4))) == 1
-    other = AttributionSettings(rule="linspace", steps=4)
+    ingest_attributions(warehouse, model, "cities", AttributionSettings(rules=("linspace",), steps=4))
+    assert ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",), t=0.4)) == []
+    other = AttributionSettings(rules=("riemann",), steps=3)
     with pytest.raises(UsageError, match="interventions of .* earlier attributions"):
         ingest_attributions(warehouse, model, "cities", other)
     ingest_attributions(warehouse, model, "cities", other, again=True)
     assert warehouse.sql("select count(*) from interventions").fetchall() == [(0,)]
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero", "double")))) == 2
     assert len(ingest_interventions(warehouse, model, "cities", InterventionSettings(("zero",)), again=True)) == 1
+
+
+def test_rules_stand_side_by_side(warehouse, models):
+    model = models["masked"]
+    settings = InterventionSettings(("zero",), 0.3, 0.5, 3)
+    ingest_interventions(warehouse, model, "cities", settings)
+    before = warehouse.sql("from interventions order by all").fetchall()
+    with pytest.raises(UsageError, match=r"no attributions of cities by relp .* those by riemann: .* --rule relp"):
+        ingest_interventions(warehouse, model, "cities", replace(settings, rules=("relp",)))
+    ingest_attributions(warehouse, model, "cities", AttributionSettings(rules=("relp", "gradient")))
+    assert warehouse.sql("from interventions order by all").fetchall() == before
+    assert len(ingest_interventions(warehouse, model, "cities", replace(settings, rules=("riemann", "relp")))) == 1
+    assert warehouse.sql("from interventions where rule = 'riemann' order by all").fetchall() == before
+    assert ingest_interventions(warehouse, model, "cities", replace(settings, rules=("relp",))) == []
+    # the first rule is what is asked for without a name, and what is counted is what relp selected
+    counts = "select distinct concept, n_neurons from interventions_of({}) where arm = 'contributing' order by all"
+    sets = "select concept, count(*) from knowledge_neurons_at(0.3, 0.5, {}) group by 1 order by 1"
+    for rule in ("null", "'relp'"):
+        assert warehouse.sql(counts.format(rule)).fetchall() == warehouse.sql(sets.format(rule)).fetchall()
+    assert warehouse.sql("select distinct rule from interventions_of()").fetchall() == [("riemann",)]
+    assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
+    with pytest.raises(UsageError, match="interventions of .* earlier attributions"):
+        ingest_attributions(warehouse, model, "cities", AttributionSettings(rules=("riemann",), steps=3))
 
 
 def test_probability_0_before_is_stored_and_counted(warehouse, models, monkeypatch):

@@ -19,12 +19,16 @@ insert into neuron_metadata (
 ('m', 's', 'ffn', 'a', 0, 2, 'top', 'topic', 'news', 8, 1, 0.8, 0.4, 2, 7, 0.01), ('m', 's', 'ffn', 'a', 0, 2, 'top', 'topic', 'law', 2, 2, 0.2, 0.2, 1, 0, 1),
 ('m', 's', 'ffn', 'a', 0, 2, 'top', 'year', '1990', 9, 1, 0.9, 0.45, 2, 8, 0.01), ('m', 's', 'ffn', 'a', 0, 2, 'top', 'author', 'ann', 0, 1, 0, 0.1, 0, 2, 0.5),
 ('m', 's', 'ffn', 'a', 0, 3, 'top', 'topic', 'law', 8, 1, 0.8, 0.6, 1.25, 3, 0.01);
+-- of layer 1, 0 is an entropy neuron; 1 varies too much, 2 is too small, 3 is read well; 4 and 5 follow frequency
+insert into neuron_weights (model, checkpoint, layer, neuron, write_norm, logit_variance, null_share, frequency_correlation) values
+('w', 's', 1, 0, 2, 0.25, 0.75, 0.4), ('w', 's', 1, 1, 2, 0.75, 0.75, null), ('w', 's', 1, 2, 0.5, 0.25, 0.75, 0), ('w', 's', 1, 3, 2, 0.5, 0.25, 0),
+('w', 's', 1, 4, 1, 2, 0.25, 0.5), ('w', 's', 1, 5, 1, 1, 0.25, -0.75), ('w', 's', 1, 6, 1, 1, 0.25, 0), ('w', 's', 1, 7, 1, 1, 0.25, 0);
 
 select neuron, key, value, share, corpus_share, lift, g2, q_value from class_neurons order by all;
 values
 (2, 'topic', 'news', 0.8, 0.4, 2, 7, 0.01), (2, 'year', '1990', 0.9, 0.45, 2, 8, 0.01), (3, 'topic', 'law', 0.8, 0.6, 1.25, 3, 0.01);
 
-select site, scope, neuron, class, evidence, share, lift, q_value from neuron_classes order by site, neuron, class;
+select site, scope, neuron, class, evidence, share, lift, q_value from neuron_classes where model = 'm' order by site, neuron, class;
 values
 ('ffn', 'a', 0, 'dead', 'highest activation of a token', 1, null, null),
 ('ffn', 'a', 1, 'dead', 'highest activation of a token', 1, null, null),
@@ -36,8 +40,17 @@ values
 
 select neuron, class, evidence from neuron_classes_at(
     dead_max := -0.1, detector_share := 0.9, detector_lift := 1, position_r2 := 0.4, class_lift := 1.25, max_q := 0.1
-) where site = 'ffn' order by all;
+) where site = 'ffn' and model = 'm' order by all;
 values
 (1, 'dead', 'highest activation of a token'), (2, 'class-selective', 'year=1990'),
 (2, 'positional', 'number of tokens'), (2, 'token detector', 'unsure'), (3, 'class-selective', 'topic=law'),
 (3, 'positional', 'number of tokens');
+
+select site, scope, layer, neuron, class, evidence, share from neuron_classes where model = 'w' order by neuron;
+values
+('ffn', null, 1, 0, 'entropy', 'output weights that the unembedding hardly reads', 0.75),
+('ffn', null, 1, 4, 'token frequency', 'raises frequent tokens', 0.25),
+('ffn', null, 1, 5, 'token frequency', 'lowers frequent tokens', 0.5625);
+select neuron, class from neuron_classes_at(entropy_null_share := 0.25, entropy_variance := 0.75, frequency_r := 0.4)
+where model = 'w' order by neuron, class;
+values (0, 'entropy'), (0, 'token frequency'), (3, 'entropy'), (4, 'token frequency'), (5, 'token frequency');

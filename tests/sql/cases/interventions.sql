@@ -1,13 +1,18 @@
--- The second prompt of king had a probability of 0 before: it has no relative change.
+-- An earlier version stored one rule, and not which; relp has come later. The second prompt of king had a probability of 0 before: it has no relative change.
 insert into checkpoints (model, checkpoint, step) values ('m', 's10', 10);
 insert into concepts (dataset, concept, frequency) values ('d', 'king', 5), ('d', 'tree', 3), ('d', 'sky', null);
 insert into prompts (dataset, prompt_id, concept) values ('d', 1, 'king'), ('d', 3, 'tree');
 insert into prompt_scores (model, checkpoint, dataset, prompt_id, rank) values ('m', 's10', 'd', 1, 20), ('m', 's10', 'd', 3, 1);
+insert into attribution_quality (model, checkpoint, dataset, rule, layer) values ('m', 's10', 'd', 'adaptive', 0), ('m', 's10', 'd', 'relp', 0);
 insert into interventions (
     model, checkpoint, dataset, operation, concept, prompt_id, polarity, arm, n_neurons, p_before, p_after, rank_before, rank_after
 ) values
 ('m', 's10', 'd', 'zero', 'king', 1, 'positive', 'contributing', 2, 0.5, 0.25, 1, 3), ('m', 's10', 'd', 'zero', 'king', 2, 'positive', 'contributing', 2, 0, 0.1, 3, 4),
 ('m', 's10', 'd', 'zero', 'tree', 3, 'positive', 'contributing', 1, 0.4, 0.1, 2, 2), ('m', 's10', 'd', 'zero', 'sky', 4, 'positive', 'contributing', 1, 0, 0.1, 2, 7);
+insert into interventions (
+    model, checkpoint, dataset, operation, rule, concept, prompt_id, polarity, arm, n_neurons, p_before, p_after, rank_before, rank_after
+) values
+('m', 's10', 'd', 'zero', 'relp', 'king', 1, 'positive', 'contributing', 9, 0.5, 0.125, 1, 8);
 
 from relative_change order by concept;
 values
@@ -19,6 +24,17 @@ from rank_change where concept != 'sky' order by concept;
 values
 ('m', 's10', 10, 'd', 'king', 'zero', 'positive', 'contributing', 2, 2, 2, 3.5, 1.5, 1.5),
 ('m', 's10', 10, 'd', 'tree', 'zero', 'positive', 'contributing', 1, 1, 2, 2, 0, 0);
+
+select concept, n_neurons, relative_change from relative_change_of('relp');
+values ('king', 9, -75);
+select concept, n_neurons, rank_change from rank_change_of(by_rule := 'relp');
+values ('king', 9, 7);
+select n_concepts, mean from relative_change_distribution_of('relp');
+values (1, -75);
+select rule, prompt_id, p_after from interventions_of() order by prompt_id;
+values ('adaptive', 1, 0.25), ('adaptive', 2, 0.1), ('adaptive', 3, 0.1), ('adaptive', 4, 0.1);
+select rule, prompt_id, p_after from interventions_of('relp');
+values ('relp', 1, 0.125);
 
 -- quantiles of -75 and -50
 from relative_change_distribution;

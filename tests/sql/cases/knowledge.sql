@@ -6,11 +6,16 @@ insert into prompt_scores (model, checkpoint, dataset, prompt_id, probability, r
 ('m', 's0', 'd', 1, 0.1, 20), ('m', 's0', 'd', 2, 0.3, 30), ('m', 's0', 'd', 3, 0.2, 5),
 ('m', 's10', 'd', 1, 0.5, 1), ('m', 's10', 'd', 2, 0.7, 3), ('m', 's10', 'd', 3, 0.4, 2);
 -- a fifth of the highest: 1/0 is below it at s0 and above it at s10; nothing contributes to tree at s0
-insert into attributions (model, checkpoint, dataset, prompt_id, concept, layer, neuron, attribution) values
-('m', 's0', 'd', 1, 'king', 0, 0, 0.5), ('m', 's0', 'd', 1, 'king', 0, 1, 0.125), ('m', 's0', 'd', 1, 'king', 1, 0, 0.0625),
-('m', 's0', 'd', 2, 'king', 0, 1, 0.375), ('m', 's0', 'd', 2, 'king', 1, 1, 0.25),
-('m', 's10', 'd', 1, 'king', 0, 1, 0.75), ('m', 's10', 'd', 2, 'king', 0, 1, 0.5), ('m', 's10', 'd', 2, 'king', 1, 0, 0.125),
-('m', 's10', 'd', 3, 'tree', 0, 1, 0.25), ('m', 's10', 'd', 3, 'tree', 1, 1, -0.5);
+insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, layer, neuron, attribution) values
+('m', 's0', 'd', null, 1, 'king', 0, 0, 0.5), ('m', 's0', 'd', null, 1, 'king', 0, 1, 0.125), ('m', 's0', 'd', null, 1, 'king', 1, 0, 0.0625),
+('m', 's0', 'd', null, 2, 'king', 0, 1, 0.375), ('m', 's0', 'd', null, 2, 'king', 1, 1, 0.25),
+('m', 's10', 'd', 'riemann', 1, 'king', 0, 1, 0.75), ('m', 's10', 'd', 'riemann', 2, 'king', 0, 1, 0.5), ('m', 's10', 'd', 'riemann', 2, 'king', 1, 0, 0.125),
+('m', 's10', 'd', 'riemann', 3, 'tree', 0, 1, 0.25), ('m', 's10', 'd', 'riemann', 3, 'tree', 1, 1, -0.5);
+-- at s0 an earlier version stored one rule, and not which, with the attributions; relp is not what is taken by itself
+insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer) values
+('m', 's0', 'd', 'adaptive', 1, 0), ('m', 's10', 'd', 'riemann', 1, 0), ('m', 's10', 'd', 'relp', 1, 0);
+insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, layer, neuron, attribution) values
+('m', 's10', 'd', 'relp', 3, 'tree', 1, 0, 5);
 
 from concept_scores order by all;
 values
@@ -28,12 +33,21 @@ values ('m', 'd', 'king', 2, null, null, null, 0), ('m', 'd', 'tree', 2, null, n
 
 from knowledge_neurons order by all;
 values
-('m', 's0', 'd', 'king', 0, 0, 1, 2, 0.5, 0.5), ('m', 's0', 'd', 'king', 0, 1, 2, 2, 1, 0.25),
-('m', 's0', 'd', 'king', 1, 1, 1, 2, 0.5, 0.25),
-('m', 's10', 'd', 'king', 0, 1, 2, 2, 1, 0.625), ('m', 's10', 'd', 'king', 1, 0, 1, 2, 0.5, 0.125),
-('m', 's10', 'd', 'tree', 0, 1, 1, 1, 1, 0.25);
+('m', 's0', 'd', 'king', 0, 0, 1, 2, 0.5, 0.5, 'adaptive'), ('m', 's0', 'd', 'king', 0, 1, 2, 2, 1, 0.25, 'adaptive'),
+('m', 's0', 'd', 'king', 1, 1, 1, 2, 0.5, 0.25, 'adaptive'),
+('m', 's10', 'd', 'king', 0, 1, 2, 2, 1, 0.625, 'riemann'), ('m', 's10', 'd', 'king', 1, 0, 1, 2, 0.5, 0.125, 'riemann'),
+('m', 's10', 'd', 'tree', 0, 1, 1, 1, 1, 0.25, 'riemann');
 select checkpoint, concept, layer, neuron from knowledge_neurons_at(0.2, 1) order by all;
 values ('s0', 'king', 0, 1), ('s10', 'king', 0, 1), ('s10', 'tree', 0, 1);
+
+select concept, layer, neuron, attribution, rule from knowledge_neurons_at(0.2, 0.5, by_rule := 'relp');
+values ('tree', 1, 0, 5, 'relp');
+select concept, layer, neuron from knowledge_neurons_at(0.2, 1, by_rule := 'adaptive');
+values ('king', 0, 1);
+select concept, n_neurons from knowledge_neuron_stability_at('s10', 0.2, 0.5, by_rule := 'relp') where checkpoint = 's10' order by all;
+values ('king', 0), ('tree', 1);
+select concept, layer, neuron from knowledge_neuron_persistence_at('s10', 0.2, 0.5, by_rule := 'relp');
+values ('tree', 1, 0);
 
 from knowledge_neurons_per_concept order by all;
 values

@@ -20,9 +20,11 @@ PAIR = ", ".join(f"'{name}'" for name in across_rows.PAIR)
 NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
+    "attributions_of": "'relp'",
     "cluster_profile_at": "0.05, 1.5",
     "correlation_p": "0.5, 12",
     "dimension_consistency_of": "'mean'",
+    "interventions_of": "by_rule := 'relp'",
     "knowledge_neuron_persistence_at": "'last', 0.2, 0.5",
     "knowledge_neuron_stability_at": "'last', 0.2, 0.5",
     "knowledge_neurons_at": "0.3, 0.5",
@@ -38,6 +40,11 @@ CALLS = {
     "overlapping_neurons_at": f"{NEURON.format(0, 0)}, 3, 0.9",
     "pattern_neurons": "'word', 'it'",
     "rank_biased_overlap": "2, 4, 0.9, 0.5, 0.25",
+    "rank_change_of": "null",
+    "relative_change_distribution_of": "'relp'",
+    "relative_change_of": "'relp'",
+    "rule_agreement_at": "5",
+    "rule_agreement_distribution_at": "5",
     "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "tag_class": "'NNS'",
     "top_sentences": "['news', 'tweets'], 3",

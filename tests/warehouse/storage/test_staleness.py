@@ -34,6 +34,7 @@ OF_WORDS = ["neuron_words", "neuron_tag_distribution", "corpus_vocabulary"]
 PROFILES = ["neuron_profiles", "neuron_samples", "neuron_metadata", *OF_WORDS]
 OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES, *PROFILES]
 OF_PROMPTS = ["prompt_scores", "attributions", "attribution_quality", "interventions"]
+LATER = ["ablations", "neuron_weights"]  # which that version did not know: tested with their jobs
 MADE_OF_NOTHING_STORED = ["runs", "checkpoints", "corpora", "sentences", "sentence_metadata", "prompts", "concepts"]
 MADE_OF_NOTHING_STORED += ["published_neurons"]
 
@@ -46,7 +47,7 @@ def test_every_relation_is_made_by_one_job_and_tested_here():
     written = [relation for job in JOBS.values() for relation in job.writes]
     assert sorted([*written, "runs", "checkpoints"]) == sorted(RELATIONS)
     assert {relation for job in JOBS.values() for relation in job.reads} <= set(written)
-    assert sorted([*OF_TEXT, *OF_PROMPTS, *MADE_OF_NOTHING_STORED]) == sorted(RELATIONS)
+    assert sorted([*OF_TEXT, *OF_PROMPTS, *LATER, *MADE_OF_NOTHING_STORED]) == sorted(RELATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +254,7 @@ MADE_ANEW = {
     "attributions": (
         ATTRIBUTED,
         ["prompt_scores", "attributions", "attribution_quality"],
-        {"steps": 7},
+        {"floor": 0.1},
         {"interventions": BERT},
     ),
 }

@@ -18,6 +18,7 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
 from nwh.ingest.comparison.distances import ingest_distances
 from nwh.ingest.comparison.matches import ingest_matches
+from nwh.ingest.knowledge.ablations import AblationSettings, ingest_ablations
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
@@ -27,6 +28,7 @@ from nwh.ingest.patterns.rows import Rules
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import Document
+from nwh.ingest.weights.job import ingest_weights
 from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
@@ -65,8 +67,10 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
     ingest_prompts(warehouse, str(folder / "prompts.jsonl"), DATASET, PromptSettings(paraphrases=0))
     for model in models:
-        ingest_attributions(warehouse, model, DATASET, AttributionSettings("riemann", 4))
+        ingest_attributions(warehouse, model, DATASET, AttributionSettings(("riemann", "gradient"), 4))
         ingest_interventions(warehouse, model, DATASET, InterventionSettings(negatives=2))
+        ingest_ablations(warehouse, model, DATASET, AblationSettings(best=5, prompts=6))
+        ingest_weights(warehouse, model, CORPUS)
     (folder / "published.json").write_text(json.dumps({"paris": [[0, 1], [1, 2]], "rome": [[1, 3]]}))
     published = str(folder / "published.json")
     ingest_published_neurons(warehouse, published, model=MODEL, checkpoint=last, dataset="published")

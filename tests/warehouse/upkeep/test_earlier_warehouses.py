@@ -38,7 +38,14 @@ ARCHIVES = [DATA / f"{FIRST}.tar.gz", *sorted(HERE.glob("*.tar.gz"))]
 PROFILES = set(JOBS["profiles"].writes)
 OF_PROFILES = {"class_neurons", "cluster_profile", "neuron_classes", "neuron_figures", "neuron_length"}
 OF_PROFILES |= {"dimension_consistency", "corpus_words"}
-DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade may write anew
+WITH_RULES = {"attributions", "interventions"}
+DERIVED = {
+    *PROFILES,
+    "neuron_patterns",
+    "runs",
+    *JOBS["attributions"].writes,
+    *WITH_RULES,
+}  # relations that an upgrade may write anew
 # Archive -> relations and views that count otherwise now, and those that are none any more.
 # at-ab9a749: words were those of nouns, verbs and adjectives; they are of all classes, and a neuron's are stored from
 # two sentences on. Whether a neuron is dead was said by its means, and is by its tokens, of which that version stored
@@ -46,6 +53,7 @@ DERIVED = {*PROFILES, "neuron_patterns", "runs"}  # relations that an upgrade ma
 # of rare ones became exact, by which clusters' profiles are chosen.
 DIFFERENT = {FIRST: {"sentence_words", "corpus_words", "neuron_words", "neuron_classes", "neuron_patterns", "runs"}}
 DIFFERENT[FIRST] |= {"cluster_profile"}
+DIFFERENT["version-2"] = {"runs"}  # those of the upgrade, which says of attributions by which rule they are
 GONE = {FIRST: {"metadata_supports", "word_supports", "neuron_annotated_words", "neuron_poles", "neuron_tags"}}
 
 
@@ -151,6 +159,26 @@ def test_an_upgrade_makes_what_is_new_and_nothing_else(archive, earlier, upgrade
     assert Warehouse.open(upgraded).snapshot == warehouse.snapshot
 
 
+def test_attributions_say_by_which_rule_they_are_after_an_upgrade(tmp_path):
+    folder = unpacked(HERE / "version-2.tar.gz", tmp_path)
+    rules, asked = {}, "select concept, layer, neuron from knowledge_neurons_at(0.2, 0.5{}) order by all"
+    found = {}
+    for moment in ("before", "after"):
+        warehouse = Warehouse.open(folder)
+        rules[moment] = {name: warehouse.sql(f"select distinct rule from {name}").fetchall() for name in WITH_RULES}
+        found[moment] = [warehouse.sql(asked.format(rule)).fetchall() for rule in ("", ", 'riemann'")]
+        changes = warehouse.sql("select rule, count(*) from interventions_of() group by 1").fetchall()
+        assert changes == [("riemann", warehouse.sql("select count(*) from interventions").fetchall()[0][0])]
+        assert warehouse.sql("from attributions_of('adaptive')").fetchall() == []
+        upgrade(warehouse)
+    assert rules == {
+        "before": {name: [(None,)] for name in WITH_RULES}, "after": {name: [("riemann",)] for name in WITH_RULES}
+    }  # fmt: skip
+    assert found["before"] == found["after"]
+    assert found["after"][0] == found["after"][1] != []
+    assert [finding.text for finding in verify(Warehouse.open(folder), deep=True) if finding.wrong] == []
+
+
 # -- the one of before there were versions ----------------------------------------------------------------------------
 
 
@@ -162,7 +190,7 @@ def test_status_says_what_is_missing_and_the_command(first, first_upgraded):
     mined = warehouse.sql("select distinct model, checkpoint, site, scope, kind, pole from neuron_patterns").fetchall()
     said = nwh(first, "status", "--format", "json")
     jobs = [row["job"] for row in json.loads(said.stdout) if row["state"] == "missing"]
-    assert sorted(set(jobs)) == ["patterns", "profiles", "upgrade"]
+    assert sorted(set(jobs)) == ["attributions", "interventions", "patterns", "profiles", "upgrade"]
     assert jobs.count("profiles") == len(of_model) + sum(corpus in annotated for *_, corpus in of_model)
     assert jobs.count("patterns") == len(mined) == 4
     assert "is of version 1" in said.stderr

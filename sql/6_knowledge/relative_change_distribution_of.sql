@@ -1,5 +1,7 @@
 -- How the relative change of the concepts (view relative_change) is distributed at a checkpoint.
+-- view: relative_change_distribution()
 -- grain: operation x polarity x arm, per model, checkpoint and dataset
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
 -- columns: model, checkpoint, step, dataset, operation, polarity, arm
 -- n_concepts: concepts with a relative change
 -- n_null: concepts without one, as all their prompts have a probability of 0 before
@@ -13,7 +15,7 @@
 -- q75: quantile 0.75
 -- q95: quantile 0.95
 -- highest: highest concept, in percent
-create view relative_change_distribution as
+create macro relative_change_distribution_of(by_rule := null) as table
 select
     model,
     checkpoint,
@@ -34,5 +36,5 @@ select
     quantile_cont(relative_change, 0.75) as q75,
     quantile_cont(relative_change, 0.95) as q95,
     max(relative_change) as highest
-from relative_change
+from relative_change_of(by_rule)
 group by model, checkpoint, step, dataset, operation, polarity, arm;

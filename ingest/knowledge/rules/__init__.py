@@ -1,0 +1,1 @@
+"""Ways to say how much each `ffn` value at the answer position adds to the answer's probability."""

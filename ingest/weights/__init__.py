@@ -1,0 +1,1 @@
+"""What a checkpoint's weights alone say of its neurons."""
