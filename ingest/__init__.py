@@ -13,6 +13,8 @@ FUNCTIONS = {
     "prompts": "prompts.job.ingest_prompts",
     "attributions": "knowledge.attributions.ingest_attributions",
     "interventions": "knowledge.interventions.ingest_interventions",
+    "ablations": "knowledge.ablations.ingest_ablations",
+    "weights": "weights.job.ingest_weights",
     "published-neurons": "knowledge.published_neurons.ingest_published_neurons",
 }
 """Job -> the function that does it. What each reads and writes: `warehouse.jobs.JOBS`, in the same order."""
