@@ -11,6 +11,7 @@ import pytest
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.storage.object_files import ObjectFiles
+from tests import object_store
 from tests.warehouse.upkeep import make_warehouse
 
 
@@ -21,13 +22,25 @@ def command(uri, *arguments):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.fixture(scope="module")
+def both(s3_server, tmp_path_factory):
+    """Yield a warehouse in a folder and one on the server, each filled by every job; no test changes them."""
+    place = tmp_path_factory.mktemp("both")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in object_store.environment(s3_server).items():
+            patch.setenv(name, value)
+        local, stored = Warehouse.create(place / "w"), Warehouse.create(f"s3://{object_store.BUCKET}/{place.name}")
+        for warehouse in (local, stored):
+            folder = place / f"models-{warehouse.storage.local}"
+            folder.mkdir()
+            make_warehouse.fill(warehouse, folder)
+        yield local, stored
+
+
 @pytest.mark.slow
-def test_every_job_and_command_does_there_what_it_does_in_a_folder(s3, tmp_path):
-    local, stored = Warehouse.create(tmp_path / "w"), Warehouse.create(s3)
-    for warehouse in (local, stored):
-        folder = tmp_path / f"models-{warehouse.storage.local}"
-        folder.mkdir()
-        make_warehouse.fill(warehouse, folder)
+def test_every_job_and_command_does_there_what_it_does_in_a_folder(both, tmp_path):
+    local, stored = both
+    s3 = stored.storage.uri
     for relation in ("neuron_topk", "neuron_patterns", "neuron_words", "interventions", "neuron_matches"):
         rows = [each.sql(f"from {relation} order by all").pl() for each in (local, stored)]
         assert rows[0].height > 0
@@ -57,14 +70,12 @@ def test_every_job_and_command_does_there_what_it_does_in_a_folder(s3, tmp_path)
 
 
 @pytest.mark.slow
-def test_pages_open_there(s3, tmp_path, monkeypatch):
+def test_pages_open_there(both, monkeypatch):
     from streamlit.testing.v1 import AppTest
 
     import nwh.dashboards
 
-    warehouse = Warehouse.create(s3)
-    make_warehouse.fill(warehouse, tmp_path)
-    monkeypatch.setenv("NWH_WAREHOUSE", s3)
+    monkeypatch.setenv("NWH_WAREHOUSE", both[1].storage.uri)
     page = AppTest.from_file(str(Path(nwh.dashboards.__file__).with_name("pages") / "app.py"), default_timeout=120)
     page.run()
     assert not page.exception

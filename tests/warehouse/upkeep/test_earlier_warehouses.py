@@ -12,6 +12,7 @@ import shutil
 import signal
 import tarfile
 import threading
+from functools import cache
 from pathlib import Path
 from random import SystemRandom
 
@@ -85,32 +86,43 @@ def unpacked(archive, folder):
 
 
 @pytest.fixture(scope="module")
-def earlier(archive, tmp_path_factory):
-    """Return the folder of the warehouse, which no test writes to."""
-    return unpacked(archive, tmp_path_factory.mktemp("earlier"))
+def unpack(tmp_path_factory):
+    """Return archive -> the folder of its warehouse, which no test writes to."""
+    return cache(lambda archive: unpacked(archive, tmp_path_factory.mktemp("earlier")))
 
 
 @pytest.fixture(scope="module")
-def upgraded(earlier, tmp_path_factory):
-    """Return the folder of a copy that `nwh upgrade` has been over."""
-    folder = tmp_path_factory.mktemp("upgraded") / "warehouse"
-    shutil.copytree(earlier, folder)
-    nwh(folder, "upgrade")
-    return folder
+def upgrade_of(unpack, tmp_path_factory):
+    """Return archive -> the folder of a copy that `nwh upgrade` has been over."""
+
+    def make(archive):
+        folder = tmp_path_factory.mktemp("upgraded") / "warehouse"
+        shutil.copytree(unpack(archive), folder)
+        nwh(folder, "upgrade")
+        return folder
+
+    return cache(make)
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory):
+def earlier(archive, unpack):
+    return unpack(archive)
+
+
+@pytest.fixture(scope="module")
+def upgraded(archive, upgrade_of):
+    return upgrade_of(archive)
+
+
+@pytest.fixture(scope="module")
+def first(unpack):
     """Return the folder of the warehouse of before there were versions."""
-    return unpacked(unless_there(ARCHIVES[0]), tmp_path_factory.mktemp("first"))
+    return unpack(unless_there(ARCHIVES[0]))
 
 
 @pytest.fixture(scope="module")
-def first_upgraded(first, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("first-upgraded") / "warehouse"
-    shutil.copytree(first, folder)
-    assert upgrade(Warehouse.open(folder))
-    return folder
+def first_upgraded(upgrade_of):
+    return upgrade_of(unless_there(ARCHIVES[0]))
 
 
 def nwh(folder, *arguments):
@@ -282,7 +294,7 @@ def test_killed_at_any_moment_it_goes_on_and_readers_see_the_old_or_the_new(firs
     stop, problems, versions = threading.Event(), [], []
 
     def read():
-        while not stop.is_set():
+        while not stop.wait(0.2):
             try:
                 warehouse = Warehouse.open(uri)
                 seen = partitions(warehouse)
