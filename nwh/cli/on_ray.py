@@ -7,6 +7,7 @@ tried again anywhere, twice by mistake too, and nothing is lost with a node or w
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import typer
 
 from nwh.cli.state import State, state_of
-from nwh.warehouse.errors import NwhError, UsageError, first_line
+from nwh.warehouse.errors import BusyError, NwhError, UsageError, first_line
 from nwh.warehouse.storage.units import units_under_way
 
 _TRIES = 10  # of a shard whose process or node dies
+_WAITS = 60  # of 5 s, for another process that does the same shard
 _PER_SLOT = 2  # shards for each that can run at once: who is done first takes another
 
 
@@ -105,4 +107,11 @@ def _shard(command: Callable[..., None], uri: str, options: dict[str, Any], shar
     import click
 
     context = typer.Context(click.Command("nwh"), obj=State(uri, quiet=True))
-    command(context, **{**options, "shard": shard})
+    for tried in range(_WAITS):
+        try:
+            command(context, **{**options, "shard": shard})
+            return
+        except BusyError:  # by a process on a node that Ray has given up, whose lock ends with it
+            if tried == _WAITS - 1:
+                raise
+            time.sleep(5)
