@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -44,8 +45,6 @@ def rows(place, k):
 
 @pytest.mark.slow
 def test_the_commands_of_the_page(s3, tmp_path, tiny_bert, ray_nodes, monkeypatch):
-    import json
-
     import yaml
 
     source = tmp_path / "brown.jsonl"
@@ -54,34 +53,30 @@ def test_the_commands_of_the_page(s3, tmp_path, tiny_bert, ray_nodes, monkeypatc
     for name, value in {"NWH_WAREHOUSE": folder, "MODEL": tiny_bert, "SOURCE": source, "BUCKET": s3}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("RAY", ray_nodes[0].address)
-    ran, at = set(), None
+    ran = set()
     for language, text in blocks():
         if language == "yaml":
             job = yaml.safe_load(text)["spec"]
             (container,) = job["template"]["spec"]["containers"]
             for i in range(job["completions"]):
                 run(container["args"][0], tmp_path, JOB_COMPLETION_INDEX=str(i))
-            at = rows(f"{s3}/lake", 100)
+            rows(f"{s3}/lake", 100)
             ran.add("kubernetes")
         elif "SLURM" in text:
             first, last = map(int, re.search(r"--array=(\d+)-(\d+)", text).groups())
             for i in range(first, last + 1):
                 run(text, tmp_path, SLURM_ARRAY_TASK_ID=str(i), SLURM_ARRAY_TASK_COUNT=str(last))
-            at = rows(folder, 100)
+            rows(folder, 100)
             ran.add("slurm")
         else:
             assert language == "sh"
             run(text, tmp_path)
             ran |= {word for word in ("--shard", "--merge", "--on") if word in text}
-            at = rows(folder, 1000) if "--merge" in text else at
-            if "--on" in text:
-                there = rows(f"{s3}/lake", 1000)
+            if "--merge" in text:
+                rows(folder, 1000)
     assert ran == {"--shard", "--merge", "slurm", "kubernetes", "--on"}
-    plain = tmp_path / "plain"
-    variables = {"NWH_WAREHOUSE": str(plain)}
-    common = (
-        'nwh init; nwh ingest corpus "$SOURCE" --name brown; nwh ingest activations --model "$MODEL" --corpus brown'
-    )
-    run(f"{common} --k 1000", tmp_path, **variables)
-    for name, frame in rows(plain, 1000).items():
+    ingest = 'nwh ingest corpus "$SOURCE" --name brown; nwh ingest activations --model "$MODEL" --k 1000'
+    run(f"nwh init; {ingest}", tmp_path, NWH_WAREHOUSE=str(tmp_path / "plain"))
+    there = rows(f"{s3}/lake", 1000)
+    for name, frame in rows(tmp_path / "plain", 1000).items():
         assert frame.equals(there[name]), name
