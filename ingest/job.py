@@ -37,13 +37,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Shares:
-    """How a task's work is shared: in up to `n_parts` shards, of which each does a stretch of parts.
+    """How several machines do a task's work.
 
-    work: does a share in a run that stores nothing, and stages it with `staged_shards.complete`. merge: writes a run's
-    rows from the shards that are all of it.
+    work: does a share, which may be empty, in a run that stores nothing, and stages it with `staged_shards.complete`.
+    merge: writes a run's rows from the shards that are all of it.
     """
 
-    n_parts: int
     work: Callable[[Run, Shard], object]
     merge: Callable[[Run, Sequence[StagedShard]], object]
 

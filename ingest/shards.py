@@ -39,22 +39,18 @@ def run_shard(
         progress.stored(task.unit)
         return None
     check_settings(warehouse.storage, place, task.settings)
-    if not shard.of(task.shares.n_parts):
-        n = task.shares.n_parts
-        progress.note(f"nothing is left for shard {shard}: {place} can be shared by {n:,}, as --shard 1/{n} to {n}/{n}")
-    else:
-        part = part_of(task.settings, shard.i, shard.n)
-        with warehouse.share(task.job, task.unit, task.settings, part, locks=task.locks, progress=progress) as run:
-            if found_shard(run):
-                progress.note(f"shard {shard} of {place} is staged already")
-            else:
-                task.shares.work(run, shard)
-        warehouse.refresh()
-        if not again and is_stored(warehouse, task):  # another had done the same
-            warehouse.storage.discard_staged(run.place)
-            return None
-    of_n = [each for each in staged_shards(warehouse.storage, place) if each.n == shard.n]
-    if not (whole := whole_set(of_n, task.shares.n_parts)):
+    part = part_of(task.settings, shard.i, shard.n)
+    with warehouse.share(task.job, task.unit, task.settings, part, locks=task.locks, progress=progress) as run:
+        if found_shard(run):
+            progress.note(f"shard {shard} of {place} is staged already")
+        else:
+            task.shares.work(run, shard)
+    warehouse.refresh()
+    if not again and is_stored(warehouse, task):  # another had done the same
+        warehouse.storage.discard_staged(run.place)
+        return None
+    whole = whole_set([each for each in staged_shards(warehouse.storage, place) if each.n == shard.n])
+    if not whole:
         return None
     try:
         return merge(warehouse, task, whole, again=again, progress=progress)
@@ -87,7 +83,7 @@ def shards_to_merge(warehouse: Warehouse, task: Task, aside: Collection[str] = (
     place = _place(warehouse, task)
     check_settings(warehouse.storage, place, task.settings, aside)
     found = staged_shards(warehouse.storage, place)
-    if not (whole := whole_set(found, found[0].about["n_parts"] if found else 0)):
+    if not (whole := whole_set(found)):
         raise UsageError(missing(found, place))
     return whole
 

@@ -20,7 +20,7 @@ from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.rows import prefetched, sample_rows, stats_rows, topk_rows
 from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.shards import StagedModel, merged, stage_shard
-from nwh.ingest.activations.stream import Streaming, block_of, keeps_on_device, stream
+from nwh.ingest.activations.stream import Streaming, keeps_on_device, stream
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Shares, Task, are_stored, is_stored, run_each
@@ -193,7 +193,7 @@ class _Job:
             [self.model],
             locks,
             is_stored=lambda: all(map(self._is_stored, sites)),
-            shares=Shares(-(-self.n_sentences // block_of(self.how["on_device"])), self._run_shard, self._merge),
+            shares=Shares(self._run_shard, self._merge),
         )
 
     def _is_stored(self, site: str) -> bool:

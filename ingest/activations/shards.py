@@ -49,9 +49,9 @@ class StagedModel:
 
 def stage_shard(run: Run, streaming: Streaming) -> None:
     """Run a shard's sentences through the model and stage what is known of them."""
-    tally, own = stage(run, streaming), streaming.ordinals
+    own = streaming.ordinals
+    tally = stage(run, streaming) if own else SentenceCounts(0)
     about: dict[str, Any] = {
-        "n_parts": streaming.n_blocks,
         "first": own.start,
         "too_short": tally.too_short,
         "truncated": tally.truncated,
@@ -80,7 +80,8 @@ def merged(
 
 def merged_place(storage: Storage, streaming: Streaming, shards: Sequence[StagedShard], place: Place) -> LayerSummary:
     """Return a place's summary of the shards that are all of a corpus."""
-    whole = restored(streaming.fresh(place), storage, shards[0].place, place)
-    for shard in shards[1:]:
-        whole.merge(restored(streaming.fresh(place), storage, shard.place, place))
+    places = [shard.place for shard in shards if shard.about["done"]]  # of more shards than blocks some are empty
+    whole = restored(streaming.fresh(place), storage, places[0], place)
+    for staged in places[1:]:
+        whole.merge(restored(streaming.fresh(place), storage, staged, place))
     return whole

@@ -80,17 +80,12 @@ class Streaming:
     @property
     def block(self) -> int:
         """Sentences between two points where the run can be resumed."""
-        return block_of(self.on_device)
-
-    @property
-    def n_blocks(self) -> int:
-        """Blocks of the whole corpus."""
-        return -(-self.n_sentences // self.block)
+        return DEVICE_BLOCK if self.on_device else BLOCK
 
     @property
     def ordinals(self) -> range:
         """The sentences that are run: those of the shard's blocks."""
-        blocks = self.shard.of(self.n_blocks)
+        blocks = self.shard.of(-(-self.n_sentences // self.block))
         return range(blocks.start * self.block, min(blocks.stop * self.block, self.n_sentences))
 
     def fresh(self, place: Place) -> LayerSummary:
@@ -235,11 +230,6 @@ def _batches(
         chosen = [chosen[i] for i in np.random.default_rng(start).permutation(len(chosen))]
     for members in chosen:
         yield batch_of(part, members, ordinals, streaming.settings.special_tokens)
-
-
-def block_of(on_device: bool) -> int:
-    """Return the sentences of a block: see `Streaming.on_device`."""
-    return DEVICE_BLOCK if on_device else BLOCK
 
 
 def keeps_on_device(device: torch.device) -> bool:

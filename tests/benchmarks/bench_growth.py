@@ -64,7 +64,7 @@ def stage(folder: str, neurons: int, k: int, sentences: int, shard: Shard) -> di
         summary.end_block(block)
     began = time.perf_counter()
     save_pass(run, {}, {PLACE: summary}, Reached([[0]], 0, 1, 1))
-    complete(run, 1)
+    complete(run, sentences)
     return {"summarise": taken, "stage": time.perf_counter() - began, "memory": peak() - before}
 
 

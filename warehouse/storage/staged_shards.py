@@ -89,14 +89,11 @@ def check_settings(storage: Storage, place: str, settings: Mapping[str, Any], as
             )
 
 
-def whole_set(shards: Sequence[StagedShard], n_parts: int) -> list[StagedShard]:
-    """Return shards that are all of a unit's work of `n_parts`, null shares left out; empty where there are none.
-
-    Of those of several N, the ones of the largest.
-    """
+def whole_set(shards: Sequence[StagedShard]) -> list[StagedShard]:
+    """Return shards that are all of a unit's work, empty where there are none; of several N, those of the largest."""
     for n in sorted({shard.n for shard in shards}, reverse=True):
         of_n = [shard for shard in shards if shard.n == n and resume_state.obstacle(shard.about) is None]
-        if len(of_n) == min(n, n_parts):
+        if len(of_n) == n:
             return of_n
     return []
 
