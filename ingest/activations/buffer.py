@@ -59,8 +59,8 @@ class ActivationBuffer:
         """End the threads."""
         self._threads.shutdown()
 
-    def go_on(self, n: int) -> None:
-        """Go on from what was restored into `summaries`, each of which knows its `n` sentences."""
+    def go_on(self, restored: Mapping[Place, LayerSummary]) -> None:
+        """Go on from what was restored into `summaries`, which is what is filled."""
 
     @contextmanager
     def for_batch(self, batch: Batch) -> Iterator[None]:
@@ -94,6 +94,12 @@ class ActivationBuffer:
             pass  # errors are raised in the order of places
         self.filled = 0
         self._ordinals = []
+
+    def end_block(self, block: int) -> None:
+        """Hand all that is gathered to the summaries: the block of this number ends."""
+        self.flush()
+        for summary in self.summaries.values():
+            summary.end_block(block)
 
     def _summarise(self, place: Place, ordinals: Tensor) -> None:
         positions = self._positions.get(place)

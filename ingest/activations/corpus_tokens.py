@@ -28,9 +28,10 @@ _SCHEMA = pa.schema({"ids": pa.large_list(pa.int32()), "special": pa.large_list(
 class CorpusTokens:
     """The token ids of a corpus's sentences, by ordinal, read a stretch at a time; a context manager."""
 
-    def __init__(self, source: Any) -> None:
-        """Read from an open file."""
+    def __init__(self, source: Any, first: int = 0) -> None:
+        """Read from an open file that begins with the sentence of ordinal `first`."""
         self._source = source
+        self._first = first
         self._reader = ipc.open_file(source)
 
     def __enter__(self) -> CorpusTokens:
@@ -44,6 +45,7 @@ class CorpusTokens:
     def read(self, start: int, end: int) -> Tokenised:
         """Return the sentences of ordinals `start` to `end` - 1, or to the last there is."""
         parts = []
+        start, end = start - self._first, end - self._first
         for number in range(start // _ROWS, min(-(-end // _ROWS), self._reader.num_record_batches)):
             first = number * _ROWS
             batch = self._reader.get_batch(number)
@@ -51,25 +53,31 @@ class CorpusTokens:
         return _joined(parts)
 
 
-def corpus_tokens(warehouse: Warehouse, model: LoadedModel, corpus: str, progress: Progress = SILENT) -> CorpusTokens:
+def corpus_tokens(
+    warehouse: Warehouse, model: LoadedModel, corpus: str, ordinals: range | None = None, progress: Progress = SILENT
+) -> CorpusTokens:
     """Return a corpus's token ids as the model reads them, making and keeping them where they are not kept yet.
 
+    ordinals: of the sentences that are read, all if null; those of a part are kept in a file of their own.
     UsageError for an unknown corpus, for a token without a row in the embedding; StorageError for a missing sentence.
     """
     n_sentences, text_sha256 = corpus_text(warehouse, corpus)
-    cache, name = warehouse.storage.cache, f"{TOKENS}/{text_sha256}/{tokenizer_sha256(model)}.arrow"
+    cache, name = warehouse.storage.cache, f"{TOKENS}/{text_sha256}/{tokenizer_sha256(model)}"
+    whole = range(n_sentences)
+    ordinals = whole if ordinals is None or cache.holds(f"{name}.arrow") else ordinals
+    name += ".arrow" if ordinals == whole else f"-{ordinals.start}-{ordinals.stop}.arrow"
     if not cache.holds(name):
-        with progress.bar(f"{corpus} tokens", n_sentences, "sentences") as bar:
+        with progress.bar(f"{corpus} tokens", len(ordinals), "sentences") as bar:
 
             def write(stream: Any) -> None:
                 with ipc.new_file(stream, _SCHEMA) as writer:
-                    for texts in texts_by_block(warehouse, corpus, _ROWS):
+                    for texts in texts_by_block(warehouse, corpus, _ROWS, ordinals):
                         tokens = tokenise(model, texts)
                         writer.write_batch(_record_batch(tokens))
                         bar.advance(len(tokens))
 
             cache.keep(name, write)
-    return CorpusTokens(cache.open(name))
+    return CorpusTokens(cache.open(name), ordinals.start)
 
 
 def tokenizer_sha256(model: LoadedModel) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 from nwh.ingest.activations.aggregates import Aggregate, mean
 from nwh.ingest.activations.batches import Batch
 from nwh.ingest.activations.buffer import Place, refused
+from nwh.ingest.activations.summaries.block_moments import BlockMoments
 from nwh.ingest.activations.summaries.layer import LayerSummary, NotFiniteError
 from nwh.ingest.activations.summaries.loops import IN_TORCH
 
@@ -68,9 +69,9 @@ class DeviceBuffer:
         """The summaries by place, as they are now: they share the memory of what is filled further."""
         return {place: self.whole.part(neurons) for place, neurons in self.places.items()}
 
-    def go_on(self, n: int) -> None:
-        """Go on from what was restored into `summaries`, which are of `n` sentences."""
-        self.whole.moments.n = n
+    def go_on(self, restored: Mapping[Place, LayerSummary]) -> None:
+        """Go on from what was restored into `summaries` between two blocks."""
+        self.whole.blocks = BlockMoments.beside([summary.blocks for summary in restored.values()])
 
     @contextmanager
     def for_batch(self, batch: Batch) -> Iterator[None]:
@@ -122,6 +123,11 @@ class DeviceBuffer:
         self.whole.moments.n += self.filled
         self.filled = 0
         self._ordinals = []
+
+    def end_block(self, block: int) -> None:
+        """Hand all that is gathered to the summary: the block of this number ends."""
+        self.flush()
+        self.whole.end_block(block)
 
     def _refused(self, error: NotFiniteError, neuron: int) -> Exception:
         place = next(place for place, neurons in self.places.items() if neuron < neurons.stop)

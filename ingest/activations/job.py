@@ -19,22 +19,26 @@ from nwh.ingest.activations.batches import TOKEN_BUDGET, SentenceCounts
 from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.rows import prefetched, sample_rows, stats_rows, topk_rows
 from nwh.ingest.activations.settings import Settings
+from nwh.ingest.activations.shards import StagedModel, merged, stage_shard
 from nwh.ingest.activations.stream import Streaming, keeps_on_device, stream
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_each
+from nwh.ingest.job import Shares, Task, are_stored, is_stored, run_each
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
 from nwh.ingest.profiles.job import ingest_profiles
+from nwh.ingest.shard import Shard
+from nwh.ingest.shards import merge, run_shard, shards_to_merge
 from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_by_block
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run, Unit
+from nwh.warehouse.storage.staged_shards import StagedShard
 from nwh.warehouse.storage.writer import RelationWriter
 
-__all__ = ["Settings", "activations_are_stored", "ingest_activations"]
+__all__ = ["Settings", "activations_are_stored", "ingest_activations", "merge_activations"]
 
 
 def ingest_activations(
@@ -48,6 +52,7 @@ def ingest_activations(
     save_every: float = 60.0,
     on_device: bool | None = None,
     memory_limit: int | None = None,
+    shard: Shard | None = None,
 ) -> list[Run]:
     """Run a model over corpora and store what its neurons did; return the runs, one per corpus not yet done.
 
@@ -58,23 +63,53 @@ def ingest_activations(
     main memory. memory_limit: bytes that their state may take there, all that is free if null; where it takes more, the
     model goes over the corpus several times, for some layers each.
 
+    shard: the share of each corpus that is run and staged; who completes the last one stores the corpus (see
+    `ingest.shards`), and the rows are those that one run would have stored.
+
     Raises UsageError before any work for an unknown corpus or layer, a model name already taken by other weights, and
     where not even one layer's state fits;
     ModelError for activations that are NaN or infinite; BusyError where another process works on the same unit.
     """
-    aggregate = aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
+    aggregate_named(settings.aggregate, model.tokenizer.cls_token_id is not None)
     check_checkpoint(warehouse, model)
     settings.layers_of(model.checkpoint.n_layers, model.checkpoint.model)
-    how = {
-        "aggregate": aggregate,
-        "on_device": keeps_on_device(model.device) if on_device is None else on_device,
-        "limit": memory_limit,
-        "save_every": save_every,
-    }
+    how = _how(settings, model.device, on_device, memory_limit, save_every)
     jobs = [_Job(warehouse, model, corpus, settings, progress, again, how) for corpus in corpora]
-    runs = run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
-    ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
+    if shard is None:
+        runs = run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
+    else:
+        tried = [run_shard(warehouse, job.task, shard, again=again, progress=progress) for job in jobs]
+        runs = [run for run in tried if run is not None]
+    if runs or shard is None:
+        ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return runs
+
+
+def merge_activations(
+    warehouse: Warehouse,
+    model: KnownModel,
+    corpora: Sequence[str],
+    settings: Settings,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Store corpora of which all shards are staged, on whatever device they ran; return the runs.
+
+    Raises UsageError where shards are missing, or are of other settings, weights or text.
+    """
+    check_checkpoint(warehouse, model)
+    runs = []
+    for corpus in corpora:
+        asked = _Job(warehouse, model, corpus, settings, progress, again)
+        if not again and is_stored(warehouse, asked.task):
+            progress.stored(asked.unit)
+            continue
+        shards = shards_to_merge(warehouse, asked.task, aside=("device", "token_budget"))
+        ran = _Job(warehouse, StagedModel.of(shards[0]), corpus, settings, progress, again)
+        runs.append(merge(warehouse, ran.task, shards, again=again, progress=progress))
+    ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
+    return [run for run in runs if run is not None]
 
 
 def activations_are_stored(
@@ -89,23 +124,39 @@ def activations_are_stored(
     return stored
 
 
+def _how(
+    settings: Settings,
+    device: torch.device,
+    on_device: bool | None = None,
+    limit: int | None = None,
+    save_every: float = 60.0,
+) -> dict[str, Any]:
+    """Return the fields of `Streaming` that say how a run goes on, not what it makes."""
+    return {
+        "aggregate": aggregate_named(settings.aggregate, True),
+        "on_device": keeps_on_device(device) if on_device is None else on_device,
+        "limit": limit,
+        "save_every": save_every,
+    }
+
+
 class _Job:
     """One corpus through one checkpoint."""
 
     def __init__(
         self,
         warehouse: Warehouse,
-        model: LoadedModel | KnownModel,
+        model: LoadedModel | KnownModel | StagedModel,
         corpus: str,
         settings: Settings,
         progress: Progress,
         again: bool = False,
         how: Mapping[str, Any] | None = None,
     ) -> None:
-        """Find what is missing, all sites where `again`; `how` are fields of `Streaming`, which only a run needs."""
+        """Find what is missing, all sites where `again`; `how` as `_how` returns it, which only a run chooses."""
         self.warehouse = warehouse
         self.model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
-        self.how = how or {}
+        self.how = how or _how(settings, model.device)
         self.progress = progress
         self.corpus = corpus
         self.n_sentences, text_sha256 = corpus_text(warehouse, corpus)
@@ -134,8 +185,16 @@ class _Job:
         """The sites that are to be stored, in one pass or as many as memory needs."""
         sites = self.settings.sites
         locks = [self._site_unit(site) for site in sites]
-        models = [self.model]
-        return Task("activations", self.unit, self.described, self._run, models, locks, is_stored=lambda: not sites)
+        return Task(
+            "activations",
+            self.unit,
+            self.described,
+            self._run,
+            [self.model],
+            locks,
+            is_stored=lambda: all(map(self._is_stored, sites)),
+            shares=Shares(self._run_shard, self._merge),
+        )
 
     def _is_stored(self, site: str) -> bool:
         """Return whether a site's rows are of a run with these settings: of more layers, or all, it will do too."""
@@ -149,6 +208,14 @@ class _Job:
     def _run(self, run: Run) -> None:
         check_texts(self.model, texts_by_block(self.warehouse, self.corpus))
         self._write(run, *stream(run, self._streaming()))
+
+    def _run_shard(self, run: Run, shard: Shard) -> None:
+        streaming = replace(self._streaming(), shard=shard)
+        check_texts(self.model, texts_by_block(self.warehouse, self.corpus, ordinals=streaming.ordinals))
+        stage_shard(run, streaming)
+
+    def _merge(self, run: Run, shards: Sequence[StagedShard]) -> None:
+        self._write(run, *merged(run.storage, self._streaming(), shards))
 
     def _site_unit(self, site: str) -> Unit:
         return {

@@ -14,6 +14,7 @@ from nwh.ingest.activations.batches import TOKEN_BUDGET
 from nwh.ingest.activations.buffer import BUFFER_SENTENCES, Place
 from nwh.ingest.activations.device_buffer import SENTENCES, VALUES
 from nwh.ingest.activations.rows import ROWS
+from nwh.ingest.activations.summaries.block_moments import LEVELS
 from nwh.ingest.activations.summaries.histogram import FINE
 from nwh.ingest.activations.summaries.topk import slots
 from nwh.ingest.models import LoadedModel
@@ -51,7 +52,7 @@ class State:
     def bytes_of_neuron(self) -> int:
         """Bytes of a neuron's summaries, and of its column of the buffer."""
         top = 2 * (slots(self.k) * (10 if self.positions else 8) + 12)
-        moments, histogram, rest = 4 * 8 + 2 * 4 + 8, FINE * 4 + 16, 4 * self.sample + 4
+        moments, histogram, rest = (LEVELS + 1) * (4 * 8 + 2 * 4 + 8), FINE * 4 + 16, 4 * self.sample + 4
         buffer = (SENTENCES if self.on_device else BUFFER_SENTENCES) * (6 if self.positions else 4)
         return top + moments + histogram + rest + buffer
 

@@ -1,13 +1,14 @@
 """Partial results of a pass over a corpus: saved from time to time, so that an interrupted run can go on.
 
-Where layers are taken in several passes, each pass that is complete is kept as a file of its own.
+Where layers are taken in several passes, those of a pass that is complete are kept in a file for each place; a shard
+leaves all of them so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from nwh.ingest.activations.batches import SentenceCounts
 from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.warehouse.storage import resume_state
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
 
 Summaries = Mapping[Place, LayerSummary]
@@ -25,12 +27,16 @@ Summaries = Mapping[Place, LayerSummary]
 
 @dataclass(frozen=True)
 class Reached:
-    """Where a run stands: in which of its `passes` (layers each), after how many of the corpus's sentences."""
+    """Where a run stands: in which of its `passes` (layers each), after how many of its sentences.
+
+    first: the ordinal of the first of these.
+    """
 
     passes: Sequence[Sequence[int]]
     number: int
     done: int
     n_sentences: int
+    first: int = 0
 
     @property
     def sentences(self) -> int:
@@ -47,14 +53,14 @@ def save(run: Run, settings: dict[str, Any], summaries: Summaries, tally: Senten
     """Stage everything the run knows of the pass under way."""
     about: dict[str, Any] = {"passes": reached.passes, "pass": reached.number, "of_pass": reached.done}
     about |= {"too_short": tally.too_short, "truncated": tally.truncated}
-    arrays = chain([("n_tokens", tally.n_tokens)], _arrays(summaries))
-    resume_state.save(run, settings, reached.sentences, reached.total, arrays, **about)
+    resume_state.save(run, settings, reached.sentences, reached.total, _arrays(summaries, tally, reached), **about)
 
 
 def save_pass(run: Run, settings: dict[str, Any], summaries: Summaries, reached: Reached) -> None:
-    """Keep a complete pass until the run ends."""
-    name = _file(reached.number)
-    resume_state.save(run, settings, reached.sentences, reached.total, _arrays(summaries), name=name)
+    """Keep the summaries of a complete pass, a file for each place."""
+    for place, summary in summaries.items():
+        arrays = _arrays_of(summary)
+        resume_state.save(run, settings, reached.sentences, reached.total, arrays, name=file_of(place))
 
 
 def found_passes(run: Run, settings: dict[str, Any], planned: list[list[int]], n_sentences: int) -> Reached:
@@ -71,31 +77,44 @@ def found_passes(run: Run, settings: dict[str, Any], planned: list[list[int]], n
     return Reached(found["passes"], found["pass"], found["of_pass"], n_sentences)
 
 
-def restore(run: Run, summaries: Summaries, tally: SentenceCounts) -> None:
-    """Fill fresh summaries and a tally from the staged partial result, reading one layer's state at a time."""
+def restore(run: Run, summaries: Summaries, tally: SentenceCounts, first: int = 0) -> None:
+    """Fill fresh summaries and a tally from the staged partial result, reading one layer's state at a time.
+
+    first: the ordinal of the run's first sentence.
+    """
     found = resume_state.describe(run.storage, run.place)
     assert found is not None
     arrays = resume_state.load(run.storage, run.place)
-    _, tally.n_tokens = next(arrays)
+    _, n_tokens = next(arrays)
+    tally.n_tokens[first : first + len(n_tokens)] = n_tokens
     for place, state in _states(arrays):
         summaries[place].restore(state)
         del state  # before the next one is read
     tally.too_short, tally.truncated = found["too_short"], found["truncated"]
 
 
-def states_of_pass(run: Run, number: int) -> Iterator[tuple[Place, dict[str, Tensor]]]:
-    """Yield the states of a complete pass, one at a time."""
-    return _states(resume_state.load(run.storage, run.place, _file(number)))
+def restored(fresh: LayerSummary, storage: Storage, staged: str, place: Place) -> LayerSummary:
+    """Return a fresh summary filled with what a complete pass has left of a place in a folder of the staging area."""
+    fresh.restore({name: torch.from_numpy(array) for name, array in resume_state.load(storage, staged, file_of(place))})
+    return fresh
 
 
-def _file(number: int) -> str:
-    return f"pass-{number}"
+def file_of(place: Place) -> str:
+    """Return the name of the file that keeps a place of a complete pass."""
+    return f"{place[0]}-{place[1]}"
 
 
-def _arrays(summaries: Summaries) -> Iterator[tuple[str, np.ndarray]]:
+def _arrays(summaries: Summaries, tally: SentenceCounts, reached: Reached) -> Iterator[tuple[str, np.ndarray]]:
+    yield "n_tokens", tally.n_tokens[reached.first : reached.first + reached.n_sentences]
     for (site, layer), summary in summaries.items():
-        for name, tensor in summary.state().items():
-            yield f"{site}/{layer}/{name}", tensor.cpu().contiguous().numpy()
+        for name, array in _arrays_of(summary):
+            yield f"{site}/{layer}/{name}", array
+
+
+def _arrays_of(summary: LayerSummary) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield a summary's state as named arrays in main memory."""
+    for name, tensor in summary.state().items():
+        yield name, tensor.cpu().contiguous().numpy()
 
 
 def _states(arrays: Iterator[tuple[str, np.ndarray]]) -> Iterator[tuple[Place, dict[str, Tensor]]]:

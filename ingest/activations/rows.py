@@ -60,7 +60,7 @@ def _same_in_all(n: int, k: int) -> tuple[np.ndarray, pa.DictionaryArray, np.nda
 
 def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
     """Return a layer's rows of neuron_stats."""
-    moments, histogram = summary.moments, summary.histogram
+    moments, histogram = summary.all_moments(), summary.histogram
     edges, counts = histogram.bins()
     n_neurons = len(edges)
     return {

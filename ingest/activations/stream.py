@@ -1,15 +1,15 @@
 """The pass of a corpus through a model: batches in, summaries of every neuron out.
 
 Summaries are filled where the model runs on CUDA by `DeviceBuffer`, else by `ActivationBuffer` in main memory. What
-comes out does not depend on that, nor on how sentences are cut into batches, nor on the number of passes.
+comes out does not depend on that, nor on how sentences are cut into batches, nor on the number of passes or of shards.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,12 @@ from nwh.ingest.activations.buffer import ActivationBuffer, Place
 from nwh.ingest.activations.corpus_tokens import CorpusTokens, corpus_tokens
 from nwh.ingest.activations.device_buffer import SENTENCES, DeviceBuffer
 from nwh.ingest.activations.memory_plan import State, plan
-from nwh.ingest.activations.resume import Reached, found_passes, restore, save, save_pass, states_of_pass
+from nwh.ingest.activations.resume import Reached, found_passes, restore, restored, save, save_pass
 from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.precision import multiplying
+from nwh.ingest.shard import WHOLE, Shard
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError
 from nwh.warehouse.progress import Progress
@@ -41,7 +42,8 @@ class Streaming:
     """What a run streams, and how.
 
     sample [sentences] int64: ordinals whose activations are kept whole. described: the run's settings. on_device:
-    whether summaries are kept on the model's device, in torch. limit: see `memory_plan.plan`.
+    whether summaries are kept on the model's device, in torch. limit: see `memory_plan.plan`. shard: the share of the
+    corpus's blocks that is run.
     """
 
     warehouse: Warehouse
@@ -57,6 +59,7 @@ class Streaming:
     limit: int | None
     save_every: float
     progress: Progress
+    shard: Shard = WHOLE
 
     def widths(self, layers: Sequence[int] | None = None) -> dict[Place, int]:
         """Return the neurons of each place: ffn, hidden of each layer, as computed, so the first NaN is where it arose.
@@ -79,14 +82,21 @@ class Streaming:
         """Sentences between two points where the run can be resumed."""
         return DEVICE_BLOCK if self.on_device else BLOCK
 
-    def fresh(self, width: int) -> LayerSummary:
-        """Return an empty summary in main memory."""
+    @property
+    def ordinals(self) -> range:
+        """The sentences that are run: those of the shard's blocks."""
+        blocks = self.shard.of(-(-self.n_sentences // self.block))
+        return range(blocks.start * self.block, min(blocks.stop * self.block, self.n_sentences))
+
+    def fresh(self, place: Place) -> LayerSummary:
+        """Return an empty summary of a place in main memory."""
+        width = self.widths()[place]
         return LayerSummary(width, self.state.k, self.sample, self.state.positions)
 
     def buffer(self, layers: Sequence[int]) -> ActivationBuffer | DeviceBuffer:
         """Return an empty buffer, with its summaries, for a pass over some layers."""
         if not self.on_device:
-            fresh = {place: self.fresh(width) for place, width in self.widths(layers).items()}
+            fresh = {place: self.fresh(place) for place in self.widths(layers)}
             return ActivationBuffer(fresh, self.aggregate, self.first_id)
         state, device = self.state, self.model.device
         return DeviceBuffer(
@@ -101,50 +111,70 @@ def stream(run: Run, streaming: Streaming) -> tuple[SentenceCounts, Iterator[tup
     where not even one layer's state fits; ModelError for activations that are NaN or infinite, and for a corpus without
     a sentence to count.
     """
-    planned = plan(streaming.widths(), streaming.state, streaming.model, streaming.limit)
-    run.note(planned.note)
-    reached = found_passes(run, streaming.described, planned.passes, streaming.n_sentences)
-    tokens = corpus_tokens(streaming.warehouse, streaming.model, streaming.corpus, streaming.progress)
-    with tokens, multiplying(streaming.model.tf32):
-        while True:
-            tally, last = _pass(run, streaming, tokens, reached)
-            if reached.number == len(reached.passes) - 1:
-                break
-            ended = Reached(reached.passes, reached.number, streaming.n_sentences, streaming.n_sentences)
-            save_pass(run, streaming.described, last.summaries, ended)
-            del last  # before the next pass takes as much
-            reached = Reached(reached.passes, reached.number + 1, 0, streaming.n_sentences)
-            save(run, streaming.described, {}, SentenceCounts(streaming.n_sentences), reached)
+    tally, last = _all_passes(run, streaming)
+    check_used(tally, streaming)
+    return tally, _results(run, streaming, last.summaries)
+
+
+def check_used(tally: SentenceCounts, streaming: Streaming) -> None:
+    """Raise ModelError where no sentence of a corpus counts."""
     if not tally.used:
         raise ModelError(
             f"corpus {streaming.corpus} has no sentence of at least 3 tokens for {streaming.model.checkpoint.model}: "
             "nothing to store"
         )
-    return tally, _results(run, streaming, len(reached.passes) - 1, last)
+
+
+def stage(run: Run, streaming: Streaming) -> SentenceCounts:
+    """Run the model over a shard and leave the summary of each place in a staged file; return what counted.
+
+    Goes on, and raises, as `stream` does, but that a shard may be without a sentence to count.
+    """
+    tally, last = _all_passes(run, streaming)
+    n = len(streaming.ordinals)
+    save_pass(run, streaming.described, last.summaries, Reached([[]], 0, n, n))
+    return tally
+
+
+def _all_passes(run: Run, streaming: Streaming) -> tuple[SentenceCounts, ActivationBuffer | DeviceBuffer]:
+    """Return what counted and the buffer of the last pass; the summaries of those before it are staged."""
+    planned = plan(streaming.widths(), streaming.state, streaming.model, streaming.limit)
+    run.note(planned.note)
+    own, described = streaming.ordinals, streaming.described
+    reached = replace(found_passes(run, described, planned.passes, len(own)), first=own.start)
+    tokens = corpus_tokens(streaming.warehouse, streaming.model, streaming.corpus, own, streaming.progress)
+    with tokens, multiplying(streaming.model.tf32):
+        while True:
+            tally, last = _pass(run, streaming, tokens, reached)
+            if reached.number == len(reached.passes) - 1:
+                return tally, last
+            save_pass(run, described, last.summaries, replace(reached, done=len(own)))
+            del last  # before the next pass takes as much
+            reached = replace(reached, number=reached.number + 1, done=0)
+            save(run, described, {}, SentenceCounts(streaming.n_sentences), reached)
 
 
 def _results(
-    run: Run, streaming: Streaming, earlier: int, last: ActivationBuffer | DeviceBuffer
+    run: Run, streaming: Streaming, last: Mapping[Place, LayerSummary]
 ) -> Iterator[tuple[Place, LayerSummary]]:
-    """Yield the summaries of `earlier` passes, read one at a time, and then those in memory."""
-    for number in range(earlier):
-        for place, state in states_of_pass(run, number):
-            summary = streaming.fresh(streaming.widths()[place])
-            summary.restore(state)
-            del state  # before the next one is read
-            yield place, summary
-    yield from last.summaries.items()
+    """Yield the summaries of earlier passes, read one at a time, and then those in memory."""
+    for place in streaming.widths():
+        if place not in last:
+            yield place, restored(streaming.fresh(place), run.storage, run.place, place)
+    yield from last.items()
 
 
 def _pass(
     run: Run, streaming: Streaming, tokens: CorpusTokens, reached: Reached
 ) -> tuple[SentenceCounts, ActivationBuffer | DeviceBuffer]:
-    """Go over the corpus from `reached.done` on for the layers of its pass."""
+    """Go over the sentences after the first `reached.done` for the layers of its pass."""
     model, layers = streaming.model, reached.passes[reached.number]
     buffer, tally = streaming.buffer(layers), SentenceCounts(streaming.n_sentences)
     if reached.done:
-        restore(run, buffer.summaries, tally)
-        buffer.go_on(tally.used)
+        summaries = buffer.summaries
+        restore(run, summaries, tally, reached.first)
+        buffer.go_on(summaries)
+        del summaries
     end = max(streaming.widths(layers), key=lambda place: (place[1], place[0]))
     whole = end[1] == model.checkpoint.n_layers - 1
 
@@ -156,18 +186,18 @@ def _pass(
     saved, cost = time.monotonic(), 0.0
     bar = streaming.progress.bar(streaming.corpus, reached.total, "sentences", reached.sentences)
     with bar as shown, buffer, capture(model, streaming.settings.sites, take, layers):
-        for start in range(reached.done, streaming.n_sentences, streaming.block):
+        for start in streaming.ordinals[reached.done :: streaming.block]:
             stop = min(start + streaming.block, streaming.n_sentences)
             began = time.monotonic()
             for batch in one_ahead(_batches(streaming, tokens, start, stop, tally), model.device):
                 with buffer.for_batch(batch), suppress(_Enough):
                     forward(model, batch.input_ids, batch.attention_mask)
                 shown.advance(len(batch.ordinals))
-            buffer.flush()
+            buffer.end_block(start // streaming.block)
             run.model_seconds = (run.model_seconds or 0.0) + time.monotonic() - began
             if not streaming.save_every or time.monotonic() - saved > max(streaming.save_every, 100 * cost):
                 began = time.monotonic()
-                at = Reached(reached.passes, reached.number, stop, streaming.n_sentences)
+                at = replace(reached, done=stop - reached.first)
                 save(run, streaming.described, buffer.summaries, tally, at)
                 saved = time.monotonic()
                 cost = saved - began

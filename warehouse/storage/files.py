@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
+SHARDS = "shards"
+"""Folder of the staging area for shares of a unit's work: see `staged_shards`."""
 _LENGTH = 8  # bytes at the end of a staged file that say how many come before
 
 
@@ -118,7 +121,9 @@ class Storage:
 
         try:
             path = f"{self._root()}/staging/{place}/{name}"
-            write_whole(self._fs(), path, with_length, local=self.local)
+            # another machine may stage the same shard, where locks do not reach it
+            part = f".{secrets.token_hex(4)}.part" if place.startswith(f"{SHARDS}/") else ".part"
+            write_whole(self._fs(), path, with_length, local=self.local, part=part)
         except OSError as error:
             raise StorageError(
                 f"cannot write staging/{place} in {self}: {error}; free space and run the command again, it goes on "

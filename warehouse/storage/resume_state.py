@@ -82,10 +82,13 @@ def obstacle(found: Mapping[str, Any] | None, settings: Mapping[str, Any] | None
     return None
 
 
-def describe(storage: Storage, place: str) -> dict[str, Any] | None:
-    """Return the description of the partial result at `place`; null where there is none, or not all of it."""
+def describe(storage: Storage, place: str, name: str = _FILE) -> dict[str, Any] | None:
+    """Return the description of the partial result at `place`; null where there is none, or not all of it.
+
+    name: as for `save`.
+    """
     try:
-        with storage.open_staged(place, _FILE) as stream:
+        with storage.open_staged(place, name) as stream:
             return _get(stream)
     except (OSError, ValueError, StorageError):
         return None

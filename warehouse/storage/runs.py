@@ -19,7 +19,7 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, RUNS
-from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.manifests import DataFile, Place
 from nwh.warehouse.storage.provenance import RunRow
 
@@ -66,8 +66,9 @@ class Run:
         settings: Mapping[str, Any],
         locks: Sequence[Unit] = (),
         progress: Progress = SILENT,
+        part: str | None = None,
     ) -> None:
-        """Start the clock; `locks` as in `Warehouse.run`."""
+        """Start the clock; `locks` as in `Warehouse.run`. part: name of the share of the unit's work that this is."""
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self.job = job
@@ -80,6 +81,7 @@ class Run:
         self.upgraded = False  # whether all that is stored is of the present version of the schema with this run
         self.storage = storage
         self.locks = [*locks] or [unit]
+        self.part = part
         self._progress = progress
         self._clock = time.monotonic()
         self._files: dict[str, list[DataFile]] = {}
@@ -93,7 +95,8 @@ class Run:
         """
         finer = {column: [lock[column] for lock in self.locks] for column in self.locks[0] if column not in self.unit}
         joined = {column: "+".join(sorted(set(values))) for column, values in finer.items()}
-        return f"{self.job}/{unit_name({**self.unit, **joined})}"
+        whole = f"{self.job}/{unit_name({**self.unit, **joined})}"
+        return whole if self.part is None else f"{SHARDS}/{whole}/{self.part}"
 
     @property
     def seconds(self) -> float:

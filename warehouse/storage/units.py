@@ -11,7 +11,7 @@ from typing import Any
 
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.storage import resume_state
-from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Stale, of_site
 from nwh.warehouse.storage.runs import unit_name
 
@@ -98,9 +98,9 @@ class Units:
 class UnitUnderWay:
     """A unit that a run is working on, or was when it ended early.
 
-    state: `running` or `interrupted`. done, total: of what the job's bar counts, as of the last partial result; null
-    before the first. obstacle: why a run that comes now cannot go on from the partial result, null where it can (see
-    `resume_state.obstacle`).
+    state: `running`, `interrupted`, or `staged`: a shard that waits to be merged, named after its unit. done, total: of
+    what the job's bar counts, as of the last partial result; null before the first. obstacle: why a run that comes now
+    cannot go on from the partial result, null where it can (see `resume_state.obstacle`).
     """
 
     state: str
@@ -120,8 +120,10 @@ def units_under_way(storage: Storage) -> list[UnitUnderWay]:
     found = []
     for place in [*sorted(running, key=lambda place: running[place]), *sorted(staged.keys() - running.keys())]:
         saved = staged.get(place) or {}
-        job, _, unit = place.partition("/")
-        state, run_id = ("running", running[place]) if place in running else ("interrupted", saved.get("run_id"))
+        job, _, unit = place.removeprefix(f"{SHARDS}/").partition("/")
+        state, run_id = "staged" if saved.get("complete") else "interrupted", saved.get("run_id")
+        if place in running:
+            state, run_id = "running", running[place]
         done, total, seconds = saved.get("done"), saved.get("total"), saved.get("seconds")
         obstacle = resume_state.obstacle(staged[place]) if place in staged else None
         found.append(UnitUnderWay(state, job, unit, run_id, done, total, seconds, obstacle))

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 
-def write_whole(
-    fs: pafs.FileSystem, path: str, write: Callable[[Any], None], *, local: bool, part: str = ".part"
-) -> None:
+def write_whole(fs: pafs.FileSystem, path: str, write: Callable[[Any], None], *, local: bool, part: str) -> None:
     """Write a file: `write` gets a binary stream. After an error there is none; OSError where there is no room.
 
     part: end of the name that it has in a local file system until it is complete; what is killed leaves it behind. In

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from nwh.ingest.activations.summaries.block_moments import BlockMoments
 from nwh.ingest.activations.summaries.compiled import raise_to_tokens
 from nwh.ingest.activations.summaries.histogram import Histogram
 from nwh.ingest.activations.summaries.loops import COMPILED, Loops
@@ -43,7 +44,8 @@ class LayerSummary:
         self.loops = loops
         self.top = TopK(n_neurons, k, "top", positions, loops, device)
         self.bottom = TopK(n_neurons, k, "bottom", positions, loops, device)
-        self.moments = Moments(n_neurons, loops, device)
+        self.moments = Moments(n_neurons, loops, device)  # of the block under way
+        self.blocks = BlockMoments()
         self.histogram = Histogram(n_neurons, loops, device)
         self.sample = sample
         self.sampled = torch.full((len(sample), n_neurons), torch.nan, device=device)
@@ -54,6 +56,7 @@ class LayerSummary:
         made = copy(self)
         for name in _PARTS:
             setattr(made, name, _rows(getattr(self, name), neurons))
+        made.blocks = self.blocks.part(neurons)
         made.sampled, made.max_token = self.sampled[:, neurons], self.max_token[neurons]
         return made
 
@@ -89,8 +92,21 @@ class LayerSummary:
             hit = (self.sample[at] == ordinals).nonzero()[:, 0]
             self.sampled[at[hit].to(values.device)] = values[:, hit.to(values.device)].T
 
+    def end_block(self, block: int) -> None:
+        """Note that all sentences of a block, numbered from 0 in its corpus, have been taken in."""
+        self.blocks.add(block, self.moments)
+        self.moments = Moments(len(self.max_token), self.loops, self.moments.mean.device)
+
+    def all_moments(self) -> Moments:
+        """Return the moments of all sentences: those of blocks, merged in one order, and of the block under way."""
+        total = Moments(len(self.max_token), self.loops, self.moments.mean.device)
+        self.blocks.add_to(total)
+        total.merge(self.moments)
+        return total
+
     def merge(self, other: LayerSummary) -> None:
-        """Take in the summary of other sentences."""
+        """Take in the summary of other sentences, which nobody changes from now on."""
+        self.blocks.merge(other.blocks)
         self.top.merge(other.top)
         self.bottom.merge(other.bottom)
         self.moments.merge(other.moments)
@@ -102,14 +118,19 @@ class LayerSummary:
         """Return what a resumed run needs, as flat named tensors."""
         parts = {name: getattr(self, name).state() for name in _PARTS}
         flat = {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.items()}
+        flat |= {f"blocks.{key}": tensor for key, tensor in self.blocks.state().items()}
         return {**flat, "sampled": self.sampled, "max_token": self.max_token.cpu()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
+        parts: dict[str, dict[str, Tensor]] = {name: {} for name in (*_PARTS, "blocks")}
+        for title, tensor in state.items():
+            name, _, key = title.partition(".")
+            if key:
+                parts[name][key] = tensor
         for name in _PARTS:
-            prefix = f"{name}."
-            part = {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}
-            getattr(self, name).restore(part)
+            getattr(self, name).restore(parts[name])
+        self.blocks.restore(parts["blocks"], self.moments.mean.device)
         self.sampled.copy_(state["sampled"])
         self.max_token.copy_(state["max_token"])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -60,6 +63,21 @@ class Moments:
         torch.minimum(self.min, other.min, out=self.min)
         torch.maximum(self.max, other.max, out=self.max)
         self.positive += other.positive
+
+    def part(self, neurons: slice) -> Moments:
+        """Return the moments of some of the neurons: they share this one's memory, but for the count `n`."""
+        made = copy(self)
+        for name in _STATE:
+            setattr(made, name, getattr(self, name)[neurons])
+        return made
+
+    @classmethod
+    def beside(cls, parts: Sequence[Moments]) -> Moments:
+        """Return the moments of the same sentences for the neurons of all parts, one part's after the other's."""
+        made = copy(parts[0])
+        for name in _STATE:
+            setattr(made, name, torch.cat([getattr(part, name) for part in parts]))
+        return made
 
     @property
     def std(self) -> Tensor:
