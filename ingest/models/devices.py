@@ -42,5 +42,5 @@ def pick_device(device: str) -> torch.device:
 def sent(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     """Return what is in main memory on a device; CUDA copies it when its turn comes, and nobody waits for that."""
     here = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
-    pinned = device.type == "cuda"
+    pinned = device.type == "cuda" and here.numel() > 0
     return (here.pin_memory() if pinned else here).to(device, non_blocking=pinned)
