@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nwh.ingest.activations.tokenised import Tokenised, tokenise
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.devices import sent
 from nwh.ingest.models.tokens import PADDING
 from nwh.warehouse.storage.runs import Run
 
@@ -133,13 +134,10 @@ def _span(counted: NDArray[np.bool_]) -> slice | None:
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """Return a batch with what a forward pass reads on the device; copied while the device works, where it can."""
-    pinned = device.type == "cuda"
-
-    def there(tensor: Tensor) -> Tensor:
-        return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=pinned)
-
-    mask = None if batch.attention_mask is None else there(batch.attention_mask)
-    return replace(batch, input_ids=there(batch.input_ids), attention_mask=mask, counted=there(batch.counted))
+    mask = None if batch.attention_mask is None else sent(batch.attention_mask, device)
+    return replace(
+        batch, input_ids=sent(batch.input_ids, device), attention_mask=mask, counted=sent(batch.counted, device)
+    )
 
 
 def one_ahead(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:

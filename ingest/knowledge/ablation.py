@@ -13,6 +13,7 @@ from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.recording import Recording, record
 from nwh.ingest.knowledge.staircase import batches, run_rows
+from nwh.ingest.models.devices import sent
 from nwh.ingest.models.loading import LoadedModel
 
 Neurons = tuple[NDArray[np.integer], NDArray[np.integer]]
@@ -45,23 +46,22 @@ def _effects(recording: Recording, chosen: Sequence[Neurons], baseline: Tensor) 
     sizes = [len(layers) for layers, _ in chosen]
     prompt = np.repeat(np.arange(len(chosen)), sizes)
     layer, neuron = (np.concatenate([each[i] for each in chosen]).astype(np.int64) for i in (0, 1))
-    order = np.lexsort((layer, prompt))  # as the staircase wants its rows
-    of, at, which = (torch.as_tensor(x[order], device=baseline.device) for x in (prompt, layer, neuron))
-    effect = np.empty(len(order), np.float32)
-    for rows in batches(recording, at, gradients=False):
-        joins, columns = at[rows], which[rows]
+    effect = torch.empty(len(prompt), device=baseline.device)
+    for rows in batches(recording, prompt, layer, gradients=False):
+        joins, columns = layer[rows], sent(neuron[rows], baseline.device)
 
         def change(
-            here: int, rows: Tensor, current: Tensor, joins: Tensor = joins, columns: Tensor = columns
+            here: int, rows: slice, current: Tensor, joins: NDArray[np.int64] = joins, columns: Tensor = columns
         ) -> Tensor | None:
-            if int(joins[rows[0]]) < here:  # the neurons of these were changed where they joined
+            if joins[rows.start] < here:  # the neurons of these were changed where they joined
                 return None
             changed = current.clone()
-            place = torch.arange(len(rows), device=rows.device), columns[rows]
+            place = torch.arange(len(current), device=current.device), columns[rows]
             changed[place] = baseline[here, columns[rows]].to(current.dtype)
             return changed
 
-        logits = run_rows(recording, of[rows], joins, change)
-        after = passes.answer_probability(recording.model, logits, recording.group.answers[of[rows]])
-        effect[order[rows]] = (recording.probability[of[rows]] - after).float().cpu().numpy()
-    return np.split(effect, np.cumsum(sizes)[:-1])
+        logits = run_rows(recording, prompt[rows], joins, change)
+        at, of = sent(rows, baseline.device), sent(prompt[rows], baseline.device)
+        after = passes.answer_probability(recording.model, logits, recording.group.answers[of])
+        effect[at] = recording.probability[of] - after
+    return np.split(effect.cpu().numpy(), np.cumsum(sizes)[:-1])

@@ -19,6 +19,7 @@ from nwh.ingest.knowledge.ablation import Neurons, ablate
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
@@ -27,7 +28,7 @@ from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
-BLOCK = 16  # prompts between two points where a run can be resumed
+BLOCK = 16  # prompts between two points where a run can be resumed; see `room.of_block`
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _task(
     described = {
         **asked.unit,
         **asdict(settings),
-        "block": BLOCK,
+        "block": of_block(BLOCK, model.device),
         "device": str(model.device),
         "dtype": dtype_name(model),
         "attributions": asked.settings,
@@ -108,11 +109,12 @@ def _ablate(run: Run, asked: AttributedPrompts, settings: AblationSettings, prog
     prompts = asked.drawn(settings.prompts, settings.seed)
     blocks = StagedBlocks(run, len(prompts))
     name = "{model}@{checkpoint} {dataset}".format(**run.unit)
-    starts = range(0, len(prompts), BLOCK)
+    size = of_block(BLOCK, asked.model.device)
+    starts = range(0, len(prompts), size)
     with progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
         for start in starts:
             if not blocks.has(str(start)):
-                block = prompts[start : start + BLOCK]
+                block = prompts[start : start + size]
                 with run.in_model():
                     rows = _rows(asked, block, settings.best)
                 blocks.save(str(start), rows, len(block))

@@ -17,6 +17,7 @@ from nwh.ingest.knowledge.completeness import check_probability, checked_prompts
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import Group
 from nwh.ingest.knowledge.recording import Recording, record
+from nwh.ingest.knowledge.rows import taken
 from nwh.ingest.knowledge.rules.integrals import integral
 from nwh.ingest.knowledge.rules.one_pass import one_pass
 from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule
@@ -87,13 +88,14 @@ def answer_activations(model: LoadedModel, prompts: Sequence[PromptInput]) -> Te
     n_layers = len(seen.family.blocks_of(seen.base))
     results = torch.empty(len(prompts), n_layers, model.checkpoint.d_ffn)
     for group in passes.groups(model, prompts):
-        rows = torch.arange(len(group.indices), device=model.device)
+        found: list[Tensor] = []  # of layers, ascending
 
-        def keep(_: str, layer: int, values: Tensor, group: Group = group, rows: Tensor = rows) -> None:
-            results[group.indices, layer] = values[rows, group.position].float().cpu()
+        def keep(_: str, __: int, values: Tensor, group: Group = group, found: list[Tensor] = found) -> None:
+            found.append(taken(values, group.position)[:, 0].float())
 
         with torch.inference_mode(), capture(seen, ["ffn"], keep):
             passes.answer_logits(model, group)
+            results[group.indices] = torch.stack(found, 1).cpu()
     return results
 
 

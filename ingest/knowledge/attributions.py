@@ -22,6 +22,7 @@ from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, o
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
@@ -32,7 +33,7 @@ from nwh.warehouse.storage.attribution_settings import plan, with_rules
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
-BLOCK = 128  # prompts between two points where a run can be resumed
+BLOCK = 128  # prompts between two points where a run can be resumed; see `room.of_block`
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class _Work:
             "dataset": dataset,
         }
         rules = rules_named(settings.rules, settings.steps)
+        self.block = of_block(BLOCK, model.device)
         chosen = asdict(settings)
         del chosen["steps"]
         wanted = {
@@ -136,7 +138,7 @@ class _Work:
             "rules": described(rules),
             "concepts": sorted(set(settings.concepts)),
             "floor": FLOOR,
-            "block": BLOCK,
+            "block": self.block,
             "device": str(model.device),
             "dtype": dtype_name(model),
             "prompts_sha256": prompts_sha256,
@@ -206,12 +208,11 @@ class _Work:
             baseline = answer_activations(self.model, [unrelated_prompt(self.model)])[0]
         name = "{model}@{checkpoint} {dataset}".format(**run.unit)
         with self.progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
-            self.n_blocks = 0
-            for start in range(0, len(prompts), BLOCK):
-                self.n_blocks += 1
+            self.starts = range(0, len(prompts), self.block)
+            for start in self.starts:
                 if blocks.has(str(start)):
                     continue
-                block = prompts[start : start + BLOCK]
+                block = prompts[start : start + self.block]
                 rows: list[list[dict[str, Any]]] = [[]] * len(block)
                 with run.in_model():
                     for i, found in attribute(self.model, block, self.rules, baseline):
@@ -229,7 +230,7 @@ class _Work:
 
     def _write(self, run: Run, blocks: StagedBlocks) -> None:
         def tables(rule: str) -> Iterator[pa.Table]:
-            return (of_rule(blocks.load(str(i * BLOCK)), rule) for i in range(self.n_blocks))
+            return (of_rule(blocks.load(str(start)), rule) for start in self.starts)
 
         with run.writer("attributions", run.unit) as writer:
             for rule in run.settings["rules"]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nwh.ingest.knowledge.recording import Recording, attention
-from nwh.ingest.knowledge.rows import Change, Rows, put
+from nwh.ingest.knowledge.rows import Change, Rows, put, taken
 
 _OF_TOKENS = ("position_embeddings", "position_ids")
 """What blocks are told of each token, as keyword arguments: [1, tokens, ...], or tuples of such tensors."""
@@ -26,10 +28,12 @@ class BidirectionalRows(Rows):
     keys and values: they are computed there and taken from the recording elsewhere.
     """
 
-    def __init__(self, recording: Recording, prompt: Tensor, layer: Tensor, change: Change) -> None:
+    def __init__(
+        self, recording: Recording, prompt: NDArray[np.int64], layer: NDArray[np.int64], change: Change
+    ) -> None:
         super().__init__(recording, prompt, layer, change)
-        self.position = recording.group.position[prompt]
-        self.carried: list[tuple[Tensor, Tensor]] = []  # (rows, hidden states): those that joined last come last
+        self.position = recording.group.position[self.prompt]
+        self.carried: list[tuple[slice, Tensor]] = []  # (rows, hidden states): those that joined last come last
         self.fresh = False  # whether the rows of the current run joined one block ago
         self.keys: tuple[Tensor, Tensor] | None = None  # that the current run's one token sees, with their values
         self.only_keys = False
@@ -38,25 +42,22 @@ class BidirectionalRows(Rows):
         """Run the rows that joined before, then let new ones join."""
         last = self.layer == self.n_layers - 1
         carry = self._answer if last else self._all
-        done = [(rows, carry(run, states, rows)) for rows, states in self.carried]
-        if done:
-            done = [(torch.cat([rows for rows, _ in done]), torch.cat([states for _, states in done]))]
-        new = (self.joins == self.layer).nonzero().squeeze(1)
-        if len(new):
-            done.append((new, self._joining(run, new, last)))
-        self.carried = done
+        done = [carry(run, states, rows) for rows, states in self.carried]
+        joined, joining = self.joined, self.joining
+        self.carried = [(joined, torch.cat(done))] if done else []
+        if joining.stop > joining.start:
+            self.carried.append((joining, self._joining(run, joining, last)))
         if last:
-            order = torch.cat([rows for rows, _ in done]).argsort()
             # For each token anew: GPT-2 wants as many as it was given. The head reads one; see `passes`.
-            hidden = torch.cat([states for _, states in done])[order].expand(-1, hidden.shape[1], -1)
+            hidden = torch.cat([states for _, states in self.carried]).expand(-1, hidden.shape[1], -1)
         return self.output(hidden)
 
-    def _all(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: Tensor) -> Tensor:
-        self.fresh = bool((self.joins[rows] == self.layer - 1).all())
+    def _all(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: slice) -> Tensor:
+        self.fresh = rows.start >= self.below[self.layer - 1]
         self.keys = None
         return self.computed(run, hidden, rows, self.position[rows])
 
-    def _answer(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: Tensor) -> Tensor:
+    def _answer(self, run: Callable[[Tensor], Any], hidden: Tensor, rows: slice) -> Tensor:
         """Return the last block's output at the answer position, [rows, 1, d_model]."""
         self.only_keys = True
         try:
@@ -64,22 +65,21 @@ class BidirectionalRows(Rows):
         except _KeysKnown:
             self.only_keys = self.fresh = False
         at = self.position[rows]
-        answer = hidden[torch.arange(len(at), device=at.device), at][:, None]
-        return self.computed(run, answer, rows, torch.zeros_like(at))
+        return self.computed(run, taken(hidden, at), rows, torch.zeros_like(at))
 
-    def _joining(self, run: Callable[[Tensor], Any], rows: Tensor, last: bool) -> Tensor:
+    def _joining(self, run: Callable[[Tensor], Any], rows: slice, last: bool) -> Tensor:
         """Return the block's output for new rows: computed at the answer position, as recorded elsewhere."""
         prompt, recording = self.prompt[rows], self.recording
         memory = recording.memories[self.layer][0]
         self.fresh, self.keys = False, (memory.keys[prompt], memory.values[prompt])
-        states = self.computed(run, recording.entry[self.layer][prompt], rows, torch.zeros_like(rows))
+        states = self.computed(run, recording.entry[self.layer][prompt], rows, torch.zeros_like(prompt))
         return states if last else put(recording.exit[self.layer][prompt], self.position[rows], states)
 
     def project(self, module: nn.Module, run: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
         """Compute the answer position alone for rows that equal the recording elsewhere."""
         if not self.fresh:
             return run(values)
-        own = run(values[torch.arange(len(values), device=values.device), self.at][:, None])
+        own = run(taken(values, self.at))
         return put(self.recording.projections[self.layer][module][self.prompt[self.rows]], self.at, own)
 
     def attend(

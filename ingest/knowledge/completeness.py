@@ -78,7 +78,7 @@ def baseline_probabilities(model: LoadedModel, prompt: PromptInput, baseline: Te
         baseline = torch.zeros(len(blocks), model.checkpoint.d_ffn)
     result = torch.empty(1 + len(blocks))
     for group in passes.groups(model, [prompt] * len(result)):
-        layers = torch.tensor(group.indices, device=model.device) - 1
+        layers = [index - 1 for index in group.indices]
         with torch.inference_mode(), _replaced(downs, layers, prompt.position, baseline.to(model.device, model.dtype)):
             logits = passes.answer_logits(model, group)
             result[group.indices] = passes.answer_probability(model, logits, group.answers).cpu()
@@ -90,15 +90,16 @@ def _rounding(model: LoadedModel) -> float:
 
 
 @contextmanager
-def _replaced(downs: Iterable[nn.Module], layers: Tensor, position: int, baseline: Tensor) -> Iterator[None]:
-    """Set one token's input of a down projection to the baseline, in each row's own layer: [rows], -1 for none."""
+def _replaced(downs: Iterable[nn.Module], layers: list[int], position: int, baseline: Tensor) -> Iterator[None]:
+    """Set one token's input of a down projection to the baseline, in each row's own layer, no two rows' the same."""
     running = count()
 
     def put(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         values = args[0].clone()
         of_rows = values.view(len(layers), -1, values.shape[-1])  # OPT flattens rows and tokens
         layer = next(running)
-        of_rows[layers == layer, position] = baseline[layer]
+        if layer in layers:
+            of_rows[layers.index(layer), position] = baseline[layer]
         return (values, *args[1:])
 
     handles = [down.register_forward_pre_hook(put) for down in downs]

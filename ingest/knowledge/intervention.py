@@ -14,6 +14,7 @@ from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.recording import Recording, record
 from nwh.ingest.knowledge.staircase import batches, run_rows
+from nwh.ingest.models.devices import sent
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import UsageError
 
@@ -50,15 +51,14 @@ def intervene(model: LoadedModel, prompts: Sequence[PromptInput], edits: Sequenc
     with torch.inference_mode():
         for group in passes.groups(model, [prompts[prompt] for prompt in asked]):
             recording = record(model, group)
+            untouched = list(zip(recording.probability.tolist(), recording.rank.tolist(), strict=True))
             rows = []
             for prompt, of_group in enumerate(group.indices):
                 for index in edits_of[asked[of_group]]:
+                    results[index] = untouched[prompt]
                     if len(edits[index].layers):
                         rows.append((prompt, int(edits[index].layers.min()), index))
-                    else:
-                        results[index] = float(recording.probability[prompt]), int(recording.rank[prompt])
-            rows.sort()
-            for (_, _, index), answer in zip(rows, _answers(recording, rows, edits), strict=True):
+            for index, answer in _answers(recording, sorted(rows), edits):
                 results[index] = answer
     return results
 
@@ -78,45 +78,46 @@ def _check(model: LoadedModel, edits: Sequence[Edit]) -> None:
 
 def _answers(
     recording: Recording, rows: list[tuple[int, int, int]], edits: Sequence[Edit]
-) -> Iterator[tuple[float, int]]:
-    """Yield (probability, rank) of rows: prompt in the group, lowest edited layer, edit; sorted."""
-    prompt, layer, _ = torch.tensor(rows, device=recording.probability.device, dtype=torch.int64).view(-1, 3).T
-    for batch in batches(recording, layer, gradients=False):
-        changes = _Changes([edits[index] for _, _, index in rows[batch]], prompt.device)
+) -> Iterator[tuple[int, tuple[float, int]]]:
+    """Yield (edit, (probability, rank)) of rows: prompt in the group, lowest edited layer, edit; sorted."""
+    device = recording.model.device
+    prompt, layer, index = np.array(rows, np.int64).reshape(-1, 3).T
+    for batch in batches(recording, prompt, layer, gradients=False):
+        changes = _Changes([edits[i] for i in index[batch]], device)
         logits = run_rows(recording, prompt[batch], layer[batch], changes)
-        answers = recording.group.answers[prompt[batch]]
+        answers = recording.group.answers[sent(prompt[batch], device)]
         probability = passes.answer_probability(recording.model, logits, answers)
-        yield from zip(probability.tolist(), passes.rank(logits, answers).tolist(), strict=True)
+        found = zip(probability.tolist(), passes.rank(logits, answers).tolist(), strict=True)
+        yield from zip(index[batch].tolist(), found, strict=True)
 
 
 class _Changes:
-    """The edits of a batch's rows by layer: rows, neurons, factors and values, each [neurons]."""
+    """The edits of a batch's rows, by layer, then row: rows, neurons, factors and values, each [neurons]."""
 
     def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
         sizes = [len(edit.layers) for edit in edits]
-        layer = np.concatenate([edit.layers for edit in edits])
+        row = np.repeat(np.arange(len(edits)), sizes)
+        layer = np.concatenate([edit.layers for edit in edits]).astype(np.int64)
+        order = np.lexsort((row, layer))
+        self.n_rows = len(edits)
+        self.places = layer[order] * self.n_rows + row[order]
         columns = (
-            np.repeat(np.arange(len(edits)), sizes),
+            row,
             np.concatenate([edit.neurons for edit in edits]).astype(np.int64),
             np.repeat([edit.factor for edit in edits], sizes).astype(np.float32),
             np.concatenate(
                 [np.zeros(len(e.layers)) if e.values is None else e.values for e in edits], dtype=np.float32
             ),
         )
-        self.n_rows = len(edits)
-        self.by_layer = {
-            int(at): [torch.as_tensor(column[layer == at], device=device) for column in columns]
-            for at in np.unique(layer)
-        }
+        self.columns = [sent(column[order], device) for column in columns]
 
-    def __call__(self, layer: int, rows: Tensor, current: Tensor) -> Tensor | None:
-        if layer not in self.by_layer:
+    def __call__(self, layer: int, rows: slice, current: Tensor) -> Tensor | None:
+        ends = [layer * self.n_rows + row for row in (rows.start, rows.stop)]
+        first, last = np.searchsorted(self.places, ends).tolist()
+        if first == last:
             return None
-        row, neuron, factor, values = self.by_layer[layer]
-        place = torch.full((self.n_rows,), -1, device=rows.device)
-        place[rows] = torch.arange(len(rows), device=rows.device)
-        here = place[row] >= 0  # rows that join at this layer come in a call of their own
-        at = place[row][here], neuron[here]
+        row, neuron, factor, values = (column[first:last] for column in self.columns)
+        at = row - rows.start, neuron
         changed = current.clone()
-        changed[at] = (factor[here] * current[at] + values[here]).to(current.dtype)
+        changed[at] = (factor * current[at] + values).to(current.dtype)
         return changed

@@ -19,6 +19,7 @@ from nwh.ingest.job import Task, are_stored, run_each
 from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
+from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
@@ -30,7 +31,7 @@ from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 OPERATIONS = ("zero", "replace", "double")
 FACTOR = {"zero": 0.0, "replace": 0.0, "double": 2.0}
-BLOCK = 1024  # edits, about: concepts are run together until they make as many, and staged together
+BLOCK = 1024  # edits, about: concepts run together until they make as many, and are staged; see `room.of_block`
 
 _STAGED = pa.schema(
     {
@@ -126,7 +127,7 @@ def _task(scenes: dict[str, InterventionInputs], operation: str, again: bool, pr
     wanted = {
         **unit,
         "rules": {rule: asdict(scene.choice) for rule in scenes},
-        "block": BLOCK,
+        "block": of_block(BLOCK, scene.model.device),
         "device": str(scene.model.device),
         "dtype": dtype_name(scene.model),
         "attributions": of_rules(scene.settings, scenes),
@@ -184,14 +185,14 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
 
 
 def _blocks(scene: InterventionInputs) -> list[list[str]]:
-    """Return the concepts that have sets, in order, in blocks of about BLOCK edits."""
+    """Return the concepts that have sets, in order, in blocks of about as many edits as run together."""
     blocks: list[list[str]] = []
     room = 0
     for concept in scene.sets:
         edits = 2 * (len(scene.positive[concept]) + len(scene.negative[concept]))
         if room < edits:
             blocks.append([])
-            room = BLOCK
+            room = of_block(BLOCK, scene.model.device)
         blocks[-1].append(concept)
         room -= edits
     return blocks

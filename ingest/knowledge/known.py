@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.reading import PromptRow, Readable
+from nwh.ingest.knowledge.room import of_block
 from nwh.warehouse.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from nwh.ingest.models import LoadedModel
 
-_CHUNK = 256  # prompts between two steps of the progress bar
+_CHUNK = 256  # prompts between two steps of the progress bar; see `room.of_block`
 
 
 def known_prompts(
@@ -37,8 +38,9 @@ def known_prompts(
     with progress.bar(
         f"{model.checkpoint.model}@{model.checkpoint.checkpoint} answers", len(readable.inputs), "prompts"
     ) as bar:
-        for start in range(0, len(readable.inputs), _CHUNK):
-            chunk = readable.inputs[start : start + _CHUNK]
+        size = of_block(_CHUNK, model.device)
+        for start in range(0, len(readable.inputs), size):
+            chunk = readable.inputs[start : start + size]
             scores = answer_scores(model, chunk)
             known += [prompt for prompt, (p, _) in zip(chunk, scores, strict=True) if p >= min_probability]
             bar.advance(len(chunk))

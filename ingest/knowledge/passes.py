@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.room import Room, room_of
+from nwh.ingest.models.devices import sent
 from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError, UsageError
 
-_MOST_PROMPTS = 64
-_TOKENS = 1024
 _BIDIRECTIONAL: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -31,6 +31,8 @@ class Group:
     input_ids: [prompts, tokens]. decoder_ids: [prompts, decoder tokens], null unless seq2seq.
     position: [prompts], index of the token that predicts the answer's first token.
     answers: [prompts, answer tokens].
+    start: position in main memory, where all prompts have it in common: unless tokens see later ones.
+    room: what fits at a time.
     """
 
     indices: list[int]
@@ -38,6 +40,8 @@ class Group:
     decoder_ids: Tensor | None
     position: Tensor
     answers: Tensor
+    start: int
+    room: Room
 
     @property
     def answer_positions(self) -> Tensor:
@@ -95,12 +99,12 @@ def _inputs(model: LoadedModel, input_ids: Tensor, decoder_ids: Tensor | None) -
     return inputs if decoder_ids is None else {**inputs, "decoder_input_ids": decoder_ids}
 
 
-def groups(model: LoadedModel, prompts: Sequence[PromptInput], most: int = _MOST_PROMPTS) -> Iterator[Group]:
-    """Yield the prompts as groups of one shape, short ones first, at most `most` prompts in each.
+def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group]:
+    """Yield the prompts as groups of one shape, short ones first, as many in each as fit.
 
     UsageError: a bidirectional model and an answer of several tokens.
     """
-    bidirectional, as_tensor = is_bidirectional(model), partial(torch.tensor, device=model.device)
+    bidirectional, room = is_bidirectional(model), room_of(model)
     shapes: dict[tuple[int, int, int, int], list[int]] = {}
     for index, prompt in enumerate(prompts):
         if bidirectional and len(prompt.answer_ids) > 1:
@@ -113,18 +117,21 @@ def groups(model: LoadedModel, prompts: Sequence[PromptInput], most: int = _MOST
         shape = (len(prompt.input_ids), len(prompt.decoder_ids), position, len(prompt.answer_ids))
         shapes.setdefault(shape, []).append(index)
     for shape in sorted(shapes):
-        size = max(1, min(most, _TOKENS // (shape[0] + shape[1])))
+        size = max(1, min(room.prompts, room.tokens // (shape[0] + shape[1])))
         for start in range(0, len(shapes[shape]), size):
             indices = shapes[shape][start : start + size]
             chosen = [prompts[index] for index in indices]
             with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
-                group = Group(
-                    indices,
-                    as_tensor([prompt.input_ids for prompt in chosen]),
-                    as_tensor([prompt.decoder_ids for prompt in chosen]) if shape[1] else None,
-                    as_tensor([prompt.position for prompt in chosen]),
-                    as_tensor([prompt.answer_ids for prompt in chosen]),
+                read, decoded, position, answers = (
+                    sent(np.array(of_prompts, np.int64), model.device)
+                    for of_prompts in (
+                        [prompt.input_ids for prompt in chosen],
+                        [prompt.decoder_ids for prompt in chosen],
+                        [prompt.position for prompt in chosen],
+                        [prompt.answer_ids for prompt in chosen],
+                    )
                 )
+                group = Group(indices, read, decoded if shape[1] else None, position, answers, shape[2], room)
             yield group
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from nwh.ingest.knowledge import passes
@@ -77,7 +79,7 @@ def record(model: LoadedModel, group: Group) -> Recording:
         rows = torch.arange(len(group.indices), device=model.device)
 
         def keep(_: str, __: int, values: Tensor) -> None:
-            recording.ffn.append(values[rows, group.position].clone())
+            recording.ffn.append(values[rows, group.position])
 
         with torch.no_grad(), capture(seen, ["ffn"], keep):
             _answer(recording, passes.answer_logits(model, group))
@@ -96,6 +98,7 @@ class _Recorder(Interception):
         self.recording = recording
         group = recording.group
         self.rows = torch.arange(len(group.indices), device=group.position.device)
+        self.added: dict[tuple[int, ...], tuple[list[Tensor], Tensor | None]] = {}  # by identity, and held on to
 
     def block(self, run: Callable[[Tensor], Any], hidden: Tensor) -> Any:
         recording, positions = self.recording, self.recording.group.answer_positions
@@ -109,7 +112,7 @@ class _Recorder(Interception):
         return output
 
     def ffn(self, values: Tensor) -> Tensor:
-        self.recording.ffn.append(values[self.rows, self.recording.group.position].clone())
+        self.recording.ffn.append(values[self.rows, self.recording.group.position])
         return values
 
     def project(self, module: nn.Module, run: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
@@ -122,10 +125,20 @@ class _Recorder(Interception):
     ) -> Tensor:
         bias = reduce(torch.add, biases) if biases else None
         if self.layer >= 0:  # not the encoder of T5
-            # Nothing is padded, so that one row's mask is every row's.
-            kept = bias[:1] if bias is not None and bias[:1].any() else None
-            self.recording.memories[-1].append(Memory(key, value, kept))
+            self.recording.memories[-1].append(Memory(key, value, self._kept(biases, bias)))
         return attention(query, key, value, bias, scaling, softcap)
+
+    def _kept(self, biases: list[Tensor], bias: Tensor | None) -> Tensor | None:
+        """Return one row's bias, which is every row's, since nothing is padded; null where it is known to add nothing.
+
+        Layers share what is added: it is looked at once. What hides later tokens adds something.
+        """
+        if bias is None or not self.bidirectional:
+            return None if bias is None else bias[:1]
+        found = self.added.get(key := tuple(map(id, biases)))
+        if found is None:
+            self.added[key] = found = biases, bias[:1] if bias[:1].any() else None
+        return found[1]
 
 
 def attention(
@@ -134,12 +147,18 @@ def attention(
     """Return the attention's output, [rows, heads, tokens, head width]; shapes as in `Interception.attend`."""
     if softcap is None:
         shared = query.shape[1] != key.shape[1]
-        return scaled_dot_product_attention(query, key, value, bias, scale=scaling, enable_gqa=shared)
+        with _repeatable() if query.is_cuda and torch.is_grad_enabled() else nullcontext():
+            return scaled_dot_product_attention(query, key, value, bias, scale=scaling, enable_gqa=shared)
     n, heads, tokens, width = query.shape
     query = query.reshape(n, key.shape[1], -1, width)  # heads that share keys become more queries
     scores = query @ key.transpose(2, 3) * scaling
     weights = softmax(scores.view(n, heads, tokens, -1), bias, softcap)
     return (weights.view(scores.shape) @ value).view(n, heads, tokens, -1)
+
+
+def _repeatable() -> AbstractContextManager[None]:
+    """Return a context in which CUDA takes gradients of attention in one order: its fused kernels add in any."""
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def softmax(scores: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:

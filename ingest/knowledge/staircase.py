@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.knowledge import passes
@@ -17,35 +18,40 @@ from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.rows import Change
 from nwh.ingest.knowledge.whole_rows import run_whole_rows
 
-_FLOATS = 128 << 20  # kept by the rows of one batch: half a GiB in float32
 
+def batches(
+    recording: Recording, prompt: NDArray[np.int64], layer: NDArray[np.int64], gradients: bool
+) -> Iterator[NDArray[np.int64]]:
+    """Yield which rows run together, in the order that `run_rows` wants: neighbours, as many as there is room for.
 
-def batches(recording: Recording, layer: Tensor, gradients: bool) -> Iterator[slice]:
-    """Yield slices of rows that stay within memory, by the layers at which they join.
-
+    prompt, layer: [rows], the prompt (in the group) of each row and the layer at which it joins.
     gradients: whether the rows keep what a backward pass needs.
     """
-    group, d_model = recording.group, recording.model.checkpoint.d_model
+    order = np.arange(len(layer))
+    number = np.cumsum(cost := row_bytes(recording, layer, gradients)) - cost
+    number //= recording.group.room.rows
+    for rows in np.split(order, np.flatnonzero(np.diff(number)) + 1) if len(layer) else ():
+        yield rows[np.lexsort((prompt[rows], layer[rows]))]
+
+
+def row_bytes(recording: Recording, layer: NDArray[np.int64], gradients: bool) -> NDArray[np.int64]:
+    """Return the bytes that rows keep, by the layers at which they join; other arguments as for `batches`."""
+    group, row = recording.group, recording.model.checkpoint
+    seen = group.input_ids.shape[1]
     if recording.whole:
-        tokens = (group.input_ids if group.decoder_ids is None else group.decoder_ids).shape[1]
+        tokens = seen if group.decoder_ids is None else group.decoder_ids.shape[1]
     else:
         tokens = recording.exit[0].shape[1]
-    block = tokens * (10 * d_model + 4 * recording.ffn[0].shape[1])
-    blocks = len(recording.ffn) - layer if gradients else torch.ones_like(layer)
-    vocabulary = 3 * group.answers.shape[1] * recording.model.checkpoint.vocab_size
-    cost = blocks * block + vocabulary
-    sizes = torch.bincount((cost.cumsum(0) - cost) // _FLOATS)
-    start = 0
-    for size in sizes[sizes > 0].tolist():
-        yield slice(start, start + size)
-        start += size
+    scores = 2 * (row.d_model // 64) * seen  # of attention, with heads of 64
+    of_block = recording.model.dtype.itemsize * tokens * (10 * row.d_model + 4 * row.d_ffn + scores)
+    blocks = len(recording.ffn) - layer if gradients else np.ones_like(layer)
+    return blocks * of_block + 12 * group.answers.shape[1] * row.vocab_size  # type: ignore[no-any-return]
 
 
-def run_rows(recording: Recording, prompt: Tensor, layer: Tensor, change: Change) -> Tensor:
+def run_rows(recording: Recording, prompt: NDArray[np.int64], layer: NDArray[np.int64], change: Change) -> Tensor:
     """Return the answer logits of rows, [rows, answer tokens, vocabulary].
 
-    prompt, layer: [rows], the prompt (in the group) of each row and the layer at which it joins, sorted by
-        prompt, then layer.
+    prompt, layer: [rows], the prompt (in the group) of each row and the layer at which it joins, sorted by layer.
     change: gives the `ffn` values at the answer position, at the row's own layer and at each one above.
     """
     if recording.whole:

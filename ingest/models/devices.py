@@ -1,6 +1,11 @@
 """Devices and number types that models run in, by name."""
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from nwh.warehouse.errors import UsageError
 
@@ -32,3 +37,10 @@ def pick_device(device: str) -> torch.device:
     if (picked.index or 0) >= count:
         raise UsageError(f"this machine has no device {device!r}: use auto or cpu")
     return picked
+
+
+def sent(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
+    """Return what is in main memory on a device; CUDA copies it when its turn comes, and nobody waits for that."""
+    here = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
+    pinned = device.type == "cuda" and here.numel() > 0
+    return (here.pin_memory() if pinned else here).to(device, non_blocking=pinned)

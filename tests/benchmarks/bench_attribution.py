@@ -39,13 +39,13 @@ def plain(model: LoadedModel, prompts: list[PromptInput]) -> list[Tensor]:
 
 
 def plain_layer(model: LoadedModel, prompt: PromptInput, down: torch.nn.Module) -> Tensor:
-    ids, position = torch.tensor([prompt.input_ids]), prompt.position
+    ids, position = torch.tensor([prompt.input_ids], device=model.device), prompt.position
     seen: list[Tensor] = []
     handle = down.register_forward_pre_hook(lambda _, args: seen.append(args[0][0, position]))
     with torch.no_grad():
         model.module(input_ids=ids)
     handle.remove()
-    rows = (torch.arange(1, STEPS + 1)[:, None] / STEPS * seen[0]).requires_grad_()
+    rows = (torch.arange(1, STEPS + 1, device=model.device)[:, None] / STEPS * seen[0]).requires_grad_()
 
     def replaced(_, args):
         changed = args[0].clone()

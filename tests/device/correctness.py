@@ -16,8 +16,9 @@ from nwh.ingest.activations.device_buffer import DeviceBuffer
 from nwh.ingest.activations.memory_plan import plan
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.activations.summaries.loops import COMPILED, IN_TORCH
+from nwh.ingest.plan.shapes import Shape, model_of
 from tests.device import passes
-from tests.device.shapes import Shape, model_of, sentences
+from tests.device.shapes import sentences
 
 Check = tuple[str, bool, str]
 """What is checked, whether it holds, and a figure."""

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from nwh.ingest.plan.shapes import Shape, model_of
 from tests.device import passes
-from tests.device.shapes import Shape, model_of, sentences
+from tests.device.shapes import sentences
 
 
 @dataclass

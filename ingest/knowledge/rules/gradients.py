@@ -5,34 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.staircase import batches, run_rows
+from nwh.ingest.models.devices import sent
 
 
-def integrate(
-    recording: Recording, baseline: Tensor, prompt: Tensor, layer: Tensor, alpha: Tensor, weight: Tensor
+def gradients_at(
+    recording: Recording,
+    baseline: Tensor,
+    prompt: NDArray[np.int64],
+    layer: NDArray[np.int64],
+    alpha: NDArray[np.float64],
 ) -> tuple[Tensor, Tensor]:
-    """Return weighted gradients times w - b summed over nodes, [jobs, d_ffn], and P at each node, [jobs, nodes].
+    """Return gradients times w - b, [rows, d_ffn], and P, [rows], where a prompt's layer has b + alpha (w - b).
 
-    A job is a prompt's layer; at a node its values are b + alpha (w - b).
-    baseline: b, [n_layers, d_ffn]. prompt, layer: [jobs], sorted by prompt, then layer. alpha, weight: [jobs, nodes].
-    Without gradients (`torch.no_grad`) only the probabilities are computed.
+    baseline: b, [n_layers, d_ffn]. prompt, layer, alpha: [rows]; neighbours run together.
+    Without gradients (`torch.no_grad`) only P is computed, and there are no rows of the others.
     """
-    n_jobs, n_nodes = alpha.shape
-    values = torch.zeros(n_jobs, recording.ffn[0].shape[1], device=alpha.device)
-    probability = torch.empty(n_jobs * n_nodes, device=alpha.device)
-    job = torch.arange(n_jobs, device=alpha.device).repeat_interleave(n_nodes)
-    for rows in batches(recording, layer[job], torch.is_grad_enabled()):
-        of = job[rows]
-        chunk = _Chunk(recording, baseline, prompt[of], layer[of], alpha.reshape(-1)[rows])
-        probability[rows], gradients = chunk.run()
-        for at, products in gradients:
-            values.index_add_(0, of[at], products * weight.reshape(-1)[rows][at, None])
-    return values, probability.view(n_jobs, n_nodes)
+    device, wanted = baseline.device, torch.is_grad_enabled()
+    products = torch.empty(len(prompt) if wanted else 0, recording.ffn[0].shape[1], device=device)
+    probability = torch.empty(len(prompt), device=device)
+    for rows in batches(recording, prompt, layer, wanted):
+        at = sent(rows, device)
+        chunk = _Chunk(recording, baseline, prompt[rows], layer[rows], alpha[rows])
+        probability[at], gradients = chunk.run()
+        if wanted:
+            products[at] = gradients
+    return products, probability
 
 
 def whole_gradients(
@@ -44,18 +49,19 @@ def whole_gradients(
     the values.
     """
     n_prompts, n_layers = len(recording.group.indices), len(recording.ffn)
-    prompt = torch.arange(n_prompts, device=recording.probability.device)
+    prompt, lowest = np.arange(n_prompts), np.zeros(n_prompts, np.int64)
     results, probabilities = [], []
-    for rows in batches(recording, torch.zeros_like(prompt), gradients=True):
-        whole = torch.stack(recording.ffn, 1)[rows].float()
+    for rows in batches(recording, prompt, lowest, gradients=True):
+        part = slice(rows[0], rows[-1] + 1)
+        whole = torch.stack([values[part] for values in recording.ffn], 1).float()
         added = torch.zeros_like(whole).requires_grad_()
 
-        def change(layer: int, of: Tensor, current: Tensor, added: Tensor = added) -> Tensor:
+        def change(layer: int, of: slice, current: Tensor, added: Tensor = added) -> Tensor:
             return current + added[of, layer]
 
         with through():
-            logits = run_rows(recording, prompt[rows], torch.zeros_like(prompt[rows]), change)
-        probability = passes.answer_probability(recording.model, logits, recording.group.answers[rows])
+            logits = run_rows(recording, prompt[rows], lowest[rows], change)
+        probability = passes.answer_probability(recording.model, logits, recording.group.answers[part])
         results.append(torch.autograd.grad(probability.sum(), added)[0] * (whole - baseline))
         probabilities.append(probability.detach())
     return torch.cat(results).view(n_prompts, n_layers, -1), torch.cat(probabilities)
@@ -64,28 +70,36 @@ def whole_gradients(
 class _Chunk:
     """Rows of one batch, each with its layer's values at its own alpha of the way from b to w."""
 
-    def __init__(self, recording: Recording, baseline: Tensor, prompt: Tensor, layer: Tensor, alpha: Tensor) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        baseline: Tensor,
+        prompt: NDArray[np.int64],
+        layer: NDArray[np.int64],
+        alpha: NDArray[np.float64],
+    ) -> None:
         self.recording, self.baseline = recording, baseline
-        self.prompt, self.layer, self.alpha = prompt, layer, alpha
-        self.leaves: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self.numbers, self.layer = prompt, layer
+        self.prompt, self.alpha = (sent(x, baseline.device) for x in (prompt, alpha.astype(np.float32)))
+        self.ways: list[Tensor] = []
+        self.leaves: list[Tensor] = []
 
-    def change(self, layer: int, rows: Tensor, current: Tensor) -> Tensor | None:
-        if self.layer[rows[0]] < layer:
+    def change(self, layer: int, rows: slice, current: Tensor) -> Tensor | None:
+        if self.layer[rows.start] < layer:
             return None
         way = self.recording.ffn[layer][self.prompt[rows]].float() - self.baseline[layer]
         leaf = (self.baseline[layer] + self.alpha[rows, None] * way).requires_grad_(torch.is_grad_enabled())
-        self.leaves[layer] = rows, way, leaf
+        self.ways.append(way)
+        self.leaves.append(leaf)
         return leaf
 
-    def run(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Return P of each row, and per layer (rows, gradient x (w - b))."""
+    def run(self) -> tuple[Tensor, Tensor]:
+        """Return P of each row and gradient x (w - b), the latter without rows where no gradients are wanted."""
         recording = self.recording
-        logits = run_rows(recording, self.prompt, self.layer, self.change)
+        logits = run_rows(recording, self.numbers, self.layer, self.change)
         probability = passes.answer_probability(recording.model, logits, recording.group.answers[self.prompt])
         if not torch.is_grad_enabled():
-            return probability, []
-        gradients = torch.autograd.grad(probability.sum(), [leaf for _, _, leaf in self.leaves.values()])
-        products = [
-            (rows, gradient * way) for (rows, way, _), gradient in zip(self.leaves.values(), gradients, strict=True)
-        ]
-        return probability.detach(), products
+            return probability, probability.new_empty(0)
+        gradients = torch.autograd.grad(probability.sum(), self.leaves)  # of layers, ascending, as the rows are
+        products = [gradient * way for gradient, way in zip(gradients, self.ways, strict=True)]
+        return probability.detach(), torch.cat(products)

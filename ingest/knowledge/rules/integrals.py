@@ -7,6 +7,7 @@ with b = 0: Dai et al. 2021, arXiv 2104.08696, equation 3. The sum over a layer 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.knowledge.recording import Recording
-from nwh.ingest.knowledge.rules.gradients import integrate
+from nwh.ingest.knowledge.rules.gradients import gradients_at
 from nwh.ingest.knowledge.rules.quadrature import clenshaw_curtis, fixed_points
 from nwh.ingest.knowledge.rules.rule import Rule
-
-_FLOATS = 128 << 20  # of gradients kept while a layer is refined: half a GiB
+from nwh.ingest.models.devices import sent
 
 
 @dataclass(frozen=True)
@@ -38,80 +38,95 @@ def integral(recording: Recording, baseline: Tensor, whole: Tensor, rule: Rule) 
     baseline: b, [n_layers, d_ffn]. whole: gradients at w times w - b, [prompts, n_layers, d_ffn], which every rule has
     among its points.
     """
-    return (_adaptive if rule.name == "adaptive" else _fixed)(recording, baseline, whole.flatten(0, 1), rule)
+    shape, device = (len(recording.group.indices), len(recording.ffn)), baseline.device
+    n = shape[0] * shape[1]
+    evaluations = torch.empty(n, dtype=torch.int64, device=device)
+    error, converged = torch.empty(n, device=device), torch.empty(n, dtype=torch.bool, device=device)
+    found = Integral(torch.empty(n, whole.shape[2], device=device), evaluations, error, converged)
+    (_adaptive if rule.name == "adaptive" else _fixed)(_Ways(recording, baseline, whole.flatten(0, 1)), rule, found)
+    columns = (found.evaluations, found.error, found.converged)
+    return Integral(found.scores.view(*shape, -1), *(column.view(shape) for column in columns))
 
 
-def _every_layer(recording: Recording) -> tuple[Tensor, Tensor]:
-    """Return prompt and layer of every pair of them, sorted."""
-    n_prompts, n_layers, device = len(recording.group.indices), len(recording.ffn), recording.probability.device
-    prompt = torch.arange(n_prompts, device=device).repeat_interleave(n_layers)
-    return prompt, torch.arange(n_layers, device=device).repeat(n_prompts)
+class _Ways:
+    """The ways from b to w: one for each pair of a prompt and a layer."""
+
+    def __init__(self, recording: Recording, baseline: Tensor, whole: Tensor) -> None:
+        n_prompts, n_layers = len(recording.group.indices), len(recording.ffn)
+        self.recording, self.baseline, self.whole = recording, baseline, whole
+        self.prompt = np.arange(n_prompts).repeat(n_layers)
+        self.layer = np.tile(np.arange(n_layers), n_prompts)
+
+    def parts(self, points: int) -> Iterator[NDArray[np.int64]]:
+        """Yield all pairs, as many at a time as there is room for gradients at so many points."""
+        most = max(1, self.recording.group.room.gradients // (4 * points * self.whole.shape[1]))
+        for start in range(0, len(self.prompt), most):
+            yield np.arange(start, min(start + most, len(self.prompt)))
+
+    def at_w(self, pairs: NDArray[np.int64]) -> Tensor:
+        """Return P where nothing is changed, [pairs]."""
+        return self.recording.probability[sent(self.prompt[pairs], self.whole.device)]
+
+    def at(self, points: NDArray[np.float64], pairs: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return gradient x (w - b), [pairs, points, d_ffn], and P, [pairs, points], at ascending points of the way."""
+        below = points[points < 1]
+        rows, alpha = pairs.repeat(len(below)), np.tile(below, len(pairs))
+        values, probability = gradients_at(self.recording, self.baseline, self.prompt[rows], self.layer[rows], alpha)
+        probability = probability.view(len(pairs), len(below))
+        values = values.view(len(pairs), len(values) // len(pairs), self.whole.shape[1])
+        if len(below) == len(points):
+            return values, probability
+        whole = self.whole[sent(pairs, self.whole.device), None]
+        return torch.cat([values, whole], 1), torch.cat([probability, self.at_w(pairs)[:, None]], 1)
 
 
-def _fixed(recording: Recording, baseline: Tensor, whole: Tensor, rule: Rule) -> Integral:
-    prompt, layer = _every_layer(recording)
-    shape = len(recording.group.indices), len(recording.ffn)
-    points, weights = (torch.as_tensor(x).float().to(prompt.device) for x in fixed_points(rule.name, rule.steps))
-    at_one = points == 1
-    alpha, weight = (x[~at_one].expand(len(prompt), -1) for x in (points, weights))
-    values, probability = integrate(recording, baseline, prompt, layer, alpha, weight)
-    if at_one.any():
-        values += weights[at_one] * whole
-    if points[0] == 0:
-        at_zero = probability[:, 0]
-    else:
-        with torch.no_grad():
-            zero = torch.zeros(len(prompt), 1).to(alpha)
-            at_zero = integrate(recording, baseline, prompt, layer, zero, weight)[1][:, 0]
-    probability = torch.cat([probability, recording.probability[prompt, None]], 1)
-    error = (values.sum(1) - (probability[:, -1] - at_zero)).abs()
-    evaluations, converged = torch.full(shape, rule.steps), error <= rule.tolerance * probability.amax(1)
-    return Integral(values.view(*shape, -1), evaluations, error.view(shape), converged.view(shape))
+def _fixed(ways: _Ways, rule: Rule, found: Integral) -> None:
+    """Fill in what `riemann` or `linspace` finds."""
+    points, weights = fixed_points(rule.name, rule.steps)
+    found.evaluations.fill_(rule.steps)
+    for pairs in ways.parts(len(points)):
+        part, at_one = slice(pairs[0], pairs[-1] + 1), ways.at_w(pairs)
+        values, probability = ways.at(points, pairs)
+        if points[0] == 0:
+            at_zero = probability[:, 0]
+        else:
+            with torch.no_grad():
+                at_zero = ways.at(np.zeros(1), pairs)[1][:, 0]
+        found.scores[part] = _weighted(values, weights)
+        found.error[part] = (found.scores[part].sum(1) - (at_one - at_zero)).abs()
+        found.converged[part] = found.error[part] <= rule.tolerance * torch.maximum(probability.amax(1), at_one)
 
 
-def _adaptive(recording: Recording, baseline: Tensor, whole: Tensor, rule: Rule) -> Integral:
-    prompt, layer = _every_layer(recording)
-    shape, d_ffn = (len(recording.group.indices), len(recording.ffn)), recording.ffn[0].shape[1]
-    scores = torch.empty_like(whole)
-    evaluations, error, converged = (
-        torch.empty(len(prompt), dtype=kind, device=prompt.device) for kind in (torch.int64, torch.float32, torch.bool)
-    )
-
-    def at(points: NDArray[np.float64], pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gradient x (w - b), [pairs, points, d_ffn], and probability, [pairs, points]."""
-        alpha = torch.as_tensor(points).float().to(prompt.device).repeat(len(pairs))[:, None]
-        jobs = pairs.repeat_interleave(len(points))
-        one = torch.ones_like(alpha)
-        values, probability = integrate(recording, baseline, prompt[jobs], layer[jobs], alpha, one)
-        return values.view(len(pairs), -1, d_ffn), probability.view(len(pairs), -1)
-
-    most = max(1, _FLOATS // (rule.max_evaluations * d_ffn))
-    for pairs in torch.split(torch.arange(len(prompt), device=prompt.device), most):  # of prompt and layer, still open
+def _adaptive(ways: _Ways, rule: Rule, found: Integral) -> None:
+    """Fill in what `adaptive` finds: all pairs at once, then those that are still open at twice as many points."""
+    device = ways.whole.device
+    for pairs in ways.parts(rule.max_evaluations):
         n = 4
-        values, probability = at(clenshaw_curtis(n)[0][:-1], pairs)
-        values = torch.cat([values, whole[pairs, None]], 1)
-        probability = torch.cat([probability, recording.probability[prompt[pairs], None]], 1)
+        values, probability = ways.at(clenshaw_curtis(n)[0], pairs)
         while len(pairs):
-            estimate, before = _weighted(values), _weighted(values[:, ::2])
+            estimate, before = _curtis(values), _curtis(values[:, ::2])
             off = (estimate.sum(1) - (probability[:, -1] - probability[:, 0])).abs()
             agrees = (estimate - before).norm(dim=1) <= rule.agreement * estimate.norm(dim=1)
             good = agrees & (off <= rule.tolerance * probability.amax(1))
-            done = good | (2 * n + 1 > rule.max_evaluations)
-            closed = pairs[done]
-            scores[closed], evaluations[closed] = estimate[done], n + 1
-            error[closed], converged[closed] = off[done], good[done]
+            done = (good | (2 * n + 1 > rule.max_evaluations)).cpu().numpy()  # where a doubling waits for the device
+            ended, going = (sent(np.flatnonzero(which), device) for which in (done, ~done))
+            closed = sent(pairs[done], device)
+            found.scores[closed], found.evaluations[closed] = estimate[ended], n + 1
+            found.error[closed], found.converged[closed] = off[ended], good[ended]
             pairs, n = pairs[~done], 2 * n
             if len(pairs):
-                new_values, new_probability = at(clenshaw_curtis(n)[0][1::2], pairs)
-                values = _between(values[~done], new_values)
-                probability = _between(probability[~done], new_probability)
-    return Integral(scores.view(*shape, -1), evaluations.view(shape), error.view(shape), converged.view(shape))
+                between = ways.at(clenshaw_curtis(n)[0][1::2], pairs)
+                values, probability = _between(values[going], between[0]), _between(probability[going], between[1])
 
 
-def _weighted(values: Tensor) -> Tensor:
-    """Return the Clenshaw-Curtis sums, [pairs, d_ffn], of values at the points, [pairs, points, d_ffn]."""
-    weights = torch.as_tensor(clenshaw_curtis(values.shape[1] - 1)[1]).float().to(values.device)
-    return torch.einsum("pnf,n->pf", values, weights)
+def _weighted(values: Tensor, weights: NDArray[np.float64]) -> Tensor:
+    """Return sums, [pairs, d_ffn], of values at the points of a rule, [pairs, points, d_ffn]."""
+    return torch.einsum("pnf,n->pf", values, sent(weights.astype(np.float32), values.device))
+
+
+def _curtis(values: Tensor) -> Tensor:
+    """Return Clenshaw-Curtis sums, as `_weighted`."""
+    return _weighted(values, clenshaw_curtis(values.shape[1] - 1)[1])
 
 
 def _between(old: Tensor, new: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nwh.ingest.knowledge import staircase
+from nwh.ingest.knowledge import room
 from nwh.ingest.knowledge.ablation import ablate
 from nwh.ingest.knowledge.attribution import answer_activations
 from tests.ingest.knowledge.by_hand import score_by_hand, state, tiny_model, tiny_prompts
@@ -47,7 +47,7 @@ def test_batches_and_nothing_to_ablate(tmp_path, monkeypatch):
     prompts = tiny_prompts(model)
     chosen = drawn(model, prompts)
     together = ablate(model, prompts, chosen)
-    monkeypatch.setattr(staircase, "_FLOATS", 10_000)
+    monkeypatch.setattr(room, "_MAIN_MEMORY", room.Room(2, 1024, 40_000, 40_000))
     for one, other in zip(together, ablate(model, prompts, chosen), strict=True):
         assert one == pytest.approx(other, abs=1e-6)
     none = np.array([], int), np.array([], int)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nwh.ingest.knowledge import staircase
+from nwh.ingest.knowledge import room, staircase
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import family_of_answers, rank
@@ -136,10 +136,12 @@ def test_batches_do_not_matter(name, rule, tmp_path, monkeypatch):
     prompts = tiny_prompts(model)
     together = attributed(model, prompts, rule_named(rule, 3))
     alone = [attributed(model, [prompt], rule_named(rule, 3))[0] for prompt in prompts]
-    monkeypatch.setattr(staircase, "_FLOATS", 40_000)
+    monkeypatch.setattr(room, "_MAIN_MEMORY", room.room_in(model, 80 << 30))
+    large = attributed(model, prompts, rule_named(rule, 3))
+    monkeypatch.setattr(room, "_MAIN_MEMORY", room.Room(2, 1024, 160_000, 50_000))
     with torch.inference_mode():  # the caller's mode does not matter either
         small = attributed(model, prompts, rule_named(rule, 3))
-    for one, *others in zip(together, alone, small, strict=True):
+    for one, *others in zip(together, alone, large, small, strict=True):
         for other in others:
             assert off(other.scores, one.scores) < 1e-5
             assert other.evaluations == one.evaluations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nwh.ingest.knowledge import staircase
+from nwh.ingest.knowledge import room
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.passes import family_of_answers
@@ -65,7 +65,7 @@ def test_batches_do_not_matter(name, tmp_path, monkeypatch):
     prompts, edits = tiny_prompts(model), draw_edits(model)
     together = intervene(model, prompts, edits)
     alone = [intervene(model, prompts, [edit])[0] for edit in edits]
-    monkeypatch.setattr(staircase, "_FLOATS", 10_000)
+    monkeypatch.setattr(room, "_MAIN_MEMORY", room.Room(2, 1024, 40_000, 40_000))
     small = intervene(model, prompts, edits)
     for others in (alone, small):
         assert [rank for _, rank in others] == [rank for _, rank in together]
