@@ -70,7 +70,7 @@ def draw_to_pick(picture: alt.Chart, answer: Answer, key: str, about: str) -> No
         points = st.session_state[key].selection.get(PICKED)
         _name(f"{int(points[0]['layer'])}/{int(points[0]['neuron'])}" if points else "")
 
-    st.altair_chart(picture, key=key, on_select=clicked, alt=about)
+    exhibits.draw(picture, about, key=key, on_select=clicked)
     exhibits.source(answer, about, picture)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.contrast import faint
 from tests.sql.knowledge_rows import CONCEPTS, Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -140,6 +141,7 @@ def test_text_from_corpora_is_shown_as_it_is(address, browser):
     assert page.chrome.title == "nwh: the neuron warehouse"
     wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
     assert not wide, "the page must not scroll sideways on a phone"
+    assert not faint(page.chrome)
     page.picture("neuron-390-dark")
     page.no_complaint()
 
@@ -177,6 +179,7 @@ def test_every_page_opens_and_leads_on(address, browser):
     for name in PAGES:
         page.open(name)
         page.until(lambda: page.all("h1") and not page.all("[data-stale=true]"), "a page at rest")
+        assert not faint(page.chrome), name
         page.no_complaint()
     page.open("search?by=word&pattern=cat")
     page.until(lambda: page.all("[data-testid=stMainBlockContainer]"), "the search")
@@ -197,6 +200,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
             wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
             assert not wide, "the page must not scroll sideways"
             assert not page.all(".stMainBlockContainer i")
+            assert not faint(page.chrome)
             page.no_complaint()
         page.type("Concept", "c12")
         page.until(lambda: page.address().get("concept") == "c12", "concept c12 in the address")
