@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import copysign, floor, log10
-from typing import Any, TypeVar
+from typing import Any
 
 import altair as alt
 
 from nwh.dashboards.html import markup
 
-Picture = TypeVar("Picture", alt.Chart, alt.LayerChart, alt.FacetChart)
+Picture = alt.Chart | alt.LayerChart | alt.FacetChart
 Rows = Sequence[dict[str, Any]]
 HIGH, LOW, GREY = f"rgb({markup.HIGH})", f"rgb({markup.LOW})", "#8a8f98"
 # Colours that people with any colour vision tell apart on light and on dark (Okabe and Ito 2008); then tones of them.

@@ -48,7 +48,9 @@ def _prompts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> 
     )
     for figure in ("probability", "rank"):
         picture = concept_charts.prompts_over_time(scores.records, series.checkpoints, figure)
-        exhibits.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
+        last = [f"{row[figure]:.3g}" for row in scores.records if row["checkpoint"] == series.checkpoints[-1]]
+        finding = f"at {series.checkpoints[-1]} {', '.join(last)}" if last else ""
+        exhibits.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints", finding)
 
 
 def _neurons(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:

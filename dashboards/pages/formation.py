@@ -63,7 +63,15 @@ def _changes(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> 
                 picture = formation_charts.change_distribution(
                     of_polarity.records, series.checkpoints, polarity, chosen.operation
                 )
-                exhibits.chart(picture, of_polarity, f"Relative change by checkpoint, {polarity} prompts")
+                about = f"Relative change by checkpoint, {polarity} prompts"
+                exhibits.chart(picture, of_polarity, about, _medians(of_polarity))
+
+
+def _medians(found: Answer) -> str:
+    """Say the medians at the last checkpoint."""
+    rows = [row for row in found.records if row["checkpoint"] == found.records[-1]["checkpoint"]]
+    named = [f"{row['median']:.3g} % ({row['arm']})" for row in rows if row["median"] is not None]
+    return f"median at {rows[0]['checkpoint']} {', '.join(named)}"
 
 
 def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
@@ -71,13 +79,16 @@ def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> N
     place, checkpoints = (chosen.model, chosen.dataset), series.checkpoints
     found = session.ask(warehouse, queries.knowledge.neurons_per_concept, *place)
     picture = formation_charts.neurons_over_time(found.records, checkpoints)
-    exhibits.chart(picture, found, "Neurons per concept by checkpoint")
+    means = [f"{row['mean']:.3g} at {row['checkpoint']}" for row in found.records]
+    exhibits.chart(
+        picture, found, "Neurons per concept by checkpoint", " … ".join(dict.fromkeys([means[0], means[-1]]))
+    )
     left, right = st.columns(2, gap="large")
     with left:
         found = session.ask(warehouse, queries.knowledge.layers, *place)
         title, unit = "Contributing neurons by layer", "neurons per concept"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "per_concept", title, unit)
-        exhibits.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title, _highest(found, "per_concept"))
     with right:
         found = session.ask(warehouse, queries.knowledge.attributions, *place)
         if not found.rows:
@@ -85,7 +96,13 @@ def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> N
             return
         title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "mean", title, unit)
-        exhibits.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title, _highest(found, "mean"))
+
+
+def _highest(found: Answer, figure: str) -> str:
+    """Say where a figure of layers at checkpoints is highest."""
+    most = max(found.records, key=lambda row: row[figure] or 0, default=None)
+    return "" if most is None else f"highest in layer {most['layer']} at {most['checkpoint']}, {most[figure]:.3g}"
 
 
 def _sharing(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
@@ -98,7 +115,11 @@ def _sharing(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         picture = formation_charts.sharing(found.records, chosen.checkpoint)
-        exhibits.chart(picture, found, "Neurons by number of concepts")
+        first, last = found.records[0], found.records[-1]
+        finding = (
+            f"{first['n_neurons']} contribute to {first['n_concepts']}, {last['n_neurons']} to {last['n_concepts']}"
+        )
+        exhibits.chart(picture, found, "Neurons by number of concepts", finding)
     with right:
         shared = session.ask(warehouse, queries.knowledge.shared_neurons, *place, _SHARED_NEURONS)
         if not shared.rows:
@@ -125,8 +146,9 @@ def _stability(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -
     with left:
         found = session.ask(warehouse, queries.knowledge.stability, *place)
         picture = formation_charts.stability(found.records, checkpoints, chosen.concept)
-        exhibits.chart(picture, found, "Share of neurons found")
-        reference = found.records[0]["reference_checkpoint"]
+        first, reference = found.records[0], found.records[0]["reference_checkpoint"]
+        finding = f"mean over concepts {first['mean_found'] or 0:.0%} at {first['checkpoint']}, 100% at {reference}"
+        exhibits.chart(picture, found, "Share of neurons found", finding)
         pairs = session.ask(warehouse, queries.knowledge.overlap, chosen.model, chosen.dataset)
         if pairs.rows:
             picture = formation_charts.overlap(pairs.records, checkpoints)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import streamlit as st
 
 from nwh.dashboards import session
@@ -71,7 +73,9 @@ def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) ->
     )
     picture = layer_charts.heat_map(shown, figure, extent.n_layers, extent.n_neurons, step)
     about = f"{figure} of every neuron, by layer and dimension"
-    picking.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
+    values = [row["value"] for row in rows]
+    finding = f"{len(rows):,} neurons, {min(values):.3g} to {max(values):.3g}, median {median(values):.3g}"
+    picking.draw_to_pick(picture, found, "/".join(("layers", *place)), about, finding)
     if picked := picking.pick(rows):
         place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
         neuron.link_to(place_of, f"{layer_charts.figure_title(figure)} {picked['value']:.4g}")
@@ -96,7 +100,9 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
     left, right = st.columns([2, 3], gap="large")
     with left:
         picture = layer_charts.consistency(pairs)
-        exhibits.chart(picture, found, "Correlation of the figure between layers")
+        most = max(pairs, key=lambda row: row["correlation"])
+        finding = f"highest {most['correlation']:.3g}, layers {most['layer_a']} and {most['layer_b']}"
+        exhibits.chart(picture, found, "Correlation of the figure between layers", finding)
     with right:
         columns = st.column_config
         exhibits.table(

@@ -8,25 +8,22 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-import altair as alt
 import streamlit as st
 
 from nwh.dashboards.address import sql_address
-from nwh.dashboards.charts import chart_parts
+from nwh.dashboards.charts.chart_parts import Picture, look
 from nwh.dashboards.html import plain_table
 from nwh.dashboards.parts.downloads import written
 from nwh.dashboards.report import drawing
 from nwh.warehouse.output import Format
 from nwh.warehouse.queries.answers import Answer
 
-Picture = alt.Chart | alt.LayerChart | alt.FacetChart
-
 
 def draw(picture: Picture, about: str, finding: str = "", **options: Any) -> Any:
     """Draw a chart in the colours of the page; those who cannot see it are told what it shows and what is found."""
     dark = st.context.theme.type == "dark"
     text = f"{about}: {finding}" if finding else about
-    return st.altair_chart(chart_parts.look(picture, dark), alt=text, **options)
+    return st.altair_chart(look(picture, dark), alt=text, **options)
 
 
 def chart(picture: Picture, answer: Answer, about: str, finding: str = "", **options: Any) -> None:

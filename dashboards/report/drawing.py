@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import altair as alt
 
+from nwh.dashboards.charts.chart_parts import Picture as Chart
 from nwh.dashboards.charts.chart_parts import look
 from nwh.warehouse.errors import UsageError
 
@@ -51,7 +52,7 @@ def untitled(chart: Any) -> Any:
     return bare
 
 
-def draw(chart: alt.TopLevelMixin, name: str, title: str, width: int, n_marks: int) -> Picture:
+def draw(chart: Chart, name: str, title: str, width: int, n_marks: int) -> Picture:
     """Draw a chart of a width in pixels, its title and axes included.
 
     name: tells the picture's ids from those of other pictures of the page. title: what those read who cannot see it.

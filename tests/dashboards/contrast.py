@@ -34,9 +34,7 @@ while (walker.nextNode()) {
     for (const each of above) {
         const its = getComputedStyle(each), behind = each.getBoundingClientRect();
         opacity *= Number(its.opacity);
-        const apart = behind.right <= box.left || behind.left >= box.right || behind.bottom <= box.top
-            || behind.top >= box.bottom;
-        if (apart) continue;  // as the value above the thumb of a slider
+        if (behind.width * behind.height < box.width * box.height) continue;  // the thumb below a slider's value
         const background = parse(its.backgroundColor);
         under = over([...background.slice(0, 3), background[3] * opacity], under);
     }

@@ -186,6 +186,25 @@ def test_every_page_opens_and_leads_on(address, browser):
     page.no_complaint()
 
 
+def test_the_top_bar_keeps_the_place(address, browser):
+    page = Page(browser(1280), address)
+    page.open(f"{ADDRESS}&tokens=off")
+    of_page = "//*[contains(@class, 'st-key-nwh-pages')]//a[normalize-space()='{}']"
+
+    def go(name, there):
+        link = of_page.format(name)
+        page.until(lambda: page.chrome.find_element("xpath", link).click() is None, f"a link to {name}")
+        page.until(lambda: page.address() == there, f"{name} at {there}, not {page.address()}")
+
+    picked = {"model": "tiny@main", "site": "ffn", "neuron": "1/5"}
+    go("Layers", picked)
+    page.until(lambda: page.chrome.title == "Layers tiny@main ffn \N{MIDDLE DOT} nwh", "the title of the tab")
+    go("Neuron", {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"})
+    page.chrome.back()
+    page.until(lambda: page.address() == picked, "the page before")
+    page.no_complaint()
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     """Every chart is drawn, text from prompts stays text, nothing scrolls sideways; one chooses on the pages."""
