@@ -30,8 +30,11 @@ def table(
 
     Columns of text of more than a line's worth are paragraphs, which share the width of the page.
     """
-    longest = [max((len(row[i]) for row in rows), default=0) for i in range(len(header))]
-    broken = [not number and width > _SHORT for number, width in zip(numeric, longest, strict=True)]
+    columns_of_rows = [[row[i] for row in rows] for i in range(len(header))]
+    broken = [
+        not number and any(len(cell) > _SHORT or "\n" in cell for cell in cells)
+        for number, cells in zip(numeric, columns_of_rows, strict=True)
+    ]
     share = round(0.8 / max(1, sum(broken)), 2)
     columns = "".join(
         "r" if number else f"p{{{share}\\linewidth}}" if long else "l"

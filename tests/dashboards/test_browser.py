@@ -95,6 +95,11 @@ def test_the_neuron_page(address, browser):
     assert len(colours) > 3
     page.picture("neuron-1280")
 
+    after = "return getComputedStyle(document.querySelector('.nwh-sentences .nwh-token'), '::after').content"
+    assert page.chrome.execute_script(after) == "none"
+    page.all(".nwh-values input")[0].click()  # what a mouse is shown by hovering, for touch and keyboard
+    assert page.chrome.execute_script(after) == f'"{page.all(TOKENS)[0].get_attribute("title")}"'
+
     first = page.all(".nwh-text")[0].text
     page.type("Neuron", "7")
     page.shows("tiny@main/ffn/1/7")
@@ -211,7 +216,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     made = Rows().write(tmp_path / "warehouse")
     with serve(made.storage.uri, tmp_path / "log") as base:
         page = Page(browser(width, 4500, dark), base)
-        for name, n_charts in (("concept", 5), ("formation", 12)):
+        for name, n_charts in (("concept", 5), ("formation", 13)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
             page.until(lambda n=n_charts: len(page.all("[data-testid=stVegaLiteChart] svg.marks")) == n, "all charts")
             page.until(lambda: not page.all("[data-stale=true]"), "page at rest")
