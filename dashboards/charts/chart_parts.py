@@ -20,7 +20,7 @@ ARMS = ("contributing", "random")
 MORE, PARTED, DEPTH = "heatmap", "diverging", "ramp"
 """Ranges of colours, which `look` sets: of an amount (the more, the farther from the background), of figures on both
 sides of 0 (0 is near the background), and of an order such as that of layers (all as clear)."""
-_RANGES = {
+_RANGES: dict[bool, dict[str, Any]] = {
     False: {
         MORE: ["#fff3e6", "#fdd9b5", "#fdb97c", "#fb9744", "#ec7114", "#c94f02", "#963800", "#612300"],
         PARTED: ["#0b4f94", "#2f7fd0", "#83b6ec", "#f3f3f3", "#f5b27a", "#e66100", "#963800"],
@@ -37,7 +37,7 @@ _RANGES = {
 def look(picture: Picture, dark: bool) -> Picture:
     """Return a chart in the colours of a light or dark page, its text with a contrast of at least 4.5."""
     ink, line = ("#c3c7cf", "#3b3f49") if dark else ("#4a4e57", "#dfe1e6")
-    text = {"labelColor": ink, "titleColor": ink}
+    text: dict[str, Any] = {"labelColor": ink, "titleColor": ink}
     dressed: Picture = picture.configure(
         range=alt.RangeConfig(category=GROUPS, **_RANGES[dark]),
         axis=alt.AxisConfig(gridColor=line, domainColor=line, titlePadding=8, labelPadding=6, **text),
@@ -114,8 +114,8 @@ class WideAxis:
                 place += 1
         shown = [tick for tick in ticks if self._drawn(self._low) - end <= tick <= self._drawn(self._high) + end]
         real = f"abs(datum.value) <= {end} ? datum.value : {end} * pow(10, abs(datum.value) / {end} - 1)"
-        sign = "datum.value < 0 ? '\N{MINUS SIGN}' : ''"
-        return alt.Axis(values=sorted(shown), labelExpr=f"({sign}) + format(abs({real}), '.3~s')")
+        minus = "datum.value < 0 ? '\N{MINUS SIGN}' : ''"
+        return alt.Axis(values=sorted(shown), labelExpr=f"({minus}) + format(abs({real}), '.3~s')")
 
     def _drawn(self, value: float) -> float:
         end = self._linear

@@ -124,7 +124,7 @@ def consistency(rows: Rows) -> alt.Chart:
     return chart
 
 
-def sse_curves(rows: Rows) -> alt.LayerChart:
+def sse_curves(rows: Rows) -> alt.LayerChart | alt.FacetChart:
     """Return the within-cluster sum of squares by number of clusters: a line per layer, named where there is room."""
     base = titled(rows, "What clusters leave unexplained, by layer", 380).encode(
         x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),

@@ -72,7 +72,7 @@ def _neurons(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> 
         {
             "page": neuron_links.COLUMN,
             "attribution": columns.NumberColumn(format="%.3g"),
-            "share": columns.NumberColumn("of prompts", format="percent"),
+            "share": columns.NumberColumn("of prompts", format="percent", help="that select the neuron"),
             "n_selected": columns.NumberColumn("selected by"),
             "n_prompts": columns.NumberColumn("prompts"),
         },
@@ -108,7 +108,10 @@ def _interventions(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
         found,
         "Changing the neurons",
         {
-            "n_neurons": columns.NumberColumn("neurons"),
+            "operation": columns.TextColumn(help="zero: to 0; replace: to that of an unrelated prompt; double: twice"),
+            "polarity": columns.TextColumn(help="positive: prompts of this concept; negative: of others"),
+            "arm": columns.TextColumn(help="contributing: this concept's neurons; random: others of the same layers"),
+            "n_neurons": columns.NumberColumn("neurons", help="how many were changed"),
             "n_prompts": columns.NumberColumn("prompts"),
             "n_null": columns.NumberColumn("left out (probability 0 before)"),
             "p_before": columns.NumberColumn("probability before", format="%.3g"),
