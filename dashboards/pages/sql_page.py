@@ -156,7 +156,9 @@ def _run(warehouse: Warehouse, chosen: SqlAddress) -> None:
 def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
     """Show the rows, each that is of a neuron with a link to its page."""
     places = neurons_of(values, session.ask(warehouse, queries.neurons.extents))
-    links = {"open": [place and NeuronAddress(place).link for place in places]} if any(places) else {}
+    links: dict[str, list[Any]] = {}
+    if any(places):
+        links["open"] = [place and NeuronAddress(place).link for place in places]
     columns: dict[str, Any] = {
         name: st.column_config.NumberColumn(format="%.5g")
         for name, column in values.items()
@@ -164,7 +166,7 @@ def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
     }
     if links:
         columns["open"] = st.column_config.LinkColumn("page", display_text="open")
-    st.dataframe(links | values, hide_index=True, column_config=columns)
+    st.dataframe({**links, **values}, hide_index=True, column_config=columns)
     if first := list(dict.fromkeys(filter(None, places)))[:_NAMED]:
         neuron.open_one(first)
 
@@ -176,8 +178,8 @@ def neurons_of(values: Mapping[str, list[Any]], known: Sequence[Extent]) -> list
     """
     if not {"model", "site", "layer", "neuron"} <= values.keys():
         return []
-    last = {(extent.model, extent.site): extent.checkpoint for extent in known}
-    there = {(extent.model, extent.checkpoint, extent.site): extent for extent in known}
+    last: dict[Any, str] = {(extent.model, extent.site): extent.checkpoint for extent in known}
+    there: dict[Any, Extent] = {(extent.model, extent.checkpoint, extent.site): extent for extent in known}
     found: list[Neuron | None] = []
     for i, (model, site) in enumerate(zip(values["model"], values["site"], strict=True)):
         checkpoint = values["checkpoint"][i] if "checkpoint" in values else last.get((model, site))
