@@ -46,6 +46,11 @@ def ask(warehouse: Warehouse, question: Callable[..., T], *arguments: Any) -> T:
     return answer
 
 
+def tab(title: str) -> None:
+    """Name the browser's tab, so that several open ones, bookmarks and the history can be told apart."""
+    st.set_page_config(page_title=f"{title} · nwh")
+
+
 def took(question: str, seconds: float) -> None:
     """Tell the footer how long the page waited for an answer."""
     st.session_state.setdefault(_TIMES, []).append((question, seconds))

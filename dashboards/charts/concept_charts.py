@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, Rows, over_training, titled
+from nwh.dashboards.charts.chart_parts import ARMS, GREY, GROUPS, HIGH, MORE, Rows, in_units, over_training, titled
+
+_PROMPTS = alt.Scale(range=GROUPS)
 
 
 def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> alt.Chart:
@@ -22,41 +24,36 @@ def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> al
                 f"{figure}:Q",
                 title=figure,
                 scale=of_rank if figure == "rank" else alt.Scale(domainMin=0),
-                axis=alt.Axis(tickCount=5, format="~s" if figure == "rank" else "~g"),
+                axis=alt.Axis(tickCount=5, format="~s" if figure == "rank" else ".4~g"),
             ),
-            color=alt.Color("prompt:N", title="prompt"),
+            color=alt.Color("prompt:N", title="prompt", scale=_PROMPTS, legend=alt.Legend(orient="top")),
             tooltip=["prompt:N", "text:N", "checkpoint:N", alt.Tooltip("probability:Q", format=".3g"), "rank:Q"],
         )
     )
     return chart
 
 
-def neuron_picture(rows: Rows, n_layers: int, n_neurons: int) -> alt.Chart:
-    """Return contributing neurons as marks at their layer and number, the last layer at the top; size: their share."""
+def neuron_picture(rows: Rows, n_layers: int) -> alt.Chart:
+    """Return the number of contributing neurons of each layer, the last at the top, coloured by mean attribution."""
+    shown, scale = in_units(rows, "attribution")
     chart: alt.Chart = (
-        titled(rows, f"{len(rows)} contributing neurons", 150 + 20 * n_layers)
-        .mark_square(opacity=0.9)
+        titled(rows, f"{len(rows)} contributing neurons", 150 + 22 * n_layers)
+        .transform_calculate(shown=shown)
+        .mark_bar()
         .encode(
-            x=alt.X(
-                "neuron:Q",
-                title="neuron",
-                scale=alt.Scale(domain=(0, n_neurons - 1), nice=False),
-                axis=alt.Axis(tickMinStep=1, format="d"),
+            x=alt.X("count():Q", title="contributing neurons", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("layer:O", title="layer", scale=alt.Scale(domain=list(reversed(range(n_layers))))),
+            color=alt.Color(
+                "mean(shown):Q",
+                title=f"mean attribution (probability{scale})",
+                scale=alt.Scale(range=MORE, domainMin=0),
+                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
             ),
-            y=alt.Y(
-                "layer:O",
-                title="layer",
-                scale=alt.Scale(domain=list(reversed(range(n_layers)))),
-                axis=alt.Axis(grid=True),
-            ),
-            color=alt.Color("attribution:Q", title="attribution (probability)", scale=alt.Scale(scheme="oranges")),
-            size=alt.Size("share:Q", legend=None, scale=alt.Scale(domain=(0, 1), range=(20, 160))),
             tooltip=[
                 "layer:O",
-                "neuron:Q",
-                alt.Tooltip("attribution:Q", format=".3g"),
-                alt.Tooltip("n_selected:Q", title="prompts that select it"),
-                alt.Tooltip("n_prompts:Q", title="of"),
+                alt.Tooltip("count():Q", title="neurons"),
+                alt.Tooltip("mean(attribution):Q", title="mean attribution", format=".3g"),
+                alt.Tooltip("max(attribution):Q", title="highest attribution", format=".3g"),
             ],
         )
     )
@@ -64,7 +61,10 @@ def neuron_picture(rows: Rows, n_layers: int, n_neurons: int) -> alt.Chart:
 
 
 def before_and_after(rows: Rows, operation: str) -> alt.Chart:
-    """Return bars of the probability before and after an operation; rows: one per polarity and arm."""
+    """Return bars of the probability before and after an operation; rows: one per polarity and arm.
+
+    Each polarity has an axis of its own: answers of the concept can be a hundred times less probable than others.
+    """
     values = [
         {"polarity": row["polarity"], "arm": row["arm"], "when": when, "probability": row[column]}
         for row in rows
@@ -87,5 +87,6 @@ def before_and_after(rows: Rows, operation: str) -> alt.Chart:
             tooltip=["polarity:N", "arm:N", "when:N", alt.Tooltip("probability:Q", format=".3g")],
         )
         .properties(width=230)
+        .resolve_scale(y="independent")
     )
     return chart

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, LOW, Rows, over_training, titled
+from nwh.dashboards.charts.chart_parts import (
+    ARMS,
+    GREY,
+    HIGH,
+    LOW,
+    MORE,
+    Rows,
+    WideAxis,
+    in_units,
+    over_training,
+    titled,
+)
 
 _ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
 _EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])
-# Changes reach from -100 % to many thousands: linear up to 100, logarithmic beyond.
-_WIDE = alt.Scale(type="symlog", constant=100)
+_QUANTILES = ("q05", "q25", "median", "q75", "q95")
+_LINEAR_CHANGE, _LINEAR_RANKS = 100, 10
+"""Relative changes (%) reach from -100 to many thousands, changes of rank from 0 to a vocabulary's size."""
+MOST_PLACES = 40
+"""Of a heat map with a row per neuron."""
 
 
 def change_distribution(
@@ -19,23 +35,31 @@ def change_distribution(
 ) -> alt.LayerChart | alt.FacetChart:
     """Return per checkpoint and arm the median, quartiles and 5 to 95 % of the relative change over concepts."""
     title = f"Relative change under {operation}, {polarity} prompts"
-    base = titled(rows, title).encode(
-        x=over_training(checkpoints),
-        xOffset=alt.XOffset("arm:N", sort=list(ARMS)),
-        color=alt.Color("arm:N", title="neurons changed", scale=_ARM_COLOURS),
-        tooltip=[
-            "checkpoint:N",
-            "arm:N",
-            *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", "q05", "q25", "median", "q75", "q95")),
-            alt.Tooltip("n_concepts:Q", title="concepts"),
-            alt.Tooltip("n_null:Q", title="concepts without (probability 0 before)"),
-        ],
+    wide = WideAxis(rows, _QUANTILES, _LINEAR_CHANGE)
+    base = (
+        titled(rows, title)
+        .transform_calculate(**wide.transforms)
+        .encode(
+            x=over_training(checkpoints),
+            xOffset=alt.XOffset("arm:N", sort=list(ARMS)),
+            color=alt.Color("arm:N", title="neurons changed", scale=_ARM_COLOURS, legend=alt.Legend(orient="top")),
+            tooltip=[
+                "checkpoint:N",
+                "arm:N",
+                *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", *_QUANTILES)),
+                alt.Tooltip("n_concepts:Q", title="concepts"),
+                alt.Tooltip("n_null:Q", title="concepts without (probability 0 before)"),
+            ],
+        )
     )
-    y = alt.Y("q05:Q", title="relative change, %", scale=_WIDE)
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(wide.place(name), title=wide.title("relative change, %"), axis=wide.axis)
+
     return alt.layer(
-        base.mark_rule().encode(y=y, y2="q95:Q"),
-        base.mark_bar(opacity=0.5, size=8).encode(y=alt.Y("q25:Q", scale=_WIDE), y2="q75:Q"),
-        base.mark_tick(thickness=2, size=10).encode(y=alt.Y("median:Q", scale=_WIDE)),
+        base.mark_rule().encode(y=y("q05"), y2=wide.place("q95")),
+        base.mark_bar(opacity=0.5, size=8).encode(y=y("q25"), y2=wide.place("q75")),
+        base.mark_tick(thickness=2, size=10).encode(y=y("median")),
     )
 
 
@@ -60,13 +84,20 @@ def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart 
 def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title: str, unit: str) -> alt.Chart:
     """Return a figure of each layer at each checkpoint as a heat map, the last layer at the top."""
     n_layers = len({row["layer"] for row in rows})
+    shown, scale = in_units(rows, figure)
     chart: alt.Chart = (
-        titled(rows, title, 170 + 20 * n_layers)
+        titled(rows, title, 190 + 22 * n_layers)
+        .transform_calculate(shown=shown)
         .mark_rect()
         .encode(
             x=over_training(checkpoints),
             y=alt.Y("layer:O", title="layer", sort="descending"),
-            color=alt.Color(f"{figure}:Q", title=unit, scale=alt.Scale(scheme="oranges", domainMin=0)),
+            color=alt.Color(
+                "shown:Q",
+                title=f"{unit}{scale}",
+                scale=alt.Scale(range=MORE, domainMin=0),
+                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
+            ),
             tooltip=["checkpoint:N", "layer:O", alt.Tooltip(f"{figure}:Q", title=unit, format=".3g")],
         )
     )
@@ -74,14 +105,26 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
 
 
 def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
-    """Return bars of how many neurons contribute to 1, 2, 3 … concepts."""
+    """Return bars of how many neurons contribute to 1, 2, 3 … concepts; numbers that none has leave a gap."""
+    wide = WideAxis(rows, ["n_neurons"], 10)
+    most = max(row["n_concepts"] for row in rows)
     chart: alt.Chart = (
-        titled(rows, f"Concepts per neuron at {checkpoint}", 300)
-        .mark_bar(color=HIGH)
+        titled(rows, f"Concepts per neuron at {checkpoint}")
+        .transform_calculate(
+            **wide.transforms, before="datum.n_concepts - 0.4", after="datum.n_concepts + 0.4", none="0"
+        )
+        .mark_rect(color=HIGH)
         .encode(
-            x=alt.X("n_concepts:O", title="concepts that a neuron contributes to", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("n_neurons:Q", title="neurons", scale=alt.Scale(type="symlog")),
-            tooltip=[alt.Tooltip("n_concepts:O", title="concepts"), alt.Tooltip("n_neurons:Q", title="neurons")],
+            x=alt.X(
+                "before:Q",
+                title="concepts that a neuron contributes to",
+                scale=alt.Scale(domain=(0.5, most + 0.5), nice=False),
+                axis=alt.Axis(tickMinStep=1, format="d", grid=False),
+            ),
+            x2="after:Q",
+            y=alt.Y(wide.place("n_neurons"), title=wide.title("neurons"), axis=wide.axis),
+            y2="none:Q",
+            tooltip=[alt.Tooltip("n_concepts:Q", title="concepts"), alt.Tooltip("n_neurons:Q", title="neurons")],
         )
     )
     return chart
@@ -110,16 +153,58 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
     return chart
 
 
-def history(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart:
-    """Return at which checkpoints each neuron of a concept contributes, as a picture."""
-    places = list(dict.fromkeys(row["place"] for row in rows))
+def lasting(rows: Rows, checkpoints: Sequence[str], reference: str) -> list[dict[str, Any]]:
+    """Return a concept's neurons of the reference checkpoint, those first that contribute longest without a break.
+
+    rows: place, checkpoint, attribution, one per neuron and checkpoint where it contributes. Returned: place, `since`
+    (the checkpoint from which on it contributes at every one up to the reference), and the attribution there.
+    """
+    steps = checkpoints[: checkpoints.index(reference) + 1]
+    there: dict[str, dict[str, float]] = {}
+    for row in rows:
+        there.setdefault(row["place"], {})[row["checkpoint"]] = row["attribution"]
+    found = []
+    for place, at in there.items():
+        if unbroken := list(takewhile(at.__contains__, reversed(steps))):
+            found.append({"place": place, "since": unbroken[-1], "attribution": at[reference]})
+    return sorted(found, key=lambda each: (steps.index(each["since"]), -each["attribution"], each["place"]))
+
+
+def since_when(neurons: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart:
+    """Return bars of how many of the last checkpoint's neurons contribute since each checkpoint; rows as `lasting`."""
     chart: alt.Chart = (
-        titled(rows, f"When the last checkpoint's neurons of {concept} contribute", 170 + 16 * len(places))
+        titled(neurons, f"Since when the last checkpoint's {len(neurons)} neurons of {concept} contribute", 190)
+        .mark_bar(color=HIGH)
+        .encode(
+            x=over_training(checkpoints, "since").title("contributes at every checkpoint since"),
+            y=alt.Y("count():Q", title="neurons", axis=alt.Axis(tickMinStep=1, format="d")),
+            tooltip=[alt.Tooltip("since:N"), alt.Tooltip("count():Q", title="neurons")],
+        )
+    )
+    return chart
+
+
+def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str) -> alt.Chart:
+    """Return at which checkpoints the neurons of a concept contribute, those first that are there longest.
+
+    Of more than MOST_PLACES neurons the first are drawn.
+    """
+    places = [each["place"] for each in lasting(rows, checkpoints, reference)[:MOST_PLACES]]
+    drawn = [row for row in rows if row["place"] in set(places)]
+    shown, scale = in_units(drawn, "attribution")
+    chart: alt.Chart = (
+        titled(drawn, f"When the last checkpoint's neurons of {concept} contribute", 120 + 15 * len(places))
+        .transform_calculate(shown=shown)
         .mark_rect()
         .encode(
-            x=over_training(checkpoints),
-            y=alt.Y("place:O", title="layer/neuron", sort=places),
-            color=alt.Color("attribution:Q", title="attribution (probability)", scale=alt.Scale(scheme="oranges")),
+            x=over_training(checkpoints, top=True),
+            y=alt.Y("place:O", title="layer/neuron", sort=places, axis=alt.Axis(labelOverlap=False)),
+            color=alt.Color(
+                "shown:Q",
+                title=f"attribution (probability{scale})",
+                scale=alt.Scale(range=MORE, domainMin=0),
+                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
+            ),
             tooltip=[
                 "place:N",
                 "checkpoint:N",
@@ -135,12 +220,12 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
     """Return the mean Jaccard index of each pair of checkpoints as a heat map."""
     y = alt.Y("checkpoint_b:O", title="later checkpoint", sort=list(checkpoints))
     chart: alt.Chart = (
-        titled(rows, "Shared contributing neurons of two checkpoints, mean over concepts", 200 + 16 * len(checkpoints))
+        titled(rows, "Shared contributing neurons of two checkpoints, mean over concepts", 170 + 16 * len(checkpoints))
         .mark_rect()
         .encode(
             x=over_training(checkpoints, "checkpoint_a").title("earlier checkpoint"),
             y=y,
-            color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(scheme="oranges", domain=(0, 1))),
+            color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(range=MORE, domain=(0, 1))),
             tooltip=["checkpoint_a:N", "checkpoint_b:N", alt.Tooltip("jaccard:Q", format=".2f"), "n_concepts:Q"],
         )
     )
@@ -149,13 +234,15 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
 
 def rank_change(rows: Rows, title: str) -> alt.Chart:
     """Return each concept's rank change by its frequency."""
+    wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
     chart: alt.Chart = (
         titled(rows, title)
+        .transform_calculate(**wide.transforms)
         .mark_circle(opacity=0.8)
         .encode(
             x=alt.X("frequency:Q", title="frequency of the concept", scale=alt.Scale(zero=False)),
-            y=alt.Y("rank_change:Q", title="rank after - before", scale=_WIDE),
-            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES),
+            y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
+            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
             tooltip=["concept:N", "frequency:Q", "rank_before:Q", "rank_after:Q", "rank_change:Q"],
         )
     )
@@ -164,21 +251,23 @@ def rank_change(rows: Rows, title: str) -> alt.Chart:
 
 def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.Chart:
     """Return the rank change of the most and the least frequent concepts over checkpoints, both arms."""
+    names = {(extreme, arm): f"{extreme} frequent, {arm}" for extreme in ("most", "least") for arm in ARMS}
+    named = [{**row, "line": names[row["extreme"], row["arm"]]} for row in rows]
+    # One field for colour and dashes: Vega draws the legend of dashes alone in no colour at all.
+    domain, title = list(names.values()), "concepts, neurons changed"
+    colours = alt.Scale(domain=domain, range=[HIGH, HIGH, LOW, LOW])
+    dashes = alt.Scale(domain=domain, range=[[1, 0], [5, 3]] * 2)
+    legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolSize=400, symbolType="stroke")
+    wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
     chart: alt.Chart = (
-        titled(rows, f"Rank change under {operation}: the ten most and ten least frequent concepts")
+        titled(named, f"Rank change under {operation}: the ten most and ten least frequent concepts")
+        .transform_calculate(**wide.transforms)
         .mark_line(point=True)
         .encode(
             x=over_training(checkpoints),
-            y=alt.Y("rank_change:Q", title="rank after - before", scale=_WIDE),
-            color=alt.Color(
-                "extreme:N", title="frequent", scale=alt.Scale(domain=["most", "least"], range=[HIGH, LOW])
-            ),
-            strokeDash=alt.StrokeDash(
-                "arm:N",
-                title="neurons changed",
-                scale=alt.Scale(domain=list(ARMS), range=[[1, 0], [4, 3]]),
-                legend=alt.Legend(symbolType="stroke", symbolStrokeColor=GREY),
-            ),
+            y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
+            color=alt.Color("line:N", title=title, scale=colours, legend=legend),
+            strokeDash=alt.StrokeDash("line:N", title=title, scale=dashes, legend=legend),
             tooltip=["checkpoint:N", "extreme:N", "arm:N", alt.Tooltip("rank_change:Q", format=".3g"), "n_concepts:Q"],
         )
     )
@@ -193,7 +282,7 @@ def acquisition(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
         .encode(
             x=over_training(checkpoints),
             y=alt.Y("frequency:Q", title="frequency", scale=alt.Scale(zero=False)),
-            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES),
+            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
             tooltip=["concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"],
         )
     )

@@ -7,7 +7,7 @@ from statistics import median
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import GREY, HIGH, LOW, Rows, titled
+from nwh.dashboards.charts.chart_parts import DEPTH, GREY, GROUPS, HIGH, MORE, PARTED, Rows, titled
 
 PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""
@@ -15,9 +15,6 @@ _ON_CANVAS = {"embedOptions": {"renderer": "canvas"}}
 """For pictures of thousands of marks: browsers draw these several times faster than elements of SVG."""
 MOST_CELLS = 4_000
 """Of a heat map that a page draws: more are narrower than the pixels they have, and take a browser half a second."""
-_DEPTH = alt.Scale(range=[LOW, HIGH])
-# Colours that people with any colour vision tell apart on light and on dark (Okabe and Ito 2008); then tones of them.
-_GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8f98", "#b8ab1c", "#7f5fc7", "#a0522d"]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross"]
 _TITLES = {
     "mean": "mean activation",
@@ -43,12 +40,12 @@ def _pick() -> alt.Parameter:
 
 def _colours(figure: str, low: float, high: float) -> alt.Color:
     """Return colours from low to high; those of a figure on both sides of 0 part there."""
-    legend = alt.Legend(orient="bottom", gradientLength=260, titleLimit=330, format="~g")
+    legend = alt.Legend(orient="bottom", gradientLength=260, titleLimit=330, format=".4~g")
     if low < 0 < high:
         end = max(-low, high)
-        scale = alt.Scale(scheme="blueorange", domain=(-end, end), clamp=True)
+        scale = alt.Scale(range=PARTED, domain=(-end, end), clamp=True)
     else:
-        scale = alt.Scale(scheme="viridis", domain=(low, high), clamp=True)
+        scale = alt.Scale(range=MORE, domain=(low, high), clamp=True)
     return alt.Color("value:Q", title=figure_title(figure), scale=scale, legend=legend)
 
 
@@ -75,7 +72,7 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int =
     name = figure_title(figure)
     title = f"{name[:1].upper()}{name[1:]}, by layer and dimension"
     chart: alt.Chart = (
-        titled(places, title, 190 + 24 * n_layers)
+        titled(places, title, 160 + 24 * n_layers)
         # each mark reaches under its right neighbour: no seam shows between them
         .transform_calculate(
             left=f"floor(datum.neuron / {step}) * {step}", right=f"min(datum.left + {1.5 * step}, {n_neurons})"
@@ -102,7 +99,7 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int =
 def consistency(rows: Rows) -> alt.Chart:
     """Return the correlation of each pair of layers as a triangle."""
     chart: alt.Chart = (
-        titled(rows, "Correlation over dimensions", 190 + 22 * len({row["layer_b"] for row in rows}))
+        titled(rows, "Correlation over dimensions", 160 + 22 * len({row["layer_b"] for row in rows}))
         .mark_rect()
         .encode(
             x=alt.X("layer_a:O", title="lower layer", axis=alt.Axis(labelAngle=0)),
@@ -110,7 +107,7 @@ def consistency(rows: Rows) -> alt.Chart:
             color=alt.Color(
                 "correlation:Q",
                 title="Pearson correlation",
-                scale=alt.Scale(scheme="blueorange", domain=(-1, 1)),
+                scale=alt.Scale(range=PARTED, domain=(-1, 1)),
                 legend=alt.Legend(orient="bottom"),
             ),
             tooltip=[
@@ -127,29 +124,43 @@ def consistency(rows: Rows) -> alt.Chart:
     return chart
 
 
-def sse_curves(rows: Rows) -> alt.Chart:
-    """Return the within-cluster sum of squares by number of clusters, one line per layer, coloured by depth."""
-    chart: alt.Chart = (
-        titled(rows, "What clusters leave unexplained, by layer", 380)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y(
-                "sse:Q", title="sum of squared distances", scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~s")
-            ),
-            color=alt.Color(
-                "layer:Q", title="layer", scale=_DEPTH, legend=alt.Legend(tickMinStep=1, format="d", orient="bottom")
-            ),
-            detail="layer:O",
-            tooltip=[
-                "layer:O",
-                "k:Q",
-                alt.Tooltip("sse:Q", format=",.4g"),
-                alt.Tooltip("n_vectors:Q", title="sentences clustered", format=","),
-            ],
-        )
+def sse_curves(rows: Rows) -> alt.LayerChart | alt.FacetChart:
+    """Return the within-cluster sum of squares by number of clusters: a line per layer, named where there is room."""
+    base = titled(rows, "What clusters leave unexplained, by layer", 380).encode(
+        x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=alt.Y("sse:Q", title="sum of squared distances", scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~s")),
+        color=alt.Color(
+            "layer:Q",
+            title="layer",
+            scale=alt.Scale(range=DEPTH),
+            legend=alt.Legend(tickMinStep=1, format="d", orient="bottom"),
+        ),
+        detail="layer:O",
+        tooltip=[
+            "layer:O",
+            "k:Q",
+            alt.Tooltip("sse:Q", format=",.4g"),
+            alt.Tooltip("n_vectors:Q", title="sentences clustered", format=","),
+        ],
     )
-    return chart
+    names = base.transform_filter(alt.FieldOneOfPredicate("layer", _apart(rows))).transform_filter(
+        f"datum.k === {max(row['k'] for row in rows)}"
+    )
+    return alt.layer(
+        base.mark_line(point=True),
+        names.mark_text(align="left", dx=8, fontWeight="bold").encode(text=alt.Text("name:N")),
+    ).transform_calculate(name="'layer ' + datum.layer")
+
+
+def _apart(rows: Rows) -> list[int]:
+    """Return layers whose lines end so far apart that their names do not cover each other."""
+    last = max(row["k"] for row in rows)
+    highest = max(row["sse"] for row in rows)
+    named: list[tuple[float, int]] = []
+    for end, layer in sorted((row["sse"], row["layer"]) for row in rows if row["k"] == last):
+        if not named or end - named[-1][0] > 0.045 * highest:
+            named.append((end, layer))
+    return [layer for _, layer in named]
 
 
 def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -> alt.Chart:
@@ -161,13 +172,15 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
     columns = ("layer", "neuron", "cluster", "x", "y") + (("value",) if figure else ())
     places = [{name: row[name] for name in columns} for row in rows]
     tooltip: list[str | alt.Tooltip] = ["layer:O", "neuron:Q", "cluster:O"]
+    legend = None
     if figure:
         limits = next((row for row in rows if row["low"] is not None), {"low": 0.0, "high": 1.0})
         colour = _colours(figure, limits["low"], limits["high"])
         tooltip.append(alt.Tooltip("value:Q", title=figure, format=".4g"))
     else:
-        scale = alt.Scale(domain=numbers, range=[_GROUPS[i % len(_GROUPS)] for i in range(len(numbers))])
-        colour = alt.Color("cluster:N", title="cluster", scale=scale, legend=alt.Legend(orient="bottom", columns=10))
+        scale = alt.Scale(domain=numbers, range=[GROUPS[i % len(GROUPS)] for i in range(len(numbers))])
+        legend = alt.Legend(orient="bottom", columns=10)
+        colour = alt.Color("cluster:N", title="cluster", scale=scale, legend=legend)
     # the coordinates of t-SNE have no unit and no origin
     scale, axis = alt.Scale(zero=False), alt.Axis(labels=False, ticks=False, grid=False)
     of_cluster = f"datum.cluster === {chosen}"
@@ -181,9 +194,10 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
             # numbers beyond the colours start over with another shape
             shape=alt.Shape(
                 "cluster:N",
-                legend=None,
+                title="cluster",
+                legend=legend,
                 scale=alt.Scale(
-                    domain=numbers, range=[_SHAPES[i // len(_GROUPS) % len(_SHAPES)] for i in range(len(numbers))]
+                    domain=numbers, range=[_SHAPES[i // len(GROUPS) % len(_SHAPES)] for i in range(len(numbers))]
                 ),
             ),
             size=alt.condition(of_cluster, alt.value(70), alt.value(32)),
@@ -199,14 +213,15 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
 def layer_distances(rows: Rows, measure: str) -> alt.Chart:
     """Return a distance (`manhattan`, `euclidean`) by layer, one line per set of sentences."""
     names = list(dict.fromkeys(row["set_name"] for row in rows))
-    scale = alt.Scale(domain=names, range=[_GROUPS[i % len(_GROUPS)] for i in range(len(names))])
+    scale = alt.Scale(domain=names, range=[GROUPS[i % len(GROUPS)] for i in range(len(names))])
+    legend = alt.Legend(orient="bottom", columns=2) if len(names) > 1 else None
     chart: alt.Chart = (
-        titled(rows, f"Mean {measure.capitalize()} distance by layer", 400)
+        titled(rows, f"Mean {measure.capitalize()} distance by layer", 320)
         .mark_line(point=True)
         .encode(
             x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(f"{measure}:Q", title="mean distance", scale=alt.Scale(domainMin=0)),
-            color=alt.Color("set_name:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=2)),
+            color=alt.Color("set_name:N", title=None, scale=scale, legend=legend),
             tooltip=[
                 alt.Tooltip("set_name:N", title="sentences"),
                 "layer:O",

@@ -14,11 +14,16 @@ MOST_ROWS = 100
 _PARTS = macros("parts.html")
 
 
-def draw(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], order: Sequence[str] | None = None) -> str:
+def draw(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Any],
+    order: Sequence[str] | None = None,
+    about: str = "rows",
+) -> str:
     """Return rows as an HTML table that scrolls where it is long or wide.
 
     columns: Streamlit's configuration (a title, or one with a format) of those that have one. order: which are shown,
-    all where it is null.
+    all where it is null. about: what they are, said by screen readers.
     """
     names = list(rows[0]) if order is None else list(order)
     configured = {name: columns.get(name) or {} for name in names}
@@ -32,7 +37,7 @@ def draw(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, Any], order: S
         )
         for name in names
     ]
-    return str(_PARTS.plain_table(head, [[_cell(row[name], kinds[name]) for name in names] for row in rows]))
+    return str(_PARTS.plain_table(head, [[_cell(row[name], kinds[name]) for name in names] for row in rows], about))
 
 
 def _cell(value: Any, kind: Mapping[str, Any]) -> str:
@@ -47,7 +52,7 @@ def _cell(value: Any, kind: Mapping[str, Any]) -> str:
     if kind.get("type") == "datetime":
         return f"{value:%Y-%m-%d %H:%M}"
     if format == "percent":
-        return f"{value:.2%}"
+        return f"{value * 100:.3g}%"
     if format == "localized":
         return f"{value:,}"
     if format:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from nwh.dashboards import session
-from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.charts import layer_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
-from nwh.dashboards.parts import exhibits, notices
+from nwh.dashboards.parts import exhibits, neuron_links, notices
 from nwh.dashboards.parts.picking import PageChoices
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.pairs import Pair
 
+_MATCHES = 25
 _FILL = (
     "ingest fine-tune --model MODEL --corpus NAME --label KEY --as TUNED",
     "ingest distances --before MODEL --after TUNED",
@@ -40,7 +38,7 @@ def page() -> None:
         notices.empty(warehouse, "no comparison of checkpoints", *_FILL, first=["sentence_metadata"])
         return
     choices = PageChoices()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         pair = _pair(choices, known)
         found = session.ask(warehouse, queries.pairs.distances, pair)
         sets = {f"{row['corpus']}/{row['split']}": (row["corpus"], row["split"]) for row in found.records}
@@ -50,14 +48,15 @@ def page() -> None:
         of_match = choices.one_of("matches", "Matched neurons", list(matched), width=230) if matched else ""
     if not choices.fit():
         return
-    st.markdown(f"#### {code_span(pair.before)} and {code_span(pair.after)}")
+    session.tab(f"{pair.before} and {pair.after}")
+    st.markdown(f"## {code_span(pair.before)} and {code_span(pair.after)}")
     if found.rows:
         _distances(warehouse, pair, found)
         _moved(warehouse, pair, *sets[of_set])
     else:
         st.caption("There are no distances of this pair. This command makes them:")
         notices.commands(warehouse, f"ingest distances {_options(pair)}")
-    st.markdown("#### Does each neuron have a partner?")
+    st.markdown("## Does each neuron have a partner?")
     if matched:
         _matches(warehouse, pair, matched[of_match]["site"], matched[of_match]["scope"])
     else:
@@ -102,7 +101,7 @@ def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
 
 
 def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
-    st.markdown("#### Neurons that moved most")
+    st.markdown("## Neurons that moved most")
     with st.spinner("Ranking neurons"):
         found = session.ask(warehouse, queries.pairs.moved_neurons, pair, corpus, split, queries.pairs.MOVED_ROWS)
     if not found.rows:
@@ -112,7 +111,9 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
         f"Hidden neurons over {code_span(corpus)}, {code_span(split)}: mean absolute change of the activation, in "
         "standard deviations before; the patterns of their top sentences where they were mined (macro `moved_neurons`)."
     )
-    rows, places = _with_pages(warehouse, pair, found)
+    rows = found.records
+    places = neuron_links.add(warehouse, rows, pair.model_before, pair.checkpoint_before, "hidden", "page_before")
+    places += neuron_links.add(warehouse, rows, pair.model_after, pair.checkpoint_after, "hidden", "page_after")
     columns = st.column_config
     exhibits.table(
         found,
@@ -132,23 +133,6 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
     )
     if places:
         neuron.open_one(places)
-
-
-def _with_pages(warehouse: Warehouse, pair: Pair, found: Answer) -> tuple[list[dict[str, Any]], list[Neuron]]:
-    """Return hidden neurons with links to their pages before and after (null without one), and those with a page."""
-    extents = session.ask(warehouse, queries.neurons.extents)
-    here = {(extent.model, extent.checkpoint) for extent in extents if extent.site == "hidden"}
-    checkpoints = {
-        "page_before": (pair.model_before, pair.checkpoint_before),
-        "page_after": (pair.model_after, pair.checkpoint_after),
-    }
-    rows, places = found.records, []
-    for row in rows:
-        for name, checkpoint in checkpoints.items():
-            place = Neuron(*checkpoint, "hidden", row["layer"], row["neuron"])
-            row[name] = NeuronAddress(place).link if checkpoint in here else None
-            places += [place] * (checkpoint in here)
-    return rows, places
 
 
 # -- matches -----------------------------------------------------------------------------------------------
@@ -172,3 +156,44 @@ def _matches(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
     with right:
         picture = layer_charts.matches_by_layer(by_layer.records)
         exhibits.chart(picture, by_layer, "Share of neurons above the baseline, by layer")
+    _partners(warehouse, pair, site, scope)
+
+
+def _partners(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
+    """List the neurons that lost their partner, and those whose partner is elsewhere."""
+    found = session.ask(warehouse, queries.pairs.matches, pair, site, scope, _MATCHES)
+    named = {
+        "lost": f"Neurons of {pair.before} that have no likeness in {pair.after}",
+        "moved": "Neurons whose likeness has another number",
+    }
+    said = {"lost": "lowest correlation first", "moved": "highest correlation first"}
+    columns = st.column_config
+    formats = {
+        "neuron": columns.NumberColumn(format="%d"),
+        "other_layer": columns.NumberColumn("partner's layer"),
+        "other_neuron": columns.NumberColumn("partner", format="%d"),
+        "correlation": columns.NumberColumn(format="%.3f"),
+        "rotated_correlation": columns.NumberColumn("rotated basis", format="%.3f"),
+        "page": columns.LinkColumn("page", display_text="open"),
+        "partner": columns.LinkColumn("partner's page", display_text="open"),
+    }
+    places: list[Neuron] = []
+    for slot, (kind, title) in zip(st.columns(2, gap="large"), named.items(), strict=True):
+        of_kind = found.part("kind", kind)
+        with slot:
+            if not of_kind.rows:
+                st.caption(f"{title}: none.")
+                continue
+            st.caption(f"{title}, {said[kind]}, at most {_MATCHES}")
+            rows = of_kind.records
+            partners = [{"layer": row["other_layer"], "neuron": row["other_neuron"]} for row in rows]
+            here = neuron_links.add(warehouse, rows, pair.model_before, pair.checkpoint_before, site)
+            there = neuron_links.add(warehouse, partners, pair.model_after, pair.checkpoint_after, site)
+            for row, partner in zip(rows, partners, strict=True):
+                row["partner"] = partner["page"]
+            order = ["layer", "neuron", *["page"] * bool(here), "other_layer", "other_neuron"]
+            order += [*["partner"] * bool(there), "correlation", "rotated_correlation"]
+            exhibits.table(of_kind, title, formats, rows, order)
+            places += [*here, *there]
+    if places:
+        neuron.open_one(list(dict.fromkeys(places)))

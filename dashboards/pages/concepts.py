@@ -7,7 +7,8 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.charts import concept_charts
 from nwh.dashboards.html.markup import code_span
-from nwh.dashboards.parts import exhibits, knowledge, notices
+from nwh.dashboards.pages import neuron
+from nwh.dashboards.parts import exhibits, knowledge, neuron_links, notices
 from nwh.dashboards.parts.knowledge import KnowledgeAddress
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.knowledge import Series
@@ -25,7 +26,8 @@ def page() -> None:
     if found is None:
         return
     chosen, series = found
-    st.markdown(f"#### {code_span(chosen.concept)} in {code_span(chosen.dataset)}")
+    session.tab(f"{chosen.concept} {chosen.model}@{chosen.checkpoint}")
+    st.markdown(f"## {code_span(chosen.concept)} in {code_span(chosen.dataset)}")
     left, right = st.columns(2, gap="large")
     with left:
         _prompts(warehouse, chosen, series)
@@ -36,7 +38,7 @@ def page() -> None:
 
 
 def _prompts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown("#### Prompts")
+    st.markdown("## Prompts")
     scores = session.ask(warehouse, queries.knowledge.prompt_scores, chosen.model, chosen.dataset, chosen.concept)
     exhibits.table(
         scores.part("checkpoint", chosen.checkpoint),
@@ -46,37 +48,44 @@ def _prompts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> 
     )
     for figure in ("probability", "rank"):
         picture = concept_charts.prompts_over_time(scores.records, series.checkpoints, figure)
-        exhibits.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints")
+        last = [f"{row[figure]:.3g}" for row in scores.records if row["checkpoint"] == series.checkpoints[-1]]
+        finding = f"at {series.checkpoints[-1]} {', '.join(last)}" if last else ""
+        exhibits.chart(picture, scores, f"{figure} of each prompt's answer over checkpoints", finding)
 
 
 def _neurons(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown(f"#### Contributing neurons at {code_span(chosen.checkpoint)}")
+    st.markdown(f"## Contributing neurons at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
     found = session.ask(warehouse, queries.knowledge.neurons, *place, chosen.t, chosen.p)
     st.caption(
         f"Neurons that reach {chosen.t:.0%} of a prompt's highest attribution in at least {chosen.p:.0%} of the "
-        "concept's prompts; attribution is the mean over the prompts that select the neuron; the larger a mark, the "
-        "more prompts do."
+        "concept's prompts; attribution is the mean over the prompts that select the neuron."
     )
     if not found.rows:
         st.info("No neuron reaches these thresholds: lower t or p.")
         return
-    columns = st.column_config
+    columns, rows = st.column_config, found.records
+    places = neuron_links.add(warehouse, rows, chosen.model, chosen.checkpoint, "ffn")
     exhibits.table(
         found,
-        "Contributing neurons by layer and number",
+        "Contributing neurons by layer",
         {
+            "page": neuron_links.COLUMN,
             "attribution": columns.NumberColumn(format="%.3g"),
-            "share": columns.NumberColumn("of prompts", format="percent"),
+            "share": columns.NumberColumn("of prompts", format="percent", help="that select the neuron"),
             "n_selected": columns.NumberColumn("selected by"),
             "n_prompts": columns.NumberColumn("prompts"),
         },
-        picture=concept_charts.neuron_picture(found.records, series.n_layers, series.n_neurons),
+        rows,
+        order=["layer", "neuron", "attribution", "share", "n_selected", "n_prompts", *["page"] * bool(places)],
+        picture=concept_charts.neuron_picture(found.records, series.n_layers),
     )
+    if places:
+        neuron.open_one(places)
 
 
 def _interventions(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
-    st.markdown(f"#### Changing the neurons at {code_span(chosen.checkpoint)}")
+    st.markdown(f"## Changing the neurons at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.concept, chosen.checkpoint)
     found = session.ask(warehouse, queries.knowledge.interventions, *place)
     if not found.rows:
@@ -99,9 +108,12 @@ def _interventions(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
         found,
         "Changing the neurons",
         {
-            "n_neurons": columns.NumberColumn("neurons"),
+            "operation": columns.TextColumn(help="zero: to 0; replace: to that of an unrelated prompt; double: twice"),
+            "polarity": columns.TextColumn(help="positive: prompts of this concept; negative: of others"),
+            "arm": columns.TextColumn(help="contributing: this concept's neurons; random: others of the same layers"),
+            "n_neurons": columns.NumberColumn("neurons", help="how many were changed"),
             "n_prompts": columns.NumberColumn("prompts"),
-            "n_null": columns.NumberColumn("without (0 before)"),
+            "n_null": columns.NumberColumn("left out (probability 0 before)"),
             "p_before": columns.NumberColumn("probability before", format="%.3g"),
             "p_after": columns.NumberColumn("after", format="%.3g"),
             "relative_change": columns.NumberColumn("relative change, %", format="%.1f"),

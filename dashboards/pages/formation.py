@@ -7,7 +7,8 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.charts import formation_charts
 from nwh.dashboards.html.markup import code_span
-from nwh.dashboards.parts import exhibits, knowledge, notices
+from nwh.dashboards.pages import concepts, neuron
+from nwh.dashboards.parts import exhibits, knowledge, neuron_links, notices
 from nwh.dashboards.parts.knowledge import KnowledgeAddress
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import Answer
@@ -29,6 +30,9 @@ def page() -> None:
     if found is None:
         return
     chosen, series = found
+    session.tab(f"Formation {chosen.model} {chosen.dataset}")
+    concept_page = st.Page(concepts.page, title="Concept", url_path="concept")
+    st.page_link(concept_page, label=f"Open {code_span(chosen.concept)}'s page", query_params=chosen.address)
     if len(series.checkpoints) == 1:
         st.caption("There is one checkpoint only; `nwh ingest attributions --checkpoint all` runs all of a model.")
     with st.spinner("Selecting neurons"):
@@ -41,14 +45,14 @@ def page() -> None:
 
 
 def _changes(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown("#### Changing the contributing neurons")
+    st.markdown("## Changing the contributing neurons")
     if not chosen.operation:
         st.caption("There are no interventions on this data set yet. This command makes them:")
         notices.commands(warehouse, f"ingest interventions --model MODEL --checkpoint all --dataset {chosen.dataset}")
         return
     st.caption(
-        "Tick: median over concepts. Bar: quartiles. Line: 5 % to 95 %. The axis is linear up to 100 %, logarithmic "
-        "beyond. Prompts with a probability of 0 before have no relative change and are left out."
+        "Tick: median over concepts. Bar: quartiles. Line: 5 % to 95 %. Prompts with a probability of 0 before have no "
+        "relative change and are left out."
     )
     place = (chosen.model, chosen.dataset, chosen.operation)
     found = session.ask(warehouse, queries.knowledge.relative_change, *place)
@@ -59,21 +63,32 @@ def _changes(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> 
                 picture = formation_charts.change_distribution(
                     of_polarity.records, series.checkpoints, polarity, chosen.operation
                 )
-                exhibits.chart(picture, of_polarity, f"Relative change by checkpoint, {polarity} prompts")
+                about = f"Relative change by checkpoint, {polarity} prompts"
+                exhibits.chart(picture, of_polarity, about, _medians(of_polarity))
+
+
+def _medians(found: Answer) -> str:
+    """Say the medians at the last checkpoint."""
+    rows = [row for row in found.records if row["checkpoint"] == found.records[-1]["checkpoint"]]
+    named = [f"{row['median']:.3g} % ({row['arm']})" for row in rows if row["median"] is not None]
+    return f"median at {rows[0]['checkpoint']} {', '.join(named)}"
 
 
 def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown("#### How many, and where")
+    st.markdown("## How many, and where")
     place, checkpoints = (chosen.model, chosen.dataset), series.checkpoints
     found = session.ask(warehouse, queries.knowledge.neurons_per_concept, *place)
     picture = formation_charts.neurons_over_time(found.records, checkpoints)
-    exhibits.chart(picture, found, "Neurons per concept by checkpoint")
+    means = [f"{row['mean']:.3g} at {row['checkpoint']}" for row in found.records]
+    exhibits.chart(
+        picture, found, "Neurons per concept by checkpoint", " … ".join(dict.fromkeys([means[0], means[-1]]))
+    )
     left, right = st.columns(2, gap="large")
     with left:
         found = session.ask(warehouse, queries.knowledge.layers, *place)
         title, unit = "Contributing neurons by layer", "neurons per concept"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "per_concept", title, unit)
-        exhibits.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title, _highest(found, "per_concept"))
     with right:
         found = session.ask(warehouse, queries.knowledge.attributions, *place)
         if not found.rows:
@@ -81,11 +96,17 @@ def _counts(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> N
             return
         title, unit = "Mean attribution of contributing neurons by layer", "attribution (probability)"
         heat_map = formation_charts.layers_over_time(found.records, checkpoints, "mean", title, unit)
-        exhibits.chart(heat_map, found, title)
+        exhibits.chart(heat_map, found, title, _highest(found, "mean"))
+
+
+def _highest(found: Answer, figure: str) -> str:
+    """Say where a figure of layers at checkpoints is highest."""
+    most = max(found.records, key=lambda row: row[figure] or 0, default=None)
+    return "" if most is None else f"highest in layer {most['layer']} at {most['checkpoint']}, {most[figure]:.3g}"
 
 
 def _sharing(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
-    st.markdown(f"#### Concepts per neuron at {code_span(chosen.checkpoint)}")
+    st.markdown(f"## Concepts per neuron at {code_span(chosen.checkpoint)}")
     place = (chosen.model, chosen.dataset, chosen.checkpoint)
     found = session.ask(warehouse, queries.knowledge.sharing, *place)
     if not found.rows:
@@ -94,24 +115,40 @@ def _sharing(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         picture = formation_charts.sharing(found.records, chosen.checkpoint)
-        exhibits.chart(picture, found, "Neurons by number of concepts")
+        first, last = found.records[0], found.records[-1]
+        finding = (
+            f"{first['n_neurons']} contribute to {first['n_concepts']}, {last['n_neurons']} to {last['n_concepts']}"
+        )
+        exhibits.chart(picture, found, "Neurons by number of concepts", finding)
     with right:
         shared = session.ask(warehouse, queries.knowledge.shared_neurons, *place, _SHARED_NEURONS)
         if not shared.rows:
             st.caption("No neuron contributes to more than one concept.")
             return
         st.caption(f"Neurons that contribute to most concepts, at most {_SHARED_NEURONS}")
-        exhibits.table(shared, "Neurons of most concepts", {"n_concepts": st.column_config.NumberColumn("number")})
+        rows = shared.records
+        places = neuron_links.add(warehouse, rows, chosen.model, chosen.checkpoint, "ffn")
+        exhibits.table(
+            shared,
+            "Neurons of most concepts",
+            {"n_concepts": st.column_config.NumberColumn("number"), "page": neuron_links.COLUMN},
+            rows,
+            ["layer", "neuron", *["page"] * bool(places), "n_concepts", "concepts"],
+        )
+        if places:
+            neuron.open_one(places)
 
 
 def _stability(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown("#### Since when the last checkpoint's neurons are there")
+    st.markdown("## Since when the last checkpoint's neurons are there")
     place, checkpoints = (chosen.model, chosen.dataset, chosen.concept), series.checkpoints
     left, right = st.columns(2, gap="large")
     with left:
         found = session.ask(warehouse, queries.knowledge.stability, *place)
         picture = formation_charts.stability(found.records, checkpoints, chosen.concept)
-        exhibits.chart(picture, found, "Share of neurons found")
+        first, reference = found.records[0], found.records[0]["reference_checkpoint"]
+        finding = f"mean over concepts {first['mean_found'] or 0:.0%} at {first['checkpoint']}, 100% at {reference}"
+        exhibits.chart(picture, found, "Share of neurons found", finding)
         pairs = session.ask(warehouse, queries.knowledge.overlap, chosen.model, chosen.dataset)
         if pairs.rows:
             picture = formation_charts.overlap(pairs.records, checkpoints)
@@ -119,14 +156,34 @@ def _stability(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -
     with right:
         found = session.ask(warehouse, queries.knowledge.history, *place)
         if found.rows:
-            picture = formation_charts.history(found.records, checkpoints, chosen.concept)
-            exhibits.chart(picture, found, "Neurons by checkpoint")
+            _history(warehouse, chosen, series, reference, found)
         else:
             st.caption(f"{code_span(chosen.concept)} has no contributing neurons at the last checkpoint.")
 
 
+def _history(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series, reference: str, found: Answer) -> None:
+    """Show since when the neurons of the concept contribute, then those that are there longest one by one.
+
+    reference: the last checkpoint, of the highest step.
+    """
+    rows, checkpoints = found.records, series.checkpoints
+    neurons = formation_charts.lasting(rows, checkpoints, reference)
+    first = sum(each["since"] == reference for each in neurons)
+    finding = f"{first} of {len(neurons)} since the last checkpoint only"
+    exhibits.chart(formation_charts.since_when(neurons, checkpoints, chosen.concept), found, "Since when", finding)
+    shown = neurons[: formation_charts.MOST_PLACES]
+    if len(neurons) > len(shown):
+        st.caption(f"The {len(shown)} of {len(neurons)} neurons that contribute longest; the rows as CSV hold all.")
+    exhibits.chart(
+        formation_charts.history(rows, checkpoints, chosen.concept, reference), found, "Neurons by checkpoint"
+    )
+    named = [dict(zip(("layer", "neuron"), map(int, each["place"].split("/")), strict=True)) for each in shown]
+    if places := neuron_links.add(warehouse, named, chosen.model, reference, "ffn"):
+        neuron.open_one(places)
+
+
 def _frequency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
-    st.markdown("#### Frequent and rare concepts")
+    st.markdown("## Frequent and rare concepts")
     place, changed = (chosen.model, chosen.dataset), (chosen.model, chosen.dataset, chosen.operation)
     acquired = session.ask(warehouse, queries.knowledge.acquisition_by_frequency, *place)
     changes = session.ask(warehouse, queries.knowledge.rank_change_by_frequency, *changed, chosen.checkpoint)

@@ -10,13 +10,14 @@ from typing import Any
 import streamlit as st
 
 from nwh.dashboards import session
+from nwh.dashboards.address import place
 from nwh.dashboards.html import plain_table
-from nwh.dashboards.parts import exhibits, notices
+from nwh.dashboards.parts import exhibits, notices, top_bar
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.upkeep.status import behind, status
 
-_JOBS = 200
+_JOBS, _JOBS_OPEN = 200, 8
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,13 @@ def _begin(warehouse: Warehouse) -> None:
     stored = warehouse.snapshot
     with_rows = [each for each in _PAGES if not each.shows or any(map(stored.get, each.shows))]
     without = [each for each in _PAGES if each not in with_rows]
-    links = "".join(f'<li><a href="{each.path}">{each.title}</a>: {each.answers}</li>' for each in with_rows)
-    st.markdown("#### Where to begin")
+    addresses = top_bar.here()
+    links = "".join(
+        f'<li><a href="{escape(place.link(each.path, addresses.get(each.path, {})))}">{each.title}</a>: '
+        f"{each.answers}</li>"
+        for each in with_rows
+    )
+    st.markdown("## Where to begin")
     st.html(f"<ul>{links}</ul>")
     steps = [] if stored.get("corpora") else ["ingest corpus FILE --name NAME"]
     if stored.get("corpora") and not stored.get("annotations"):
@@ -181,7 +187,7 @@ def _table(
 ) -> None:
     found = session.ask(warehouse, question)
     if found.rows:
-        st.markdown(f"#### {title}")
+        st.markdown(f"## {title}")
         exhibits.table(found, title, columns)
 
 
@@ -189,7 +195,7 @@ def _jobs(warehouse: Warehouse) -> None:
     """Show what `nwh status` shows: running and interrupted jobs with what they have done, then completed ones."""
     names, found = status(warehouse)
     jobs = [dict(zip(names, row, strict=True)) for row in found]
-    st.markdown("#### Jobs")
+    st.markdown("## Jobs")
     under_way = [job for job in jobs if job["state"] != "complete"]
     for job in under_way:
         st.html(_under_way(job))
@@ -208,7 +214,10 @@ def _jobs(warehouse: Warehouse) -> None:
         "seconds": st.column_config.NumberColumn("seconds", format="%.1f"),
         "finished_at": st.column_config.DatetimeColumn("finished (UTC)"),
     }
-    st.html(plain_table.draw(shown, columns, shown_of_each))
+    st.html(plain_table.draw(shown[:_JOBS_OPEN], columns, shown_of_each, "The last jobs"))
+    if len(shown) > _JOBS_OPEN:
+        with st.expander(f"{len(shown) - _JOBS_OPEN} earlier jobs"):
+            st.html(plain_table.draw(shown[_JOBS_OPEN:], columns, shown_of_each, "Earlier jobs"))
 
 
 def _under_way(job: Mapping[str, Any]) -> str:

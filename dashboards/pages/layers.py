@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import streamlit as st
 
 from nwh.dashboards import session
 from nwh.dashboards.address.neuron_address import extent_of, label
+from nwh.dashboards.address.place import fullest
 from nwh.dashboards.charts import layer_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
@@ -32,9 +35,9 @@ def page() -> None:
         notices.empty(warehouse, "no activations", *steps, first=["corpora"])
         return
     choices = PageChoices()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         labels = list(dict.fromkeys(map(label, known)))
-        model = choices.one_of("model", "Model@checkpoint", labels, width=290)
+        model = choices.one_of("model", "Model@checkpoint", labels, fullest(known), width=290)
         sites = [extent.site for extent in known if label(extent) == model]
         extent = extent_of(known, model, choices.one_of("site", "Site", sites, width=110))
         corpus = choices.one_of("corpus", "Corpus", extent.corpora)
@@ -46,6 +49,7 @@ def page() -> None:
         scope = choices.one_of("scope", "Clusters over", scopes, default) if scopes else ""
     if not choices.fit():
         return
+    session.tab(f"Layers {model} {extent.site}")
     _heat_map(warehouse, extent, corpus, figure)
     _diversity(warehouse, extent, curves, scope)
     _consistency(warehouse, extent, corpus, figure)  # last, because it takes longest
@@ -69,14 +73,16 @@ def _heat_map(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) ->
     )
     picture = layer_charts.heat_map(shown, figure, extent.n_layers, extent.n_neurons, step)
     about = f"{figure} of every neuron, by layer and dimension"
-    picking.draw_to_pick(picture, found, "/".join(("layers", *place)), about)
+    values = [row["value"] for row in rows]
+    finding = f"{len(rows):,} neurons, {min(values):.3g} to {max(values):.3g}, median {median(values):.3g}"
+    picking.draw_to_pick(picture, found, "/".join(("layers", *place)), about, finding)
     if picked := picking.pick(rows):
         place_of = Neuron(*place[:3], picked["layer"], picked["neuron"])
         neuron.link_to(place_of, f"{layer_charts.figure_title(figure)} {picked['value']:.4g}")
 
 
 def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str) -> None:
-    st.markdown("#### Does the same dimension behave alike in different layers?")
+    st.markdown("## Does the same dimension behave alike in different layers?")
     if extent.n_layers == 1:
         st.caption("This model has one layer only.")
         return
@@ -94,7 +100,9 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
     left, right = st.columns([2, 3], gap="large")
     with left:
         picture = layer_charts.consistency(pairs)
-        exhibits.chart(picture, found, "Correlation of the figure between layers")
+        most = max(pairs, key=lambda row: row["correlation"])
+        finding = f"highest {most['correlation']:.3g}, layers {most['layer_a']} and {most['layer_b']}"
+        exhibits.chart(picture, found, "Correlation of the figure between layers", finding)
     with right:
         columns = st.column_config
         exhibits.table(
@@ -113,7 +121,7 @@ def _consistency(warehouse: Warehouse, extent: Extent, corpus: str, figure: str)
 
 
 def _diversity(warehouse: Warehouse, extent: Extent, curves: Answer, scope: str) -> None:
-    st.markdown("#### How diverse is what activates a layer?")
+    st.markdown("## How diverse is what activates a layer?")
     if not scope:
         st.caption("There are no clusters of this model at this site yet. This command makes them:")
         notices.commands(warehouse, f"ingest clusters --model MODEL --site {extent.site}")

@@ -33,7 +33,7 @@ def page() -> None:
         notices.empty(warehouse, "no maps of neurons", *steps, first=["corpora", "neuron_stats"])
         return
     choices = PageChoices()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         chosen, layer = _place(choices, known)
         place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer)
         named = _figures(warehouse, chosen)
@@ -46,6 +46,7 @@ def page() -> None:
         cluster = int(choices.one_of("cluster", "Cluster", list(sizes), default, width=110))
     if not choices.fit():
         return
+    session.tab(f"Map {chosen.model}@{chosen.checkpoint} {chosen.site}/{layer}")
     left, right = st.columns([3, 2], gap="large")
     with left:
         figure = None
@@ -86,7 +87,7 @@ def _figures(warehouse: Warehouse, chosen: NeuronMap) -> dict[str, tuple[str, st
 
 
 def _profile(warehouse: Warehouse, chosen: NeuronMap, layer: int, cluster: int, n_neurons: int) -> None:
-    st.markdown(f"#### What sets cluster {cluster} apart")
+    st.markdown(f"## What sets cluster {cluster} apart")
     place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer, cluster)
     with st.spinner("Comparing the cluster with the layer's other neurons"):
         found = session.ask(warehouse, queries.layers.cluster_profile, *place, queries.layers.PROFILE_ROWS)

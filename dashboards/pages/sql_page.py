@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +10,24 @@ import altair as alt
 import streamlit as st
 
 from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.address.sql_address import MAX_ROWS, MAX_SECONDS, SHOWN_AS, SqlAddress, read
 from nwh.dashboards.charts.chart_parts import HIGH
 from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.pages import neuron
 from nwh.dashboards.parts import downloads, exhibits, notices, saved_queries
 from nwh.dashboards.parts.dictionary import STYLE, dictionary
 from nwh.ingest.demo.findings import FINDINGS
-from nwh.warehouse import Warehouse, limited_sql
+from nwh.warehouse import Warehouse, limited_sql, queries
 from nwh.warehouse.errors import NwhError
 from nwh.warehouse.limited_sql import Result
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.neurons import Extent
 
+_FLAT = 80
+"""Characters of all labels of an axis that fit side by side."""
+_NAMED = 200
+"""Neurons that can be opened by name: more take a browser long to list."""
 _STYLE = """<style>
 .st-key-sql_query textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; tab-size: 4; }
 </style>"""
@@ -36,16 +44,17 @@ def page() -> None:
     warehouse = session.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")
-    with right:
+    with right, st.expander("Data dictionary", expanded=bool(chosen.find) or not chosen.query.strip()):
         _dictionary(chosen)
     with left:
         _editor(warehouse, chosen)
-        if problems:
-            notices.wrong_address(problems, "Go on without it", _go, chosen)
-        elif chosen.query.strip():
-            _run(chosen)
-        else:
-            st.info("Write a statement, or take one of the examples.")
+    if problems:
+        notices.wrong_address(problems, "Go on without it", _go, chosen)
+    elif chosen.query.strip():
+        session.tab(f"SQL {' '.join(chosen.query.split())[:60]}")
+        _run(warehouse, chosen)
+    else:
+        st.info("Write a statement, or take one of the examples.")
     session.footer()
 
 
@@ -111,11 +120,11 @@ def _go(chosen: SqlAddress) -> None:
 # -- rows --------------------------------------------------------------------------------------------------
 
 
-def _run(chosen: SqlAddress) -> None:
-    warehouse = session.limited()
+def _run(warehouse: Warehouse, chosen: SqlAddress) -> None:
+    limited = session.limited()
     try:
         with st.spinner("Running"):
-            result = _result(warehouse, session.runs(warehouse), chosen.query, chosen.rows, chosen.seconds)
+            result = _result(limited, session.runs(limited), chosen.query, chosen.rows, chosen.seconds)
     except NwhError as error:
         st.error("This statement did not run to its end.")
         st.code(str(error), language=None, wrap_lines=True)
@@ -137,11 +146,49 @@ def _run(chosen: SqlAddress) -> None:
     )
     values = result.values
     if chosen.shown == "table":
-        st.dataframe(values, hide_index=True)
+        _table(warehouse, values)
     else:
         _chart(chosen, values)
     with st.container(horizontal=True):
         downloads.buttons("rows", result.file)
+
+
+def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
+    """Show the rows, each that is of a neuron with a link to its page."""
+    places = neurons_of(values, session.ask(warehouse, queries.neurons.extents))
+    links: dict[str, list[Any]] = {}
+    if any(places):
+        links["open"] = [place and NeuronAddress(place).link for place in places]
+    columns: dict[str, Any] = {
+        name: st.column_config.NumberColumn(format="%.5g")
+        for name, column in values.items()
+        if any(type(value) is float for value in column)
+    }
+    if links:
+        columns["open"] = st.column_config.LinkColumn("page", display_text="open")
+    st.dataframe({**links, **values}, hide_index=True, column_config=columns)
+    if first := list(dict.fromkeys(filter(None, places)))[:_NAMED]:
+        neuron.open_one(first)
+
+
+def neurons_of(values: Mapping[str, list[Any]], known: Sequence[Extent]) -> list[Neuron | None]:
+    """Return the neuron of each row that has the columns of one (model, site, layer, neuron) and is in the warehouse.
+
+    Without a column `checkpoint`, the model's last.
+    """
+    if not {"model", "site", "layer", "neuron"} <= values.keys():
+        return []
+    last: dict[Any, str] = {(extent.model, extent.site): extent.checkpoint for extent in known}
+    there: dict[Any, Extent] = {(extent.model, extent.checkpoint, extent.site): extent for extent in known}
+    found: list[Neuron | None] = []
+    for i, (model, site) in enumerate(zip(values["model"], values["site"], strict=True)):
+        checkpoint = values["checkpoint"][i] if "checkpoint" in values else last.get((model, site))
+        extent = there.get((model, checkpoint, site))
+        layer, number = values["layer"][i], values["neuron"][i]
+        whole = type(layer) is int and type(number) is int
+        inside = extent and whole and 0 <= layer < extent.n_layers and 0 <= number < extent.n_neurons
+        found.append(Neuron(model, str(checkpoint), site, layer, number) if inside else None)
+    return found
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -171,7 +218,7 @@ def _chart(chosen: SqlAddress, values: Mapping[str, list[Any]]) -> None:
                 args=(chosen, name),
             )
     picture = chart(values, chosen.shown, x, y, colour)
-    st.altair_chart(picture, alt=f"{y} by {x}")
+    exhibits.draw(picture, f"{y} by {x}")
     exhibits.svg(picture, f"{y} by {x}")
 
 
@@ -190,12 +237,12 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
     base = alt.Chart({"values": rows}, title=f"{y} by {x}", height=380)
     marked = {"bar": base.mark_bar, "line": base.mark_line, "scatter": base.mark_circle}[mark]()
     axes: dict[str, Any] = {
-        "x": alt.X(field="x", type=types["x"], title=x, sort=None),
+        "x": alt.X(field="x", type=types["x"], title=x, sort=None, axis=_axis(types["x"], rows)),
         "y": alt.Y(field="y", type="quantitative", title=y, stack="zero" if mark == "bar" else None),
         "tooltip": [alt.Tooltip(field=field, type=types[field], title=name) for field, name in chosen.items()],
     }
     if mark == "line" and types["x"] != "quantitative":
-        axes["x"] = alt.X(field="x", type="ordinal", title=x, sort=None)
+        axes["x"] = alt.X(field="x", type="ordinal", title=x, sort=None, axis=_axis("ordinal", rows))
     if colour:
         axes["color"] = alt.Color(field="colour", type=types["colour"], title=colour)
     else:
@@ -204,13 +251,19 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
     return drawn
 
 
+def _axis(type: str, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
+    """Return an axis whose labels lie flat where they are short and few, and stand else."""
+    names = {str(row["x"]) for row in rows}
+    flat = type == "quantitative" or sum(map(len, names)) < _FLAT
+    return alt.Axis(labelAngle=0 if flat else -60)
+
+
 def _numeric(column: list[Any]) -> bool:
     known = [value for value in column if value is not None]
     return bool(known) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)
 
 
 def _dictionary(chosen: SqlAddress) -> None:
-    st.markdown("#### Data dictionary")
     st.session_state["sql_find"] = chosen.find
     st.text_input(
         "Find a relation, a column or a word",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from nwh.dashboards.address.sql_address import SqlAddress
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
 
@@ -21,9 +22,19 @@ _OPEN = 3
 def dictionary(find: str = "") -> str:
     """Return the relations, views and macros whose names or descriptions have all words of a text, as HTML.
 
-    Those whose own name has one of the words come first; where there are few, their columns are shown at once.
+    Views come first, then macros, then relations, of which the others are made; those whose own name has one of the
+    words before the rest. Where there are few, their columns are shown at once.
     """
     entries = [
+        (
+            question.name,
+            question.kind,
+            f"{question.description} One row per {question.grain}.",
+            (*((name, f"argument: {said}") for name, said in question.arguments), *question.columns),
+        )
+        for question in sorted(sql_files(), key=lambda each: (each.kind != "view", each.folder, each.name))
+    ]
+    entries += [
         (
             relation.name,
             "relation",
@@ -31,15 +42,6 @@ def dictionary(find: str = "") -> str:
             tuple((column.name, f"{column.type}: {column.description}") for column in relation.columns),
         )
         for relation in RELATIONS.values()
-    ]
-    entries += [
-        (
-            question.name,
-            question.kind,
-            f"{question.description} One row per {question.grain}.",
-            (*((name, f"argument: {said}") for name, said in question.arguments), *question.columns),
-        )
-        for question in sorted(sql_files(), key=lambda question: (question.folder, question.name))
     ]
     words = find.lower().split()
     shown = [entry for entry in entries if all(word in str(entry).lower() for word in words)]
@@ -52,4 +54,6 @@ def dictionary(find: str = "") -> str:
 def _entry(name: str, kind: str, about: str, columns: tuple[tuple[str, str], ...], opened: bool) -> str:
     listed = "".join(f"<dt>{escape(column)}</dt><dd>{escape(said)}</dd>" for column, said in columns)
     head = f"<summary><b>{escape(name)}</b> {escape(kind)}</summary>"
-    return f"<details{' open' if opened else ''}>{head}<p>{escape(about)}</p><dl>{listed}</dl></details>"
+    rows = SqlAddress(f"from {name} limit 20").link
+    ask = "" if kind == "macro" else f' <a href="{escape(rows)}">First rows</a>'
+    return f"<details{' open' if opened else ''}>{head}<p>{escape(about)}{ask}</p><dl>{listed}</dl></details>"

@@ -8,22 +8,30 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-import altair as alt
 import streamlit as st
 
 from nwh.dashboards.address import sql_address
+from nwh.dashboards.charts.chart_parts import Picture, look
 from nwh.dashboards.html import plain_table
 from nwh.dashboards.parts.downloads import written
 from nwh.dashboards.report import drawing
 from nwh.warehouse.output import Format
 from nwh.warehouse.queries.answers import Answer
 
-Picture = alt.Chart | alt.LayerChart | alt.FacetChart
+
+def draw(picture: Picture, about: str, finding: str = "", **options: Any) -> Any:
+    """Draw a chart in the colours of the page; those who cannot see it are told what it shows and what is found."""
+    dark = st.context.theme.type == "dark"
+    text = f"{about}: {finding}" if finding else about
+    return st.altair_chart(look(picture, dark), alt=text, **options)
 
 
-def chart(picture: Picture, answer: Answer, about: str, **options: Any) -> None:
-    """Draw a chart of an answer's rows; about: what it shows, for those who cannot see it and as name of its files."""
-    st.altair_chart(picture, alt=about, **options)
+def chart(picture: Picture, answer: Answer, about: str, finding: str = "", **options: Any) -> None:
+    """Draw a chart of an answer's rows.
+
+    about: what it shows, also the name of its files. finding: what is to be seen, for those who cannot see it.
+    """
+    draw(picture, about, finding, **options)
     source(answer, about, picture)
 
 
@@ -40,10 +48,10 @@ def table(
     columns: their titles and formats. order: which are shown, all where it is null.
     """
     if picture is not None:
-        st.altair_chart(picture, alt=about)
+        draw(picture, about)
     shown = answer.records if rows is None else rows
     if 0 < len(shown) <= plain_table.MOST_ROWS:
-        st.html(plain_table.draw(shown, columns, order))
+        st.html(plain_table.draw(shown, columns, order, about))
         source(answer, about, picture)
     else:
         grid(answer, about, columns, shown, order, picture)

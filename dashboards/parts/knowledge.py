@@ -56,9 +56,14 @@ def _changed(choice: KnowledgeAddress, name: str) -> bool:
 
 
 def series_of(known: Sequence[Series], model: str, dataset: str) -> Series:
-    """Return a model's series on a data set, or on the first that it has."""
+    """Return a model's series on a data set, or else its fullest."""
     of_model = [series for series in known if series.model == model]
-    return next((series for series in of_model if series.dataset == dataset), of_model[0])
+    return next((series for series in of_model if series.dataset == dataset), fullest(of_model))
+
+
+def fullest(known: Sequence[Series]) -> Series:
+    """Return the series with most to show: with interventions, of most checkpoints, of most concepts."""
+    return max(known, key=lambda each: (bool(each.operations), len(each.checkpoints), len(each.concepts)))
 
 
 def within(series: Series, choice: KnowledgeAddress) -> KnowledgeAddress:
@@ -100,7 +105,7 @@ def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Knowledge
 
     model = one_of("model", [series.model for series in known], "there is")
     if model not in {series.model for series in known}:
-        model = known[0].model
+        model = fullest(known).model
     of_model = [series.dataset for series in known if series.model == model]
     dataset = one_of("dataset", of_model, f"{code_span(model)} was run on")
     series = series_of(known, model, dataset)
@@ -125,6 +130,9 @@ def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[KnowledgeAddress
         return None
     chosen, problems = read(st.query_params, known)
     series = series_of(known, chosen.model, chosen.dataset)
+    if "concept" not in st.query_params:
+        best = session.ask(warehouse, queries.knowledge.best_known, chosen.model, chosen.dataset, chosen.checkpoint)
+        chosen = replace(chosen, concept=best.rows[0][0] if best.rows else chosen.concept)
     _controls(chosen, series, known, extra)
     if not problems:
         return chosen, series
@@ -136,7 +144,7 @@ def _controls(chosen: KnowledgeAddress, series: Series, known: Sequence[Series],
     st.session_state.update(vars(chosen))
     changed: dict[str, Any] = {"on_change": _widget_changed, "args": (known, chosen)}
     datasets = [other.dataset for other in known if other.model == chosen.model]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         st.selectbox("Model", list(dict.fromkeys(s.model for s in known)), key="model", width=230, **changed)
         st.selectbox("Data set", datasets, key="dataset", width=190, **changed)
         st.selectbox("Concept", series.concepts, key="concept", width=190, **changed)

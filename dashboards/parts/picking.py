@@ -63,14 +63,14 @@ def _change(name: str) -> None:
 # -- neurons -----------------------------------------------------------------------------------------------
 
 
-def draw_to_pick(picture: alt.Chart, answer: Answer, key: str, about: str) -> None:
+def draw_to_pick(picture: alt.Chart, answer: Answer, key: str, about: str, finding: str = "") -> None:
     """Draw a chart whose marks are neurons: a click puts `neuron=LAYER/NEURON` into the address."""
 
     def clicked() -> None:
         points = st.session_state[key].selection.get(PICKED)
         _name(f"{int(points[0]['layer'])}/{int(points[0]['neuron'])}" if points else "")
 
-    st.altair_chart(picture, key=key, on_select=clicked, alt=about)
+    exhibits.draw(picture, about, finding, key=key, on_select=clicked)
     exhibits.source(answer, about, picture)
 
 

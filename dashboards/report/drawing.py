@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from importlib.util import find_spec
 from io import BytesIO, StringIO
+from typing import Any
 from xml.etree import ElementTree
 
 import altair as alt
 
+from nwh.dashboards.charts.chart_parts import Picture as Chart
+from nwh.dashboards.charts.chart_parts import look
 from nwh.warehouse.errors import UsageError
 
 WIDE, NARROW = 760, 430
@@ -40,13 +43,22 @@ def check() -> None:
         raise UsageError("charts are drawn by vl-convert-python, which is not installed: pip install 'nwh[report]'")
 
 
-def draw(chart: alt.TopLevelMixin, name: str, title: str, width: int, n_marks: int) -> Picture:
+def untitled(chart: Any) -> Any:
+    """Return a chart, or layers of charts, without a title, to stand below a caption."""
+    bare = chart.copy(deep=False)
+    bare.title = alt.Undefined
+    if isinstance(bare, alt.LayerChart):
+        bare.layer = [untitled(layer) for layer in bare.layer]
+    return bare
+
+
+def draw(chart: Chart, name: str, title: str, width: int, n_marks: int) -> Picture:
     """Draw a chart of a width in pixels, its title and axes included.
 
     name: tells the picture's ids from those of other pictures of the page. title: what those read who cannot see it.
     """
     fit = alt.AutoSizeParams(type="fit", contains="padding")
-    sized = chart.properties(width=width, autosize=fit)
+    sized = look(chart, dark=False).properties(width=width, autosize=fit)
     if n_marks > _MOST_MARKS:
         pixels = BytesIO()
         sized.save(pixels, format="png", scale_factor=_PNG_SCALE)

@@ -51,6 +51,10 @@ class Missing:
     what: str
     commands: Sequence[str] = ()
 
+    def __str__(self) -> str:
+        """Say it, a command to a line."""
+        return "".join([self.what, *(f"\n  nwh {command}" for command in self.commands)])
+
 
 @dataclass(frozen=True)
 class Section:

@@ -54,8 +54,8 @@ def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
             f"change-{operation}-{series.dataset}",
             f"Relative change of answers under {operation}, {series.dataset}",
             "Change of the answers' probability when a concept's contributing neurons, or as many random ones of the "
-            "same layers, are changed: median (tick), quartiles (bar), 5 to 95 % (line) over concepts; linear up to "
-            "100 %, logarithmic beyond (view relative_change_distribution; Ariyama 2024, figures 3 to 14).",
+            "same layers, are changed: median (tick), quartiles (bar), 5 to 95 % (line) over concepts (view "
+            "relative_change_distribution; Ariyama 2024, figures 3 to 14).",
             found,
             [
                 formation_charts.change_distribution(rows, series.checkpoints, polarity, operation)
@@ -145,15 +145,17 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         found,
         [formation_charts.stability(found.records, checkpoints, concept)],
     )
+    reference = found.records[0]["reference_checkpoint"]
     found = queries.knowledge.history(subject.warehouse, series.model, dataset, concept)
     if found.rows:
         yield Exhibit(
             f"history-{dataset}",
             f"The contributing neurons of {concept} over training, {dataset}",
-            "At which checkpoints each of the last checkpoint's contributing neurons contributes to this concept (view "
+            "At which checkpoints each of the last checkpoint's contributing neurons contributes to this concept, "
+            f"those first that do so longest without a break, at most {formation_charts.MOST_PLACES} (view "
             "knowledge_neuron_persistence; Ariyama 2024, figure 19).",
             found,
-            [formation_charts.history(found.records, checkpoints, concept)],
+            [formation_charts.history(found.records, checkpoints, concept, reference)],
         )
     found = queries.knowledge.overlap(subject.warehouse, series.model, dataset)
     if found.rows:

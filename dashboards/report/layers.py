@@ -23,13 +23,16 @@ def lengths(subject: Subject) -> Section:
             if not values.rows:
                 content.append(Missing(f"No neuron {where} has a mean length: they are all dead."))
                 continue
-            chart = layer_charts.heat_map(values.records, _LENGTH, extent.n_layers, extent.n_neurons)
+            shown, step = layer_charts.merged(values.records, extent.n_layers, extent.n_neurons)
+            chart = layer_charts.heat_map(shown, _LENGTH, extent.n_layers, extent.n_neurons, step)
+            neighbours = f"; each mark shows that one of {step} neighbours which is farthest from the median"
             content.append(
                 Exhibit(
                     f"length-{extent.site}-{corpus}",
                     f"Mean length of top sentences {where}",
                     "Mean number of tokens of each neuron's top sentences, by layer and dimension; colours end at the "
-                    "1st and 99th percentile (view neuron_figures; Oba et al. 2021, figure 2).",
+                    f"1st and 99th percentile{neighbours * (step > 1)} (view neuron_figures; Oba et al. 2021, "
+                    "figure 2).",
                     values,
                     [chart],
                 )

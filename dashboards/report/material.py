@@ -5,6 +5,7 @@ from __future__ import annotations
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
 from nwh.warehouse import queries
 
+_CHECKPOINT = ("checkpoint", "step", "family", "objective", "n_layers", "d_model", "d_ffn", "n_parameters", "source")
 _SHOWN = ("job", "unit", "k", "aggregate", "rows", "seconds", "dtype", "device", "nwh", "torch", "transformers")
 
 
@@ -18,9 +19,10 @@ def what_was_run(subject: Subject) -> Section:
         Exhibit(
             "checkpoints",
             f"Checkpoints of {model}",
-            "Where each checkpoint is from and what it is made of; weights_sha256 tells checkpoints with the same "
-            "weights (relation checkpoints).",
+            "Where each checkpoint is from and what it is made of; the file has its revision, vocabulary and a hash of "
+            "its weights, by which the same ones are known (relation checkpoints).",
             checkpoints,
+            shown=only(checkpoints, *_CHECKPOINT),
         ),
         Exhibit(
             "corpora",

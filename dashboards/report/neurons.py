@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
 from nwh.warehouse import queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.queries.shared_patterns import tables
 
-_NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 3, 100
+_NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 5, 100
+_LOOKED_AT = 3
+"""Sentences asked for per sentence shown, since some have equal texts."""
 _COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]
 
 
@@ -112,17 +114,22 @@ def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
 
 
 def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
-    answers = [
-        queries.neurons.sentences(subject.warehouse, neuron, extent.corpora, "top", _SENTENCES) for neuron in chosen
-    ]
+    asked = (extent.corpora, "top", _LOOKED_AT * _SENTENCES)
+    answers = [queries.neurons.sentences(subject.warehouse, neuron, *asked) for neuron in chosen]
     rows = [(_short(neuron), *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
     columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]
+    shown: list[tuple[Any, ...]] = []
+    for of in map(_short, chosen):
+        texts = {row[-1]: row for row in reversed(rows) if row[0] == of}  # of equal texts the first
+        shown += sorted(texts.values(), key=lambda row: row[1])[:_SENTENCES]
+    of_corpora = ["corpus"] * (len(extent.corpora) > 1)
     return Exhibit(
         f"sentences-{extent.site}",
         f"Sentences that activate these neurons at {extent.site} most",
-        f"The {_SENTENCES} sentences of highest activation of each neuron over {', '.join(extent.corpora)}, exact "
-        "(macro top_sentences).",
+        f"The {_SENTENCES} sentences of highest activation of each neuron over {', '.join(extent.corpora)}, exact, "
+        "equal texts once (macro top_sentences).",
         Answer(columns, rows),
+        shown=only(Answer(columns, shown), "neuron", "rank", "activation", *of_corpora, "text"),
         of=answers,
     )
 

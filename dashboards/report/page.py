@@ -8,7 +8,7 @@ from typing import Any
 
 from nwh.dashboards.html.templates import macros, number
 from nwh.dashboards.report.drawing import Picture
-from nwh.dashboards.report.exhibits import SHOWN_ROWS, Exhibit, Missing
+from nwh.dashboards.report.exhibits import SHOWN_ROWS, Exhibit
 
 MARK = '<meta name="generator" content="nwh report">'
 """By this a page is known to be a report."""
@@ -18,7 +18,7 @@ _PERCENT = {"share", "corpus_share", "others_share", "share_found"}
 
 
 def page(title: str, lead: str, sections: Iterable[tuple[str, Sequence[str]]]) -> str:
-    """Return the page; sections: title and content (HTML of `exhibit` and `missing`)."""
+    """Return the page; sections: title and content (HTML of `exhibit` and `references`)."""
     return str(_REPORT.page(title, lead, list(sections), MARK))
 
 
@@ -28,15 +28,22 @@ def exhibit(shown: Exhibit, label: str, pictures: Sequence[Picture], links: Sequ
     label: `Table 3`. pictures: its charts; none for a table. links: its files, beside the page.
     """
     answer = shown.shown or shown.facts
+    header, rows, numeric = cells(shown)
+    return str(_REPORT.exhibit(shown, label, pictures, links, header, rows, numeric, len(answer.rows)))
+
+
+def cells(shown: Exhibit) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return the printed table of an exhibit: its header, its rows as text, and which columns hold numbers."""
+    answer = shown.shown or shown.facts
     rows = answer.rows[:SHOWN_ROWS]
     numeric = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(len(answer.columns))]
-    cells = [[_cell(name, value) for name, value in zip(answer.columns, row, strict=True)] for row in rows]
-    return str(_REPORT.exhibit(shown, label, pictures, links, answer, cells, numeric))
+    text = [[_cell(name, value) for name, value in zip(answer.columns, row, strict=True)] for row in rows]
+    return [name.replace("_", " ") for name in answer.columns], text, numeric
 
 
-def missing(what: Missing) -> str:
-    """Return what is not there yet, with the commands that make it, as HTML."""
-    return str(_REPORT.missing(what))
+def references(works: Sequence[str], file: str) -> str:
+    """Return the list of cited works as HTML; file: the same as BibTeX."""
+    return str(_REPORT.references(works, file))
 
 
 def _cell(column: str, value: Any) -> str:

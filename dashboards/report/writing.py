@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from nwh.dashboards.report import drawing, knowledge, layers, material, neurons, page
-from nwh.dashboards.report.exhibits import Exhibit, Section, Subject
+from nwh.dashboards.report import drawing, knowledge, latex, layers, material, neurons, page, references
+from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import short_name, split_checkpoint
@@ -17,7 +17,6 @@ from nwh.warehouse.output import Format, write_rows
 from nwh.warehouse.progress import SILENT, Progress
 
 SECTIONS = (
-    material.what_was_run,
     neurons.typical_neurons,
     neurons.selective_neurons,
     layers.lengths,
@@ -29,19 +28,22 @@ SECTIONS = (
     knowledge.sharing,
     knowledge.stability,
     knowledge.frequency,
+    material.what_was_run,
 )
-_PAGE = "index.html"
-_FILE = re.compile(r'href="((?:data|figures)/[A-Za-z0-9_-][A-Za-z0-9._-]*)"')
+_PAGE, _BIBTEX = "index.html", "references.bib"
+_FILE = re.compile(rf'href="((?:data|figures|tables)/[A-Za-z0-9_-][A-Za-z0-9._-]*|{re.escape(_BIBTEX)})"')
 
 
 def write_report(
     warehouse: Warehouse, model: str, folder: Path, chosen: Sequence[str] = (), progress: Progress = SILENT
 ) -> Path:
-    """Write the report on MODEL[@CHECKPOINT] into a folder; return its page, beside which are `data` and `figures`.
+    """Write the report on MODEL[@CHECKPOINT] into a folder; return its page.
 
-    Without a checkpoint, that of the highest step that has activations. chosen: neurons (SITE/LAYER/NEURON) to
-    describe. An earlier report in the folder is replaced. UsageError for a model, checkpoint or neuron that is not
-    stored, a folder that holds something else, or one that cannot be written.
+    Beside it are `data` (CSV), `figures`, `tables` (LaTeX) and `references.bib`. What there is nothing of is left out,
+    and `progress` is told the commands that would make it. Without a checkpoint, that of the highest step that has
+    activations. chosen: neurons (SITE/LAYER/NEURON) to describe. An earlier report in the folder is replaced.
+    UsageError for a model, checkpoint or neuron that is not stored, a folder that holds something else, or one that
+    cannot be written.
     """
     drawing.check()
     subject = subject_of(warehouse, model, chosen)
@@ -56,14 +58,22 @@ def write_report(
         lead = (
             f"What the neurons of {subject.model} do, at checkpoint {subject.checkpoint} where one is described, as a "
             f"neuron warehouse holds it (nwh {version('nwh')}). Every table and figure has its data in a file beside "
-            "this page, and the SQL that made it, which nwh sql takes. Layers and neurons count from 0."
+            "this page, and the SQL that made it, which nwh sql takes; tables are there as LaTeX too. Layers and "
+            "neurons count from 0."
         )
+        parts = [part for part in parts if part[1]]
+        if cited := references.cited_in(" ".join(html for _, content in parts for html in content)):
+            (folder / _BIBTEX).write_text(references.bibtex(cited), encoding="utf-8")
+            writer.written.add(_BIBTEX)
+            parts.append(("References", [page.references([work.text for work in cited], _BIBTEX)]))
         text = page.page(f"Neurons of {subject.model}", lead, parts)
         part = folder / f"{_PAGE}.part"
         part.write_text(text, encoding="utf-8")
         part.replace(folder / _PAGE)
         for path in earlier - writer.written:
             (folder / path).unlink(missing_ok=True)
+        for note in dict.fromkeys(map(str, writer.missing)):
+            progress.note(f"left out: {note}")
     except OSError as error:
         raise UsageError(f"cannot write the report into {folder}: {error.strerror}") from error
     return folder / _PAGE
@@ -108,15 +118,15 @@ class _Writer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.written: set[str] = set()
+        self.missing: list[Missing] = []
         self._n_tables = self._n_figures = 0
-        for name in ("data", "figures"):
+        for name in ("data", "figures", "tables"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def section(self, section: Section) -> tuple[str, list[str]]:
-        """Return a section's title and its content as HTML."""
-        return section.title, [
-            self._exhibit(each) if isinstance(each, Exhibit) else page.missing(each) for each in section.content
-        ]
+        """Return a section's title and its content as HTML, nothing where there is none."""
+        self.missing += [each for each in section.content if isinstance(each, Missing)]
+        return section.title, [self._exhibit(each) for each in section.content if isinstance(each, Exhibit)]
 
     def _exhibit(self, shown: Exhibit) -> str:
         self._n_figures += bool(shown.charts)
@@ -129,10 +139,16 @@ class _Writer:
             write_rows(shown.facts.columns, shown.facts.rows, Format.csv, stream)
         for i, chart in enumerate(shown.charts):
             own = name if len(shown.charts) == 1 else f"{name}-{i + 1}"
-            picture = drawing.draw(chart, own, shown.title, width, len(shown.facts.rows) // len(shown.charts))
+            bare = drawing.untitled(chart) if len(shown.charts) == 1 else chart  # the caption says it
+            picture = drawing.draw(bare, own, shown.title, width, len(shown.facts.rows) // len(shown.charts))
             pictures.append(picture)
             links.append(f"figures/{own}.{picture.suffix}")
             (self.folder / links[-1]).write_bytes(picture.content)
+        if not shown.charts:
+            links.append(f"tables/{name}.tex")
+            caption = f"{shown.title}. {shown.about}"
+            text = latex.table(caption, f"tab:{_slug(shown.name)}", *page.cells(shown))
+            (self.folder / links[-1]).write_text(text, encoding="utf-8")
         self.written |= set(links)
         return page.exhibit(shown, label, pictures, links)
 

@@ -19,14 +19,15 @@ def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
     spec = find_spec("nwh.dashboards")
     assert spec is not None
     assert spec.origin is not None
-    page = Path(spec.origin).parent / "pages" / "app.py"
+    folder = Path(spec.origin).parent
     options = {
         "server.address": host,
         "server.port": port,
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
+        "theme.base": folder / "theme.toml",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(page)]
-    command += [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "nwh.dashboards.pages.serving", host, str(port)]
+    command += ["run", str(folder / "pages" / "app.py"), *(f"--{name}={value}" for name, value in options.items())]
     os.execve(sys.executable, command, {**os.environ, "NWH_WAREHOUSE": warehouse.storage.uri})

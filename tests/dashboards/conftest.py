@@ -93,6 +93,10 @@ def served(uri: str, log: Path) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(90)  # on a busy machine it takes its time
+    said = log.read_text()
+    assert f"Pages at http://127.0.0.1:{port}" in said
+    assert "nanobind" not in said, "what ends must not look like a crash"
+    assert "Stopping" not in said
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", port)) != 0, "the server must end with `nwh dashboard`"
 

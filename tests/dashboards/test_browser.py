@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from tests.dashboards.conftest import HOSTILE
+from tests.dashboards.contrast import faint
 from tests.sql.knowledge_rows import CONCEPTS, Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -94,6 +95,11 @@ def test_the_neuron_page(address, browser):
     assert len(colours) > 3
     page.picture("neuron-1280")
 
+    after = "return getComputedStyle(document.querySelector('.nwh-sentences .nwh-token'), '::after').content"
+    assert page.chrome.execute_script(after) == "none"
+    page.all(".nwh-values input")[0].click()  # what a mouse is shown by hovering, for touch and keyboard
+    assert page.chrome.execute_script(after) == f'"{page.all(TOKENS)[0].get_attribute("title")}"'
+
     first = page.all(".nwh-text")[0].text
     page.type("Neuron", "7")
     page.shows("tiny@main/ffn/1/7")
@@ -140,6 +146,7 @@ def test_text_from_corpora_is_shown_as_it_is(address, browser):
     assert page.chrome.title == "nwh: the neuron warehouse"
     wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
     assert not wide, "the page must not scroll sideways on a phone"
+    assert not faint(page.chrome)
     page.picture("neuron-390-dark")
     page.no_complaint()
 
@@ -177,9 +184,29 @@ def test_every_page_opens_and_leads_on(address, browser):
     for name in PAGES:
         page.open(name)
         page.until(lambda: page.all("h1") and not page.all("[data-stale=true]"), "a page at rest")
+        assert not faint(page.chrome), name
         page.no_complaint()
     page.open("search?by=word&pattern=cat")
     page.until(lambda: page.all("[data-testid=stMainBlockContainer]"), "the search")
+    page.no_complaint()
+
+
+def test_the_top_bar_keeps_the_place(address, browser):
+    page = Page(browser(1280), address)
+    page.open(f"{ADDRESS}&tokens=off")
+    of_page = "//*[contains(@class, 'st-key-nwh-pages')]//a[normalize-space()='{}']"
+
+    def go(name, there):
+        link = of_page.format(name)
+        page.until(lambda: page.chrome.find_element("xpath", link).click() is None, f"a link to {name}")
+        page.until(lambda: page.address() == there, f"{name} at {there}, not {page.address()}")
+
+    picked = {"model": "tiny@main", "site": "ffn", "neuron": "1/5"}
+    go("Layers", picked)
+    page.until(lambda: page.chrome.title == "Layers tiny@main ffn \N{MIDDLE DOT} nwh", "the title of the tab")
+    go("Neuron", {"model": "tiny@main", "site": "ffn", "layer": "1", "neuron": "5"})
+    page.chrome.back()
+    page.until(lambda: page.address() == picked, "the page before")
     page.no_complaint()
 
 
@@ -189,7 +216,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     made = Rows().write(tmp_path / "warehouse")
     with serve(made.storage.uri, tmp_path / "log") as base:
         page = Page(browser(width, 4500, dark), base)
-        for name, n_charts in (("concept", 5), ("formation", 12)):
+        for name, n_charts in (("concept", 5), ("formation", 13)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
             page.until(lambda n=n_charts: len(page.all("[data-testid=stVegaLiteChart] svg.marks")) == n, "all charts")
             page.until(lambda: not page.all("[data-stale=true]"), "page at rest")
@@ -197,6 +224,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
             wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
             assert not wide, "the page must not scroll sideways"
             assert not page.all(".stMainBlockContainer i")
+            assert not faint(page.chrome)
             page.no_complaint()
         page.type("Concept", "c12")
         page.until(lambda: page.address().get("concept") == "c12", "concept c12 in the address")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from statistics import median
+from urllib.parse import parse_qsl, urlencode
 
 import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from nwh.warehouse import Warehouse
+from nwh.warehouse.queries.neurons import Extent
 from tests.dashboards.shown import commands, tables
-from tests.sql.knowledge_rows import CONCEPTS, STEPS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, WIDTH, Rows
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}
@@ -103,6 +106,44 @@ def test_the_concept_page_shows_the_rows_of_the_concept(open_page, warehouse):
             assert bars.pop((row["polarity"], row["arm"], "after")) == pytest.approx(row["p_after"])
         assert not bars
     assert len(frame(app, "relative change, %")) == 8
+
+
+@pytest.fixture
+def pages_of_neurons(monkeypatch):
+    """Pretend that activations of bert@step20 and bert@step100 are stored, so that their neurons have pages."""
+    there = [Extent("bert", step, "ffn", LAYERS, WIDTH, ("c",)) for step in ("step20", "step100")]
+    monkeypatch.setattr("nwh.warehouse.queries.neurons.extents", lambda warehouse: there)
+
+
+def test_contributing_neurons_lead_to_their_pages(open_page, warehouse, pages_of_neurons):
+    app = open_page("concepts", warehouse, **CHOSEN, t="0.3", p="0.25")
+    rows = frame(app, "selected by")
+    assert rows
+    for row in rows:
+        at = {"model": "bert@step20", "site": "ffn", "layer": row["layer"], "neuron": row["neuron"]}
+        assert row["page"] == f"neuron?{urlencode(at)}"
+    box = next(box for box in app.selectbox if box.label == "Open a neuron")
+    assert box.options == [f"bert@step20/ffn/{row['layer']}/{row['neuron']}" for row in rows]
+    app = open_page("formation", warehouse, **CHOSEN)
+    assert all(row["page"].startswith("neuron?model=bert%40step20") for row in frame(app, "concepts"))
+    boxes = [box for box in app.selectbox if box.label == "Open a neuron"]
+    assert len(boxes) == 2
+    assert boxes[1].options[0].startswith("bert@step100/ffn/")
+    (link,) = [link.proto for link in app.get("page_link") if link.proto.page == "concept"]
+    assert dict(parse_qsl(link.query_string)) == CHOSEN
+
+
+def test_without_a_name_the_concept_is_the_one_known_best(open_page, warehouse):
+    at = {"model": "bert", "dataset": "a", "checkpoint": "step20"}
+    app = open_page("concepts", warehouse, **at)
+    ranks = {}
+    scores = "select concept, rank from prompt_scores join prompts using (dataset, prompt_id)"
+    for row in stored(warehouse, f"{scores} {BERT} and checkpoint = 'step20'"):
+        ranks.setdefault(row["concept"], []).append(row["rank"])
+    best = min(median(of) for of in ranks.values())
+    assert median(ranks[app.selectbox(key="concept").value]) == best
+    app = open_page("concepts", warehouse)
+    assert app.selectbox(key="model").value == "bert"  # of most checkpoints, with interventions
 
 
 def test_widgets_change_the_address(open_page, warehouse):

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import layer_charts
 from nwh.warehouse import Warehouse
-from tests.dashboards.shown import commands
+from tests.dashboards.shown import commands, tables
 from tests.dashboards.test_knowledge_pages import charts, frame, run, same
 from tests.sql.layer_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
 
@@ -146,6 +146,27 @@ def test_the_comparison_page_shows_distances_moved_neurons_and_matches(open_page
         assert (address.path, {k: v[0] for k, v in parse_qs(address.query).items()}) == ("neuron", place)
     assert {row["basis"] for row in shown["Neurons by their highest correlation"]} == {"best partner", "rotated basis"}
     assert len(shown["Neurons whose partner exceeds the rotated basis"]) == LAYERS
+
+
+def test_partners_that_are_lost_or_moved_are_named(open_page, warehouse):
+    app = open_page("comparison", warehouse, **PAIR_AT)
+    stored = warehouse.sql(
+        "select layer, neuron, other_layer, other_neuron, correlation from neuron_matches "
+        "where model = 'base' and checkpoint = 'main' and other_model = 'tuned' and other_checkpoint = 'step9' "
+        "and site = 'hidden' and scope = 'news' and correlation is not null"
+    ).fetchall()
+    lost, moved = [rows for rows in tables(app) if "partner" in rows[0]]
+    worst = sorted(stored, key=lambda row: (row[4], row[:2]))[: len(lost)]
+    assert [(int(row["layer"]), int(row["neuron"])) for row in lost] == [row[:2] for row in worst]
+    elsewhere = [row for row in stored if row[:2] != row[2:4]]
+    best = sorted(elsewhere, key=lambda row: (-row[4], row[:2]))[: len(moved)]
+    assert [tuple(int(row[name]) for name in ("layer", "neuron", "partner's layer", "partner")) for row in moved] == [
+        row[:4] for row in best
+    ]
+    for row in moved:
+        partner = {name: values[0] for name, values in parse_qs(urlsplit(row["partner's page"]).query).items()}
+        at = {"site": "hidden", "layer": row["partner's layer"], "neuron": row["partner"]}
+        assert partner == {"model": "tuned@step9", **at}
 
 
 def test_widgets_change_the_address_and_what_no_longer_fits_moves(open_page, warehouse):

@@ -42,7 +42,7 @@ def test_values_are_written_as_their_columns_say():
     }
     html = plain_table.draw([row], columns, [name for name in row if name != "left out"])
     assert [cell.partition(">")[2] for cell in cells(html)] == [
-        "12.35%", "1,234,567", "1.2e\N{MINUS SIGN}04", "\N{MINUS SIGN}0.50", "2026-01-02 03:04",
+        "12.3%", "1,234,567", "1.2e\N{MINUS SIGN}04", "\N{MINUS SIGN}0.50", "2026-01-02 03:04",
         '<a href="neuron?model=a&amp;site=ffn">open</a>', "x, y", "1000", "0.1235", "",
     ]  # fmt: skip
     titles = [each for each in Read(html).elements if each[0] == "th"]

@@ -18,13 +18,14 @@ from typer.testing import CliRunner
 
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.limited_sql import open_limited
-from tests.dashboards.conftest import HOSTILE
+from nwh.warehouse.progress import Progress
+from tests.dashboards.conftest import HOSTILE, resize
 from tests.sql.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, described
 
 pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-convert-python: pip install 'nwh[report]'")
 
 from nwh.dashboards.report import drawing, neurons, page, write_report
-from nwh.dashboards.report.exhibits import Exhibit, Missing
+from nwh.dashboards.report.exhibits import Exhibit
 from nwh.dashboards.report.writing import subject_of
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.neurons import Extent
@@ -235,8 +236,10 @@ def test_every_exhibit_says_what_it_is(report):
         assert shown.sql
         assert (shown.pictures > 0) == shown.label.startswith("figure") == (not shown.rows)
         assert shown.links[0].endswith(".csv")
-        assert len(shown.links) == 1 + shown.pictures
-    written = {str(path.relative_to(report)) for folder in ("data", "figures") for path in (report / folder).iterdir()}
+        assert len(shown.links) == 1 + (shown.pictures or 1)
+        assert shown.pictures or shown.links[1].endswith(".tex")
+    folders = ("data", "figures", "tables")
+    written = {str(path.relative_to(report)) for folder in folders for path in (report / folder).iterdir()}
     assert written == {link for shown in page.exhibits for link in shown.links}
 
 
@@ -301,13 +304,37 @@ def test_maps_have_a_picture_of_each_layer(knowledge):
     assert of_layer.count('aria-roledescription="point"') + of_layer.count('aria-roledescription="circle"') >= NEURONS
 
 
-def test_sections_without_facts_name_their_commands(across, tmp_path):
-    empty = read(write_report(across, "m", tmp_path / "out").parent)
-    assert len(empty.sections) == 12
-    for title, text in list(empty.sections.items()):
-        assert "nwh ingest " in text, title
-    assert "nwh ingest activations --model m --checkpoint c --corpus NAME" in empty.sections["What was run"]
+def test_what_there_is_nothing_of_is_left_out_and_said(across, tmp_path):
+    class Told(Progress):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    told = Told()
+    empty = read(write_report(across, "m", tmp_path / "out", progress=told).parent)
+    assert list(empty.sections) == ["What was run"]
     assert [shown.caption.split(". ")[1] for shown in empty.exhibits] == ["Checkpoints of m", "Runs behind this report"]
+    assert len(told.notes) == len(set(told.notes)) == 4
+    assert all(note.startswith("left out: There are no ") and "\n  nwh ingest " in note for note in told.notes)
+    assert any("nwh ingest activations --model m --checkpoint c --corpus NAME" in note for note in told.notes)
+
+
+def test_findings_come_first_and_references_last(knowledge):
+    titles = list(read(knowledge).sections)
+    assert titles[-2:] == ["What was run", "References"]
+    listed = (knowledge / "references.bib").read_text()
+    assert {"ariyama-2024", "dai-etal-2021", "oba-etal-2021"} == set(re.findall(r"@\w+\{(.*),", listed))
+    assert "Knowledge Neurons in Pretrained Transformers" in read(knowledge).sections["References"]
+
+
+def test_tables_are_there_for_a_paper(knowledge):
+    shown = read(knowledge).exhibit("Distances of sentences between bert@main and tuned@main")
+    text = (knowledge / shown.links[1]).read_text()
+    first = [line.split("&")[0].strip() for line in text.splitlines() if line.endswith(r"\\")]
+    assert first == ["corpus", "reuters", "reuters", r"\textless{}b\textgreater{}x"]
+    assert r"\toprule" in text
 
 
 # -- activations ---------------------------------------------------------------------------------------------
@@ -320,7 +347,8 @@ def test_text_from_corpora_stays_text(activations, warehouse):
     )
     sentences = neurons.typical_neurons(of_hostile).content[1]
     shown = Reader(page.exhibit(sentences, "Table 1", [], []))
-    assert [row[-1] for row in shown.exhibits[0].rows[1:]] == [row[-1] for row in sentences.facts.rows]
+    assert [row[-1] for row in shown.exhibits[0].rows[1:]] == [row[-1] for row in sentences.shown.rows]
+    assert len({(row[0], row[-1]) for row in sentences.shown.rows}) == len(sentences.shown.rows) == 3
     assert {row[-1] for row in sentences.facts.rows} <= set(HOSTILE)
 
     facts = Answer(["<i>a", "b"], [(HOSTILE[0], [HOSTILE[2], "x"]), ("<b>", None)], "select '<u>'")
@@ -328,7 +356,7 @@ def test_text_from_corpora_stays_text(activations, warehouse):
     assert shown.exhibits[0].rows == [["<i>a", "b"], [HOSTILE[0], f"{HOSTILE[2]}, x"], ["<b>", ""]]
     assert shown.exhibits[0].sql == "select '<u>'"
     assert shown.exhibits[0].caption == "Table 1. <em>t. <s>"
-    whole = Reader(page.page("<script>", "<i>", [("<u>", [page.missing(Missing("<s>", ["<em>"]))])]))
+    whole = Reader(page.page("<script>", "<i>", [("<u>", [page.references(["<s>"], "<em>")])]))
     assert not {"script", "img", "i", "em", "u", "s"} & {*shown.tags, *whole.tags, *read(activations).tags}
 
 
@@ -341,7 +369,7 @@ def test_strongest_sentences_are_the_stored_ones(activations, warehouse):
             _, layer, neuron = name.split("/")
             stored = warehouse.sql(
                 "select activation, text from neuron_topk inner join sentences using (sentence_id) where site = $1 "
-                "and layer = $2 and neuron = $3 and pole = 'top' order by activation desc, sentence_id limit 3",
+                "and layer = $2 and neuron = $3 and pole = 'top' order by activation desc, sentence_id limit 15",
                 params=[site, int(layer), int(neuron)],
             ).fetchall()
             assert [(float(row[2]), row[-1]) for row in rows if row[0] == name] == stored
@@ -365,7 +393,8 @@ def test_neurons_asked_for_are_described(warehouse, tmp_path):
     table, sentences = section.content
     assert table.shown.columns == ["", "ffn/1/5", "ffn/1/7"]
     assert {"mean length", "parts of speech"} <= {row[0] for row in table.shown.rows}
-    assert len(sentences.facts.rows) == 6
+    assert len(sentences.facts.rows) == 2 * 15
+    assert [row[:2] for row in sentences.shown.rows][:5] == [("ffn/1/5", rank) for rank in range(1, 6)]
     stored = warehouse.sql(
         "select corpus, mean_tokens from neuron_length where site = 'ffn' and layer = 1 and neuron = 7 and pole = 'top'"
     ).fetchall()
@@ -450,3 +479,8 @@ def test_in_a_browser(knowledge, browser):
         assert max(drawn) <= width
         assert not chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
         assert chrome.get_log("browser") == []
+    resize(chrome, 660)  # what A4 leaves between its margins
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    widths = "return [...document.querySelectorAll('table, svg, img')].map(e => e.getBoundingClientRect().right)"
+    assert max(chrome.execute_script(widths)) <= 660
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

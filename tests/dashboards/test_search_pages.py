@@ -76,7 +76,7 @@ def charts(app):
 
 def test_home_says_what_there_is_and_where_to_begin(open_page, warehouse):
     app = open_page("home", warehouse)
-    models, corpora, jobs = tables(app)
+    models, corpora, *jobs = tables(app)
     (model,) = models
     assert (model["model"], model["layers"], model["hidden"], model["ffn"]) == ("tiny", "3", "16", "24")
     assert (model["sites"], model["run over"]) == ("hidden, ffn", "hostile, plain")
@@ -86,7 +86,7 @@ def test_home_says_what_there_is_and_where_to_begin(open_page, warehouse):
     ]
     assert [bool(row["annotated by"]) for row in corpora] == [False, True]
     stored = warehouse.sql("select job, unit from runs").fetchall()
-    assert sorted((row["job"], row["unit"]) for row in jobs) == sorted(set(stored))
+    assert sorted((row["job"], row["unit"]) for part in jobs for row in part) == sorted(set(stored))
     links = re.findall(r'<a href="(\w+)">', app.get("html")[0].value)
     assert links == ["neuron", "search", "layers", "sql"]
     assert "ingest attributions --model MODEL --dataset NAME" in commands(app)[0]

@@ -46,6 +46,19 @@ def all_series(warehouse: Warehouse) -> list[Series]:
     return [Series(*row[:4], *map(tuple, row[4:])) for row in found.rows]
 
 
+def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
+    """Return the concept whose prompts a checkpoint answers best, by the median rank of the answer."""
+    return ask(
+        warehouse,
+        "select concept, median(rank) as rank from prompt_scores inner join prompts using (dataset, prompt_id) "
+        f"where {_SERIES} and checkpoint = $checkpoint group by concept "
+        "order by rank, avg(probability) desc, concept limit 1",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+    )
+
+
 # -- one concept -------------------------------------------------------------------------------------------
 
 

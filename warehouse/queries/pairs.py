@@ -47,11 +47,15 @@ class Pair:
 
 
 def pairs(warehouse: Warehouse) -> list[Pair]:
-    """Return the pairs of checkpoints that distances or matches are stored of."""
+    """Return the pairs of checkpoints that distances or matches are stored of, those with both first."""
     found = ask(
         warehouse,
-        "select model_before, checkpoint_before, model_after, checkpoint_after from checkpoint_distances "
-        "union select model, checkpoint, other_model, other_checkpoint from neuron_matches order by all",
+        "with stored as ("
+        "select distinct model_before, checkpoint_before, model_after, checkpoint_after, 'distances' as part "
+        "from checkpoint_distances "
+        "union all select distinct model, checkpoint, other_model, other_checkpoint, 'matches' from neuron_matches) "
+        "select model_before, checkpoint_before, model_after, checkpoint_after from stored "
+        "group by all order by count(*) desc, model_before, checkpoint_before, model_after, checkpoint_after",
     )
     return [Pair(*row) for row in found.rows]
 
@@ -130,4 +134,25 @@ def matches_by_layer(warehouse: Warehouse, pair: Pair, site: str, scope: str) ->
         **pair.params,
         site=site,
         scope=scope,
+    )
+
+
+def matches(warehouse: Warehouse, pair: Pair, site: str, scope: str, k: int) -> Answer:
+    """Return the k neurons whose partner is worst, then the k best whose partner has another layer or number.
+
+    kind: `lost` or `moved`; a neuron can be both. Constant neurons, which have no partner, are left out.
+    """
+    return ask(
+        warehouse,
+        f"with matched as (select * from neuron_matches where {_MATCHED} and correlation is not null), "
+        "lost as (select 'lost' as kind, row_number() over (order by correlation, layer, neuron) as rank, * "
+        "from matched qualify rank <= $k), "
+        "moved as (select 'moved' as kind, row_number() over (order by correlation desc, layer, neuron) as rank, * "
+        "from matched where (other_layer, other_neuron) <> (layer, neuron) qualify rank <= $k) "
+        "select kind, rank, layer, neuron, other_layer, other_neuron, correlation, rotated_correlation "
+        "from (from lost union all from moved) order by kind, rank",
+        **pair.params,
+        site=site,
+        scope=scope,
+        k=k,
     )

@@ -1,0 +1,39 @@
+"""The bar of pages at the top: its links keep the place, so that what one looks at stays from page to page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from nwh.dashboards import session
+from nwh.dashboards.address import place
+from nwh.warehouse import NwhError, queries
+
+_PLACE = "place"
+"""Session state: what was looked at last."""
+
+
+def draw(pages: Sequence[Any]) -> None:
+    """Draw the links, as of the address that the browser is at."""
+    with st.container(horizontal=True, key="nwh-pages"):
+        addresses = here()
+        for page in pages:
+            st.page_link(page, query_params=dict(addresses.get(page.url_path or "home", {})))
+
+
+def here() -> Mapping[str, Mapping[str, str]]:
+    """Return the query parameters of each page at the place that this session is at; of those that have one."""
+    before = st.session_state.get(_PLACE, place.Place())
+    now = before.then(st.query_params.to_dict())
+    st.session_state[_PLACE] = now
+    if now == place.Place():
+        return {}
+    try:
+        warehouse = session.warehouse()
+        known = session.ask(warehouse, queries.neurons.extents)
+        maps = session.ask(warehouse, queries.layers.maps)
+        return place.addresses(now, known, maps, session.ask(warehouse, queries.knowledge.all_series))
+    except NwhError:  # the page says so
+        return {}
