@@ -7,7 +7,7 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.charts import concept_charts
 from nwh.dashboards.html.markup import code_span
-from nwh.dashboards.parts import exhibits, knowledge, notices
+from nwh.dashboards.parts import exhibits, formation, knowledge, notices
 from nwh.dashboards.parts.knowledge import KnowledgeAddress
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.knowledge import Series
@@ -32,6 +32,7 @@ def page() -> None:
     with right:
         _neurons(warehouse, chosen, series)
     _interventions(warehouse, chosen)
+    formation.effect(warehouse, chosen, series)
     session.footer()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from nwh.dashboards.report import drawing, knowledge, layers, material, neurons, page
+from nwh.dashboards.report import drawing, formation, knowledge, layers, material, neurons, page
 from nwh.dashboards.report.exhibits import Exhibit, Section, Subject
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError
@@ -29,6 +29,8 @@ SECTIONS = (
     knowledge.sharing,
     knowledge.stability,
     knowledge.frequency,
+    formation.formation,
+    formation.consistency,
 )
 _PAGE = "index.html"
 _FILE = re.compile(r'href="((?:data|figures)/[A-Za-z0-9_-][A-Za-z0-9._-]*)"')

@@ -56,7 +56,9 @@ def model_of(shape: Shape, device: str, dtype: str) -> LoadedModel:
     label = f"{shape.name.replace(' ', '-').lower()}-{dtype}"
     parameters = sum(parameter.numel() for parameter in module.parameters())
     sizes = (shape.layers, shape.d_model, shape.d_ffn, shape.vocabulary, parameters)
-    row = Checkpoint(label, "main", None, "random", None, shape.family, None, "mlm", *sizes, weights_sha256="random")
+    row = Checkpoint(
+        label, "main", label, None, None, "random", None, shape.family, None, "mlm", *sizes, weights_sha256="random"
+    )
     family, tokenizer = family_of(shape.family), _tokenizer(shape)
     place = (torch.device(device), kinds[dtype], shape.window)
     return LoadedModel(module, tokenizer, family, *place, row, tf32=dtype == "tf32")
