@@ -8,7 +8,7 @@ from nwh.dashboards import session
 from nwh.dashboards.charts import concept_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
-from nwh.dashboards.parts import exhibits, knowledge, neuron_links, notices
+from nwh.dashboards.parts import exhibits, formation, knowledge, neuron_links, notices
 from nwh.dashboards.parts.knowledge import KnowledgeAddress
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.knowledge import Series
@@ -34,6 +34,7 @@ def page() -> None:
     with right:
         _neurons(warehouse, chosen, series)
     _interventions(warehouse, chosen)
+    formation.effect(warehouse, chosen, series)
     session.footer()
 
 

@@ -8,7 +8,7 @@ from nwh.dashboards import session
 from nwh.dashboards.charts import formation_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import concepts, neuron
-from nwh.dashboards.parts import exhibits, knowledge, neuron_links, notices
+from nwh.dashboards.parts import exhibits, formation, knowledge, neuron_links, notices
 from nwh.dashboards.parts.knowledge import KnowledgeAddress
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import Answer
@@ -36,10 +36,12 @@ def page() -> None:
     if len(series.checkpoints) == 1:
         st.caption("There is one checkpoint only; `nwh ingest attributions --checkpoint all` runs all of a model.")
     with st.spinner("Selecting neurons"):
+        formation.over_training(warehouse, chosen, series)
         _changes(warehouse, chosen, series)
         _counts(warehouse, chosen, series)
         _sharing(warehouse, chosen)
         _stability(warehouse, chosen, series)
+        formation.consistency(warehouse, chosen, series)
         _frequency(warehouse, chosen, series)
     session.footer()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from nwh.dashboards.report import drawing, knowledge, latex, layers, material, neurons, page, references
+from nwh.dashboards.report import drawing, formation, knowledge, latex, layers, material, neurons, page, references
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError
@@ -28,6 +28,8 @@ SECTIONS = (
     knowledge.sharing,
     knowledge.stability,
     knowledge.frequency,
+    formation.formation,
+    formation.consistency,
     material.what_was_run,
 )
 _PAGE, _BIBTEX = "index.html", "references.bib"

@@ -86,6 +86,25 @@ where operation = 'zero'
 order by dataset, polarity desc, arm""",
     ),
     Finding(
+        "Do a concept's neurons come to matter to it alone as it is learned? The specific effect of setting them to "
+        "zero (percentage points, less what it does to other answers and what random neurons do), with 95 % intervals.",
+        """select model, dataset, step, n_concepts, round(mean, 1) as specific_effect,
+       round(low, 1) as low, round(high, 1) as high
+from training_curves
+where figure = 'specific effect' and operation = 'zero'
+order by dataset, step""",
+    ),
+    Finding(
+        "The same by concept: the rank correlation, over checkpoints, of its probability and its neurons' effect, and "
+        "which forms first.",
+        """select model, dataset, n_concepts as learned, n_matter, round(correlation, 2) as correlation,
+       round(low, 2) as low, round(high, 2) as high, round(share_before, 2) as neurons_first,
+       round(share_together, 2) as together, round(share_after, 2) as known_first
+from formation_distribution
+where operation = 'zero'
+order by dataset""",
+    ),
+    Finding(
         "Facts that the training text states more often are learnt earlier: each stands in it 1, 2, 4 … or 64 times, "
         "and the more often, the fewer steps it takes (a correlation near -1).",
         """select model, dataset, n as concepts, round(correlation, 2) as spearman, p_value

@@ -36,6 +36,7 @@ _TEXT_PART = {r"^(model\.)?language_model\.lm_head\.": "lm_head.", r"^(model\.)?
 class Checkpoint:
     """The values of a `checkpoints` row, in its order (`dataclasses.asdict` makes the row).
 
+    series, seed: see `references.Source`.
     revision: commit of a hub repository, null for local files.
     family_description: JSON of a family that its user described, null for those nwh knows.
     n_parameters: of the base model with its embeddings, without pooler and heads; tied ones count once.
@@ -43,6 +44,8 @@ class Checkpoint:
 
     model: str
     checkpoint: str
+    series: str
+    seed: int | None
     step: int | None
     source: str
     revision: str | None
@@ -132,6 +135,8 @@ def load(
     row = Checkpoint(
         model=source.model,
         checkpoint=source.checkpoint,
+        series=source.series,
+        seed=source.seed,
         step=source.step,
         source=source.source,
         revision=revision,

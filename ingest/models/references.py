@@ -1,17 +1,19 @@
 """What a model reference names: a hub repository, a local folder, a GGUF file, or a package's weights."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from nwh.ingest.models import hub
+from nwh.ingest.models.seeds import named, series_and_seed, with_seed
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.names import check_name, short_name, step_of
 
 PLACEHOLDER = "{checkpoint}"
 PACKAGE = "package:"
 _WEIGHTS = ("*.safetensors", "*.bin")
+_SEED_PART = re.compile(r"([-_.]*seed)?[-_.]*\{seed[^}]*\}", re.IGNORECASE)
 _STEP_PART = re.compile(r"((^|[-_.]+)(step|checkpoint|ckpt))?[-_.]*\{checkpoint\}", re.IGNORECASE)
 
 
@@ -22,6 +24,8 @@ class Source:
     location: a local folder, or a hub repository where `revision` is set.
     gguf_file: the file's name in that folder, null for ordinary model folders.
     source: the reference that, with `checkpoint`, resolves to the same files from any working directory.
+    series, seed: of models that differ by their seed alone, the name without it and the number; else the model's name
+        and null.
     """
 
     location: str
@@ -31,6 +35,8 @@ class Source:
     checkpoint: str
     step: int | None
     source: str
+    series: str = ""
+    seed: int | None = None
 
     @property
     def is_hub(self) -> bool:
@@ -44,11 +50,25 @@ class Source:
 def resolve(reference: str, checkpoint: str | None = None, name: str | None = None) -> Source:
     """Return what `reference` and `checkpoint` name; the hub is not asked yet.
 
-    reference: hub name, folder, GGUF file, `package:NAME`, or a hub name or path holding `{checkpoint}`.
+    reference: hub name, folder, GGUF file, `package:NAME`, or a hub name or path holding `{checkpoint}`, and `{seed:0}`
+        where runs of several seeds are one series.
     checkpoint: hub revision, sub-folder, or the text that replaces `{checkpoint}`; `main` unless given.
     name: the model's short name in the relations, instead of the reference's last part.
     UsageError: the path, package, file or sub-folder does not exist; the message lists checkpoints that do.
     """
+    concrete, seed = with_seed(reference)
+    if seed is None:
+        found = _resolve(reference, checkpoint, name)
+        series, seed = series_and_seed(found.model)
+        return replace(found, series=series, seed=seed)
+    found = _resolve(concrete, checkpoint, named(name, seed) if name else None)
+    series = name or model_name(_SEED_PART.sub("", reference))
+    # a path was made absolute
+    source = reference if found.source == concrete else str(Path(reference).expanduser().absolute())
+    return replace(found, source=source, series=series, seed=seed)
+
+
+def _resolve(reference: str, checkpoint: str | None, name: str | None) -> Source:
     label = check_name("checkpoint", checkpoint or "main")
     model = check_name("model", name) if name else model_name(reference)
     step = step_of(label)
@@ -76,6 +96,7 @@ def list_checkpoints(reference: str) -> list[str]:
     Sub-folders of a folder that hold a model; branches of a hub repository; what `{checkpoint}` can be.
     UsageError: no such folder or package. ModelError: the hub cannot be asked.
     """
+    reference, _ = with_seed(reference)
     if PLACEHOLDER in reference:
         before, after = reference.split(PLACEHOLDER, 1)
         if _is_local(reference):
@@ -107,6 +128,7 @@ def model_name(reference: str) -> str:
     >>> model_name("google/multiberts-seed_0-step_{checkpoint}"), model_name("runs/bert/{checkpoint}")
     ('multiberts-seed_0', 'bert')
     """
+    reference, _ = with_seed(reference)
     if PLACEHOLDER not in reference:
         absolute = Path(reference).resolve() if reference.strip("./") == "" else reference
         return short_name(str(absolute))

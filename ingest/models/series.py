@@ -16,6 +16,7 @@ from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.loading import LoadedModel, load, quiet
 from nwh.ingest.models.precision import multiplying
 from nwh.ingest.models.references import Source, list_checkpoints, resolve
+from nwh.ingest.models.seeds import one_of_each_seed
 from nwh.warehouse.errors import ModelError, NwhError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
 
@@ -62,37 +63,43 @@ def for_each_checkpoint(
 ) -> None:
     """Do some work with the checkpoints of a model, `["all"]` being every one there is and none the model itself.
 
+    reference: with `{seed}` the runs of several seeds, one after the other (see `seeds.one_of_each_seed`).
     is_stored: says whether nothing is left to do for a checkpoint, which is not loaded then. options: those of `load`.
     A checkpoint of several that is missing or cannot be loaded is named, and the others go on; ModelError at the end
     then names them all again.
     """
-    labels: list[str | None] = [*(list_checkpoints(reference) if list(checkpoints) == ["all"] else checkpoints)]
+    references = one_of_each_seed(reference)
+    places: list[tuple[str, str | None]] = []
+    for each in references:
+        labels = list_checkpoints(each) if list(checkpoints) == ["all"] else checkpoints
+        places += [(each, label) for label in labels] or [(each, None)]
     failed: list[str] = []
 
-    def attempt(label: str | None, step: Callable[[], T], errors: tuple[type[NwhError], ...]) -> T | None:
+    def attempt(place: tuple[str, str | None], step: Callable[[], T], errors: tuple[type[NwhError], ...]) -> T | None:
         """Return what a step returns; null, noted, where it fails for one of several."""
         try:
             return step()
         except errors as error:
-            if len(labels) < 2:
+            if len(places) < 2:
                 raise
-            progress.note(f"{label} is left out: {error}")
-            failed.append(str(label))
+            name = str(place[1]) if len(references) < 2 else f"{place[0]}@{place[1]}"
+            progress.note(f"{name} is left out: {error}")
+            failed.append(name)
             return None
 
-    for label in labels or [None]:
-        known = attempt(label, partial(_known, reference, label, **options), (UsageError, ModelError))
+    for place in places:
+        known = attempt(place, partial(_known, *place, **options), (UsageError, ModelError))
         # ModelError: its files cannot be read. Wrong use is wrong for all of them.
-        if known is None or attempt(label, partial(is_stored, known), (ModelError,)) is not False:
+        if known is None or attempt(place, partial(is_stored, known), (ModelError,)) is not False:
             continue
-        loaded = attempt(label, partial(load, reference, label, **options), (UsageError, ModelError))
+        loaded = attempt(place, partial(load, *place, **options), (UsageError, ModelError))
         if loaded is not None:
             with multiplying(loaded.tf32):
                 work(loaded)
         del loaded  # so that the next one is not loaded beside it
     if failed:
         raise ModelError(
-            f"{len(failed)} of {len(labels)} checkpoints of {reference} could not be used: {', '.join(failed)}; what "
+            f"{len(failed)} of {len(places)} checkpoints of {reference} could not be used: {', '.join(failed)}; what "
             "could is stored"
         )
 

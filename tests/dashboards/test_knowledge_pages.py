@@ -146,6 +146,38 @@ def test_without_a_name_the_concept_is_the_one_known_best(open_page, warehouse):
     assert app.selectbox(key="model").value == "bert"  # of most checkpoints, with interventions
 
 
+def test_the_formation_page_shows_curves_with_their_intervals(open_page, warehouse):
+    app = open_page("formation", warehouse, **CHOSEN)
+    shown = charts(app)
+    for title, figure in {
+        "Probability": "probability",
+        "Neurons per concept": "neurons per concept",
+        "Specific effect under double": "specific effect",
+    }.items():
+        of = "operation = 'double'" if figure == "specific effect" else "operation is null"
+        rows = warehouse.sql(f"from training_curves {BERT} and figure = $1 and {of}", [figure]).pl().to_dicts()
+        for column in ("mean", "low", "high"):
+            assert same(shown[title], rows, "checkpoint", column)
+    overlaps = [
+        row for row in shown["Overlap of the neurons that two prompts select"] if row["prompts"] == "one concept"
+    ]
+    rows = warehouse.sql(f"from training_curves {BERT} and starts_with(figure, 'overlap of one')").pl().to_dicts()
+    assert same(overlaps, rows, "checkpoint", "low")
+    learned = f"from formation {BERT} and operation = 'double' and lead is not null and last_rank <= 10"
+    there = stored(warehouse, learned)
+    assert len(shown["When concepts are known and their neurons matter, under double"]) == len(there) > 0
+    rows = stored(warehouse, f"from hidden_knowledge {BERT} and checkpoint = 'step20'")
+    hidden = sum(row["n_neurons"] == 0 and row["n_selected"] > 0 for row in rows)
+    assert any(f"leaves {hidden} of {len(rows)} concepts" in caption.value for caption in app.caption)
+
+
+def test_the_concept_page_shows_the_effect_of_its_neurons_with_intervals(open_page, warehouse):
+    shown = charts(open_page("concepts", warehouse, **CHOSEN))
+    query = f"from specific_effect {BERT} and concept = 'c12' and operation = 'zero' and specific_effect is not null"
+    for column in ("specific_effect", "low", "high"):
+        assert same(shown["Specific effect under zero"], stored(warehouse, query), "checkpoint", column)
+
+
 def test_widgets_change_the_address(open_page, warehouse):
     app = open_page("concepts", warehouse, **CHOSEN)
     run(app.slider(key="t").set_value(0.5))

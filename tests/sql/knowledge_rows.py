@@ -119,7 +119,15 @@ def columns(names, rows):
 
 def described(step):
     """Return the one row of a checkpoint."""
-    values = {"step": step, "source": "here", "revision": None, "family": "bert", "objective": "mlm"}
+    values = {
+        "series": "m",
+        "seed": None,
+        "step": step,
+        "source": "here",
+        "revision": None,
+        "family": "bert",
+        "objective": "mlm",
+    }
     values |= {
         "n_layers": LAYERS,
         "d_model": 4,

@@ -212,7 +212,8 @@ def _places(site):
 
 
 def _described():
-    values = {"step": None, "source": "here", "revision": None, "family": "bert", "objective": "mlm"}
+    values = {"series": "m", "seed": None, "step": None, "source": "here", "revision": None}
+    values |= {"family": "bert", "objective": "mlm"}
     values |= {"n_layers": LAYERS, "d_model": WIDTHS["hidden"], "d_ffn": WIDTHS["ffn"], "vocab_size": 50}
     return {
         name: [value]

@@ -2,6 +2,7 @@
 
 from nwh.warehouse.queries import (
     answers,
+    formation,
     home,
     knowledge,
     layers,
@@ -16,6 +17,7 @@ from nwh.warehouse.queries import (
 
 __all__ = [
     "answers",
+    "formation",
     "home",
     "knowledge",
     "layers",

@@ -8,6 +8,7 @@ GLOSSARY = {
     "model": "short name of the model, without `/`",
     "checkpoint": "label of the checkpoint: `main`, `step143000`, `step_20k`",
     "step": "training step of the checkpoint, null if unknown",
+    "series": "models that differ by their seed alone share it: the model's name without the seed",
     "site": "`hidden` (output of a block) or `ffn` (feed-forward inner representation after the activation function)",
     "layer": "block, from 0",
     "neuron": "dimension of the site, from 0",

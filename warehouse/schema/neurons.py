@@ -16,6 +16,10 @@ from nwh.warehouse.schema.relation import (
     shared,
 )
 
+# what a name says: as `ingest.models.seeds.series_and_seed` reads it
+_SEED = r"model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', 2, 'i'"
+_WITHOUT_SEED = r"regexp_replace(model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', '\3', 'i')"
+
 CHECKPOINTS = Relation(
     "checkpoints",
     "model checkpoint",
@@ -23,6 +27,8 @@ CHECKPOINTS = Relation(
     (
         MODEL,
         CHECKPOINT,
+        shared("series", "text", absent=f"coalesce(nullif(ltrim({_WITHOUT_SEED}, '-_.'), ''), model)"),
+        Column("seed", "bigint", "of the run, null if unknown", True, f"try_cast(regexp_extract({_SEED}) as bigint)"),
         Column("step", "bigint", "training step, orders checkpoints; null if unknown", True),
         Column("source", "text", "reference the model was loaded from"),
         Column("revision", "text", "hub commit or revision, null for local files", True),

@@ -44,6 +44,8 @@ def test_the_row_of_every_family(case, model_folder):
     assert row == {
         "model": case.name,
         "checkpoint": "main",
+        "series": case.name,
+        "seed": None,
         "step": None,
         "source": str(folder),
         "revision": None,

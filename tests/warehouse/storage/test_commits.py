@@ -180,7 +180,7 @@ def test_rows_are_checked_against_the_schema(warehouse):
 
 def test_a_checkpoint_called_1000_stays_text_and_a_scope_keeps_its_plus(warehouse):
     row = {"step": [None], "source": ["s"], "revision": [None], "family": ["bert"], "objective": ["mlm"]}
-    row["family_description"] = [None]
+    row |= {"family_description": [None], "series": ["m"], "seed": [None]}
     numbers = {name: [1] for name in ("n_layers", "d_model", "d_ffn", "vocab_size", "n_parameters")}
     with warehouse.run("test", {"x": "y"}, {}) as run:
         unit = {"model": "m+n", "checkpoint": "1000"}

@@ -1,0 +1,63 @@
+"""Curves over training with their 95 % intervals, and what forms before what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from nwh.dashboards.charts.chart_parts import HIGH, Rows, over_training, titled
+
+
+def curve(
+    rows: Rows, checkpoints: Sequence[str], title: str, unit: str, group: str | None = None, value: str = "mean"
+) -> alt.LayerChart | alt.FacetChart:
+    """Return a line over checkpoints with the band of its interval, or one for each value of a column.
+
+    rows: with the column `value`, and `low` and `high`, null where there is no interval.
+    """
+    colour = alt.value(HIGH) if group is None else alt.Color(f"{group}:N", title=None, legend=alt.Legend(orient="top"))
+    base = titled(rows, title).encode(
+        x=over_training(checkpoints),
+        color=colour,
+        tooltip=[
+            "checkpoint:N",
+            *([f"{group}:N"] if group else []),
+            *(alt.Tooltip(f"{name}:Q", format=".3g") for name in (value, "low", "high")),
+        ],
+    )
+    y = alt.Y(f"{value}:Q", title=unit, axis=alt.Axis(format=".4~g"))
+    return alt.layer(
+        base.mark_line(point=True).encode(y=y),
+        base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q"),
+        base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q"),  # of an interval between two without one
+    )
+
+
+def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
+    """Return concepts by the step from which they are known and the one from which their neurons matter to them."""
+    steps = sorted({row[name] for row in rows for name in ("known_step", "matters_step")})
+    scale = alt.Scale(domain=steps)
+    chart: alt.Chart = (
+        titled(rows, title)
+        .mark_circle(opacity=0.8, color=HIGH)
+        .encode(
+            x=alt.X("known_step:O", title="step from which it is known", scale=scale, axis=alt.Axis(labelAngle=-45)),
+            y=alt.Y("matters_step:O", title="step from which its neurons matter", scale=scale, sort="descending"),
+            size=alt.Size("count():Q", title="concepts", scale=alt.Scale(range=(30, 600))),
+            tooltip=["known_step:O", "matters_step:O", alt.Tooltip("count():Q", title="concepts")],
+        )
+    )
+    return chart
+
+
+def seeds(rows: Rows, title: str, unit: str) -> alt.LayerChart | alt.FacetChart:
+    """Return the mean over seeds by training step, with the band from the lowest to the highest run."""
+    base = titled(rows, title).encode(
+        x=alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=-45, labelOverlap=True)),
+        tooltip=["step:O", "n_seeds:Q", *(alt.Tooltip(f"{n}:Q", format=".3g") for n in ("mean", "std", "lowest"))],
+    )
+    return alt.layer(
+        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y=alt.Y("mean:Q", title=unit)),
+        base.mark_area(opacity=0.25, color=HIGH).encode(y="lowest:Q", y2="highest:Q"),
+    )

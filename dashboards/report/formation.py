@@ -1,0 +1,93 @@
+"""How knowledge forms over training, with error bars, one data set of prompts after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from nwh.dashboards.charts import interval_charts
+from nwh.dashboards.charts.formation_figures import OVERLAP, figures
+from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from nwh.warehouse import queries
+from nwh.warehouse.queries.knowledge import Series
+
+_FIGURES = ("probability", "specific effect")  # others have exhibits of their own
+_INTERVALS = "mean over concepts, with its 95 % interval from 1,000 bootstrap resamples of concepts"
+
+
+def formation(subject: Subject) -> Section:
+    """Return figures over training with intervals, and whether knowledge and its neurons' effect form together."""
+    return _section("Formation, with intervals", subject, _formation)
+
+
+def consistency(subject: Subject) -> Section:
+    """Return whether the prompts of a concept find the same neurons, and what the thresholds hide."""
+    return _section("Consistency over prompts", subject, _consistency)
+
+
+def _section(title: str, subject: Subject, of: Callable[[Subject, Series], Iterator[Exhibit | Missing]]) -> Section:
+    content = [each for series in subject.series for each in of(subject, series)]
+    return Section(title, content or [subject.no_attributions])
+
+
+def _formation(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    dataset = series.dataset
+    found = queries.formation.curves(subject.warehouse, series.model, dataset)
+    for figure, rows in figures(found):
+        if figure.name not in _FIGURES:
+            continue
+        name = "-".join(figure.title.lower().replace("'", "").split())
+        yield Exhibit(
+            f"{name}-{dataset}",
+            f"{figure.title}, {dataset}",
+            f"{figure.title} in {figure.unit}: {_INTERVALS} (view training_curves).",
+            rows,
+            [interval_charts.curve(rows.records, series.checkpoints, figure.title, figure.unit)],
+        )
+    found = queries.formation.together(subject.warehouse, series.model, dataset)
+    if found.rows:
+        yield Exhibit(
+            f"forming-together-{dataset}",
+            f"Whether knowledge and the effect of its neurons form together, {dataset}",
+            "Of the concepts whose median rank at the last checkpoint is at most 10: mean over concepts of the rank "
+            "correlation, over checkpoints, of the probability of the answers and the specific effect of the neurons, "
+            "and by how many steps the neurons matter before the concept is known (view formation_distribution).",
+            found,
+        )
+    found = queries.formation.seeds(subject.warehouse, series.model, dataset)
+    for figure, rows in figures(found):
+        if figure.name not in _FIGURES:
+            continue
+        name = "-".join(figure.title.lower().replace("'", "").split())
+        yield Exhibit(
+            f"seeds-{name}-{dataset}",
+            f"{figure.title} between seeds, {dataset}",
+            f"{figure.title} in {figure.unit} of runs that differ by their seed: mean, and the lowest and highest run "
+            "(view seed_spread).",
+            rows,
+            [interval_charts.seeds(rows.records, figure.title, figure.unit)],
+        )
+
+
+def _consistency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    found = queries.formation.overlaps(subject.warehouse, series.model, series.dataset)
+    if found.rows:
+        yield Exhibit(
+            f"overlap-of-prompts-{series.dataset}",
+            f"{OVERLAP}, {series.dataset}",
+            f"Jaccard index of the neurons that two prompts of one concept, and of different concepts, select: "
+            f"{_INTERVALS} (view training_curves).",
+            found,
+            [interval_charts.curve(found.records, series.checkpoints, OVERLAP, "Jaccard index", "prompts")],
+        )
+    checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
+    found = queries.formation.consistency(subject.warehouse, series.model, series.dataset, checkpoint)
+    hidden = sum(row["n_neurons"] == 0 and row["best_share"] > 0 for row in found.records)
+    yield Exhibit(
+        f"consistency-{series.dataset}",
+        f"Consistency of concepts at {checkpoint}, {series.dataset}",
+        "Mean Jaccard index of the neurons that two prompts select: of the concept, of one fact, of different facts of "
+        "the concept, and of different concepts, which is chance; n_hidden neurons are those that half of the prompts "
+        f"of a fact have in common and half of the concept's have not. {hidden:,} of {len(found.rows):,} concepts have "
+        "no contributing neuron though their prompts select some (view consistency, view hidden_knowledge).",
+        found,
+    )

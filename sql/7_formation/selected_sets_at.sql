@@ -1,0 +1,61 @@
+-- The neurons that each prompt selects: those that reach a share t of its highest attribution.
+-- grain: prompt that ran and was attributed by the rule, per model, checkpoint and dataset
+-- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
+-- columns: model, checkpoint, dataset, prompt_id, concept
+-- fact_id: `prompts.fact_id`
+-- neurons: its neurons, as layer * 2^32 + neuron, ascending; empty where no attribution is above 0
+create macro selected_sets_at(t, by_rule := null) as table
+with by_rules as (
+    select distinct
+        stored.model,
+        stored.checkpoint,
+        stored.dataset,
+        stored.rule
+    from attribution_quality as stored
+    inner join chosen_rules using (model, checkpoint, dataset)
+    where stored.layer = 0 and stored.rule = coalesce(by_rule, chosen_rules.rule)
+),
+
+kept as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        concept,
+        prompt_id,
+        rule,
+        layer::bigint * 4294967296 + neuron as code
+    from attributions
+    where by_rule is null or rule is null or rule = by_rule
+    -- the concept is the prompt's: naming it lets a query for one concept read that concept's rows only
+    qualify attribution > 0 and attribution >= t::double * max(attribution) over (
+        partition by model, checkpoint, dataset, rule, concept, prompt_id
+    )
+),
+
+sets as (
+    select
+        kept.model,
+        kept.checkpoint,
+        kept.dataset,
+        kept.prompt_id,
+        list(kept.code order by kept.code) as neurons
+    from kept
+    inner join by_rules using (model, checkpoint, dataset)
+    where coalesce(kept.rule, by_rules.rule) = by_rules.rule
+    group by kept.model, kept.checkpoint, kept.dataset, kept.concept, kept.prompt_id
+)
+
+select
+    scores.model,
+    scores.checkpoint,
+    scores.dataset,
+    scores.prompt_id,
+    prompts.concept,
+    prompts.fact_id,
+    coalesce(sets.neurons, []) as neurons
+from prompt_scores as scores
+inner join prompts using (dataset, prompt_id)
+inner join by_rules using (model, checkpoint, dataset)
+left join sets using (model, checkpoint, dataset, prompt_id);

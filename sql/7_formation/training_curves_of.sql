@@ -1,0 +1,142 @@
+-- Figures of a data set over training, mean over concepts, each with its 95 % interval: 1,000 resamples of concepts,
+-- the same at every checkpoint that has the same ones (macro bootstrap_interval). A concept's prompts come with it: to
+-- draw these anew as well would count their spread twice.
+-- view: training_curves()
+-- grain: figure x operation (null but for the specific effect), per model, checkpoint and dataset
+-- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
+-- columns: model, checkpoint, step, dataset
+-- figure: probability of the answers; neurons per concept; share of the last checkpoint's neurons found; overlap of one
+--   concept's prompts; overlap of different concepts' prompts; specific effect
+-- operation: `zero`, `replace` or `double` of the specific effect, null for other figures
+-- n_concepts: concepts with a value
+-- mean: mean over these
+-- low: lower end of its interval, null for fewer than 4 concepts
+-- high: upper end
+create macro training_curves_of(by_rule := null) as table
+with found as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        concept,
+        count(*) as n_neurons
+    from knowledge_neurons_at(0.2, 0.5, by_rule)
+    group by model, checkpoint, dataset, concept
+),
+
+sharing as (
+    from consistency_at(0.2, by_rule)
+),
+
+stability as (
+    from knowledge_neuron_stability_at(null, 0.2, 0.5, by_rule)
+),
+
+effects as (
+    from specific_effect_of(by_rule)
+),
+
+figures as (
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        concept,
+        'probability' as figure,
+        null::varchar as operation,
+        probability as value
+    from concept_scores
+    union all
+    select
+        scores.model,
+        scores.checkpoint,
+        scores.step,
+        scores.dataset,
+        scores.concept,
+        'neurons per concept' as figure,
+        null as operation,
+        coalesce(found.n_neurons, 0) as value
+    from concept_scores as scores
+    left join found using (model, checkpoint, dataset, concept)
+    union all
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        concept,
+        'share of the last checkpoint''s neurons found' as figure,
+        null as operation,
+        share_found as value
+    from stability
+    union all
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        concept,
+        'overlap of one concept''s prompts' as figure,
+        null as operation,
+        overlap as value
+    from sharing
+    union all
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        concept,
+        'overlap of different concepts'' prompts' as figure,
+        null as operation,
+        chance as value
+    from sharing
+    union all
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        concept,
+        'specific effect' as figure,
+        operation,
+        specific_effect as value
+    from effects
+),
+
+means as (
+    select
+        model,
+        checkpoint,
+        step,
+        dataset,
+        figure,
+        operation,
+        count(*) as n_concepts,
+        avg(value) as mean,
+        list(value order by concept) as of_concepts
+    from figures
+    where value is not null
+    group by model, checkpoint, step, dataset, figure, operation
+),
+
+intervals as (
+    select
+        means.*,
+        bootstrap_interval(bootstrap_means(of_concepts, 0), mean, n_concepts) as bounds
+    from means
+)
+
+select
+    model,
+    checkpoint,
+    step,
+    dataset,
+    figure,
+    operation,
+    n_concepts,
+    mean,
+    bounds[1] as low,
+    bounds[2] as high
+from intervals;

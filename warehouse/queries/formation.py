@@ -1,0 +1,115 @@
+"""What pages ask about how knowledge forms over training, with intervals: one model and data set."""
+
+from __future__ import annotations
+
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+_SERIES = "model = $model and dataset = $dataset"
+_BY_STEP = "step nulls last, checkpoint"
+
+
+def curves(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return each figure's mean over concepts by checkpoint, with its interval; but for overlaps."""
+    return ask(
+        warehouse,
+        "select figure, coalesce(operation, 'none') as operation, checkpoint, n_concepts, mean, low, high "
+        f"from training_curves where {_SERIES} and not starts_with(figure, 'overlap') "
+        f"order by figure, operation, {_BY_STEP}",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def overlaps(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return the overlap of the sets of two prompts by checkpoint, of one concept and of different ones."""
+    return ask(
+        warehouse,
+        "select checkpoint, case figure when 'overlap of one concept''s prompts' then 'one concept' "
+        "else 'different concepts' end as prompts, n_concepts, mean, low, high from training_curves "
+        f"where {_SERIES} and starts_with(figure, 'overlap') order by {_BY_STEP}, prompts desc",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def rank_change_of_extremes(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
+    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint, with intervals."""
+    return ask(
+        warehouse,
+        "with means as (select checkpoint, step, extreme, count(*) as n_concepts, avg(rank_change) as mean, "
+        "list(rank_change order by concept) as of_concepts "
+        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
+        "and operation = $operation and polarity = 'positive' and arm = 'contributing' and extreme is not null "
+        "group by checkpoint, step, extreme), "
+        "intervals as (select *, bootstrap_interval(bootstrap_means(of_concepts, 0), mean, n_concepts) as bounds "
+        "from means) "
+        "select checkpoint, extreme, n_concepts, mean, bounds[1] as low, bounds[2] as high from intervals "
+        f"order by {_BY_STEP}, extreme",
+        model=model,
+        dataset=dataset,
+        operation=operation,
+    )
+
+
+def effect_of_concept(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
+    """Return the specific effect of a concept's neurons by checkpoint and operation, with its interval."""
+    return ask(
+        warehouse,
+        "select checkpoint, operation, n_neurons, n_own, n_others, own_change, others_change, specific_effect, low, "
+        f"high from specific_effect where {_SERIES} and concept = $concept and specific_effect is not null "
+        f"order by {_BY_STEP}, operation",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+    )
+
+
+def forming(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
+    """Return from which step each concept is known and its neurons matter, those known last first."""
+    return ask(
+        warehouse,
+        "select concept, last_probability, last_rank, last_effect, known_step, matters_step, lead, correlation, "
+        f"p_value, n_effects from formation where {_SERIES} and operation = $operation "
+        "order by last_rank, last_probability desc, concept",
+        model=model,
+        dataset=dataset,
+        operation=operation,
+    )
+
+
+def together(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return by operation whether knowledge and the effect of neurons form together, over the concepts learned."""
+    return ask(
+        warehouse,
+        "select operation, n_concepts, n_matter, n_correlations, correlation, low, high, median_lead, share_before, "
+        f"share_together, share_after from formation_distribution where {_SERIES} order by operation desc",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def consistency(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
+    """Return how far each concept's prompts agree at a checkpoint, and what the thresholds hide of it."""
+    return ask(
+        warehouse,
+        "select concept, n_prompts, n_facts, n_neurons, best_share, n_hidden, overlap, same_fact, other_facts, chance "
+        "from consistency inner join hidden_knowledge using (model, checkpoint, dataset, concept, n_prompts) "
+        f"where {_SERIES} and checkpoint = $checkpoint order by n_neurons > 0, overlap / chance nulls last, concept",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+    )
+
+
+def seeds(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return how far the runs of the model's series differ that differ by their seed; no row for a series of one."""
+    return ask(
+        warehouse,
+        "select figure, coalesce(operation, 'none') as operation, step, n_seeds, mean, std, lowest, highest "
+        "from seed_spread where series = (select any_value(series) from checkpoints where model = $model) "
+        "and dataset = $dataset and n_seeds > 1 and not starts_with(figure, 'overlap') "
+        "order by figure, operation, step",
+        model=model,
+        dataset=dataset,
+    )
