@@ -6,6 +6,7 @@ FUNCTIONS = {
     "activations": "activations.job.ingest_activations",
     "profiles": "profiles.job.ingest_profiles",
     "patterns": "patterns.job.ingest_patterns",
+    "explanations": "explanations.job.ingest_explanations",
     "clusters": "comparison.clusters.ingest_clusters",
     "matches": "comparison.matches.ingest_matches",
     "distances": "comparison.distances.ingest_distances",
@@ -13,6 +14,8 @@ FUNCTIONS = {
     "prompts": "prompts.job.ingest_prompts",
     "attributions": "knowledge.attributions.ingest_attributions",
     "interventions": "knowledge.interventions.ingest_interventions",
+    "ablations": "knowledge.ablations.ingest_ablations",
+    "weights": "weights.job.ingest_weights",
     "published-neurons": "knowledge.published_neurons.ingest_published_neurons",
 }
 """Job -> the function that does it. What each reads and writes: `warehouse.jobs.JOBS`, in the same order."""

@@ -24,6 +24,7 @@ CALLS = {
     "cluster_profile_at": "0.05, 1.5",
     "correlation_p": "0.5, 12",
     "dimension_consistency_of": "'mean'",
+    "explained_neurons": "'king'",
     "interventions_of": "by_rule := 'relp'",
     "knowledge_neuron_persistence_at": "'last', 0.2, 0.5",
     "knowledge_neuron_stability_at": "'last', 0.2, 0.5",
