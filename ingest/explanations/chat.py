@@ -53,7 +53,7 @@ class ChatExplainer:
     """Asks a chat model what the first half of a neuron's top sentences have in common."""
 
     method = "chat"
-    prompt = EXPLAIN
+    prompt: str | None = EXPLAIN
 
     def __init__(self, chat: Chat, halves: Halves) -> None:
         """Ask nothing yet."""

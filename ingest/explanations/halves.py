@@ -152,15 +152,19 @@ class Halves:
         first = self.first[members]
         rest = np.ones(len(self.ids), bool)
         rest[members] = False
-        sides = (
-            members[first][: self._examples],
-            self._drawn(chance, rest & self.first, max(1, self._examples // 2)),
-            members[~first][: self._judged],
-            self._drawn(chance, rest & ~self.first, self._judged),
-        )
-        if not all(map(len, sides)):
+        sides = [
+            tuple(self.ids[places].tolist())
+            for places in (
+                members[first][: self._examples],
+                self._drawn(chance, rest & self.first, max(1, self._examples // 2)),
+                members[~first][: self._judged],
+                self._drawn(chance, rest & ~self.first, self._judged),
+            )
+        ]
+        if not all(sides):
             return None
-        return Shown(layer, neuron, *(tuple(self.ids[side].tolist()) for side in sides), members=members)
+        examples, contrast, top, others = sides
+        return Shown(layer, neuron, examples, contrast, top, others, members)
 
     def _drawn(self, chance: np.random.Generator, among: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
         there = np.flatnonzero(among)

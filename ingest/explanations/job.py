@@ -139,17 +139,18 @@ def ingest_published_explanations(
         ground = read_ground(warehouse, unit["model"], checkpoint, site, corpora)
     else:
         progress.note(f"no {site} activations of {unit['model']}@{checkpoint} are stored: nothing is judged")
-    halves = ground and _halves(warehouse, ground, settings)
-    judging = _judge(judge, chat, halves)
+    halves = None if ground is None else _halves(warehouse, ground, settings)
+    judging = None if halves is None else _judge(judge, chat, halves)
     digest = sha256(repr(found).encode()).hexdigest()
-    described = {**_described(unit, settings, ground), **judging.about, "from-json": file, "source_sha256": digest}
+    described = {**_described(unit, settings, ground), "from-json": file, "source_sha256": digest}
+    described |= {} if judging is None else judging.about
     described.pop("from", None)  # where the judge runs: `chat` and `url` say it
     wanted: Wanted = {}
     for each in found:
         if each.neuron not in (of_layer := wanted.setdefault(each.layer, [])):
             of_layer.append(each.neuron)
     block = _CHAT_BLOCK if judge == "chat" else _BLOCK
-    rows = partial(_published_rows, found, ground and ground.scope)
+    rows = partial(_published_rows, found, None if ground is None else ground.scope)
     work = Work(warehouse, unit, described, rows, judging, halves, wanted, block, False, progress)
     return run_once(warehouse, work.task, again=again, progress=progress)
 
@@ -168,7 +169,7 @@ def _halves(warehouse: Warehouse, ground: Ground, settings: ExplanationSettings)
     return Halves(warehouse, ground, settings.examples, settings.judged, settings.seed)
 
 
-def _judge(name: str, chat: Chat | None, halves: Halves | None) -> Judge:
+def _judge(name: str, chat: Chat | None, halves: Halves) -> Judge:
     return ChatJudge(chat, halves) if name == "chat" and chat else WordsJudge(halves)
 
 

@@ -27,8 +27,7 @@ class ServerChat:
     def __init__(self, url: str, name: str) -> None:
         """Ask nothing yet."""
         import requests
-        from requests.adapters import HTTPAdapter
-        from urllib3.util.retry import Retry
+        from requests.adapters import HTTPAdapter, Retry  # type: ignore[attr-defined]
 
         self.name = name
         self.about: dict[str, Any] = {"from": "url", "chat": name, "url": url.rstrip("/")}

@@ -25,7 +25,7 @@ class Template:
     """
 
     name = method = "template"
-    prompt = None
+    prompt: str | None = None
 
     def __init__(self, warehouse: Warehouse, halves: Halves) -> None:
         """Read nothing yet."""

@@ -25,16 +25,16 @@ from nwh.warehouse.storage.staged_blocks import StagedBlocks
 class Work:
     """What has to be done for a unit.
 
-    described: the settings, without `neurons`. explain: layer, neurons -> rows of explanations. halves: null where
-    there are no activations to judge by. block: neurons that are done, and staged, together. keeps: whether the rows of
-    other neurons stay.
+    described: the settings, without `neurons`. explain: layer, neurons -> rows of explanations. judge, halves: null
+    where there are no activations to judge by. block: neurons that are done, and staged, together. keeps: whether the
+    rows of other neurons stay.
     """
 
     warehouse: Warehouse
     unit: Unit
     described: dict[str, Any]
     explain: Callable[[int, list[int]], pa.Table]
-    judge: Judge
+    judge: Judge | None
     halves: Halves | None
     wanted: Wanted
     block: int
@@ -93,7 +93,7 @@ class Work:
                 yield layer, neurons[start : start + self.block]
 
     def _judged(self, kept: Wanted, blocks: StagedBlocks, layer: int, neurons: list[int]) -> pa.Table:
-        if self.halves is None:
+        if self.halves is None or self.judge is None:
             return RELATIONS["explanation_judgements"].file_schema.empty_table()
         said = self._of_layer("explanations", "explained", kept, blocks, layer)
         return judged(self.halves, self.judge, self.described["seed"], layer, neurons, said)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption, DeviceOption, DtypeOption, PickleOption, numbers
+from nwh.cli.options import AgainOption, DeviceOption, DtypeOption, PickleOption, SiteOption, numbers
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
+from nwh.warehouse.sites import sites_and_layers
 
 if TYPE_CHECKING:
     from nwh.ingest.explanations.chat import Chat
@@ -55,7 +56,7 @@ def explanations(
         Judge | None, typer.Option(help="Who judges: shared words, or the chat model; that if it explains.")
     ] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Corpora; all with activations if not given.")] = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both; of a file ffn.")] = None,
+    site: SiteOption = None,
     layer: Annotated[list[str] | None, typer.Option(help="Layers, from 0; all if not given.")] = None,
     neuron: Annotated[list[str] | None, typer.Option(help="Neurons of each layer, from 0; all if not given.")] = None,
     examples: Annotated[int, typer.Option(help="Top sentences of the first half that explain.")] = 20,
@@ -81,6 +82,7 @@ def explanations(
 
     state = state_of(context)
     settings = ExplanationSettings(examples, judged, seed)
+    sites, layers = sites_and_layers(site, numbers("--layer", layer))
     chat_explains = from_json is None and from_ is not From.template
     judging = judge or (Judge.chat if chat_explains else Judge.words)
     if chat_explains and (from_ is From.url) != (url is not None):
@@ -90,7 +92,7 @@ def explanations(
         asked = _chat(chat, url, device, dtype, allow_pickle)
     if from_json is not None:
         labels = split_list(checkpoint)
-        if len(labels) > 1 or layer or neuron or len(split_list(site)) > 1:
+        if len(labels) > 1 or layers or neuron or len(sites) > 1:
             raise UsageError(f"{from_json} is of one checkpoint and site, and is read whole: leave the others out")
         ingest_published_explanations(
             state.create(),
@@ -98,7 +100,7 @@ def explanations(
             settings,
             model=model_name(model),
             checkpoint=labels[0] if labels else "main",
-            site=(split_list(site) or ["ffn"])[0],
+            site=sites[0] if sites else "ffn",
             chat=asked,
             judge=judging.value,
             source=as_name,
@@ -119,8 +121,8 @@ def explanations(
             judge=judging.value,
             source=as_name,
             corpora=split_list(corpus),
-            sites=split_list(site),
-            layers=numbers("--layer", layer),
+            sites=sites,
+            layers=layers,
             neurons=numbers("--neuron", neuron),
             again=again,
             progress=state.progress,
