@@ -6,6 +6,7 @@ FUNCTIONS = {
     "activations": "activations.job.ingest_activations",
     "profiles": "profiles.job.ingest_profiles",
     "patterns": "patterns.job.ingest_patterns",
+    "explanations": "explanations.job.ingest_explanations",
     "clusters": "comparison.clusters.ingest_clusters",
     "matches": "comparison.matches.ingest_matches",
     "distances": "comparison.distances.ingest_distances",

@@ -41,6 +41,10 @@ JOBS = {
         follows=True,
     ),
     "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),
+    "explanations": Job(
+        ("sentences", "sentence_metadata", "sentence_tokens", "neuron_topk", "neuron_patterns"),
+        ("explanations", "explanation_judgements"),
+    ),
     "clusters": Job(("sentences", "neuron_topk", "activation_sample"), ("layer_clusters", "neuron_clusters")),
     "matches": Job(("activation_sample",), ("neuron_matches",)),
     "distances": Job(
@@ -108,6 +112,8 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
     words += ["--rule", ",".join(settings["rules"])] if "rules" in settings else []
     words += ["--baseline", "replace"] if unit.get("baseline") == "replace" else []
     for option in ("dataset", "kind", "pole", "operation"):
+        words += [f"--{option}", unit[option]] if option in unit else []
+    for option in ("from", "from-json", "chat", "url", "judge", "as") if job == "explanations" else ():
         words += [f"--{option}", unit[option]] if option in unit else []
     if unit.get("annotator") == "trees":
         words += ["--trees", unit.get("source", "FILE")]

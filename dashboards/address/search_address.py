@@ -60,6 +60,12 @@ KINDS = {
         "Neurons of a class after Voita et al. 2023, with the evidence (view `neuron_classes`).",
         ("name", "model", "site", "scope", "layers"),
     ),
+    "explanation": Kind(
+        "explanation",
+        "Neurons with a stored explanation that has all of these words, those whose explanation tells their top "
+        "sentences best (AUROC on sentences that it was not made of) first (view `neuron_explanations`).",
+        ("pattern", "model", "site", "layers"),
+    ),
     "text": Kind(
         "text: what fires here?",
         "The model runs on your text, taken as one sentence. Neurons are ordered by how many standard deviations their "

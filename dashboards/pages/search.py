@@ -21,6 +21,7 @@ from nwh.warehouse.queries.neurons import Extent
 
 _ANY, _VALUES = "any", 1000
 _EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
+_TYPED = {**_EXAMPLES, "explanation": "dates"}
 _CONFIG: dict[str, Any] = {
     "open": st.column_config.LinkColumn("page", display_text="open", pinned=True, width="small"),
     "scope": "corpora",
@@ -38,6 +39,12 @@ _CONFIG: dict[str, Any] = {
     ),
     "support": st.column_config.NumberColumn("sentences"),
     "k": st.column_config.NumberColumn("of"),
+    "explanation": st.column_config.TextColumn("explanation", width="large"),
+    "auroc": st.column_config.NumberColumn("AUROC", format="%.3f", help="of a judge who knows the explanation alone"),
+    "control_auroc": st.column_config.NumberColumn(
+        "of another's", format="%.3f", help="AUROC with the explanation of another neuron of the layer"
+    ),
+    "balanced_accuracy": st.column_config.NumberColumn("balanced accuracy", format="%.3f"),
     "attribution": st.column_config.NumberColumn("attribution", format="%.3g", help="mean, in probability"),
     "n_selected": st.column_config.NumberColumn("selected by"),
     "n_prompts": st.column_config.NumberColumn("of prompts"),
@@ -99,6 +106,8 @@ def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: boo
     if wanted.by in _EXAMPLES:
         kinds = queries.search.patterns_stored(warehouse)
         return any(row["kind"] == wanted.by for row in kinds)
+    if wanted.by == "explanation":
+        return bool(stored.get("explanations"))
     return {"concept": knowledge, "metadata": activations and bool(stored.get("sentence_metadata"))}.get(
         wanted.by, activations
     )
@@ -129,7 +138,7 @@ def _controls(warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], m
         st.text_area("Text", placeholder="Any text; press Ctrl+Enter", height=90, **widget("text"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if "pattern" in takes:
-            example = _EXAMPLES[chosen.by]
+            example = _TYPED[chosen.by]
             st.text_input(
                 chosen.kind.title.capitalize(), placeholder=f"such as {example}", width=290, **widget("pattern")
             )
@@ -209,10 +218,12 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
     """Return the neurons found, one more than is shown where there are more; null where nothing is asked yet."""
     filters, limit = chosen.filters, chosen.rows + 1
     with st.spinner("Searching"):
-        if chosen.by in _EXAMPLES:
+        if chosen.by in _TYPED:
             if not chosen.pattern.strip():
                 st.info("Type what the sentences share.")
                 return None
+            if chosen.by == "explanation":
+                return session.ask(warehouse, queries.search.by_explanation, chosen.pattern, filters, limit)
             return session.ask(warehouse, queries.search.by_pattern, chosen.by, chosen.pattern, filters, limit)
         if chosen.by == "metadata":
             if not chosen.value:
@@ -278,6 +289,7 @@ def _empty(warehouse: Warehouse, by: str) -> None:
         "metadata": (["sentence_metadata", "neuron_stats"], []),
         "concept": (["prompts"], ["ingest attributions --model MODEL --dataset NAME"]),
         "class": (["corpora", "neuron_stats"], []),
+        "explanation": (["corpora", "neuron_stats"], ["ingest explanations --model MODEL"]),
         "text": (["corpora", "neuron_stats"], []),
     }.get(by, (["corpora", "neuron_stats", "annotations"], ["ingest patterns --model MODEL"]))
     notices.empty(warehouse, "nothing that this search could find", *steps, first=first)

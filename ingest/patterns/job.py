@@ -20,6 +20,7 @@ from nwh.ingest.job import Task, run_each, run_once
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.wanted import Wanted, from_ranges, to_ranges, united, wanted_neurons, without
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import corpora_of
@@ -29,9 +30,6 @@ from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 384  # neurons mined together: their distinct patterns are counted in the corpus once
 _TOP_ROWS = 6_000_000  # of neuron_topk read at a time, at most
-
-Wanted = dict[int, list[int]]
-"""Layer -> its neurons, both ascending."""
 
 
 def ingest_patterns(
@@ -98,7 +96,7 @@ def mine_again(
         progress=progress,
     )
     rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
-    neurons = _ranges_to_wanted(settings["neurons"])
+    neurons = from_ranges(settings["neurons"])
     work = _Work(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress)
     run = run_once(warehouse, work.task, again=True, progress=progress)
     assert run is not None
@@ -120,18 +118,8 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
 
 
 def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
-    for what, given, stored in (("layer", layers, scope.layers), ("neuron", neurons, range(scope.n_neurons))):
-        if outside := [i for i in given if i not in stored]:
-            place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
-            raise UsageError(f"no {what} {outside[0]} in {place}: it has {what}s {_listed(stored)}")
-    chosen = sorted(set(neurons)) or list(range(scope.n_neurons))
-    return dict.fromkeys(sorted(set(layers)) or scope.layers, chosen)
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """Return ascending numbers in words: `0 to 11`, or one by one where some are missing."""
-    first, last = numbers[0], numbers[-1]
-    return f"{first} to {last}" if len(numbers) == last - first + 1 else ", ".join(map(str, numbers))
+    place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
+    return wanted_neurons(place, scope.layers, scope.n_neurons, layers, neurons)
 
 
 @dataclass(frozen=True)
@@ -162,12 +150,8 @@ class _Work:
         described |= {"annotator": scope.annotator, "k": scope.k, "sources": scope.sources}
         found = self.warehouse.units.stored("patterns", unit)
         stored = {**found.settings} if found else {"neurons": {}}
-        before = _ranges_to_wanted(stored.pop("neurons"))
-        kept = {
-            layer: left
-            for layer, of_layer in before.items()
-            if (left := sorted(set(of_layer) - set(self.wanted.get(layer, []))))
-        }
+        before = from_ranges(stored.pop("neurons"))
+        kept = without(before, self.wanted)
         if kept and stored != described:
             names = dict.fromkeys([*described, *stored])
             differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
@@ -175,14 +159,8 @@ class _Work:
                 f"the stored {self.kind} patterns of {scope.site} over {scope.name} were mined otherwise "
                 f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
             )
-        done = stored == described and all(
-            set(neurons) <= set(before.get(layer, [])) for layer, neurons in self.wanted.items()
-        )
-        covered = {
-            layer: sorted({*kept.get(layer, []), *self.wanted.get(layer, [])})
-            for layer in sorted({*kept, *self.wanted})
-        }
-        settings = {**described, "neurons": _wanted_to_ranges(covered)}
+        done = stored == described and not without(self.wanted, before)
+        settings = {**described, "neurons": to_ranges(united(kept, self.wanted))}
         work = partial(self._work, kept)
         return Task("patterns", unit, settings, work, is_stored=lambda: done)
 
@@ -191,7 +169,7 @@ class _Work:
 
     def _mine(self, run: Run) -> StagedBlocks:
         total = sum(len(neurons) for neurons in self.wanted.values())
-        described = {**run.settings, "neurons": _wanted_to_ranges(self.wanted)}
+        described = {**run.settings, "neurons": to_ranges(self.wanted)}
         blocks = StagedBlocks(run, total, described)
         if blocks.done == total:
             return blocks
@@ -251,24 +229,3 @@ class _Work:
 
 def _repeat(text: str, n: int) -> pa.Array:
     return pa.repeat(pa.scalar(text), n)
-
-
-def _wanted_to_ranges(wanted: Wanted) -> dict[str, list[list[int]]]:
-    """Return neurons as JSON holds them: layer -> [first, last] of each stretch."""
-    ranges: dict[str, list[list[int]]] = {}
-    for layer, neurons in wanted.items():
-        stretches: list[list[int]] = []
-        for neuron in neurons:
-            if stretches and stretches[-1][1] == neuron - 1:
-                stretches[-1][1] = neuron
-            else:
-                stretches.append([neuron, neuron])
-        ranges[str(layer)] = stretches
-    return ranges
-
-
-def _ranges_to_wanted(ranges: dict[str, list[list[int]]]) -> Wanted:
-    return {
-        int(layer): [neuron for first, last in stretches for neuron in range(first, last + 1)]
-        for layer, stretches in ranges.items()
-    }

@@ -62,7 +62,7 @@ def model_of(
     label = f"{shape.name.replace(' ', '-').lower()}-{dtype}"
     family, parameters = family_of(shape.family), sum(parameter.numel() for parameter in module.parameters())
     sizes = (shape.layers, shape.d_model, shape.d_ffn, shape.vocabulary, parameters)
-    described = (label, "main", None, "random", None, shape.family, None, family.objective)
+    described = (label, "main", label, None, None, "random", None, shape.family, None, family.objective)
     row = Checkpoint(*described, *sizes, weights_sha256="random")
     return LoadedModel(module, _tokenizer(shape), family, place, kind, shape.window, row, tf32=dtype == "tf32")
 

@@ -21,12 +21,14 @@ from nwh.cli.options import (
     PickleOption,
     ShardOption,
     ShardsOption,
+    SiteOption,
     loading,
     numbers,
     share_of,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_list
+from nwh.warehouse.sites import sites_and_layers
 
 
 def activations(
@@ -34,7 +36,7 @@ def activations(
     model: ModelOption,
     checkpoint: CheckpointOption = None,
     corpus: CorpusOption = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    site: SiteOption = None,
     k: Annotated[int, typer.Option(help="Sentences kept per neuron and pole.")] = 10_000,
     aggregate: Annotated[str, typer.Option(help="Over a sentence's tokens: mean, max, last or cls.")] = "mean",
     special_tokens: Annotated[
@@ -74,8 +76,8 @@ def activations(
     share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
-    layers = tuple(numbers("--layer", layer)) or None
-    settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, special_tokens, sample, seed, layers)
+    sites, layers = sites_and_layers(site, numbers("--layer", layer))
+    settings = Settings(tuple(sites) or SITES, k, aggregate, special_tokens, sample, seed, tuple(layers) or None)
     corpora = named_or_all_corpora(warehouse, corpus)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle)
     for_each_checkpoint(

@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli import activations, comparison, knowledge, patterns, read, report, text, training, upkeep, weights
+from nwh.cli import (
+    activations,
+    comparison,
+    explanations,
+    knowledge,
+    patterns,
+    read,
+    report,
+    text,
+    training,
+    upkeep,
+    weights,
+)
 from nwh.cli.state import State
 from nwh.warehouse.errors import NwhError
 
@@ -62,6 +74,7 @@ INGEST: dict[str, Callable[..., None]] = {
     "activations": activations.activations,
     "profiles": activations.profiles,
     "patterns": patterns.patterns,
+    "explanations": explanations.explanations,
     "clusters": comparison.clusters,
     "matches": comparison.matches,
     "distances": comparison.distances,

@@ -14,11 +14,13 @@ from nwh.cli.options import (
     DtypeOption,
     FamilyOption,
     PickleOption,
+    SiteOption,
     loading,
     numbers,
 )
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.names import split_checkpoint, split_list
+from nwh.warehouse.sites import whole_sites
 
 
 def clusters(
@@ -30,7 +32,7 @@ def clusters(
     corpus: Annotated[
         list[str] | None, typer.Option(help="Corpora of the scope; all with activations and a sample if not given.")
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    site: SiteOption = None,
     k: Annotated[
         list[str] | None, typer.Option("--k", help="Clusters of sentence vectors; 2,5,10,20,50 if not given.")
     ] = None,
@@ -65,7 +67,7 @@ def clusters(
             settings,
             source=None if model == name else model,
             corpora=split_list(corpus),
-            sites=split_list(site),
+            sites=whole_sites(site),
             device=device,
             dtype=dtype,
             allow_pickle=allow_pickle,
@@ -81,7 +83,7 @@ def matches(
     corpus: Annotated[
         list[str] | None, typer.Option(help="Corpora of the scope; all that both have sampled if not given.")
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    site: SiteOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the random bases.")] = 0,
     again: AgainOption = False,
 ) -> None:
@@ -100,7 +102,7 @@ def matches(
         before,
         after,
         corpora=split_list(corpus),
-        sites=split_list(site),
+        sites=whole_sites(site),
         seed=seed,
         again=again,
         progress=state.progress,

@@ -19,6 +19,10 @@ CheckpointOption = Annotated[
     typer.Option("--checkpoint", help="Revisions or sub-folders; `all` for every one there is."),
 ]
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
+SiteOption = Annotated[
+    list[str] | None,
+    typer.Option("--site", help="hidden, ffn or both; or a hook point, such as blocks.3.mlp.hook_post."),
+]
 DatasetOption = Annotated[str, typer.Option("--dataset", help="Set of prompts, as `nwh ingest prompts` named it.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="float32, tf32, bfloat16 or float16.")]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption, numbers
+from nwh.cli.options import AgainOption, SiteOption, numbers
 from nwh.cli.state import state_of
 from nwh.warehouse.names import split_list
+from nwh.warehouse.sites import sites_and_layers
 
 
 def patterns(
@@ -20,7 +21,7 @@ def patterns(
     corpus: Annotated[
         list[str] | None, typer.Option(help="Corpora of the scope; all with activations and annotations if not given.")
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    site: SiteOption = None,
     layer: Annotated[list[str] | None, typer.Option(help="Layers, from 0; all if not given.")] = None,
     neuron: Annotated[list[str] | None, typer.Option(help="Neurons of each layer, from 0; all if not given.")] = None,
     pole: Annotated[str, typer.Option(help="top or bottom sentences.")] = "top",
@@ -45,6 +46,7 @@ def patterns(
 
     state = state_of(context)
     warehouse = state.open()
+    sites, layers = sites_and_layers(site, numbers("--layer", layer))
     rules = Rules(min_support, max_length, max_gap)
     for name, label in stored_pairs(warehouse, model, split_list(checkpoint)):
         ingest_patterns(
@@ -53,8 +55,8 @@ def patterns(
             label,
             rules,
             corpora=split_list(corpus),
-            sites=split_list(site),
-            layers=numbers("--layer", layer),
+            sites=sites,
+            layers=layers,
             neurons=numbers("--neuron", neuron),
             pole=pole,
             kinds=split_list(kind),

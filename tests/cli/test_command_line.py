@@ -245,3 +245,29 @@ def test_an_account_without_a_home_gets_one(monkeypatch):
     with pytest.raises(SystemExit):
         main()
     assert os.environ["HOME"] == "/"
+
+
+def test_explanations_of_every_source(filled, place):
+    published = {"modelId": "m", "layer": "1", "index": "3", "description": "words of cats"}
+    (place / "published.jsonl").write_text(json.dumps(published) + "\n")
+    model = ("ingest", "explanations", "--model", "tiny-bert", "--site", "ffn")
+    filled(*model, "--layer", "1", "--neuron", "2,3", "--examples", "4", "--judged", "3")
+    filled(*model, "--from-json", "published.jsonl")
+    query = "select source, neuron, n_top, auroc is not null as judged from neuron_explanations order by all"
+    assert json.loads(filled("sql", query, "--format", "json").stdout) == [
+        {"source": "neuronpedia", "neuron": 3, "n_top": 4, "judged": True},
+        {"source": "template", "neuron": 2, "n_top": 3, "judged": True},
+        {"source": "template", "neuron": 3, "n_top": 3, "judged": True},
+    ]
+    shown = json.loads(filled("show", "neuron", "tiny-bert/ffn/1/3", "--format", "json").stdout)
+    assert {row["source"] for row in shown["explanations"]} == {"neuronpedia", "template"}
+    for wrong, said in (
+        (["--from", "url", "--chat", "m"], "--from url needs --url"),
+        (["--from", "local"], "no chat model is named"),
+        (["--from-json", "published.jsonl", "--layer", "3"], "is read whole"),
+        (["--from-json", "nowhere.json"], "does not exist"),
+        (["--from", "url", "--chat", "m", "--url", "http://127.0.0.1:9", "--neuron", "1"], "no chat model answers at"),
+    ):
+        done = filled(*model, *wrong, code=1 if "127" in str(wrong) else 2)
+        assert said in done.stderr
+        assert done.stderr.count("error:") == 1

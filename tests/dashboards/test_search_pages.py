@@ -18,6 +18,7 @@ from nwh.dashboards.parts.dictionary import dictionary
 from nwh.warehouse import Warehouse, limited_sql
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.schema import RELATIONS
+from tests.conftest import copied
 from tests.dashboards.conftest import HOSTILE
 from tests.dashboards.shown import commands, files, tables
 from tests.sql.knowledge_rows import CONCEPTS, Rows
@@ -276,9 +277,24 @@ def test_a_bad_address_is_explained_and_has_a_way_out(open_page, warehouse):
     assert app.query_params == {"by": "word", "pattern": "the", "lift": "0"}
 
 
+def test_explanations_are_searched_for_by_their_words(open_page, warehouse, tmp_path):
+    from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+
+    made = copied(warehouse.storage.uri, tmp_path / "explained")
+    ingest_explanations(made, "tiny", "main", ExplanationSettings(), corpora=["plain"], sites=["ffn"], layers=[1])
+    rows = found_by(open_page("search", made, by="explanation", pattern="WITH sentences"))
+    stored = made.sql(
+        "select neuron, explanation, auroc from neuron_explanations where explanation like 'Sentences with%' "
+        "order by auroc desc, neuron"
+    ).fetchall()
+    assert [(row["neuron"], row["explanation"], row["auroc"]) for row in rows] == stored
+    assert len(stored) > 1
+    assert "No neuron is found" in written(open_page("search", made, by="explanation", pattern="with elephants"))
+
+
 def test_search_over_an_empty_warehouse_names_the_commands(open_page, tmp_path):
     made = Warehouse.create(tmp_path / "empty")
-    for by in ("word", "metadata", "concept", "class"):
+    for by in ("word", "metadata", "concept", "class", "explanation"):
         app = open_page("search", made, by=by)
         assert commands(app)[0].startswith(f"nwh --warehouse {made.storage.uri} ingest ")
         assert "ingest patterns" in commands(app)[0] or by != "word"

@@ -53,5 +53,6 @@ def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -
             "bottom sentences": neurons.sentences(warehouse, neuron, chosen, "bottom", k),
             "metadata": neurons.metadata(warehouse, neuron, chosen, k, min_lift=1, max_q=0.05),
             **tables(warehouse, neuron, chosen, k),
+            **({"explanations": found} if (found := neurons.explanations(warehouse, neuron)).rows else {}),
         },
     )

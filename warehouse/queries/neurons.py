@@ -180,3 +180,18 @@ def metadata(
         min_lift=min_lift,
         max_q=max_q,
     )
+
+
+def explanations(warehouse: Warehouse, neuron: Neuron) -> Answer:
+    """Return what is said of a neuron in words, the sources it tells best (highest AUROC) first.
+
+    One row per source and place; scores as view `neuron_explanations` has them, null where nothing was judged.
+    """
+    return ask(
+        warehouse,
+        "select source, explanation, auroc, control_auroc, balanced_accuracy, control_balanced_accuracy, judge, n_top, "
+        "n_others, explainer, method, scope, published_score, published_score_kind from neuron_explanations "
+        "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
+        "order by auroc desc nulls last, source, place",
+        **neuron.params,
+    )

@@ -149,6 +149,23 @@ def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> A
     )
 
 
+def by_explanation(warehouse: Warehouse, text: str, filters: Filters, limit: int) -> Answer:
+    """Return the neurons with an explanation that has all words of a text, those it tells best (highest AUROC) first.
+
+    Explanations that were not judged come last.
+    """
+    where, params = filters.where()
+    return ask(
+        warehouse,
+        f"select {_PLACE}, explanation, source, auroc, control_auroc, balanced_accuracy "
+        f"from explained_neurons($text) where true{where} "
+        f"order by auroc desc nulls last, {_PLACE}, source, place limit $limit",
+        text=text.strip(),
+        limit=limit,
+        **params,
+    )
+
+
 @dataclass(frozen=True)
 class Aggregation:
     """How the activations of sentences were made of those of tokens, and over which corpora in this way."""

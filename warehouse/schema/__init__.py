@@ -11,6 +11,7 @@ from nwh.warehouse.schema.comparison import (
     NEURON_DISTANCES,
     NEURON_MATCHES,
 )
+from nwh.warehouse.schema.explanations import EXPLANATION_JUDGEMENTS, EXPLANATIONS
 from nwh.warehouse.schema.knowledge import (
     ABLATIONS,
     ATTRIBUTION_QUALITY,
@@ -68,6 +69,8 @@ RELATIONS: dict[str, Relation] = {
         NEURON_TAG_DISTRIBUTION,
         CORPUS_VOCABULARY,
         NEURON_PATTERNS,
+        EXPLANATIONS,
+        EXPLANATION_JUDGEMENTS,
         NEURON_WEIGHTS,
         LAYER_CLUSTERS,
         NEURON_CLUSTERS,

@@ -59,6 +59,15 @@ GLOSSARY = {
     "heldout_auroc": "on the second half, which had no part in choosing: (1 + share of the pole's sentences with it - "
     "share of the others) / 2; null where the pattern is not frequent in the first half, or the second has no sentence "
     "of either",
+    # explanations
+    "source": "what it is from, or what its run called it with --as: `template`, a chat model's name, `neuronpedia`",
+    "place": "among the source's explanations of the neuron, from 1, as they were given",
+    "explanation": "what the neuron's top sentences are said to be",
+    "explainer": "what wrote it: `template`, or a chat model's name; null where a file does not say",
+    "method": "`template`, `chat`, or what a file says; null where it does not say",
+    "judge": "`words`, or the chat model that judged",
+    "published_score": "score that a file gives it; null for others",
+    "published_score_kind": "what that score is: `ev_correlation_score` of OpenAI's files",
     # two checkpoints
     "model_before": "model of the first checkpoint",
     "checkpoint_before": "label of the first checkpoint",

@@ -27,6 +27,7 @@ CALLS = {
     "consistency_at": "0.3, by_rule := 'relp'",
     "correlation_p": "0.5, 12",
     "dimension_consistency_of": "'mean'",
+    "explained_neurons": "'king'",
     "formation_at": "0.3, by_rule := 'relp'",
     "formation_distribution_at": "0.3, 15",
     "hidden_knowledge_at": "0.3, 0.4",

@@ -1,0 +1,63 @@
+"""Which neurons a run is asked for, and what a unit holds of earlier runs over others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nwh.warehouse.errors import UsageError
+
+Wanted = dict[int, list[int]]
+"""Layer -> its neurons, both ascending."""
+
+
+def wanted_neurons(
+    place: str, stored: Sequence[int], n_neurons: int, layers: Sequence[int], neurons: Sequence[int]
+) -> Wanted:
+    """Return the neurons of some layers (all stored ones where there are none); UsageError for what is not there.
+
+    place: MODEL@CHECKPOINT/SITE, for messages.
+    """
+    for what, given, there in (("layer", layers, stored), ("neuron", neurons, range(n_neurons))):
+        if outside := [i for i in given if i not in there]:
+            raise UsageError(f"no {what} {outside[0]} in {place}: it has {what}s {_listed(there)}")
+    chosen = sorted(set(neurons)) or list(range(n_neurons))
+    return dict.fromkeys(sorted(set(layers)) or stored, chosen)
+
+
+def without(wanted: Wanted, others: Wanted) -> Wanted:
+    """Return those of some neurons that are not among others; layers of which none is left are left out."""
+    left = {layer: sorted(set(neurons) - set(others.get(layer, []))) for layer, neurons in wanted.items()}
+    return {layer: neurons for layer, neurons in left.items() if neurons}
+
+
+def united(one: Wanted, other: Wanted) -> Wanted:
+    """Return the neurons that are among one or the other."""
+    return {layer: sorted({*one.get(layer, []), *other.get(layer, [])}) for layer in sorted({*one, *other})}
+
+
+def to_ranges(wanted: Wanted) -> dict[str, list[list[int]]]:
+    """Return neurons as JSON holds them: layer -> [first, last] of each stretch."""
+    ranges: dict[str, list[list[int]]] = {}
+    for layer, neurons in wanted.items():
+        stretches: list[list[int]] = []
+        for neuron in neurons:
+            if stretches and stretches[-1][1] == neuron - 1:
+                stretches[-1][1] = neuron
+            else:
+                stretches.append([neuron, neuron])
+        ranges[str(layer)] = stretches
+    return ranges
+
+
+def from_ranges(ranges: dict[str, list[list[int]]]) -> Wanted:
+    """Return the neurons that `to_ranges` has written."""
+    return {
+        int(layer): [neuron for first, last in stretches for neuron in range(first, last + 1)]
+        for layer, stretches in ranges.items()
+    }
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return ascending numbers in words: `0 to 11`, or one by one where some are missing."""
+    first, last = numbers[0], numbers[-1]
+    return f"{first} to {last}" if len(numbers) == last - first + 1 else ", ".join(map(str, numbers))

@@ -1,0 +1,43 @@
+-- Which neurons are said to respond to something: those with an explanation that has all words searched for, each as
+-- it stands or within a longer one, in either case.
+-- grain: neuron x source x place, per model, checkpoint and site
+-- argument chosen: words with blanks between
+-- columns: model, checkpoint, site, layer, neuron, source, place, explanation, explainer, method
+-- scope: corpora whose sentences it was made of or judged on; null without
+-- columns: judge
+-- n_top: top sentences judged; null where nothing was judged
+-- n_others: other sentences judged
+-- auroc: of the judge's scores: 0.5 for an explanation that says nothing
+-- balanced_accuracy: of its verdicts
+-- control_auroc: auroc with the explanation of another neuron; null where the layer has no other
+-- control_balanced_accuracy: balanced_accuracy with that
+-- columns: published_score, published_score_kind
+create macro explained_neurons(chosen) as table
+select
+    model,
+    checkpoint,
+    site,
+    layer,
+    neuron,
+    source,
+    place,
+    explanation,
+    explainer,
+    method,
+    scope,
+    judge,
+    n_top,
+    n_others,
+    auroc,
+    balanced_accuracy,
+    control_auroc,
+    control_balanced_accuracy,
+    published_score,
+    published_score_kind
+from neuron_explanations
+where
+    len([
+        word
+        for word in string_split_regex(lower(chosen::varchar), '\s+')
+        if not contains(lower(explanation), word)
+    ]) = 0;
