@@ -40,7 +40,7 @@ JOBS = {
         ),
         follows=True,
     ),
-    "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),
+    "patterns": Job(("sentence_tokens", "neuron_topk", "activation_sample", "annotations"), ("neuron_patterns",)),
     "clusters": Job(("sentences", "neuron_topk", "activation_sample"), ("layer_clusters", "neuron_clusters")),
     "matches": Job(("activation_sample",), ("neuron_matches",)),
     "distances": Job(

@@ -46,7 +46,8 @@ KINDS = {
     ),
     "metadata": Kind(
         "metadata class",
-        "Neurons most of whose top sentences have a metadata value: they act like classifiers (Oba et al. 2021).",
+        "Neurons whose sentences have a metadata value more often than the corpus, by how well their activation tells "
+        "all sentences with it from those without: they act like classifiers (Oba et al. 2021).",
         ("key", "value", "model", "site", "scope", "layers", "pole", "lift", "q"),
     ),
     "concept": Kind(

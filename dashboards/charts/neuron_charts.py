@@ -46,6 +46,35 @@ def marked_histogram(
     return alt.layer(histogram(bins, title, (low, high)), line)
 
 
+def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
+    """Return two overlaid densities; bins have has (`with_it` or not), low, high, n, share."""
+    names = [f"with {with_it}", "without"]
+    values = [{**row, "side": names[not row["has"]]} for row in bins]
+    chart: alt.Chart = (
+        titled(values, title, 180)
+        .mark_bar(binSpacing=0, opacity=0.55)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="activation of a sampled sentence"),
+            x2="high:Q",
+            y=alt.Y("share:Q", title="of its sentences", stack=False, axis=alt.Axis(format="%")),
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[HIGH, GREY]),
+                legend=alt.Legend(orient="top", labelLimit=220),
+            ),
+            tooltip=[
+                alt.Tooltip("side:N", title="sentences"),
+                alt.Tooltip("low:Q", title="from", format=".4g"),
+                alt.Tooltip("high:Q", title="to", format=".4g"),
+                alt.Tooltip("n:Q", title="sentences"),
+                alt.Tooltip("share:Q", title="of these", format=".1%"),
+            ],
+        )
+    )
+    return chart
+
+
 def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
     """Return marks of concepts by checkpoint; rows have concept, checkpoint (in order of steps), attribution."""
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))

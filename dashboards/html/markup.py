@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -34,6 +34,23 @@ def code_span(text: str) -> str:
 def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], links: Sequence[str] = ()) -> str:
     """Return an HTML table with a name at the head of each row; `links`: the address that each name leads to."""
     return str(_PARTS.table(header, rows, links))
+
+
+def auroc(row: Mapping[str, Any]) -> str:
+    """Return an area with its bounds, of a row with `auroc`, `auroc_low` and `auroc_high`; nothing where it is null."""
+    return "" if row["auroc"] is None else f"{row['auroc']:.3f} ({interval(row)})"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """Return the bounds alone."""
+    return "" if row["auroc"] is None else f"{row['auroc_low']:.2f}\N{EN DASH}{row['auroc_high']:.2f}"
+
+
+def generalises(row: Mapping[str, Any]) -> str:
+    """Return what the other half of the sentences has of a pattern; nothing where that is not known."""
+    if row.get("heldout_others_share") is None:
+        return ""
+    return f"{row['heldout_share']:.0%}, others {row['heldout_others_share']:.1%}"
 
 
 def commands(lines: Iterable[str]) -> str:

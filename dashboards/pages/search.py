@@ -11,6 +11,7 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.address import neuron_address
 from nwh.dashboards.address.search_address import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
+from nwh.dashboards.html import markup
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
 from nwh.dashboards.parts import exhibits, notices, token_values
@@ -21,6 +22,9 @@ from nwh.warehouse.queries.neurons import Extent
 
 _ANY, _VALUES = "any", 1000
 _EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
+_DETECTORS = "the best detectors first (AUROC; where it is unknown, by G2)"
+_ORDERS = {"word": _DETECTORS, "tag": _DETECTORS, "tree": _DETECTORS, "metadata": _DETECTORS}
+"""What is first in the result of each kind of search."""
 _CONFIG: dict[str, Any] = {
     "open": st.column_config.LinkColumn("page", display_text="open", pinned=True, width="small"),
     "scope": "corpora",
@@ -31,10 +35,18 @@ _CONFIG: dict[str, Any] = {
     "mined_q_value": st.column_config.NumberColumn(
         "mined q", format="%.1e", help="q of the half of the sentences by which patterns are chosen and ranked"
     ),
-    "heldout_auroc": st.column_config.NumberColumn(
-        "held-out AUROC",
+    "auroc": st.column_config.NumberColumn(
+        "AUROC",
         format="%.3f",
-        help="how well it predicts the neuron's sentences of the other half",
+        help="the chance that a sampled sentence with it activates the neuron more than one without (bottom: less)",
+    ),
+    "interval": st.column_config.TextColumn("95 %", help="interval of the AUROC, as if sentences were independent"),
+    "recall": st.column_config.NumberColumn(
+        "recall", format="percent", help="of all sentences with it: how many are among the neuron's"
+    ),
+    "generalises": st.column_config.TextColumn(
+        "generalises",
+        help="of the half of the sentences that did not choose it: share of the neuron's with it, and of the others",
     ),
     "support": st.column_config.NumberColumn("sentences"),
     "k": st.column_config.NumberColumn("of"),
@@ -50,6 +62,7 @@ _CONFIG: dict[str, Any] = {
 def page() -> None:
     """Show the neurons that the address asks for."""
     st.title("Search", anchor=False)
+    st.set_page_config(page_title="Search \N{MIDDLE DOT} nwh")
     st.markdown(
         "Neurons by a word, tags or a subtree that their sentences share, by a metadata class, a concept, a class of "
         "neuron, or by which of them fire most on your own text. The search is in the address, to be shared."
@@ -259,17 +272,32 @@ def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
         address = neuron_address.NeuronAddress(place)
         has_page = (place.model, place.checkpoint, place.site) in pages
         places += [place] * has_page
-        rows.append({"open": address.link if has_page else None, "model": address.label, **row})
+        rows.append({"open": address.link if has_page else None, "model": address.label, **_shown(row)})
     if not rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")
         if chosen.by in _EXAMPLES:
             st.caption("Patterns below the `--min-support` of `nwh ingest patterns` are not stored.")
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
-    st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
+    st.markdown(f"**{len(rows):,}** rows, {_ORDERS.get(chosen.by, 'the clearest first')}.{more}")
     exhibits.grid(shown, "Neurons found", _CONFIG, rows)
     if places:
         neuron.open_one(places)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with bounds beside their area, and with what is held out in words."""
+    bounds, told = markup.interval(row) if "auroc" in row else "", markup.generalises(row)
+    hidden = {"auroc_low", "auroc_high", "heldout_share", "heldout_others_share"}
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if name not in hidden:
+            found[name] = value
+        if name == "auroc":
+            found["interval"] = bounds
+        if name == "heldout_others_share":
+            found["generalises"] = told
+    return found
 
 
 def _empty(warehouse: Warehouse, by: str) -> None:

@@ -2,6 +2,7 @@
 
 from nwh.warehouse.queries import (
     answers,
+    closed_patterns,
     home,
     knowledge,
     layers,
@@ -11,11 +12,14 @@ from nwh.warehouse.queries import (
     report,
     samples,
     search,
+    separation,
     shared_patterns,
+    summary,
 )
 
 __all__ = [
     "answers",
+    "closed_patterns",
     "home",
     "knowledge",
     "layers",
@@ -25,5 +29,7 @@ __all__ = [
     "report",
     "samples",
     "search",
+    "separation",
     "shared_patterns",
+    "summary",
 ]

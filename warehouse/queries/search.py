@@ -90,7 +90,9 @@ def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
 
 
 def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons among whose sentences of the first half a pattern is frequent, highest mined_g2 first.
+    """Return the neurons among whose sentences of the first half a pattern is frequent, best detectors (AUROC) first.
+
+    Then by mined_g2: alone where too few sampled sentences have the pattern.
 
     kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
     """
@@ -98,9 +100,9 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     return ask(
         warehouse,
-        f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, mined_q_value, heldout_auroc "
-        f"from pattern_neurons($kind, $pattern) where true{where} "
-        f"order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
+        f"select {_PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
+        f"mined_q_value, heldout_share, heldout_others_share from pattern_neurons($kind, $pattern) where true{where} "
+        f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit",
         kind=kind,
         pattern=chosen,
         limit=limit,
@@ -109,12 +111,16 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
 
 
 def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons most of whose sentences have a metadata value (more than any other of its key)."""
+    """Return the neurons whose sentences have a metadata value more often than others, best detectors (AUROC) first.
+
+    Then by G2: alone where too few sampled sentences have the value.
+    """
     where, params = filters.where("corpus", "lift", "q_value")
     return ask(
         warehouse,
-        f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "
-        f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
+        f"select {_PLACE}, pole, corpus as scope, auroc, auroc_low, auroc_high, share, recall, corpus_share, lift, "
+        f"q_value from metadata_detectors where key = $key and value = $value{where} "
+        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit",
         key=key,
         value=value,
         limit=limit,
