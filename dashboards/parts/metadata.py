@@ -67,9 +67,9 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
 
 
 def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    """Show the activations on sentences with a metadata value or word beside those without, one of those that tell."""
+    """Show the activations on sentences with a metadata value or word beside those without: of what tells most."""
     offered: dict[str, tuple[str, str, str]] = {}
-    for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _BARS, 1, 0.05).records:
+    for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS).records[:_BARS]:
         offered[f"{row['key']} = {row['value']}"] = ("metadata", row["key"], row["value"])
     for row in _words(warehouse, neuron, corpora):
         offered.setdefault(f"{row['word']} ({row['class']})", ("word", row["class"], row["word"]))

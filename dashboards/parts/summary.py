@@ -25,10 +25,11 @@ def name(neuron: Neuron) -> str:
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the neuron's name, its summary and the provenance of its activations."""
-    st.title(name(neuron), anchor=False)
     found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
-    st.markdown(line(found, len(corpora) > 1))
-    st.caption(_provenance(warehouse, neuron, corpora))
+    with st.container(key="head", gap="small"):
+        st.title(name(neuron), anchor=False)
+        st.markdown(line(found, len(corpora) > 1))
+        st.caption(_provenance(warehouse, neuron, corpora))
 
 
 def line(found: Summary, several: bool) -> str:

@@ -155,7 +155,7 @@ def test_a_word_leads_to_its_neurons(open_page, warehouse):
     rows = found_by(app)
     stored = warehouse.sql(
         "select layer, neuron from pattern_neurons('word', 'the') where pole = 'top' "
-        "order by mined_g2 desc, layer, neuron"
+        "order by auroc desc nulls last, mined_g2 desc, layer, neuron"
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert all(row["open"] for row in rows)
@@ -198,8 +198,8 @@ def test_metadata_classes(open_page, warehouse):
     run(app.selectbox(key="search_site").set_value("ffn"))
     rows = found_by(app)
     stored = warehouse.sql(
-        "select layer, neuron from class_neurons where pole = 'top' and value = '<b>eve</b>' and site = 'ffn' "
-        "order by g2 desc, layer, neuron"
+        "select layer, neuron from neuron_metadata where pole = 'top' and value = '<b>eve</b>' and site = 'ffn' "
+        "and support > 0 order by auroc desc nulls last, g2 desc, layer, neuron"
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert {row["scope"] for row in rows} == {"hostile"}

@@ -68,7 +68,7 @@ def runs(warehouse: Warehouse, model: str) -> Answer:
 
 
 def selective_neurons(warehouse: Warehouse, model: str, checkpoint: str, site: str, limit: int) -> Answer:
-    """Return the neurons whose top sentences one metadata value sets apart, best detectors (lower bound of AUROC) first."""
+    """Return neurons whose top sentences a metadata value sets apart, best detectors (lower bound of AUROC) first."""
     return ask(
         warehouse,
         "select layer, neuron, corpus, key, value, auroc, auroc_low, auroc_high, share, recall, corpus_share, lift, "

@@ -26,7 +26,9 @@ def warehouse(tmp_path_factory):
             for sentence in np.flatnonzero(draw.random(SENTENCES) < share):
                 words[sentence].append(f"{name.replace(' ', '')}{i}")
     texts = pa.table({"words": pa.array(words, pa.list_(pa.string()))})
-    miner = Miner("word", "top", np.arange(SENTENCES) + (77 << 32), texts, Rules(min_support=0.01, max_length=1), threads=1)
+    miner = Miner(
+        "word", "top", np.arange(SENTENCES) + (77 << 32), texts, Rules(min_support=0.01, max_length=1), threads=1
+    )
     sets = [draw.choice(SENTENCES, K, replace=False) for _ in range(NEURONS)]
     made = Warehouse.create(tmp_path_factory.mktemp("noise"))
     unit = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}

@@ -231,12 +231,14 @@ def test_neurons_as_detectors_are_those_of_scikit_learn(stored, relation):
     sampled = stored.sql("select distinct corpus, sentence_id from activation_sample order by all").fetchall()
     activations = {
         tuple(place): values
-        for *place, values in stored.sql("select site, corpus, layer, neuron, activations from neuron_samples").fetchall()
+        for *place, values in stored.sql(
+            "select site, corpus, layer, neuron, activations from neuron_samples"
+        ).fetchall()
     }
     of_poles = {corpus: members(stored, corpus) for corpus in ("one", "two")}
     rows = stored.sql(
-        f"select site, corpus, layer, neuron, pole, {names}, documents, auroc, sample_support, n_sampled from {relation} "
-        "where layer = 1 and neuron < 12 order by all"
+        f"select site, corpus, layer, neuron, pole, {names}, documents, auroc, sample_support, n_sampled "
+        f"from {relation} where layer = 1 and neuron < 12 order by all"
     ).fetchall()
     checked = 0
     for site, corpus, layer, neuron, pole, name, family, documents, auroc, n_with, n in rows:

@@ -21,6 +21,7 @@ NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
     "attributions_of": "'relp'",
+    "auroc_bound": "0.75, 9, 40, 1.96",
     "cluster_profile_at": "0.05, 1.5",
     "correlation_p": "0.5, 12",
     "dimension_consistency_of": "'mean'",
@@ -48,6 +49,7 @@ CALLS = {
     "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "tag_class": "'NNS'",
     "top_sentences": "['news', 'tweets'], 3",
+    "wilson_bound": "3, 10, -1.96",
 }
 """Arguments of each macro."""
 
