@@ -38,10 +38,10 @@ def selective_neurons(subject: Subject) -> Section:
                 f"selective-{extent.site}",
                 f"Neurons at {extent.site} that follow metadata",
                 "The commonest value of a metadata key among a neuron's top sentences, its share there (precision) and "
-                "in the corpus, the share of the value's sentences that are there (recall), and the AUROC of the "
+                "in the corpus, the share of the value's sentences that are there (recall), and the AUROC of its "
                 "activation over sampled sentences of every kind, with its 95 % interval (Newcombe 2006); at most "
-                f"{_SELECTIVE}, those whose interval begins highest, q at most 0.05 (view class_neurons; the classifier-like "
-                "neurons of Oba et al. 2021).",
+                f"{_SELECTIVE}, those whose interval begins highest, q at most 0.05 (view class_neurons; the "
+                "classifier-like neurons of Oba et al. 2021).",
                 found,
             )
         )

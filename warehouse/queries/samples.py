@@ -12,7 +12,7 @@ INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
 """Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""
 RANDOM = (0.0, 1.0)
 """All of the sample: sentences drawn from it are random ones."""
-OWN = (
+_OWN = (
     "select corpus, sentence_id, activations[$neuron + 1] as activation from activation_sample "
     "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
     "and list_contains($corpora, corpus)"
@@ -47,7 +47,7 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "lows": [low for low, _ in bounds],
         "highs": [high for _, high in bounds],
     }
-    return ask(warehouse, f"with own as ({OWN}), {_DRAWN}", **params, **neuron.params)
+    return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
