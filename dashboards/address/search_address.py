@@ -110,6 +110,13 @@ class Search:
         return {"by": self.by, **text}
 
     @property
+    def found(self) -> str:
+        """What was searched for, as the address of a neuron's page takes it; empty where it takes none."""
+        if self.by in ("word", "tag", "tree"):
+            return f"{self.by}:{' '.join(self.pattern.split())}"
+        return f"metadata:{self.key}={self.value}" if self.by == "metadata" else ""
+
+    @property
     def filters(self) -> Filters:
         """What the result is narrowed to, of what this kind of search takes."""
         takes = self.kind.takes

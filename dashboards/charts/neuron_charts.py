@@ -16,15 +16,25 @@ def extent(bins: Rows) -> tuple[float, float]:
     return min(row["low"] for row in bins), max(row["high"] for row in bins)
 
 
-def histogram(bins: Rows, title: str, domain: tuple[float, float]) -> alt.Chart:
-    """Return bars of the number of sentences by activation; bins have low, high, sentences."""
+def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = False) -> alt.Chart:
+    """Return bars of the number of sentences by activation; bins have low, high, sentences.
+
+    log: whether their heights are logarithms, of one more than the number.
+    """
     chart: alt.Chart = (
         titled(bins, title, 220)
         .mark_bar(binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
             x2="high:Q",
-            y=alt.Y("sentences:Q", title="sentences", axis=alt.Axis(tickMinStep=1, format=",d")),
+            y=alt.Y(
+                "sentences:Q",
+                title="sentences, logarithmic" if log else "sentences",
+                axis=alt.Axis(tickMinStep=1, format=",d", values=[0, 1, 10, 100, 1000, 10**4, 10**5, 10**6])
+                if log
+                else alt.Axis(tickMinStep=1, format=",d"),
+                scale=alt.Scale(type="symlog", constant=1) if log else alt.Undefined,
+            ),
             color=alt.condition("datum.low + datum.high > 0", alt.value(HIGH), alt.value(LOW)),
             tooltip=[
                 alt.Tooltip("low:Q", title="from", format=".4g"),

@@ -24,6 +24,7 @@ from nwh.dashboards.parts import (
     own_text,
     patterns,
     related,
+    searched,
     sentences,
     summary,
     token_values,
@@ -54,6 +55,7 @@ def page() -> None:
     corpora = chosen.corpora or extent.corpora
     summary.show(warehouse, chosen.neuron, corpora)
     explanations.show(warehouse, chosen.neuron)
+    searched.show(warehouse, chosen, corpora, _go)
     _parts(warehouse, chosen, corpora, extent, known)
 
 
@@ -83,12 +85,12 @@ def _parts(
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
         if chosen.tokens and loaded:
-            _heat_maps(warehouse, neuron, legend, lists)
+            _heat_maps(warehouse, chosen, legend, lists)
         downloads.sentences(warehouse, neuron, corpora)
         sampled, own, output = st.container(), st.container(), st.container()
     with right:
         _distribution(warehouse, neuron, corpora)
-        metadata.separation(warehouse, neuron, corpora)
+        metadata.separation(warehouse, chosen, corpora)
         shared, values, contributes, alike = (st.container() for _ in range(4))
     foot = st.container()
     with own:
@@ -109,7 +111,7 @@ def _parts(
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
     if chosen.tokens:
-        _heat_maps(warehouse, neuron, legend, lists, drawn)
+        _heat_maps(warehouse, chosen, legend, lists, drawn)
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
@@ -174,7 +176,7 @@ def _changed(known: Sequence[Extent], before: NeuronAddress) -> None:
     text = state.get("text", before.text)
     _go(
         neuron_address.within(
-            extent, NeuronAddress(place, tuple(state.corpora), state.k, state.tokens, state.context, text)
+            extent, NeuronAddress(place, tuple(state.corpora), state.k, state.tokens, state.context, text, before.find)
         )
     )
 
@@ -198,9 +200,10 @@ def _go(chosen: NeuronAddress) -> None:
 
 
 def _heat_maps(
-    warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
+    warehouse: Warehouse, chosen: NeuronAddress, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
 ) -> None:
     """Replace sentences by their heat maps; the strongest token of `lists` sets the colours, of `drawn` too."""
+    neuron, words = chosen.neuron, chosen.words
     texts = [[sentence["text"] for shown in some for sentence in shown.sentences] for some in (lists, drawn)]
     try:
         with legend, st.spinner("Running the model over these sentences"):
@@ -213,16 +216,18 @@ def _heat_maps(
     rest = chain(*values)
     for shown in (*lists, *drawn):
         of_texts = list(islice(rest, len(shown.sentences)))
-        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale))
+        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, words))
 
 
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     bins = session.ask(warehouse, queries.neurons.histogram, neuron, tuple(corpora))
     domain = neuron_charts.extent(bins.records)
-    st.markdown("#### Distribution")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Distribution")
+        log = st.toggle("Log scale", key="log", help="Logarithms of the numbers of sentences")
     for corpus in dict.fromkeys(row["corpus"] for row in bins.records):
         of_corpus, title = bins.part("corpus", corpus), f"Sentences of {corpus} by activation"
-        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain), of_corpus, title)
+        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain, log), of_corpus, title)
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]

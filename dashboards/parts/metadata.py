@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from nwh.dashboards import session
+from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.charts import neuron_charts
 from nwh.dashboards.html import markup
 from nwh.dashboards.parts import exhibits
@@ -66,22 +67,28 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
             exhibits.table(found, "Metadata rarer in the top sentences", COLUMNS, rarer, order=_ORDER)
 
 
-def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    """Show the activations on sentences with a metadata value or word beside those without: of what tells most."""
+def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:
+    """Show the activations on sentences with a metadata value or word beside those without: of what tells most.
+
+    What was searched for comes first.
+    """
+    neuron, (kind, value) = chosen.neuron, chosen.found
     offered: dict[str, tuple[str, str, str]] = {}
+    if kind == "metadata":
+        offered[value.replace("=", " = ", 1)] = (kind, *value.split("=", 1))
     for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS).records[:_BARS]:
-        offered[f"{row['key']} = {row['value']}"] = ("metadata", row["key"], row["value"])
+        offered.setdefault(f"{row['key']} = {row['value']}", ("metadata", row["key"], row["value"]))
     for row in _words(warehouse, neuron, corpora):
         offered.setdefault(f"{row['word']} ({row['class']})", ("word", row["class"], row["word"]))
     if not offered:
         return
-    chosen = st.selectbox("Sentences with and without", list(offered), key="separation", width=290)
-    bins = session.ask(warehouse, queries.separation.separation, neuron, tuple(corpora), *offered[chosen])
+    name = st.selectbox("Sentences with and without", list(offered), key="separation", width=290)
+    bins = session.ask(warehouse, queries.separation.separation, neuron, tuple(corpora), *offered[name])
     if len({row["has"] for row in bins.records}) < 2:
         st.caption("No sampled sentence has it, or none lacks it.")
         return
-    title = f"Sampled sentences with and without {chosen}"
-    exhibits.chart(neuron_charts.separation(bins.records, title, chosen), bins, title)
+    title = f"Sampled sentences with and without {name}"
+    exhibits.chart(neuron_charts.separation(bins.records, title, name), bins, title)
 
 
 def _words(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[dict[str, Any]]:

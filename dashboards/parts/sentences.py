@@ -21,6 +21,8 @@ POLES = {"top": "highest", "bottom": "lowest"}
 _LOOKED_AT = 4
 """Sentences asked for per sentence shown, for near-duplicates to be folded into."""
 _PER_INTERVAL = 5
+_WEAK = 0.2
+"""A pole is folded whose strongest activation is below this share of the other's."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,35 @@ def poles(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -
     """Show the sentences of highest and of lowest activation."""
     lists = []
     for pole, extreme in POLES.items():
-        asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
-        found = session.ask(warehouse, queries.neurons.sentences, *asked)
-        shown = fold(found.records)[: chosen.k]
-        title = f"{pole.capitalize()} sentences"
-        st.markdown(f"#### {title}")
-        folded = sum(len(row["same"]) for row in shown)
-        st.caption(
-            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
-            + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
-        )
-        lists.append(_show(warehouse, chosen, corpora, shown))
-        exhibits.source(found, title)
+        with _place(warehouse, chosen, corpora, pole):
+            lists.append(_pole(warehouse, chosen, corpora, pole, extreme))
     return lists
+
+
+def _place(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], pole: str) -> Any:
+    """Return where a pole's sentences go: folded where they hardly move the neuron beside those of the other pole."""
+    found = session.ask(warehouse, queries.neurons.statistics, chosen.neuron, tuple(corpora)).records
+    reach = {"top": max(row["max"] for row in found), "bottom": min(row["min"] for row in found)}
+    own, other = (abs(reach[name]) for name in ((pole, "bottom") if pole == "top" else (pole, "top")))
+    if own >= _WEAK * other:
+        return st.container()
+    return st.expander(f"{pole.capitalize()} sentences: no further from 0 than {number(reach[pole])}")
+
+
+def _pole(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], pole: str, extreme: str) -> Shown:
+    asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
+    found = session.ask(warehouse, queries.neurons.sentences, *asked)
+    shown = fold(found.records)[: chosen.k]
+    title = f"{pole.capitalize()} sentences"
+    st.markdown(f"#### {title}")
+    folded = sum(len(row["same"]) for row in shown)
+    st.caption(
+        f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
+        + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
+    )
+    drawn = _show(warehouse, chosen, corpora, shown)
+    exhibits.source(found, title)
+    return drawn
 
 
 def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
@@ -100,5 +118,5 @@ def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], f
         for row in found:
             row |= {side: texts.get((row["sentence_id"], side)) for side in ("before", "after")}
     slot = st.empty()
-    slot.html(markup.sentence_list(found))
+    slot.html(markup.sentence_list(found, words=chosen.words))
     return Shown(slot, found)

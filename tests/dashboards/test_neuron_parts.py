@@ -209,7 +209,12 @@ def test_a_text_of_ones_own(warehouse, open_page):
     table = next(table for table in tables(app) if "sentences below" in table)
     assert float(re.search(r"<td>([\d.]+)%</td>", table)[1]) > 95
     run(app.text_area(key="text").set_value("of"))
-    assert any("fewer than 3 tokens" in warning.value for warning in app.warning)
+    assert any("fewer than 3 tokens" in each.value for each in app.caption)  # its token is shown all the same
+    assert any(
+        re.search(r'<p class="nwh-text" dir="auto"><span [^>]*>of</span></p>', each.value) for each in app.get("html")
+    )
+    run(app.text_area(key="text").set_value("of " * 200))
+    assert any(re.search("reads 30 tokens at once: the last 509 characters", each.value) for each in app.caption)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

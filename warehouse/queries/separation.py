@@ -9,12 +9,13 @@ from nwh.warehouse.queries.answers import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 _BINS = 24
-_UNIT = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and list_contains($corpora, corpus)"
+_LAYER = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer"
+_SAMPLED = f"{_LAYER} and list_contains($corpora, corpus)"
 _OWN = (
     "sampled as (select corpus, sentence_id, row_number() over (partition by corpus order by sentence_id) as place "
-    f"from activation_sample where {_UNIT}), "
+    f"from activation_sample where {_SAMPLED}), "
     "values_of as (select corpus, unnest(activations) as activation, generate_subscripts(activations, 1) as place "
-    f"from neuron_samples where {_UNIT} and neuron = $neuron), "
+    f"from neuron_samples where {_SAMPLED} and neuron = $neuron), "
     "own as (select sentence_id, activation from sampled inner join values_of using (corpus, place))"
 )
 _HAVING = {

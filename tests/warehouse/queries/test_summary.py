@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.search import Filters
 from tests.ingest.labelled_documents import make
 from tests.ingest.profiles.test_job import annotate
 
@@ -77,6 +79,27 @@ def test_where_nothing_is_annotated_nothing_is_said_of_words(tmp_path, tiny_bert
     found = queries.summary.summary(made, NEURON, ("one",))
     assert found.words == []
     assert 0 <= found.positive <= 1
+
+
+def test_q_of_a_search_is_over_the_neurons_searched(warehouse):
+    filters = Filters("tiny-bert", "main", "ffn", layers=(0, 1), pole="top", min_lift=0.5, max_q=0.9)
+    found = queries.search.by_metadata(warehouse, "topic", "animals", filters, 1000).records
+    rows = warehouse.sql(
+        "select layer, neuron, p_value, lift, auroc, g2, support from neuron_metadata where key = 'topic' "
+        "and value = 'animals' and pole = 'top' and layer <= 1"
+    ).fetchall()
+    ((compared,),) = warehouse.sql(
+        "select count(*) from neuron_profiles where pole = 'top' and layer <= 1 and differ = 1"
+    ).fetchall()
+    assert len(rows) == compared  # the commonest values are stored of every neuron
+    q = stats.false_discovery_control([row[2] for row in rows])
+    want = [
+        (row[0], row[1], pytest.approx(of))
+        for row, of in sorted(zip(rows, q, strict=True), key=lambda pair: (-pair[0][4], -pair[0][5], pair[0][:2]))
+        if row[3] >= 0.5 and of <= 0.9 and row[6]
+    ]
+    assert [(row["layer"], row["neuron"], row["q_value"]) for row in found] == want
+    assert 0 < len(want) < compared
 
 
 def test_provenance_is_of_the_last_run(warehouse):
