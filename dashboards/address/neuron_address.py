@@ -48,7 +48,7 @@ class NeuronAddress:
     def words(self) -> tuple[str, ...]:
         """The words that were searched for, to be marked in sentences."""
         kind, value = self.found
-        return tuple(value.split()) if kind == "word" else ()
+        return tuple(value.replace("|", " ").split()) if kind == "word" else ()
 
     @property
     def label(self) -> str:

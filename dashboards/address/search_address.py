@@ -31,7 +31,8 @@ _PATTERN = ("pattern", "model", "site", "scope", "layers", "pole", "lift", "q")
 KINDS = {
     "word": Kind(
         "word or words",
-        "Neurons among whose top sentences a word, or a sequence of words with gaps allowed, is frequent. Case counts.",
+        "Neurons among whose top sentences a word, or a sequence of words with gaps allowed, is frequent. Case counts. "
+        "Any of several: `not | no | never`.",
         _PATTERN,
     ),
     "tag": Kind(

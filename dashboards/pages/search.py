@@ -192,6 +192,9 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
             if not chosen.pattern.strip():
                 st.info("Type what the sentences share.")
                 return None
+            several = tuple(queries.any_word.alternatives(chosen.pattern)) if chosen.by == "word" else ()
+            if len(several) > 1:
+                return session.ask(warehouse, queries.any_word.by_any, several, filters, limit)
             return session.ask(warehouse, queries.search.by_pattern, chosen.by, chosen.pattern, filters, limit)
         if chosen.by == "metadata":
             if not chosen.value:
@@ -251,6 +254,10 @@ def _why_none(warehouse: Warehouse, chosen: Search) -> str:
         if parse(chosen.pattern) is None:
             return "This is no tree: each opening parenthesis needs a label and a closing one, as in `(NP (DT) (NN))`."
         return rare
+    if "|" in chosen.pattern:
+        return (
+            f"That is so of each of {', '.join(map(code_span, queries.any_word.alternatives(chosen.pattern)))}. {rare}"
+        )
     there = session.ask(warehouse, queries.search.sentences_with, chosen.by, chosen.pattern).records
     counted = ", ".join(f"{row['n']:,} of {code_span(row['corpus'])}" for row in there)
     told = f"Annotated sentences with all of it: {counted}. {rare}" if there else "No annotated sentence has all of it."

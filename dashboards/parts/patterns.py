@@ -16,8 +16,18 @@ from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 
 _ROWS, _BARS, _TREES, _ALSO = 50, 12, 12, 4
-_SHOWN = ("name", "auroc", "share", "corpus_share", "lift", "recall", "q_value", "mined_q_value")
-_SHOWN = (*_SHOWN, "generalises", "support", "documents", "more")
+_SHOWN: tuple[str, ...] = (
+    "name",
+    "auroc",
+    "share",
+    "corpus_share",
+    "lift",
+    "recall",
+    "q_value",
+    "mined_q_value",
+    "generalises",
+)
+_SHOWN += ("support", "documents", "more")
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from nwh.warehouse.queries import (
     answers,
+    any_word,
     closed_patterns,
     home,
     knowledge,
@@ -21,6 +22,7 @@ from nwh.warehouse.queries import (
 
 __all__ = [
     "answers",
+    "any_word",
     "closed_patterns",
     "home",
     "knowledge",

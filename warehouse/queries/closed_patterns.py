@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nwh.warehouse.queries.answers import Answer
@@ -20,10 +20,10 @@ def fold(patterns: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     A sequence contains another whose items it has in that order, a subtree one that stands somewhere in it.
     """
     heads: list[dict[str, Any]] = []
-    read = [_tree(row["pattern"]) if kind == "tree" else row["pattern"].split(" ") for row in patterns]
+    read: list[Any] = [_tree(row["pattern"]) if kind == "tree" else row["pattern"].split(" ") for row in patterns]
+    within: Callable[[Any, Any], bool] = _within if kind == "tree" else _subsequence
     above: list[Any] = []
     for row, parts in zip(patterns, read, strict=True):
-        within = _within if kind == "tree" else _subsequence
         holder = next((i for i, head in enumerate(above) if within(parts, head)), None)
         if holder is None:
             heads.append({**row, "contains": []})

@@ -7,7 +7,6 @@ support is the number of sentences that have it. Patterns and supports are those
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +80,11 @@ def count_sequences(
     weight = pack_weights(len(corpus), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    count = partial(_counter(corpus, patterns, max_gap), weight=weight)
+    count = _counter(corpus, patterns, max_gap)
     with ThreadPoolExecutor(threads) as pool:
-        return Supports(*unpack(np.add.reduce(list(pool.map(count, chunks(len(corpus), counted))))))
+        return Supports(
+            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(corpus), counted)))))
+        )
 
 
 def find_sequences(

@@ -6,7 +6,6 @@ ordered, labelled); its support is the number of trees that have it. Mined by FR
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +78,11 @@ def count_subtrees(
     weight = pack_weights(len(forest), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    count = partial(_counter(forest, patterns), weight=weight)
+    count = _counter(forest, patterns)
     with ThreadPoolExecutor(threads) as pool:
-        return Supports(*unpack(np.add.reduce(list(pool.map(count, chunks(len(forest), counted))))))
+        return Supports(
+            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(forest), counted)))))
+        )
 
 
 def find_subtrees(forest: Forest, patterns: Patterns, members: NDArray[np.int64], *, threads: int = 2) -> Occurrences:
