@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -15,19 +16,11 @@ from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 
-_ROWS, _BARS, _TREES, _ALSO = 50, 12, 12, 4
-_SHOWN: tuple[str, ...] = (
-    "name",
-    "auroc",
-    "share",
-    "corpus_share",
-    "lift",
-    "recall",
-    "q_value",
-    "mined_q_value",
-    "generalises",
+_ROWS, _BARS, _TREES, _ALSO, _TOLD = 50, 12, 12, 4, 150
+_SHOWN = (
+    *("name", "auroc", "share", "corpus_share", "lift", "recall", "q_value", "mined_q_value", "generalises"),
+    *("support", "documents", "more"),
 )
-_SHOWN += ("support", "documents", "more")
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
@@ -53,27 +46,40 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         "half have them, and how many of its others. AUROC says how well the neuron's activation tells sampled "
         "sentences with it from those without."
     )
-    _tabs(parts, len(corpora) > 1)
+    _tabs(parts, partial(_told_apart, warehouse, neuron, tuple(corpora)), len(corpora) > 1)
+
+
+def _told_apart(
+    warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], kind: str, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return patterns of different sentences, with their documents; all, where gaps were limited when they were mined."""
+    (scope, annotator), *_ = session.ask(warehouse, queries.shared_patterns.mined_over, neuron, corpora)
+    place = {name: getattr(neuron, name) for name in ("model", "checkpoint", "site")}
+    run = warehouse.units.stored("patterns", {**place, "scope": scope, "kind": kind, "pole": "top"})
+    if run is None or run.settings.get("max_gap") is not None:
+        return rows
+    texts = session.ask(warehouse, queries.shared_patterns.texts_of_pole, neuron, scope, kind, annotator)
+    return queries.closed_patterns.told_apart(rows, kind, texts.rows)
 
 
 @st.fragment
-def _tabs(parts: dict[str, Callable[[], Answer]], several: bool) -> None:
+def _tabs(parts: dict[str, Callable[[], Answer]], told_apart: Callable[..., Any], several: bool) -> None:
     """Show one part, the others when they are session."""
     tabs = st.tabs([title.capitalize() for title in parts], key="parts", on_change="rerun")
     for tab, (title, ask_for) in zip(tabs, parts.items(), strict=True):
         if tab.open:
             with tab:
-                _part(title, ask_for(), several)
+                _part(title, ask_for(), told_apart, several)
 
 
-def _part(title: str, answer: Answer, several: bool) -> None:
+def _part(title: str, answer: Answer, told_apart: Callable[..., Any], several: bool) -> None:
     rows = answer.records
     if not rows:
         st.caption("Nothing here is characteristic of the neuron at q ≤ 0.05.")
         return
     kind = next((kind for kind, start in queries.shared_patterns.TITLES.items() if title.startswith(start)), None)
     if kind:
-        rows = queries.closed_patterns.fold(rows, kind)[:_ROWS]
+        rows = told_apart(kind, queries.closed_patterns.fold(rows, kind)[:_TOLD])[:_ROWS]
     rows = [{**row, **_told(row, several)} for row in rows]
     if title.startswith("subtrees"):
         captions = (f"lift {row['lift']:.2f}, {row['share']:.0%} of the top sentences" for row in rows)
@@ -87,7 +93,7 @@ def _part(title: str, answer: Answer, several: bool) -> None:
         "generalises": columns.TextColumn(
             "generalises", help="Of the other half of the sentences: share of the top ones with it, and of the others"
         ),
-        "more": columns.TextColumn("also", help="Other spellings; patterns that it contains"),
+        "more": columns.TextColumn("also", help="Other spellings; patterns that it contains, or of the same sentences"),
     }
     picture = neuron_charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences")
     order = [name for name in _SHOWN if name in rows[0] and any(row[name] not in (None, "") for row in rows)]

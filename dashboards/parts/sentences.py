@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,11 +14,12 @@ from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
 from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits
+from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, queries
 
 POLES = {"top": "highest", "bottom": "lowest"}
 _LOOKED_AT = 4
-"""Sentences asked for per sentence shown, for near-duplicates to be folded into."""
+"""Sentences asked for per sentence shown, for near-duplicates to be folded into; as many times more until enough."""
 _PER_INTERVAL = 5
 _WEAK = 0.2
 """A pole is folded whose strongest activation is below this share of the other's."""
@@ -53,15 +53,19 @@ def _place(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], 
 
 
 def _pole(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], pole: str, extreme: str) -> Shown:
-    asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
-    found = session.ask(warehouse, queries.neurons.sentences, *asked)
-    shown = fold(found.records)[: chosen.k]
+    asked = _LOOKED_AT * chosen.k
+    while True:
+        found = session.ask(warehouse, queries.neurons.sentences, chosen.neuron, tuple(corpora), pole, asked)
+        shown = fold(found.records)[: chosen.k]
+        if len(shown) == chosen.k or len(found.rows) < asked:
+            break
+        asked *= _LOOKED_AT
     title = f"{pole.capitalize()} sentences"
     st.markdown(f"#### {title}")
     folded = sum(len(row["same"]) for row in shown)
     st.caption(
         f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
-        + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
+        + (f"; {folded} more of nearly the same text are folded" if folded else "")
     )
     drawn = _show(warehouse, chosen, corpora, shown)
     exhibits.source(found, title)
@@ -99,15 +103,6 @@ def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[s
             lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
     exhibits.source(found, "Sentences of every strength")
     return lists
-
-
-def fold(sentences: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first sentence of each text, case, numbers and blanks aside, with the others of it as `same`."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for sentence in sentences:
-        key = " ".join(re.sub(r"\d+", "0", sentence["text"].casefold()).split())
-        groups.setdefault(key, []).append(sentence)
-    return [{**first, "same": others} for first, *others in groups.values()]
 
 
 def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import tree_drawing
-from nwh.dashboards.parts import downloads, sentences
+from nwh.dashboards.parts import downloads
+from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, limited_sql, output, queries
 from nwh.warehouse.neuron import Neuron
 from tests.dashboards.conftest import HOSTILE
@@ -82,7 +83,13 @@ def test_near_duplicates_are_folded_and_counted(warehouse, open_page):
     (group,) = (group for group in folded.values() if set(group) == set(NEAR))
     shown = re.findall(r"<summary>and 1 of nearly the same text</summary><div[^>]*>(.*?)</div>", top)
     assert any(html.unescape(each).endswith(f"  {group[1]}") for each in shown)
-    assert sentences.fold([]) == []
+    assert fold([]) == []
+
+
+def test_a_fifth_of_the_words_may_differ():
+    texts = ["a b c d e", "a b c d f", "a b c f g", "b c d e", "e d c b a", "a b c d e f"]
+    folded = {row["text"]: [each["text"] for each in row["same"]] for row in fold([{"text": text} for text in texts])}
+    assert folded == {"a b c d e": ["a b c d f", "b c d e", "a b c d e f"], "a b c f g": [], "e d c b a": []}
 
 
 def test_sentences_of_every_strength_have_a_tab_each(open_page):

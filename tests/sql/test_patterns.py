@@ -215,7 +215,8 @@ def test_any_of_several_words_is_one_detector(warehouse):
     whole = sum(map(has, words))
     for row in found:
         top = warehouse.sql(
-            "select sentence_id from top_sentences(['one', 'two'], 20) where layer = 1 and neuron = $1 and pole = 'top'",
+            "select sentence_id from top_sentences(['one', 'two'], 20) "
+            "where layer = 1 and neuron = $1 and pole = 'top'",
             [row["neuron"]],
         ).fetchall()
         support = sum(has(sentence_id) for (sentence_id,) in top)

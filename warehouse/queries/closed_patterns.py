@@ -8,6 +8,7 @@ from typing import Any
 
 from nwh.warehouse.queries.answers import Answer
 
+_SAME = 0.8
 _PART = re.compile(r"[()]|[^ ()]+")
 Tree = tuple[str, tuple["Tree", ...]]
 """A label and the subtrees below it."""
@@ -39,6 +40,33 @@ def folded(answer: Answer, kind: str, limit: int) -> Answer:
     return Answer([*answer.columns, "contains"], [tuple(row.values()) for row in rows])
 
 
+def told_apart(patterns: Sequence[dict[str, Any]], kind: str, texts: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Return the patterns that other sentences have than an earlier one, each with the `documents` of its sentences.
+
+    patterns: as `fold` leaves them; one whose sentences are nearly those of an earlier one (four fifths of what either
+    has are common) is added to that one's `contains`. texts: document and items, or tree (bracketed, null for none), of
+    each sentence of the neuron's.
+    """
+    if kind == "tree":
+        parsed = [tree and _tree(tree) for _, tree in texts]
+        found = [
+            {i for i, tree in enumerate(parsed) if tree and _within(_tree(row["pattern"]), tree)} for row in patterns
+        ]
+    else:
+        items = [row["pattern"].split(" ") for row in patterns]
+        found = [{i for i, (_, words) in enumerate(texts) if _subsequence(of, words)} for of in items]
+    heads: list[dict[str, Any]] = []
+    above: list[set[int]] = []
+    for row, having in zip(patterns, found, strict=True):
+        holder = next((i for i, own in enumerate(above) if len(own & having) >= _SAME * len(own | having)), None)
+        if holder is None:
+            heads.append({**row, "documents": len({texts[i][0] for i in having})})
+            above.append(having)
+        else:
+            heads[holder]["contains"] += [row["pattern"], *row["contains"]]
+    return heads
+
+
 def _subsequence(items: Sequence[str], of: Sequence[str]) -> bool:
     rest = iter(of)
     return all(item in rest for item in items)
@@ -67,7 +95,9 @@ def _tree(bracketed: str) -> Tree:
         elif part == ")":
             label, below = stack.pop()
             stack[-1][1].append((label, tuple(below)))
-        else:
+        elif not stack[-1][0]:
             stack[-1][0] = part
+        else:
+            stack[-1][1].append((part, ()))  # a word below its tag
     root: Tree = stack[0][1][0]
     return root

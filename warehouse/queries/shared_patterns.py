@@ -124,6 +124,37 @@ def patterns(
     )
 
 
+def texts_of_pole(
+    warehouse: Warehouse, neuron: Neuron, scope: str, kind: str, annotator: str, *, pole: str = "top"
+) -> Answer:
+    """Return the document and the words, tags or tree of each of a neuron's sentences over a scope, as they are mined.
+
+    Columns: document (CORPUS/DOC_ID) and items, the words or tags of words with a letter or digit, or tree.
+    """
+    of_words = {"word": "each[1]", "tag": "each[2]"}.get(kind)
+    items = (
+        "tree"
+        if of_words is None
+        else (f"[{of_words} for each in list_zip(words, tags) if regexp_matches(each[1], '[\\p{{L}}\\p{{N}}]')]")
+    )
+    return ask(
+        warehouse,
+        f"with ranked as (select corpus, sentence_id, row_number() over (order by if(pole = 'top', -activation, "
+        f"activation), sentence_id) as place from neuron_topk where {_OF_CORPORA} and pole = $pole), "
+        f"mined as (select k from neuron_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
+        "limit 1) "
+        f"select corpus || '/' || doc_id as document, {items} as items from ranked "
+        "inner join sentences using (corpus, sentence_id) inner join annotations using (corpus, sentence_id) "
+        "where annotator = $annotator and place <= (select k from mined)",
+        neuron,
+        scope.split("+"),
+        scope=scope,
+        kind=kind,
+        annotator=annotator,
+        pole=pole,
+    )
+
+
 def tag_distribution(
     warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
 ) -> Answer:

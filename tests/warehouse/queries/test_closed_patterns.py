@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nwh.warehouse.queries.answers import Answer
-from nwh.warehouse.queries.closed_patterns import fold, folded
+from nwh.warehouse.queries.closed_patterns import fold, folded, told_apart
 
 
 def patterns(*texts):
@@ -39,6 +39,21 @@ def test_rows_keep_their_columns_and_order():
     assert found.columns == ["pattern", "support", "contains"]
     assert found.rows == [("a b", 3, ["a"]), ("c", 2, [])]
     assert folded(Answer(["pattern"], []), "tree", 2).rows == []
+
+
+def test_patterns_of_the_same_sentences_are_folded_and_documents_counted():
+    texts = [("d", ["a", "b", "c"]), ("d", ["a", "c", "b"]), ("e", ["b", "a", "c"]), ("e", ["c"]), ("f", None)]
+    rows = told_apart(fold(patterns("a c", "a b", "c", "b a"), "word"), "word", texts[:-1])
+    assert [(row["pattern"], row["documents"], row["contains"]) for row in rows] == [
+        ("a c", 2, ["c"]),
+        ("a b", 1, []),
+        ("b a", 1, []),
+    ]
+    same = told_apart(fold(patterns("a c", "b"), "word"), "word", texts[:-1])
+    assert [(row["pattern"], row["documents"], row["contains"]) for row in same] == [("a c", 2, ["b"])]
+    trees = [("d", "(S (NP (DT the) (NN cat)))"), ("e", "(S (NP (NN cat)))"), ("e", None)]
+    found = told_apart(fold(patterns("(NP (NN))", "(DT)"), "tree"), "tree", trees)
+    assert [(row["pattern"], row["documents"]) for row in found] == [("(NP (NN))", 2), ("(DT)", 1)]
 
 
 trees = st.recursive(
