@@ -1,4 +1,4 @@
-"""Statistics of patterns, over arrays: lift, Dunning's G2 and its p, Benjamini-Hochberg q, held-out AUROC.
+"""Statistics of patterns, over arrays: lift, Dunning's G2 and its p, Benjamini-Hochberg q, AUROC of two kinds.
 
 The table behind a pattern of a neuron: k sentences of its top-K, of which `support` have the pattern, against
 the other n - k sentences of the scope, of which corpus_support - support have it.
@@ -12,6 +12,7 @@ from scipy.special import erfc, rel_entr
 
 from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.schema.glossary import LEAST_SAMPLED
 
 Floats = NDArray[np.float64]
 
@@ -169,6 +170,20 @@ def heldout_auroc(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n
     others_with, others = np.subtract(corpus_support, support), np.subtract(n, k)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (1 + np.divide(support, k, dtype=float) - np.divide(others_with, others, dtype=float)) / 2
+
+
+def auroc(rank_sum: ArrayLike, support: ArrayLike, n: int) -> Floats:
+    """Return the AUROC of a neuron's activation as a detector of something, rounded to 3 digits.
+
+    The chance that a sentence with it has a higher activation than one without, ties counting half: the Mann-Whitney
+    U of the n sampled sentences, of which `support` have it, over the number of pairs. rank_sum: of their ranks by
+    activation, from 1 for the lowest. nan where fewer than LEAST_SAMPLED have it, or lack it.
+    """
+    total, with_it = np.broadcast_arrays(np.asarray(rank_sum, np.float64), np.asarray(support, np.float64))
+    enough = (with_it >= LEAST_SAMPLED) & (n - with_it >= LEAST_SAMPLED)
+    area = np.full(with_it.shape, np.nan)
+    np.divide(total - with_it * (with_it + 1) / 2, with_it * (n - with_it), out=area, where=enough)
+    return np.round(area, 3)
 
 
 def _check_table(support: ArrayLike, k: ArrayLike, corpus_support: ArrayLike, n: ArrayLike) -> None:

@@ -93,7 +93,7 @@ def _make_profiles(warehouse: Warehouse, run: Run, progress: Progress) -> None:
 
 
 def _missing_patterns(warehouse: Warehouse) -> list[Unit]:
-    """Return units whose patterns were chosen on all sentences, or are stored without their texts."""
+    """Return units of patterns chosen on all sentences, or stored without their texts or what neurons detect."""
     return _lacking(warehouse, "neuron_patterns")
 
 
@@ -126,8 +126,8 @@ def _say_rule(job: str, warehouse: Warehouse, run: Run, progress: Progress) -> N
 
 
 STEPS = (
-    Step(2, "profiles", _missing_profiles, _make_profiles),
-    Step(2, "patterns", _missing_patterns, _make_patterns),
+    Step(3, "profiles", _missing_profiles, _make_profiles),
+    Step(3, "patterns", _missing_patterns, _make_patterns),
     *(Step(3, job, partial(_without_rule, job), partial(_say_rule, job)) for job in ("attributions", "interventions")),
 )
 """In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.

@@ -40,7 +40,7 @@ JOBS = {
         ),
         follows=True,
     ),
-    "patterns": Job(("sentence_tokens", "neuron_topk", "annotations"), ("neuron_patterns",)),
+    "patterns": Job(("sentence_tokens", "neuron_topk", "activation_sample", "annotations"), ("neuron_patterns",)),
     "explanations": Job(
         ("sentences", "sentence_metadata", "sentence_tokens", "neuron_topk", "neuron_patterns"),
         ("explanations", "explanation_judgements"),

@@ -16,6 +16,8 @@ from nwh.warehouse.queries.neurons import Extent
 
 MAX_SENTENCES = 100
 MAX_TEXT = 2000
+FOUND = ("word", "tag", "tree", "metadata")
+"""Kinds of what was searched for; of metadata the value is KEY=VALUE."""
 _JUMP = re.compile(r"(?:(?P<site>hidden|ffn)[/_])?(?P<layer>[0-9]{1,9})[/_](?P<neuron>[0-9]{1,9})")
 
 
@@ -24,7 +26,8 @@ class NeuronAddress:
     """One neuron and how it is shown.
 
     corpora: empty for all there are. k: sentences per pole. tokens: whether activations per token are shown.
-    context: whether the sentences around each are shown. text: the user's own, at most MAX_TEXT characters.
+    context: whether the sentences around each are shown. text: the user's own, at most MAX_TEXT characters. find: what
+    was searched for, KIND:VALUE, empty for nothing.
     """
 
     neuron: Neuron
@@ -33,6 +36,19 @@ class NeuronAddress:
     tokens: bool = True
     context: bool = False
     text: str = ""
+    find: str = ""
+
+    @property
+    def found(self) -> tuple[str, str]:
+        """The kind (FOUND) and the value of what was searched for."""
+        kind, _, value = self.find.partition(":")
+        return kind, value
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that were searched for, to be marked in sentences."""
+        kind, value = self.found
+        return tuple(value.replace("|", " ").split()) if kind == "word" else ()
 
     @property
     def label(self) -> str:
@@ -48,7 +64,8 @@ class NeuronAddress:
         k = {"k": str(self.k)} if self.k != NeuronAddress.k else {}
         switched = {} if self.tokens else {"tokens": "off"}
         switched |= {"context": "on"} if self.context else {}
-        return place | corpora | k | switched | ({"text": self.text} if self.text else {})
+        written = {name: getattr(self, name) for name in ("text", "find") if getattr(self, name)}
+        return place | corpora | k | switched | written
 
     @property
     def link(self) -> str:
@@ -124,7 +141,13 @@ def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[NeuronAdd
     text = address.get("text", "")
     if len(text) > MAX_TEXT:
         problems.append(f"text has {len(text):,} characters: the page takes up to {MAX_TEXT:,}")
-    return within(extent, NeuronAddress(place, corpora, k, tokens != "off", context == "on", text[:MAX_TEXT])), problems
+    find = address.get("find", "")
+    kind, _, value = find.partition(":")
+    if find and (kind not in FOUND or not value or (kind == "metadata" and "=" not in value)):
+        wrong("find", "write `word:the king`, `tag:DT NN`, `tree:(NP (DT))` or `metadata:KEY=VALUE`")
+        find = ""
+    read_so = NeuronAddress(place, corpora, k, tokens != "off", context == "on", text[:MAX_TEXT], find[:MAX_TEXT])
+    return within(extent, read_so), problems
 
 
 def step(extent: Extent, choice: NeuronAddress, by: int) -> NeuronAddress:

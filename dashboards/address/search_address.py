@@ -31,7 +31,8 @@ _PATTERN = ("pattern", "model", "site", "scope", "layers", "pole", "lift", "q")
 KINDS = {
     "word": Kind(
         "word or words",
-        "Neurons among whose top sentences a word, or a sequence of words with gaps allowed, is frequent. Case counts.",
+        "Neurons among whose top sentences a word, or a sequence of words with gaps allowed, is frequent. Case counts. "
+        "Any of several: `not | no | never`.",
         _PATTERN,
     ),
     "tag": Kind(
@@ -46,7 +47,8 @@ KINDS = {
     ),
     "metadata": Kind(
         "metadata class",
-        "Neurons most of whose top sentences have a metadata value: they act like classifiers (Oba et al. 2021).",
+        "Neurons whose sentences have a metadata value more often than the corpus, by how well their activation tells "
+        "all sentences with it from those without: they act like classifiers (Oba et al. 2021).",
         ("key", "value", "model", "site", "scope", "layers", "pole", "lift", "q"),
     ),
     "concept": Kind(
@@ -113,6 +115,13 @@ class Search:
         changed = {name: getattr(self, name) for name in shown if getattr(self, name) != getattr(Search, name)}
         text = {name: f"{value:.12g}" if isinstance(value, float) else str(value) for name, value in changed.items()}
         return {"by": self.by, **text}
+
+    @property
+    def found(self) -> str:
+        """What was searched for, as the address of a neuron's page takes it; empty where it takes none."""
+        if self.by in ("word", "tag", "tree"):
+            return f"{self.by}:{' '.join(self.pattern.split())}"
+        return f"metadata:{self.key}={self.value}" if self.by == "metadata" else ""
 
     @property
     def filters(self) -> Filters:

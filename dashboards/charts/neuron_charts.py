@@ -16,15 +16,25 @@ def extent(bins: Rows) -> tuple[float, float]:
     return min(row["low"] for row in bins), max(row["high"] for row in bins)
 
 
-def histogram(bins: Rows, title: str, domain: tuple[float, float]) -> alt.Chart:
-    """Return bars of the number of sentences by activation; bins have low, high, sentences."""
+def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = False) -> alt.Chart:
+    """Return bars of the number of sentences by activation; bins have low, high, sentences.
+
+    log: whether their heights are logarithms, of one more than the number.
+    """
     chart: alt.Chart = (
         titled(bins, title, 220)
         .mark_bar(binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
             x2="high:Q",
-            y=alt.Y("sentences:Q", title="sentences", axis=alt.Axis(tickMinStep=1, format=",d")),
+            y=alt.Y(
+                "sentences:Q",
+                title="sentences, logarithmic" if log else "sentences",
+                axis=alt.Axis(tickMinStep=1, format=",d", values=[0, 1, 10, 100, 1000, 10**4, 10**5, 10**6])
+                if log
+                else alt.Axis(tickMinStep=1, format=",d"),
+                scale=alt.Scale(type="symlog", constant=1) if log else alt.Undefined,
+            ),
             color=alt.condition("datum.low + datum.high > 0", alt.value(HIGH), alt.value(LOW)),
             tooltip=[
                 alt.Tooltip("low:Q", title="from", format=".4g"),
@@ -44,6 +54,35 @@ def marked_histogram(
     rule = alt.Chart({"values": [{"activation": activation}]}).mark_rule(color=_MARK, size=3)
     line = rule.encode(x="activation:Q", tooltip=alt.Tooltip("activation:Q", title="your text", format=".4g"))
     return alt.layer(histogram(bins, title, (low, high)), line)
+
+
+def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
+    """Return two overlaid densities; bins have has (`with_it` or not), low, high, n, share."""
+    names = [f"with {with_it}", "without"]
+    values = [{**row, "side": names[not row["has"]]} for row in bins]
+    chart: alt.Chart = (
+        titled(values, title, 180)
+        .mark_bar(binSpacing=0, opacity=0.55)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title="activation of a sampled sentence"),
+            x2="high:Q",
+            y=alt.Y("share:Q", title="of its sentences", stack=False, axis=alt.Axis(format="%")),
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=[HIGH, GREY]),
+                legend=alt.Legend(orient="top", labelLimit=220),
+            ),
+            tooltip=[
+                alt.Tooltip("side:N", title="sentences"),
+                alt.Tooltip("low:Q", title="from", format=".4g"),
+                alt.Tooltip("high:Q", title="to", format=".4g"),
+                alt.Tooltip("n:Q", title="sentences"),
+                alt.Tooltip("share:Q", title="of these", format=".1%"),
+            ],
+        )
+    )
+    return chart
 
 
 def over_checkpoints(rows: Rows, title: str) -> alt.Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -36,30 +36,74 @@ def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], link
     return str(_PARTS.table(header, rows, links))
 
 
+def auroc(row: Mapping[str, Any]) -> str:
+    """Return an area with its bounds, of a row with `auroc`, `auroc_low` and `auroc_high`; nothing where it is null."""
+    return "" if row["auroc"] is None else f"{row['auroc']:.3f} ({interval(row)})"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """Return the bounds alone."""
+    return "" if row["auroc"] is None else f"{row['auroc_low']:.2f}\N{EN DASH}{row['auroc_high']:.2f}"
+
+
+def generalises(row: Mapping[str, Any]) -> str:
+    """Return what the other half of the sentences has of a pattern; nothing where that is not known."""
+    if row.get("heldout_others_share") is None:
+        return ""
+    return f"{row['heldout_share']:.0%}, others {row['heldout_others_share']:.1%}"
+
+
 def commands(lines: Iterable[str]) -> str:
     """Return commands as HTML."""
     return str(_PARTS.commands(lines))
 
 
 def sentence_list(
-    sentences: Sequence[dict[str, Any]], tokens: Sequence[list[TokenValue]] | None = None, scale: float = 0
+    sentences: Sequence[dict[str, Any]],
+    tokens: Sequence[list[TokenValue]] | None = None,
+    scale: float = 0,
+    words: Sequence[str] = (),
 ) -> str:
     """Return sentences as an HTML list; with `tokens`, each as a heat map.
 
     sentences: rank, activation, corpus, text; where they are there also `before` and `after`, the sentences around
         it, and `same`, the sentences of nearly the same text that are not in the list themselves.
-    scale: the activation, positive or negative, that gets the strongest colour.
+    scale: the activation, positive or negative, that gets the strongest colour. words: those to be marked.
     """
     texts = [sentence["text"] for sentence in sentences]
+    looked_for = _whole(words)
     if tokens is not None:
-        texts = [Markup(heat_map(text, values, scale)) for text, values in zip(texts, tokens, strict=True)]
+        texts = [
+            Markup(heat_map(text, values, scale, _spans(looked_for, text)))
+            for text, values in zip(texts, tokens, strict=True)
+        ]
+    elif words:
+        texts = [Markup(_marked(text, _spans(looked_for, text))) for text in texts]
     return str(_PARTS.sentence_list(sentences, texts))
 
 
-def heat_map(text: str, tokens: Sequence[TokenValue], scale: float) -> str:
-    """Return a text as HTML, each token coloured by its activation, the strongest one underlined.
+def _whole(words: Sequence[str]) -> re.Pattern[str]:
+    """Return what finds any of some words where they stand by themselves, whatever their case."""
+    return re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words), re.IGNORECASE)
 
-    No template: one takes four times as long for the thousands of tokens of a page.
+
+def _spans(looked_for: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    return [found.span() for found in looked_for.finditer(text)] if looked_for.pattern else []
+
+
+def _marked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    pieces, done = [], 0
+    for start, end in spans:
+        pieces.append(f'{escape(text[done:start])}<span class="nwh-found">{escape(text[start:end])}</span>')
+        done = end
+    return "".join(pieces) + escape(text[done:])
+
+
+def heat_map(text: str, tokens: Sequence[TokenValue], scale: float, found: Sequence[tuple[int, int]] = ()) -> str:
+    """Return a text as HTML, each token coloured by its activation, the strongest underlined, words found outlined.
+
+    found: start and end of these in the text. No template: one takes four times as long for the thousands of tokens
+    of a page.
     """
     pieces, done = [], 0
     groups = _same_characters(tokens)
@@ -69,6 +113,7 @@ def heat_map(text: str, tokens: Sequence[TokenValue], scale: float) -> str:
         share = min(1.0, abs(strongest) / scale) if scale else 0.0
         colour = f"rgba({HIGH if strongest > 0 else LOW}, {_OPACITY * share:.3f})"
         mark = " nwh-peak" if strongest == peak else ""
+        mark += " nwh-found" if any(start < last and first < end for first, last in found) else ""
         title = ", ".join(map(number, values))
         pieces.append(
             f'{escape(text[done:start])}<span class="nwh-token{mark}" title="{title}" '

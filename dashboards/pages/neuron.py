@@ -17,12 +17,16 @@ from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import (
     downloads,
     exhibits,
+    explanations,
+    metadata,
     notices,
     output_tokens,
     own_text,
     patterns,
     related,
+    searched,
     sentences,
+    summary,
     token_values,
 )
 from nwh.dashboards.parts.sentences import Shown
@@ -31,30 +35,28 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.neurons import Extent
 
-_METADATA_ROWS, _METADATA_BARS = 100, 10
-
 
 def page() -> None:
     """Show the neuron that the address names."""
-    st.title("Neuron", anchor=False)
-    st.markdown(
-        "The sentences that activate one neuron most and least, how its activations are distributed, and what its top "
-        "sentences have in common (Oba et al. 2021). What you choose is in the address of this page, to be shared."
-    )
     warehouse = session.warehouse()
     known = session.ask(warehouse, queries.neurons.extents)
     if not known:
+        st.title("Neuron", anchor=False)
         notices.empty(warehouse, "no activations", "ingest activations --model MODEL", first=["corpora"])
         return
     chosen, problems = neuron_address.read(st.query_params, known)
     extent = neuron_address.extent_of(known, chosen.label, chosen.neuron.site)
+    st.set_page_config(page_title=f"{summary.name(chosen.neuron)} {chosen.neuron.model} \N{MIDDLE DOT} nwh")
     _controls(chosen, extent, known)
     if problems:
         label = f"Show {markup.code_span(str(chosen.neuron))} instead"
         notices.wrong_address(problems, label, _go, chosen)
         return
-    st.markdown(f"#### {markup.code_span(str(chosen.neuron))}")
-    _parts(warehouse, chosen, extent, known)
+    corpora = chosen.corpora or extent.corpora
+    summary.show(warehouse, chosen.neuron, corpora)
+    explanations.show(warehouse, chosen.neuron)
+    searched.show(warehouse, chosen, corpora, _go)
+    _parts(warehouse, chosen, corpora, extent, known)
 
 
 def link_to(place: Neuron, about: str = "") -> None:
@@ -72,22 +74,24 @@ def open_one(places: Sequence[Neuron]) -> None:
         link_to(named[name])
 
 
-def _parts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:
+def _parts(
+    warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], extent: Extent, known: Sequence[Extent]
+) -> None:
     """Show the neuron: sentences first, then what is quick, then what takes longer, last a model that is not loaded."""
-    neuron, corpora = chosen.neuron, chosen.corpora or extent.corpora
+    neuron = chosen.neuron
     legend = st.empty()
     left, right = st.columns([3, 2], gap="large")
     loaded = token_values.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
         if chosen.tokens and loaded:
-            _heat_maps(warehouse, neuron, legend, lists)
+            _heat_maps(warehouse, chosen, legend, lists)
         downloads.sentences(warehouse, neuron, corpora)
         sampled, own, output = st.container(), st.container(), st.container()
     with right:
         _distribution(warehouse, neuron, corpora)
-        _metadata(warehouse, neuron, corpora)
-        shared, contributes, alike = st.container(), st.container(), st.container()
+        metadata.separation(warehouse, chosen, corpora)
+        shared, values, contributes, alike = (st.container() for _ in range(4))
     foot = st.container()
     with own:
         own_text.box(_changed, (known, chosen))
@@ -98,6 +102,8 @@ def _parts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: S
         related.concepts(warehouse, neuron)
     with shared:
         patterns.show(warehouse, neuron, corpora)
+    with values:
+        metadata.show(warehouse, neuron, corpora)
     with alike:
         related.similar(warehouse, chosen, corpora)
     with foot:
@@ -105,7 +111,7 @@ def _parts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: S
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
     if chosen.tokens:
-        _heat_maps(warehouse, neuron, legend, lists, drawn)
+        _heat_maps(warehouse, chosen, legend, lists, drawn)
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
@@ -131,11 +137,11 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
     st.session_state.update({name: getattr(chosen, name) for name in ("tokens", "context", "text")})
     st.session_state["corpora"] = list(chosen.corpora)
     changed: dict[str, Any] = {"on_change": _changed, "args": (known, chosen)}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Model@checkpoint", labels, key="model", width=290, **changed)
-        st.selectbox("Site", sites, key="site", width=110, **changed)
-        st.number_input("Layer", 0, extent.n_layers - 1, key="layer", width=125, **changed)
-        st.number_input("Neuron", 0, extent.n_neurons - 1, key="neuron", width=135, **changed)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
+        st.selectbox("Model@checkpoint", labels, key="model", width=250, **changed)
+        st.selectbox("Site", sites, key="site", width=100, **changed)
+        st.number_input("Layer", 0, extent.n_layers - 1, key="layer", width=110, **changed)
+        st.number_input("Neuron", 0, extent.n_neurons - 1, key="neuron", width=120, **changed)
         with st.container(horizontal=True, width="content"):
             for text, help_text, target in (
                 ("Previous", "The neuron before this one", neuron_address.step(extent, chosen, -1)),
@@ -148,14 +154,16 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
             key="jump",
             placeholder="ffn/11/2485",
             help="SITE/LAYER/NEURON, LAYER_NEURON or MODEL@CHECKPOINT/SITE/LAYER/NEURON",
-            width=190,
+            width=140,
             on_change=_jumped,
             args=(known, chosen),
         )
-        st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", width=290, **changed)
-        st.number_input("Sentences", 1, neuron_address.MAX_SENTENCES, step=5, key="k", width=125, **changed)
-        st.toggle("Activation per token", key="tokens", **changed)
-        st.toggle("Context", key="context", help="The sentences before and after, as the document has them", **changed)
+        with st.popover("View", help="Corpora, number of sentences, activation per token, context"):
+            st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", **changed)
+            st.number_input("Sentences", 1, neuron_address.MAX_SENTENCES, step=5, key="k", **changed)
+            st.toggle("Activation per token", key="tokens", **changed)
+            around = "The sentences before and after, as the document has them"
+            st.toggle("Context", key="context", help=around, **changed)
     if problem := st.session_state.pop("jump_problem", None):
         st.warning(markup.code_span(problem))
 
@@ -168,7 +176,7 @@ def _changed(known: Sequence[Extent], before: NeuronAddress) -> None:
     text = state.get("text", before.text)
     _go(
         neuron_address.within(
-            extent, NeuronAddress(place, tuple(state.corpora), state.k, state.tokens, state.context, text)
+            extent, NeuronAddress(place, tuple(state.corpora), state.k, state.tokens, state.context, text, before.find)
         )
     )
 
@@ -192,9 +200,10 @@ def _go(chosen: NeuronAddress) -> None:
 
 
 def _heat_maps(
-    warehouse: Warehouse, neuron: Neuron, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
+    warehouse: Warehouse, chosen: NeuronAddress, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
 ) -> None:
     """Replace sentences by their heat maps; the strongest token of `lists` sets the colours, of `drawn` too."""
+    neuron, words = chosen.neuron, chosen.words
     texts = [[sentence["text"] for shown in some for sentence in shown.sentences] for some in (lists, drawn)]
     try:
         with legend, st.spinner("Running the model over these sentences"):
@@ -207,50 +216,21 @@ def _heat_maps(
     rest = chain(*values)
     for shown in (*lists, *drawn):
         of_texts = list(islice(rest, len(shown.sentences)))
-        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale))
+        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, words))
 
 
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     bins = session.ask(warehouse, queries.neurons.histogram, neuron, tuple(corpora))
     domain = neuron_charts.extent(bins.records)
-    st.markdown("#### Distribution")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("#### Distribution")
+        log = st.toggle("Log scale", key="log", help="Logarithms of the numbers of sentences")
     for corpus in dict.fromkeys(row["corpus"] for row in bins.records):
         of_corpus, title = bins.part("corpus", corpus), f"Sentences of {corpus} by activation"
-        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain), of_corpus, title)
+        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain, log), of_corpus, title)
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]
-    st.html(markup.table(["", *map(str, named[0][1])], rows))
-    exhibits.source(found, "Statistics of the activations")
-
-
-def _metadata(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    st.markdown("#### Metadata")
-    found = session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _METADATA_ROWS)
-    rows = found.records
-    if not rows:
-        st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
-        return
-    for row in rows:
-        row["name"] = f"{row['key']} = {row['value']}" + (f" ({row['corpus']})" if len(corpora) > 1 else "")
-    st.caption(
-        "Share of each value among all stored top sentences against its share in the corpus; lift is their ratio, "
-        "q the Benjamini-Hochberg value of the log-likelihood ratio test."
-    )
-    title = "Metadata of the top sentences"
-    columns = st.column_config
-    exhibits.table(
-        found,
-        title,
-        {
-            "name": columns.TextColumn("metadata"),
-            "share": columns.NumberColumn("in top", format="percent"),
-            "corpus_share": columns.NumberColumn("in corpus", format="percent"),
-            "lift": columns.NumberColumn("lift", format="%.2f"),
-            "q_value": columns.NumberColumn("q", format="%.1e"),
-            "support": columns.NumberColumn("sentences"),
-        },
-        rows,
-        order=("name", "share", "corpus_share", "lift", "q_value", "support"),
-        picture=neuron_charts.shares(rows[:_METADATA_BARS], title),
-    )
+    with st.expander("Mean, quantiles, shape"):
+        st.html(markup.table(["", *map(str, named[0][1])], rows))
+        exhibits.source(found, "Statistics of the activations")

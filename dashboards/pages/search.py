@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,52 +12,23 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.address import neuron_address
 from nwh.dashboards.address.search_address import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
+from nwh.dashboards.charts.tree_drawing import parse
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
-from nwh.dashboards.parts import exhibits, notices, token_values
+from nwh.dashboards.parts import found, notices, token_values
 from nwh.warehouse import Warehouse, queries
-from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.neurons import Extent
 
 _ANY, _VALUES = "any", 1000
-_EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "tree": "(NP (DT) (NN))"}
-_TYPED = {**_EXAMPLES, "explanation": "dates"}
-_CONFIG: dict[str, Any] = {
-    "open": st.column_config.LinkColumn("page", display_text="open", pinned=True, width="small"),
-    "scope": "corpora",
-    "share": st.column_config.NumberColumn("share", format="percent", help="of its sentences; of its prompts"),
-    "corpus_share": st.column_config.NumberColumn("in corpus", format="percent"),
-    "lift": st.column_config.NumberColumn("lift", format="%.2f", help="share / share in the corpus"),
-    "q_value": st.column_config.NumberColumn("q", format="%.1e", help="Benjamini-Hochberg, log-likelihood ratio test"),
-    "mined_q_value": st.column_config.NumberColumn(
-        "mined q", format="%.1e", help="q of the half of the sentences by which patterns are chosen and ranked"
-    ),
-    "heldout_auroc": st.column_config.NumberColumn(
-        "held-out AUROC",
-        format="%.3f",
-        help="how well it predicts the neuron's sentences of the other half",
-    ),
-    "support": st.column_config.NumberColumn("sentences"),
-    "k": st.column_config.NumberColumn("of"),
-    "explanation": st.column_config.TextColumn("explanation", width="large"),
-    "auroc": st.column_config.NumberColumn("AUROC", format="%.3f", help="of a judge who knows the explanation alone"),
-    "control_auroc": st.column_config.NumberColumn(
-        "of another's", format="%.3f", help="AUROC with the explanation of another neuron of the layer"
-    ),
-    "balanced_accuracy": st.column_config.NumberColumn("balanced accuracy", format="%.3f"),
-    "attribution": st.column_config.NumberColumn("attribution", format="%.3g", help="mean, in probability"),
-    "n_selected": st.column_config.NumberColumn("selected by"),
-    "n_prompts": st.column_config.NumberColumn("of prompts"),
-    "z": st.column_config.NumberColumn("z", format="%.2f", help="(activation - mean) / standard deviation"),
-    **{name: st.column_config.NumberColumn(name, format="%.4g") for name in ("activation", "mean", "std")},
-    **{name: st.column_config.NumberColumn(f"{name} stored", format="%.4g") for name in ("min", "max")},
-}
+_PATTERNS = ("word", "tag", "tree")
+_EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "explanation": "dates"}
 
 
 def page() -> None:
     """Show the neurons that the address asks for."""
     st.title("Search", anchor=False)
+    st.set_page_config(page_title="Search \N{MIDDLE DOT} nwh")
     st.markdown(
         "Neurons by a word, tags or a subtree that their sentences share, by a metadata class, a concept, a class of "
         "neuron, or by which of them fire most on your own text. The search is in the address, to be shared."
@@ -78,7 +50,7 @@ def page() -> None:
     chosen = _controls(warehouse, by, extents, models)
     answer = _answer(warehouse, chosen, extents)
     if answer is not None:
-        _show(answer, chosen, extents)
+        _show(warehouse, answer, chosen, extents)
     session.footer()
 
 
@@ -103,7 +75,7 @@ def _choose_kind(wanted: Search) -> Search:
 def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: bool) -> bool:
     """Return whether there is anything that this kind of search could find."""
     stored = warehouse.snapshot
-    if wanted.by in _EXAMPLES:
+    if wanted.by in _PATTERNS:
         kinds = queries.search.patterns_stored(warehouse)
         return any(row["kind"] == wanted.by for row in kinds)
     if wanted.by == "explanation":
@@ -138,7 +110,7 @@ def _controls(warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], m
         st.text_area("Text", placeholder="Any text; press Ctrl+Enter", height=90, **widget("text"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if "pattern" in takes:
-            example = _TYPED[chosen.by]
+            example = _EXAMPLES.get(chosen.by) or session.ask(warehouse, queries.search.subtree)
             st.text_input(
                 chosen.kind.title.capitalize(), placeholder=f"such as {example}", width=290, **widget("pattern")
             )
@@ -167,7 +139,7 @@ def _settled(
     options: dict[str, list[str]] = {"pole": list(POLES), "name": list(CLASSES), "site": ["", *SITES]}
     scopes = {corpus for extent in extents for corpus in extent.corpora}
     options["model"] = ["", *models]
-    if wanted.by in _EXAMPLES or wanted.by == "class":
+    if wanted.by in _PATTERNS or wanted.by == "class":
         stored = queries.search.patterns_stored(warehouse)
         mined = {row["scope"] for row in stored if wanted.by in ("class", row["kind"])}
         scopes = mined | (scopes if wanted.by == "class" else set())
@@ -218,12 +190,15 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
     """Return the neurons found, one more than is shown where there are more; null where nothing is asked yet."""
     filters, limit = chosen.filters, chosen.rows + 1
     with st.spinner("Searching"):
-        if chosen.by in _TYPED:
+        if chosen.by in (*_PATTERNS, "explanation"):
             if not chosen.pattern.strip():
                 st.info("Type what the sentences share.")
                 return None
             if chosen.by == "explanation":
                 return session.ask(warehouse, queries.search.by_explanation, chosen.pattern, filters, limit)
+            several = tuple(queries.any_word.alternatives(chosen.pattern)) if chosen.by == "word" else ()
+            if len(several) > 1:
+                return session.ask(warehouse, queries.any_word.by_any, several, filters, limit)
             return session.ask(warehouse, queries.search.by_pattern, chosen.by, chosen.pattern, filters, limit)
         if chosen.by == "metadata":
             if not chosen.value:
@@ -260,27 +235,39 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
     )
 
 
-def _show(answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
+def _show(warehouse: Warehouse, answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
     """Show neurons as a table; those of models that were run over corpora have a link to their page."""
     pages = {(extent.model, extent.checkpoint, extent.site) for extent in extents}
     shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
-    rows, places = [], []
-    for row in shown.records:
-        place = Neuron(row.pop("model"), row.pop("checkpoint"), row["site"], row["layer"], row["neuron"])
-        address = neuron_address.NeuronAddress(place)
-        has_page = (place.model, place.checkpoint, place.site) in pages
-        places += [place] * has_page
-        rows.append({"open": address.link if has_page else None, "model": address.label, **row})
-    if not rows:
+    if not shown.rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")
-        if chosen.by in _EXAMPLES:
-            st.caption("Patterns below the `--min-support` of `nwh ingest patterns` are not stored.")
+        if chosen.by in _PATTERNS:
+            st.caption(_why_none(warehouse, chosen))
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
-    st.markdown(f"**{len(rows):,}** rows, the clearest first.{more}")
-    exhibits.grid(shown, "Neurons found", _CONFIG, rows)
+    st.markdown(f"**{len(shown.rows):,}** rows, {found.ORDERS.get(chosen.by, 'the clearest first')}.{more}")
+    places = found.show(warehouse, shown, chosen, pages)
     if places:
         neuron.open_one(places)
+
+
+def _why_none(warehouse: Warehouse, chosen: Search) -> str:
+    """Say in Markdown why no neuron has a pattern."""
+    rare = "Patterns below the `--min-support` of `nwh ingest patterns` are not stored."
+    if chosen.by == "tree":
+        if parse(chosen.pattern) is None:
+            return "This is no tree: each opening parenthesis needs a label and a closing one, as in `(NP (DT) (NN))`."
+        return rare
+    if "|" in chosen.pattern:
+        return (
+            f"That is so of each of {', '.join(map(code_span, queries.any_word.alternatives(chosen.pattern)))}. {rare}"
+        )
+    there = session.ask(warehouse, queries.search.sentences_with, chosen.by, chosen.pattern).records
+    counted = ", ".join(f"{row['n']:,} of {code_span(row['corpus'])}" for row in there)
+    told = f"Annotated sentences with all of it: {counted}. {rare}" if there else "No annotated sentence has all of it."
+    if any(not re.search(r"\w", item) for item in chosen.pattern.split()):
+        told += " Punctuation is not mined: patterns hold what has a letter or a digit."
+    return told
 
 
 def _empty(warehouse: Warehouse, by: str) -> None:

@@ -13,6 +13,7 @@ from nwh.dashboards.html import markup
 from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits, notices, token_values
 from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.neurons import Extent
 
@@ -39,13 +40,20 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
     try:
         with st.spinner("Running the model over your text"):
             tokens = token_values.token_values(warehouse, neuron, [text])[0]
-            how = queries.search.aggregation(warehouse, extent)
-            activation = float(token_values.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
     except Exception as error:  # whatever torch, transformers or a hub says
         st.warning(f"The model cannot be run over this text: {notices.reason(error)}")
         return
     scale = max((abs(value) for _, _, value in tokens), default=0.0)
     st.html(f'<p class="nwh-text" dir="auto">{markup.heat_map(text, tokens, scale)}</p>{markup.colour_scale(scale)}')
+    read = max((end for _, end, _ in tokens), default=0)
+    if left := len(text[read:].strip()):
+        st.caption(f"The model reads {len(tokens):,} tokens at once: the last {left:,} characters were not read.")
+    try:
+        how = queries.search.aggregation(warehouse, extent)
+        activation = float(token_values.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
+    except UsageError as error:
+        st.caption(f"It has no standing among the sentences of the corpora: {notices.reason(error)}")
+        return
     _beside(warehouse, neuron, how.corpora, activation, how.aggregate)
 
 

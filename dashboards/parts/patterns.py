@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,13 +11,16 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.charts import neuron_charts, tree_drawing
 from nwh.dashboards.html import markup
-from nwh.dashboards.parts import exhibits
+from nwh.dashboards.parts import exhibits, metadata
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 
-_ROWS, _BARS, _TREES = 50, 12, 12
-_SHOWN = ("name", "share", "corpus_share", "lift", "q_value", "mined_q_value", "heldout_auroc", "support")
+_ROWS, _BARS, _TREES, _ALSO, _TOLD = 50, 12, 12, 4, 150
+_SHOWN = (
+    *("name", "auroc", "share", "corpus_share", "lift", "recall", "q_value", "mined_q_value", "generalises"),
+    *("support", "documents", "more"),
+)
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
@@ -37,53 +41,76 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         )
         return
     st.caption(
-        "Share of the top sentences that have it against its share in the corpus; q is the Benjamini-Hochberg value of "
-        "the log-likelihood ratio test. Sequences and subtrees are chosen and ranked by one half of the sentences "
-        "(mined q); the held-out AUROC says how well the pattern predicts which sentences of the other half are in the "
-        "top (0.5: not at all)."
+        "The most telling first, by the log-likelihood ratio (G2) of the top sentences against the corpus. Sequences "
+        "and subtrees are chosen by one half of the sentences; *generalises* says how many top sentences of the other "
+        "half have them, and how many of its others. AUROC says how well the neuron's activation tells sampled "
+        "sentences with it from those without."
     )
-    _tabs(parts, len(corpora) > 1)
+    _tabs(parts, partial(_told_apart, warehouse, neuron, tuple(corpora)), len(corpora) > 1)
+
+
+def _told_apart(
+    warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], kind: str, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return patterns of different sentences, with their documents; all, where gaps were limited when they were mined."""
+    (scope, annotator), *_ = session.ask(warehouse, queries.shared_patterns.mined_over, neuron, corpora)
+    place = {name: getattr(neuron, name) for name in ("model", "checkpoint", "site")}
+    run = warehouse.units.stored("patterns", {**place, "scope": scope, "kind": kind, "pole": "top"})
+    if run is None or run.settings.get("max_gap") is not None:
+        return rows
+    texts = session.ask(warehouse, queries.shared_patterns.texts_of_pole, neuron, scope, kind, annotator)
+    return queries.closed_patterns.told_apart(rows, kind, texts.rows)
 
 
 @st.fragment
-def _tabs(parts: dict[str, Callable[[], Answer]], several: bool) -> None:
+def _tabs(parts: dict[str, Callable[[], Answer]], told_apart: Callable[..., Any], several: bool) -> None:
     """Show one part, the others when they are session."""
     tabs = st.tabs([title.capitalize() for title in parts], key="parts", on_change="rerun")
     for tab, (title, ask_for) in zip(tabs, parts.items(), strict=True):
         if tab.open:
             with tab:
-                _part(title, ask_for(), several)
+                _part(title, ask_for(), told_apart, several)
 
 
-def _part(title: str, answer: Answer, several: bool) -> None:
+def _part(title: str, answer: Answer, told_apart: Callable[..., Any], several: bool) -> None:
     rows = answer.records
     if not rows:
         st.caption("Nothing here is characteristic of the neuron at q ≤ 0.05.")
         return
-    for row in rows:
-        row["name"] = _name(row) + (f" ({row['corpus']})" if several and "corpus" in row else "")
+    kind = next((kind for kind, start in queries.shared_patterns.TITLES.items() if title.startswith(start)), None)
+    if kind:
+        rows = told_apart(kind, queries.closed_patterns.fold(rows, kind)[:_TOLD])[:_ROWS]
+    rows = [{**row, **_told(row, several)} for row in rows]
     if title.startswith("subtrees"):
         captions = (f"lift {row['lift']:.2f}, {row['share']:.0%} of the top sentences" for row in rows)
         st.html(tree_drawing.draw_all(zip((row["pattern"] for row in rows[:_TREES]), captions, strict=False)))
     title = title.capitalize()
     columns = st.column_config
-    exhibits.table(
-        answer,
-        title,
-        {
-            "name": columns.TextColumn(title),
-            "share": columns.NumberColumn("in top", format="percent"),
-            "corpus_share": columns.NumberColumn("in corpus", format="percent"),
-            "lift": columns.NumberColumn("lift", format="%.2f"),
-            "q_value": columns.NumberColumn("q", format="%.1e"),
-            "mined_q_value": columns.NumberColumn("mined q", format="%.1e"),
-            "heldout_auroc": columns.NumberColumn("held-out AUROC", format="%.3f"),
-            "support": columns.NumberColumn("sentences"),
-        },
-        rows,
-        order=[name for name in _SHOWN if name in rows[0]],
-        picture=neuron_charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences"),
-    )
+    settings = {
+        **metadata.COLUMNS,
+        "name": columns.TextColumn(title),
+        "mined_q_value": columns.NumberColumn("q", format="%.1e", help="Of the half of the sentences that chose it"),
+        "generalises": columns.TextColumn(
+            "generalises", help="Of the other half of the sentences: share of the top ones with it, and of the others"
+        ),
+        "more": columns.TextColumn("also", help="Other spellings; patterns that it contains, or of the same sentences"),
+    }
+    picture = neuron_charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences")
+    order = [name for name in _SHOWN if name in rows[0] and any(row[name] not in (None, "") for row in rows)]
+    exhibits.table(answer, title, settings, rows, order=order, picture=picture)
+
+
+def _told(row: dict[str, Any], several: bool) -> dict[str, Any]:
+    """Return the columns that a row is shown with beside its own."""
+    told = {"name": _name(row) + (f" ({row['corpus']})" if several and "corpus" in row else "")}
+    if "auroc" in row:
+        told["auroc"] = markup.auroc(row)
+    if "heldout_share" in row:
+        told["generalises"] = markup.generalises(row)
+    others = row.get("also") or row.get("contains") or []
+    shown = ", ".join(others[:_ALSO])
+    told["more"] = shown + (f" and {len(others) - _ALSO} more" if len(others) > _ALSO else "")
+    return told
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from nwh.dashboards.parts import exhibits, knowledge
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 
-_NEURONS, _CONCEPTS = 10, 20
+_NEURONS, _CONCEPTS, _WORDS = 10, 20, 3
 
 
 def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:
@@ -35,14 +35,19 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str])
         f"{rows[0]['n_sentences']:,} sampled sentences of the corpora chosen."
     )
     places = [replace(chosen.neuron, layer=row["layer"], neuron=row["neuron"]) for row in rows]
+    looked = session.ask(warehouse, queries.previews.words, tuple(places), tuple(corpora), _WORDS)
+    words = {(row["layer"], row["neuron"]): ", ".join(row["words"]) for row in looked.records}
     st.html(
         markup.table(
-            ["neuron", "correlation"],
+            ["neuron", "correlation", *(["its words"] if words else [])],
             [
-                (f"{place.site}/{place.layer}/{place.neuron}", [f"{row['correlation']:.3f}"])
+                (
+                    f"{place.site}/{place.layer}/{place.neuron}",
+                    [f"{row['correlation']:.3f}", *([words.get((place.layer, place.neuron), "")] if words else [])],
+                )
                 for place, row in zip(places, rows, strict=True)
             ],
-            [replace(chosen, neuron=place, text="").link for place in places],
+            [replace(chosen, neuron=place, text="", find="").link for place in places],
         )
     )
     exhibits.source(found, "Similar neurons")
@@ -57,10 +62,10 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     found = session.ask(warehouse, queries.knowledge.concepts_of, neuron)
     rows = found.records
     if not rows:
-        st.caption(
-            "None at t = 0.2, p = 0.5 at any checkpoint, or no attributions are stored of this model: `nwh ingest "
-            "attributions` makes them."
-        )
+        if warehouse.partitions("attributions", {"model": neuron.model}):
+            st.caption("None at t = 0.2, p = 0.5 at any checkpoint.")
+        else:
+            st.caption("No attributions are stored of this model: `nwh ingest attributions` makes them.")
         return
     best: dict[tuple[str, str], dict[str, Any]] = {}
     for row in sorted(rows, key=lambda row: -row["attribution"]):

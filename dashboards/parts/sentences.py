@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,12 +14,15 @@ from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
 from nwh.dashboards.html.templates import number
 from nwh.dashboards.parts import exhibits
+from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, queries
 
 POLES = {"top": "highest", "bottom": "lowest"}
 _LOOKED_AT = 4
-"""Sentences asked for per sentence shown, for near-duplicates to be folded into."""
+"""Sentences asked for per sentence shown, for near-duplicates to be folded into; as many times more until enough."""
 _PER_INTERVAL = 5
+_WEAK = 0.2
+"""A pole is folded whose strongest activation is below this share of the other's."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,39 @@ def poles(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -
     """Show the sentences of highest and of lowest activation."""
     lists = []
     for pole, extreme in POLES.items():
-        asked = (chosen.neuron, tuple(corpora), pole, _LOOKED_AT * chosen.k)
-        found = session.ask(warehouse, queries.neurons.sentences, *asked)
-        shown = fold(found.records)[: chosen.k]
-        title = f"{pole.capitalize()} sentences"
-        st.markdown(f"#### {title}")
-        folded = sum(len(row["same"]) for row in shown)
-        st.caption(
-            f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
-            + (f"; {folded} more of nearly the same text (but for case, numbers, blanks) are folded" if folded else "")
-        )
-        lists.append(_show(warehouse, chosen, corpora, shown))
-        exhibits.source(found, title)
+        with _place(warehouse, chosen, corpora, pole):
+            lists.append(_pole(warehouse, chosen, corpora, pole, extreme))
     return lists
+
+
+def _place(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], pole: str) -> Any:
+    """Return where a pole's sentences go: folded where they hardly move the neuron beside those of the other pole."""
+    found = session.ask(warehouse, queries.neurons.statistics, chosen.neuron, tuple(corpora)).records
+    reach = {"top": max(row["max"] for row in found), "bottom": min(row["min"] for row in found)}
+    own, other = (abs(reach[name]) for name in ((pole, "bottom") if pole == "top" else (pole, "top")))
+    if own >= _WEAK * other:
+        return st.container()
+    return st.expander(f"{pole.capitalize()} sentences: no further from 0 than {number(reach[pole])}")
+
+
+def _pole(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], pole: str, extreme: str) -> Shown:
+    asked = _LOOKED_AT * chosen.k
+    while True:
+        found = session.ask(warehouse, queries.neurons.sentences, chosen.neuron, tuple(corpora), pole, asked)
+        shown = fold(found.records)[: chosen.k]
+        if len(shown) == chosen.k or len(found.rows) < asked:
+            break
+        asked *= _LOOKED_AT
+    title = f"{pole.capitalize()} sentences"
+    st.markdown(f"#### {title}")
+    folded = sum(len(row["same"]) for row in shown)
+    st.caption(
+        f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
+        + (f"; {folded} more of nearly the same text are folded" if folded else "")
+    )
+    drawn = _show(warehouse, chosen, corpora, shown)
+    exhibits.source(found, title)
+    return drawn
 
 
 def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
@@ -83,15 +105,6 @@ def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[s
     return lists
 
 
-def fold(sentences: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the first sentence of each text, case, numbers and blanks aside, with the others of it as `same`."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for sentence in sentences:
-        key = " ".join(re.sub(r"\d+", "0", sentence["text"].casefold()).split())
-        groups.setdefault(key, []).append(sentence)
-    return [{**first, "same": others} for first, *others in groups.values()]
-
-
 def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:
     if chosen.context:
         ids = tuple(row["sentence_id"] for row in found)
@@ -100,5 +113,5 @@ def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], f
         for row in found:
             row |= {side: texts.get((row["sentence_id"], side)) for side in ("before", "after")}
     slot = st.empty()
-    slot.html(markup.sentence_list(found))
+    slot.html(markup.sentence_list(found, words=chosen.words))
     return Shown(slot, found)

@@ -15,7 +15,7 @@ from nwh.warehouse.queries.shared_patterns import tables
 _NEURONS, _ITEMS, _SENTENCES, _SELECTIVE = 4, 5, 5, 100
 _LOOKED_AT = 3
 """Sentences asked for per sentence shown, since some have equal texts."""
-_COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value"]
+_COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value", "auroc", "recall"]
 
 
 def typical_neurons(subject: Subject) -> Section:
@@ -39,8 +39,10 @@ def selective_neurons(subject: Subject) -> Section:
             Exhibit(
                 f"selective-{extent.site}",
                 f"Neurons at {extent.site} that follow metadata",
-                "The commonest value of a metadata key among a neuron's top sentences, its share there and in the "
-                f"corpus; at most {_SELECTIVE}, those of highest G2, q at most 0.05 (view class_neurons; the "
+                "The commonest value of a metadata key among a neuron's top sentences, its share there (precision) and "
+                "in the corpus, the share of the value's sentences that are there (recall), and the AUROC of its "
+                "activation over sampled sentences of every kind, with its 95 % interval (Newcombe 2006); at most "
+                f"{_SELECTIVE}, those whose interval begins highest, q at most 0.05 (view class_neurons; the "
                 "classifier-like neurons of Oba et al. 2021).",
                 found,
             )
@@ -81,8 +83,9 @@ def _shared_patterns(subject: Subject, extent: Extent, chosen: Sequence[Neuron])
         f"neurons-{extent.site}",
         f"What neurons at {extent.site} respond to",
         f"Neurons {choice}: typical words, sequences, subtrees and metadata of their top sentences, with the share of "
-        "these sentences and the lift against the corpus, q at most 0.05; parts of speech as shares of words; mean "
-        "length in tokens beside the corpus's (Oba et al. 2021, table 2).",
+        "these sentences, the lift against the corpus and the AUROC of the activation as a detector of it, q at most "
+        "0.05, the most telling (G2) first and without patterns that one above contains; parts of speech as shares of "
+        "words; mean length in tokens beside the corpus's (Oba et al. 2021, table 2).",
         Answer(_COLUMNS, rows),
         shown=Answer(
             ["", *map(_short, chosen)], [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)]
@@ -97,20 +100,22 @@ def _row(record: dict[str, Any]) -> tuple[Any, ...]:
     if "mean_tokens" in record:
         means = [record["mean_tokens"], record["corpus_mean_tokens"]]
         tokens, of_corpus = ("none" if mean is None else f"{mean:.1f}" for mean in means)
-        return corpus, f"{record['pole']} {tokens}, corpus {of_corpus}", None, None, None, None
+        return corpus, f"{record['pole']} {tokens}, corpus {of_corpus}", *[None] * 6
     if "key" in record:
         value = f"{record['key']} = {record['value']}"
     else:
         value = next(record[name] for name in ("word", "pattern", "class") if name in record)
     q_value = record.get("q_value", record.get("mined_q_value"))
-    return corpus, value, record["share"], record["corpus_share"], record["lift"], q_value
+    measured = [record.get(name) for name in ("auroc", "recall")]
+    return corpus, value, record["share"], record["corpus_share"], record["lift"], q_value, *measured
 
 
 def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
-    _, _, corpus, value, share, _, lift, _ = row
+    _, _, corpus, value, share, _, lift, _, auroc, _ = row
     text = f"{value} ({corpus})" if corpus and several_corpora else value
     text += "" if share is None else f" {share:.1%}"
-    return text if lift is None else f"{text} \N{MULTIPLICATION SIGN}{lift:.3g}"
+    text += "" if lift is None else f" \N{MULTIPLICATION SIGN}{lift:.3g}"
+    return text if auroc is None else f"{text}, AUROC {auroc:.2f}"
 
 
 def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:

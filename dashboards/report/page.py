@@ -14,7 +14,7 @@ MARK = '<meta name="generator" content="nwh report">'
 """By this a page is known to be a report."""
 _REPORT = macros("report.html")
 _WHOLE = {"layer", "neuron", "cluster", "rank", "k", "step", "sentence_id", "layer_a", "layer_b"}
-_PERCENT = {"share", "corpus_share", "others_share", "share_found"}
+_PERCENT = {"share", "corpus_share", "others_share", "share_found", "recall"}
 
 
 def page(title: str, lead: str, sections: Iterable[tuple[str, Sequence[str]]]) -> str:

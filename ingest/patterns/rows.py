@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from nwh.ingest import statistics
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
 from nwh.ingest.patterns.mining.forest import Forest, encode_trees
-from nwh.ingest.patterns.mining.patterns import Mined, Supports, minimum_count
-from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
-from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, mine_subtrees
+from nwh.ingest.patterns.mining.patterns import Mined, Supports, minimum_count, rank_sums
+from nwh.ingest.patterns.mining.sequences import count_sequences, find_sequences, mine_sequences
+from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, find_subtrees, mine_subtrees
+from nwh.ingest.sample import Sample
 
 _ROWS = 1_000_000  # of neuron_patterns built, and sorted by pattern, at a time
 
@@ -35,12 +36,17 @@ class Rules:
 class Miner:
     """Mines one kind of pattern over the S sentences of a scope, encoded once.
 
-    `texts` has the columns of COLUMNS, a row per sentence; `sentence_ids` (S,) decide which half each is in.
+    `texts` has the columns of COLUMNS, a row per sentence; `sentence_ids` (S,), ascending, decide which
+    half each is in.
     """
 
-    def __init__(self, kind: str, sentence_ids: NDArray[np.int64], texts: pa.Table, rules: Rules, threads: int) -> None:
+    def __init__(
+        self, kind: str, pole: str, sentence_ids: NDArray[np.int64], texts: pa.Table, rules: Rules, threads: int
+    ) -> None:
         """Encode the sentences."""
         self.kind = kind
+        self.pole = pole
+        self.sentence_ids = sentence_ids
         self.rules = rules
         self.threads = threads
         self.first_half = statistics.first_half(sentence_ids)
@@ -51,13 +57,14 @@ class Miner:
             self.corpus = encode(texts["tags" if kind == "tag" else "words"], texts["words"])
 
     def rows(
-        self, layer: int, neurons: NDArray[np.int64], sets: Sequence[NDArray[np.int64]]
+        self, layer: int, neurons: NDArray[np.int64], sets: Sequence[NDArray[np.int64]], sample: Sample
     ) -> Iterator[pa.RecordBatch]:
         """Yield rows of neuron_patterns for some neurons of a layer: at least one batch, sorted by neuron.
 
-        Patterns are a dictionary of lists, the same in all batches: see `by_text`.
+        sample: the layer's. Patterns are a dictionary of lists, the same in all batches: see `by_text`.
         """
         mined, supports = self._mine(sets)
+        detects = self._detectors(neurons, mined, sample)
         patterns = self._texts(mined)
         sizes = np.array([len(members) for members in sets], np.int64)
         sizes_first = np.array([int(self.first_half[members].sum()) for members in sets], np.int64)
@@ -67,9 +74,12 @@ class Miner:
             stop = start + 1
             while stop < len(sets) and bounds[stop + 1] - bounds[start] <= _ROWS:
                 stop += 1
-            yield self._batch(
+            batch = self._batch(
                 layer, neurons, mined, supports, patterns, sizes, sizes_first, bounds[start], bounds[stop]
             )
+            for name, values in detects.items():
+                batch = batch.append_column(name, values.slice(bounds[start], bounds[stop] - bounds[start]))
+            yield batch
             start = stop
 
     def _mine(self, sets: Sequence[NDArray[np.int64]]) -> tuple[Mined, Supports]:
@@ -97,6 +107,27 @@ class Miner:
             self.corpus, mined.patterns, max_gap=rules.max_gap, first_half=halves, threads=threads
         )
         return mined, counted
+
+    def _detectors(self, neurons: NDArray[np.int64], mined: Mined, sample: Sample) -> dict[str, pa.Array]:
+        """Return how well each neuron detects each of its patterns over the sample: columns, a row per row of mined."""
+        area, n = np.full(len(mined.pattern), np.nan), len(sample.ids)
+        n_with = np.zeros(len(area), np.int64)
+        if n and len(area):
+            places = np.searchsorted(self.sentence_ids, sample.ids)
+            if isinstance(self.corpus, Forest):
+                found = find_subtrees(self.corpus, mined.patterns, places, threads=self.threads)
+            else:
+                gap = self.rules.max_gap
+                found = find_sequences(self.corpus, mined.patterns, places, max_gap=gap, threads=self.threads)
+            n_with = np.diff(found.bounds)[mined.pattern]
+            ranks = sample.ranks[neurons]
+            total = rank_sums(ranks, mined.set_index, mined.pattern, found.bounds, found.places)
+            area = statistics.auroc(total, n_with, n)
+        return {
+            "auroc": pa.array(area if self.pole == "top" else 1 - area, pa.float32(), mask=np.isnan(area)),
+            "sample_support": pa.array(n_with.astype(np.int32)),
+            "n_sampled": pa.array(np.full(len(area), n, np.int32)),
+        }
 
     def _texts(self, mined: Mined) -> pa.ListArray:
         """Return the distinct patterns as lists of text; a subtree is one bracketed text."""

@@ -1,4 +1,7 @@
-"""Which items a neuron's sentences have more often than the corpus: rows of neuron_words and neuron_metadata."""
+"""Which items a neuron's sentences have more often than the corpus, and how well it detects each of these.
+
+Rows of neuron_words and neuron_metadata.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,42 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nwh.ingest import statistics
 from nwh.ingest.profiles import kernels
 from nwh.ingest.profiles.items import Items
-from nwh.ingest.profiles.top import TopSentences
+from nwh.ingest.profiles.top import Sentences, TopSentences
+from nwh.ingest.sample import Sample
 from nwh.warehouse.schema.profiles import STORED_SHARE
 
 _EXACT_BYTES = 1 << 26
 
 
-def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares: bool = False) -> pa.Table:
-    """Return the rows of a block of poles whose sentences do not all tie, sorted by item, then support."""
+def item_rows(
+    top: TopSentences, items: Items, sentences: Sentences, sample: Sample, *, with_shares: bool = False
+) -> pa.Table:
+    """Return the rows of a block of poles whose sentences do not all tie, sorted by item, then support.
+
+    sample: of the block's layer.
+    """
+    n_sentences = len(sentences.ids)
+    sampled, ranks = np.searchsorted(sentences.ids, sample.ids), sample.ranks  # made here, for all threads
     live = np.flatnonzero(top.differ)
     n_threads = os.cpu_count() or 1
     parts = [part for part in np.array_split(live, n_threads) if len(part)]
     with ThreadPoolExecutor(n_threads) as pool:
-        tested = list(pool.map(lambda part: _tested(top, part, items, n_sentences), parts))
-    pole, item, support, g2, p, q, n_tested = (
-        np.concatenate([of_part[i] for of_part in tested] or [np.zeros(0, np.int64)]) for i in range(7)
-    )
+        tested = list(pool.map(lambda part: _tested(top, part, items, sentences, sampled, ranks), parts))
+    columns_of = [np.concatenate([of_part[i] for of_part in tested] or [np.zeros(0, np.int64)]) for i in range(9)]
+    pole, item, support = columns_of[:3]
     # One item's neurons side by side, so that a search for it reads little; equal supports too, and what follows from
     # a support repeats: files are a third smaller than sorted by neuron.
     order = np.lexsort((pole, -support, item))
-    pole, item, support, g2, p, q, n_tested = (column[order] for column in (pole, item, support, g2, p, q, n_tested))
+    pole, item, support, documents, g2, p, q, n_tested, auroc = (column[order] for column in columns_of)
     k, whole = top.k[pole], items.corpus_support[item]
     columns: dict[str, Any] = {
         **top.names(pole),
         **{name: items.names[name].take(pa.array(item)) for name in items.names.column_names},
         "support": support.astype(np.int32),
+        "documents": documents.astype(np.int32),
         "k": k.astype(np.int32),
         "corpus_support": whole.astype(np.int32),
         "n_sentences": np.full(len(k), n_sentences, np.int32),
@@ -45,6 +57,9 @@ def item_rows(top: TopSentences, items: Items, n_sentences: int, *, with_shares:
         "p_value": p,
         "q_value": q,
         "n_tested": n_tested.astype(np.int32),
+        "auroc": pa.array(auroc, pa.float32(), mask=np.isnan(auroc)),
+        "sample_support": items.sample_support(sampled)[item],
+        "n_sampled": np.full(len(k), len(sampled), np.int32),
     }
     if with_shares:
         columns |= {"share": support / k, "corpus_share": whole / n_sentences}
@@ -63,8 +78,18 @@ def _places(pole: NDArray[Any], keys: pa.ChunkedArray, support: NDArray[Any], it
     return place
 
 
-def _tested(top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentences: int) -> tuple[NDArray[Any], ...]:
-    counts = np.zeros(len(items.family), np.int64)
+def _tested(
+    top: TopSentences,
+    poles: NDArray[np.int64],
+    items: Items,
+    sentences: Sentences,
+    sampled: NDArray[np.int64],
+    ranks: NDArray[np.float64],
+) -> tuple[NDArray[Any], ...]:
+    n_items = len(items.family)
+    counts, sums = np.zeros(n_items, np.int64), np.zeros(n_items)
+    latest, documents = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
+    n_sentences, sample_support = len(sentences.ids), items.sample_support(sampled)
     n_tested = np.bincount(items.family[items.corpus_support > 0]).astype(np.int64)
     found: list[tuple[NDArray[Any], ...]] = []
     exact = np.empty((0, kernels.EXACT_SUPPORTS))
@@ -88,6 +113,15 @@ def _tested(top: TopSentences, poles: NDArray[np.int64], items: Items, n_sentenc
             floor,
             counts,
             exact,
+            sentences.document,
+            latest,
+            documents,
         )
-        found.append((np.full(len(rows_of_pole[0]), pole), *rows_of_pole))
+        kept = rows_of_pole[0]
+        auroc = np.full(len(kept), np.nan)
+        if len(sampled):
+            of_neuron = ranks[top.neuron[pole]]
+            total = kernels.rank_sums(of_neuron, sampled, items.starts, items.items, kept, sums)
+            auroc = statistics.auroc(total, sample_support[kept], len(sampled))
+        found.append((np.full(len(kept), pole), *rows_of_pole, auroc if top.pole[pole] else 1 - auroc))
     return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))

@@ -32,6 +32,12 @@ class Items:
     starts: NDArray[np.int64]
     items: NDArray[np.int32]
 
+    def sample_support(self, sampled: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return how many of some sentences, given by their places, have each item, [I]."""
+        of_each = [self.items[self.starts[place] : self.starts[place + 1]] for place in sampled.tolist()]
+        there = np.concatenate(of_each or [np.zeros(0, np.int32)])
+        return np.bincount(there, minlength=len(self.family)).astype(np.int32)
+
     def vocabulary(self, n_sentences: int) -> dict[str, Any]:
         """Return the rows of corpus_vocabulary of words: those that any of the n sentences that counted has."""
         there = np.flatnonzero(self.corpus_support)

@@ -9,6 +9,7 @@ end with it, so that profiles are there wherever they can be.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from nwh.ingest.profiles.items import metadata_items, word_items
 from nwh.ingest.profiles.samples import length_r2, sample_rows
 from nwh.ingest.profiles.top import TopSentences, counted_sentences, places_of, top_sentences
 from nwh.ingest.profiles.units import missing_profiles, possible_profiles
+from nwh.ingest.sample import Sample, read_sample
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run, Unit
@@ -57,17 +59,19 @@ def _run(warehouse: Warehouse, unit: Unit, described: dict[str, Any], progress: 
 
 
 def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> None:
-    ids, lengths = counted_sentences(warehouse, unit)
-    items = metadata_items(warehouse, unit, ids)
-    means = lengths.mean(axis=0)
-    with run.writer("neuron_samples", unit) as samples:
-        for layer, _ in _sizes(warehouse, unit):
-            if rows := sample_rows(warehouse, unit, layer):
+    sentences = counted_sentences(warehouse, unit)
+    items = metadata_items(warehouse, unit, sentences.ids)
+    means = sentences.lengths.mean(axis=0)
+    writers = ("neuron_samples", "neuron_profiles", "neuron_metadata")
+    with ExitStack() as stack:
+        samples, profiles, metadata = (stack.enter_context(run.writer(name, unit)) for name in writers)
+        before = None
+        for top, sample in _blocks(warehouse, unit, sentences.ids, "metadata", progress):
+            if sample is not before and (rows := sample_rows(sample, top.layer)):
                 samples.write(rows)
-    with run.writer("neuron_profiles", unit) as profiles, run.writer("neuron_metadata", unit) as metadata:
-        for top in _blocks(warehouse, unit, ids, "metadata", progress):
-            totals = top.sums(lengths)
-            metadata.write(item_rows(top, items, len(ids), with_shares=True))
+            before = sample
+            totals = top.sums(sentences.lengths)
+            metadata.write(item_rows(top, items, sentences, sample, with_shares=True))
             profiles.write(
                 {
                     **top.names(np.arange(len(top.neuron))),
@@ -77,7 +81,7 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
                     "mean_words": totals[:, 1] / top.k,
                     "corpus_mean_tokens": np.full(len(top.k), means[0]),
                     "corpus_mean_words": np.full(len(top.k), means[1]),
-                    "length_r2": length_r2(warehouse, unit, top.layer, top.neuron),
+                    "length_r2": length_r2(sample, top.neuron),
                 }
             )
 
@@ -86,15 +90,15 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
 
 
 def _words(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) -> None:
-    ids, _ = counted_sentences(warehouse, unit)
-    items = word_items(warehouse, unit, ids)
-    run.write("corpus_vocabulary", unit, items.vocabulary(len(ids)))
-    tags, amounts = _tags(warehouse, unit, ids)
+    sentences = counted_sentences(warehouse, unit)
+    items = word_items(warehouse, unit, sentences.ids)
+    run.write("corpus_vocabulary", unit, items.vocabulary(len(sentences.ids)))
+    tags, amounts = _tags(warehouse, unit, sentences.ids)
     corpus_words = tags["corpus_words"].to_numpy()
     corpus_share = corpus_words / max(1, corpus_words.sum())
     with run.writer("neuron_words", unit) as words, run.writer("neuron_tag_distribution", unit) as distribution:
-        for top in _blocks(warehouse, unit, ids, "words", progress):
-            words.write(item_rows(top, items, len(ids)))
+        for top, sample in _blocks(warehouse, unit, sentences.ids, "words", progress):
+            words.write(item_rows(top, items, sentences, sample))
             live = np.flatnonzero(top.differ)
             totals = top.sums(amounts)[live]
             all_words = totals.sum(axis=1, keepdims=True)
@@ -138,13 +142,17 @@ def _tags(warehouse: Warehouse, unit: Unit, ids: np.ndarray[Any, np.dtype[np.int
     return tags, amounts
 
 
-def _blocks(warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress) -> Iterator[TopSentences]:
+def _blocks(
+    warehouse: Warehouse, unit: Unit, ids: Any, what: str, progress: Progress
+) -> Iterator[tuple[TopSentences, Sample]]:
+    """Yield blocks of poles, each with its layer's sample."""
     site = {name: unit[name] for name in ("model", "checkpoint", "site", "corpus")}
     sizes = _sizes(warehouse, site)
     with progress.bar(f"{unit['corpus']} {unit['site']} {what}", sum(n for _, n in sizes), "neurons") as bar:
         for layer, n_neurons in sizes:
+            sample = read_sample(warehouse, site, layer)
             for top in top_sentences(warehouse, site, layer, n_neurons, ids):
-                yield top
+                yield top, sample
                 bar.advance(len(np.unique(top.neuron)))
 
 

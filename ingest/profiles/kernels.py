@@ -37,28 +37,38 @@ def tested_items(
     floor: int,
     counts: Longs,
     exact: Floats,
-) -> tuple[Ints, Ints, Floats, Floats, Floats, Ints]:
+    document: Ints,
+    latest: Ints,
+    documents: Ints,
+) -> tuple[Ints, Ints, Ints, Floats, Floats, Floats, Ints]:
     """Count and test the items of a set of sentences; return those with at least `floor`, and all of `always`.
 
-    members: [k] sentences. family, corpus_support, always: [items]. tested: items of each family that the corpus has.
-    counts: [items] zeros, and zeros again afterwards. exact: [corpus supports, EXACT_SUPPORTS], nan where not computed
-    yet. Returned, one entry per item kept: item, support, G2 and p (as in `statistics`), q (Benjamini-Hochberg over
-    all that are tested, p = 1 for those that the set lacks), and how many these are.
+    members: [k] sentences. document: number of each sentence's document. family, corpus_support, always, latest and
+    documents (room for these two): [items]. tested: items of each family that the corpus has. counts: [items] zeros,
+    and zeros again afterwards. exact: [corpus supports, EXACT_SUPPORTS], nan where not computed yet. Returned, one
+    entry per item kept: item, support, documents that these sentences are of, G2 and p (as in `statistics`), q
+    (Benjamini-Hochberg over all that are tested, p = 1 for those that the set lacks), and how many these are.
     """
     k = len(members)
     found = np.empty(len(counts), np.int32)
     n = 0
-    for member in members:
+    for member in np.sort(members):
         for place in range(starts[member], starts[member + 1]):
             item = items[place]
             if counts[item] == 0:
                 found[n] = item
                 n += 1
+                latest[item] = -1
+                documents[item] = 0
             counts[item] += 1
+            if latest[item] != document[member]:
+                latest[item] = document[member]
+                documents[item] += 1
     for item in np.flatnonzero(always):
         if counts[item] == 0:
             found[n] = item
             n += 1
+            documents[item] = 0
     g2, p = np.empty(n), np.empty(n)
     rank = np.zeros(len(tested), np.int64)
     for i in range(n):
@@ -94,7 +104,21 @@ def tested_items(
     for i in range(kept):
         support[i], size[i] = counts[found[i]], tested[family[found[i]]]
         counts[found[i]] = 0
-    return found, support, g2[:kept].copy(), p[:kept].copy(), q[:kept].copy(), size
+    return found, support, documents[found], g2[:kept].copy(), p[:kept].copy(), q[:kept].copy(), size
+
+
+@compiled(nogil=True)
+def rank_sums(ranks: Floats, sampled: Longs, starts: Longs, items: Ints, wanted: Ints, sums: Floats) -> Floats:
+    """Return the sums of a neuron's ranks over the sampled sentences with each of some items, [wanted].
+
+    ranks, sampled: [n], the sampled sentences' ranks and their places. sums: [items] zeros, and zeros again afterwards.
+    """
+    for i in range(len(sampled)):
+        for place in range(starts[sampled[i]], starts[sampled[i] + 1]):
+            sums[items[place]] += ranks[i]
+    found = sums[wanted]
+    sums[:] = 0
+    return found
 
 
 @compiled(nogil=True)

@@ -51,15 +51,29 @@ class TopSentences:
         }
 
 
-def counted_sentences(warehouse: Warehouse, unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the ids, ascending, of the sentences that counted, and their numbers of tokens and words, [S, 2]."""
+@dataclass(frozen=True)
+class Sentences:
+    """The S sentences of a corpus that counted.
+
+    ids, ascending, and document, a number for each document: [S]. lengths: tokens and words, [S, 2].
+    """
+
+    ids: NDArray[np.int64]
+    document: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+
+def counted_sentences(warehouse: Warehouse, unit: Unit) -> Sentences:
+    """Return the sentences that counted."""
     found = warehouse.sql(
-        "select tokens.sentence_id, tokens.n_tokens, sentences.n_words from sentence_tokens as tokens "
+        "select tokens.sentence_id, tokens.n_tokens, sentences.n_words, "
+        "(dense_rank() over (order by sentences.doc_id))::integer as document from sentence_tokens as tokens "
         "inner join sentences on tokens.sentence_id = sentences.sentence_id and tokens.corpus = sentences.corpus "
         "where model = $model and checkpoint = $checkpoint and tokens.corpus = $corpus order by 1",
         {name: unit[name] for name in ("model", "checkpoint", "corpus")},
     ).fetchnumpy()
-    return found["sentence_id"], np.stack([found["n_tokens"], found["n_words"]], axis=1).astype(np.int32)
+    lengths = np.stack([found["n_tokens"], found["n_words"]], axis=1).astype(np.int32)
+    return Sentences(found["sentence_id"], found["document"].astype(np.int32), lengths)
 
 
 def places_of(ids: NDArray[np.int64], sentence_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

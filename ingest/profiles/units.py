@@ -9,7 +9,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.storage.provenance import partition_of, run_of
 from nwh.warehouse.storage.runs import Unit, unit_name
 
-_VERSION = 2
+_VERSION = 3
 """Of the definitions: profiles of an earlier one are made anew."""
 
 

@@ -1,12 +1,19 @@
 -- Which neurons a pattern excites: those among whose sentences of the first half it is frequent (see mined_patterns),
--- with how sure that is.
+-- with how sure that is; auroc and recall say how well each of them detects it.
 -- grain: neuron x pole, per model, checkpoint, site and scope
 -- argument chosen_kind: word, tag or tree
 -- argument chosen: the pattern, as a list (['the', 'king']) or as text with blanks ('the king', '(NP (DT) (NN))')
 -- columns: model, checkpoint, site, scope, layer, neuron, pole, pattern, support, k, corpus_support, n_sentences,
 --   lift, g2, p_value
+-- recall: support / corpus_support
 -- q_value: Benjamini-Hochberg over the frequent patterns of the neuron, kind and pole
--- columns: mined_support, mined_lift, mined_g2, mined_q_value, heldout_auroc
+-- columns: mined_support, mined_lift, mined_g2, mined_q_value
+-- heldout_share: share of the pole's sentences of the other half, which had no part in choosing, that have it
+-- heldout_others_share: share of the other sentences of that half that have it
+-- columns: heldout_auroc, auroc
+-- auroc_low: lower bound of auroc, 95 % confidence (Newcombe 2006), as if sentences were independent of one another
+-- auroc_high: upper bound of auroc
+-- columns: sample_support, n_sampled
 create macro pattern_neurons(chosen_kind, chosen) as table
 select
     model,
@@ -24,12 +31,20 @@ select
     lift,
     g2,
     p_value,
+    support / corpus_support as recall,
     q_value,
     mined_support,
     mined_lift,
     mined_g2,
     mined_q_value,
-    heldout_auroc
+    heldout_share,
+    heldout_others_share,
+    heldout_auroc,
+    auroc,
+    auroc_low,
+    auroc_high,
+    sample_support,
+    n_sampled
 from mined_patterns
 where
     kind = chosen_kind

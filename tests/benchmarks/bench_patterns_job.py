@@ -44,7 +44,7 @@ def compare(warehouse: Warehouse, scope: Scope, kind: str, n: int) -> None:
     ours, rows, settings = run[0][0], run[0][1], json.loads(run[0][2])
     rules = Rules(*(settings[field] for field in ("min_support", "max_length", "max_gap")))
     ids, texts = read_sentences(warehouse, scope, COLUMNS[kind])
-    miner = Miner(kind, ids, texts, rules, threads=1)
+    miner = Miner(kind, scope.pole, ids, texts, rules, threads=1)
     total = scope.n_layers * scope.n_neurons
     places = [divmod(int(i), scope.n_neurons) for i in np.linspace(0, total - 1, n)]
     spent = []

@@ -19,11 +19,15 @@ from numpy.typing import NDArray
 
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.sample import Sample
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
 
 Sets = list[NDArray[np.int64]]
+
+NOTHING = Sample(np.empty(0, np.int64), np.empty(0), np.empty((0, 0), np.float32))
+"""No sampled sentences: how well neurons detect patterns is not asked here."""
 
 
 def random_sets(scope: Scope, layer: int, neurons: NDArray[np.int64], n: int, seed: int) -> Sets:
@@ -37,7 +41,7 @@ def count(miner: Miner, scope: Scope, neurons: NDArray[np.int64], sets_of: Calla
     mined = significant = claims = with_claim = 0
     for layer in range(scope.n_layers):
         claimed = set()
-        for rows in miner.rows(layer, neurons, sets_of(layer)):
+        for rows in miner.rows(layer, neurons, sets_of(layer), NOTHING):
             lift, q, auroc = (
                 rows.column(name).to_numpy(zero_copy_only=False) for name in ("lift", "q_value", "heldout_auroc")
             )
@@ -82,7 +86,7 @@ def main() -> None:
         neurons = np.arange(args.neurons or scope.n_neurons)
         for kind in (kind for kind in KINDS if kind in scope.kinds):
             ids, texts = read_sentences(warehouse, scope, COLUMNS[kind])
-            miner = Miner(kind, ids, texts, Rules(args.min_support, args.max_length), threads=2)
+            miner = Miner(kind, scope.pole, ids, texts, Rules(args.min_support, args.max_length), threads=2)
 
             def top(layer: int, scope=scope, neurons=neurons, ids=ids) -> Sets:
                 return read_sets(warehouse, scope, layer, neurons, ids)

@@ -57,7 +57,9 @@ class Page:
 
     def shows(self, name):
         """Wait until a neuron is shown with its heat map and the page is at rest."""
-        self.until(lambda: name in [heading.text for heading in self.all("h4")], f"neuron {name} shown")
+        place = name.split("/", 1)[1]
+        self.until(lambda: [heading.text for heading in self.all("h1")] == [place], f"neuron {name} shown")
+        self.until(lambda: self.chrome.title == f"{place} {name.split('@')[0]} \N{MIDDLE DOT} nwh", "the tab's title")
         self.until(lambda: self.all(TOKENS) and self.all(".nwh-ramp"), "highlighted tokens")
         self.until(lambda: not self.all("[data-stale=true]"), "page at rest")
 
@@ -143,7 +145,6 @@ def test_text_from_corpora_is_shown_as_it_is(address, browser):
     page.shows("tiny@main/ffn/1/5")
     assert {line.text for line in page.all(".nwh-text")} == set(HOSTILE)
     assert not page.all(".nwh-text :not(span)")
-    assert page.chrome.title == "nwh: the neuron warehouse"
     wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
     assert not wide, "the page must not scroll sideways on a phone"
     assert not faint(page.chrome)

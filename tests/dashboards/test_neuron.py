@@ -142,7 +142,8 @@ def test_text_from_corpora_stays_text(open_page, warehouse, tokens):
     for listing in lists(app):
         assert {text for _, text in texts(listing)} == set(HOSTILE)
         assert set(re.findall(r"<(\w+)", listing)) <= {"ol", "li", "div", "b", "p", "span", "details", "summary"}
-    assert {row["metadata"] for row in tables(app)[0]} == {"author = <b>eve</b>", "topic = **x**"}
+    (shown,) = (rows for rows in tables(app) if "metadata" in rows[0])
+    assert {row["metadata"] for row in shown} == {"author = <b>eve</b>", "topic = **x**"}
     written = " ".join(element.value for element in [*app.markdown, *app.caption])
     assert not any(part in written for part in ("eve<", "**x**", "script", "$x", "__The"))
 
@@ -161,7 +162,12 @@ def test_statistics_and_metadata(open_page, warehouse):
     app = open_page(warehouse, **NEURON, corpora="plain", tokens="off")
     table = next(element.value for element in app.get("html") if 'class="nwh-table"' in element.value)
     assert '<th scope="row">n</th><td>60</td>' in table
-    for row in tables(app)[0]:
+    *_, more, rarer = shown = [rows for rows in tables(app) if "metadata" in rows[0]]
+    assert len(shown) == 2
+    assert all(float(row["lift"]) >= 1 for row in more)
+    assert all(float(row["lift"]) < 1 for row in rarer)
+    assert "1 rarer than in the corpus" in [each.label for each in app.expander]
+    for row in (*more, *rarer):
         author = row["metadata"].removeprefix("author = ")
         (support,) = warehouse.sql(
             "select count(*) from neuron_topk join sentence_metadata using (sentence_id) where value = $1 and "
@@ -172,7 +178,7 @@ def test_statistics_and_metadata(open_page, warehouse):
         share, of_corpus = (float(row[name].removesuffix("%")) for name in ("in top", "in corpus"))
         assert share == 100 * support / 20
         assert float(row["lift"]) == pytest.approx(share / of_corpus, abs=0.01)
-    assert sum(float(row["in top"].removesuffix("%")) for row in tables(app)[0]) == 100
+    assert sum(float(row["in top"].removesuffix("%")) for row in (*more, *rarer)) == 100
 
 
 def test_an_empty_warehouse_says_what_fills_it_and_what_is_stored_appears(open_page, tmp_path, add_corpus, tiny_bert):

@@ -26,7 +26,8 @@ def choices(draw):
     layer, neuron = draw(st.integers(0, extent.n_layers - 1)), draw(st.integers(0, extent.n_neurons - 1))
     corpora = tuple(draw(st.lists(st.sampled_from(extent.corpora), unique=True)))
     place = Neuron(extent.model, extent.checkpoint, extent.site, layer, neuron)
-    return NeuronAddress(place, corpora, draw(st.integers(1, 100)), draw(st.booleans()))
+    find = draw(st.sampled_from(["", "word:the king", "tree:(NP (DT))", "metadata:a=b=c"]))
+    return NeuronAddress(place, corpora, draw(st.integers(1, 100)), draw(st.booleans()), find=find)
 
 
 @given(choices())
@@ -55,6 +56,8 @@ def test_a_model_without_checkpoint_is_its_last():
         ({"neuron": ""}, "0 to 15", Neuron("bert", "step1", "hidden", 0, 0)),
         ({"k": "0"}, "1 to 100", Neuron("bert", "step1", "hidden", 0, 0)),
         ({"tokens": "perhaps"}, "`perhaps`", Neuron("bert", "step1", "hidden", 0, 0)),
+        ({"find": "the king"}, "`word:the king`", Neuron("bert", "step1", "hidden", 0, 0)),
+        ({"find": "metadata:topic"}, "KEY=VALUE", Neuron("bert", "step1", "hidden", 0, 0)),
         ({"corpora": "brown,nosuch"}, "`brown`, `tweets`", Neuron("bert", "step1", "hidden", 0, 0)),
     ],
 )

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import tree_drawing
-from nwh.dashboards.parts import downloads, sentences
+from nwh.dashboards.parts import downloads
+from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, limited_sql, output, queries
 from nwh.warehouse.neuron import Neuron
 from tests.dashboards.conftest import HOSTILE
@@ -38,7 +39,10 @@ def warehouse(tmp_path_factory):
 
     random = Random(2)
     own = [f"{' '.join(random.choices(WORDS, k=random.randint(3, 9))).capitalize()}." for _ in range(60)]
-    documents = [Document(f"d{i}", f"{text} {own[7 * i % 60]}", []) for i, text in enumerate([*own, *HOSTILE, *NEAR])]
+    documents = [
+        Document(f"d{i}", f"{text} {own[7 * i % 60]}", [("half", "first" if i < 30 else "second")])
+        for i, text in enumerate([*own, *HOSTILE, *NEAR])
+    ]
     made = Warehouse.create(tmp_path_factory.mktemp("parts") / "warehouse")
     ingest_corpus(made, "one", "one.jsonl", lambda: iter(documents))
     folder = save_masked(tmp_path_factory.mktemp("models") / "tiny")
@@ -79,7 +83,13 @@ def test_near_duplicates_are_folded_and_counted(warehouse, open_page):
     (group,) = (group for group in folded.values() if set(group) == set(NEAR))
     shown = re.findall(r"<summary>and 1 of nearly the same text</summary><div[^>]*>(.*?)</div>", top)
     assert any(html.unescape(each).endswith(f"  {group[1]}") for each in shown)
-    assert sentences.fold([]) == []
+    assert fold([]) == []
+
+
+def test_a_fifth_of_the_words_may_differ():
+    texts = ["a b c d e", "a b c d f", "a b c f g", "b c d e", "e d c b a", "a b c d e f"]
+    folded = {row["text"]: [each["text"] for each in row["same"]] for row in fold([{"text": text} for text in texts])}
+    assert folded == {"a b c d e": ["a b c d f", "b c d e", "a b c d e f"], "a b c f g": [], "e d c b a": []}
 
 
 def test_sentences_of_every_strength_have_a_tab_each(open_page):
@@ -126,6 +136,61 @@ def test_statements_over_the_sample_give_the_rows_shown(warehouse, open_page, ma
         assert_given_again(limited, each)
 
 
+def test_two_densities_are_of_the_sentences_with_and_without_a_value(warehouse, open_page, made_of):
+    app = open_page(tokens="off")
+    (box,) = (each for each in app.selectbox if each.label == "Sentences with and without")
+    assert sorted(box.options) == ["half = first", "half = second"]
+    run(box.set_value("half = second"))
+    made = next(each for each in made_of if each.about == "Sampled sentences with and without half = second")
+    assert_given_again(limited_sql.open_limited(warehouse.storage.uri), made)
+    sides = {has: sum(row["n"] for row in made.answer.records if row["has"] == has) for has in (True, False)}
+    counted = (
+        "select value, count(*) from sentence_metadata semi join sentence_tokens using (sentence_id) group by value"
+    )
+    assert sides == {value == "second": n for value, n in warehouse.sql(counted).fetchall()}
+
+
+def test_the_head_of_the_page_says_what_the_neuron_is_and_how_it_was_made(warehouse, open_page):
+    app = open_page(tokens="off")
+    assert app.title[0].value == "ffn/1/5"
+    ((positive,),) = warehouse.sql(
+        "select share_positive from neuron_stats where site = 'ffn' and layer = 1 and neuron = 5"
+    ).fetchall()
+    assert f"above 0 on {positive:.0%} of all sentences" in app.markdown[0].value
+    ((day,),) = warehouse.sql("select started_at from runs where job = 'activations'").fetchall()
+    assert app.caption[0].value == (
+        "Of `tiny@main`. `one`: a sentence's activation is the mean over its tokens; 500 sentences kept per pole; "
+        f"run of {day:%Y-%m-%d %H:%M}, float32 on cpu"
+    )
+
+
+def test_explanations_are_shown_where_there_are_any(tmp_path, monkeypatch, warehouse):
+    """Over a relation of the shape agreed on, whoever fills it."""
+    from nwh.warehouse import schema
+    from nwh.warehouse.schema.relation import CHECKPOINT, LAYER, MODEL, SITE, Column, Relation
+    from nwh.warehouse.schema.relation import NEURON as NUMBER
+
+    own = (Column("source", "text", "who"), Column("explanation", "text", "what"), Column("score", "double", "", True))
+    made = Relation("explanations", "row", ("model",), (MODEL, CHECKPOINT, SITE, LAYER, NUMBER, *own), ("model",))
+    monkeypatch.setitem(schema.RELATIONS, "explanations", made)
+    there = Warehouse.create(tmp_path / "warehouse")
+    with there.run("test", {"model": "tiny"}, {}) as stored:
+        rows = {"checkpoint": ["main"] * 3, "site": ["ffn"] * 3, "layer": [1] * 3, "neuron": [5, 5, 6]}
+        rows |= {"source": ["x", "y", "z"], "explanation": ["low", "<b>high</b>", "other"], "score": [0.25, 0.5, 0.75]}
+        stored.write("explanations", {"model": "tiny"}, rows)
+    monkeypatch.setenv("NWH_WAREHOUSE", there.storage.uri)
+
+    def part():
+        from nwh.dashboards import session
+        from nwh.dashboards.parts import explanations
+        from nwh.warehouse.neuron import Neuron
+
+        explanations.show(session.warehouse(), Neuron("tiny", "main", "ffn", 1, 5))
+
+    app = run(AppTest.from_function(part, default_timeout=60))
+    assert [each.value for each in app.markdown] == ["`<b>high</b>` (`y`, score 0.50)", "`low` (`x`, score 0.25)"]
+
+
 def test_output_tokens_are_those_of_the_weights(open_page):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -151,7 +216,12 @@ def test_a_text_of_ones_own(warehouse, open_page):
     table = next(table for table in tables(app) if "sentences below" in table)
     assert float(re.search(r"<td>([\d.]+)%</td>", table)[1]) > 95
     run(app.text_area(key="text").set_value("of"))
-    assert any("fewer than 3 tokens" in warning.value for warning in app.warning)
+    assert any("fewer than 3 tokens" in each.value for each in app.caption)  # its token is shown all the same
+    assert any(
+        re.search(r'<p class="nwh-text" dir="auto"><span [^>]*>of</span></p>', each.value) for each in app.get("html")
+    )
+    run(app.text_area(key="text").set_value("of " * 200))
+    assert any(re.search("reads 30 tokens at once: the last 509 characters", each.value) for each in app.caption)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

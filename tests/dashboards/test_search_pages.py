@@ -147,7 +147,10 @@ def found_by(app):
             assert parts.path == "neuron"
             place = {name: values[0] for name, values in parse_qs(parts.query).items()}
             columns = ("model", "site", "layer", "neuron")
-            assert place == {name: str(row[name]) for name in columns}
+            carried = search_address.read(app.query_params, [row["model"]])[0]
+            searched = {"find": carried.found, "text": carried.text}
+            wanted = {name: str(row[name]) for name in columns} | {name: of for name, of in searched.items() if of}
+            assert place == wanted
     return rows
 
 
@@ -156,7 +159,7 @@ def test_a_word_leads_to_its_neurons(open_page, warehouse):
     rows = found_by(app)
     stored = warehouse.sql(
         "select layer, neuron from pattern_neurons('word', 'the') where pole = 'top' "
-        "order by mined_g2 desc, layer, neuron"
+        "order by auroc desc nulls last, mined_g2 desc, layer, neuron"
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert all(row["open"] for row in rows)
@@ -183,6 +186,38 @@ def test_a_neuron_of_the_result_is_opened_without_a_mouse(open_page, warehouse):
     assert f"neuron?{link.proto.query_string}" == rows[1]["open"]
 
 
+def test_what_was_searched_for_is_carried_to_the_neuron_and_marked(open_page, warehouse):
+    app = open_page("search", warehouse, by="word", pattern="the", lift="0", q="1")
+    rows = found_by(app)
+    first = {
+        tuple(place): text
+        for *place, text in warehouse.sql(
+            "select site, layer, neuron, arg_max(text, activation) from neuron_sentences where pole = 'top' "
+            "and rank = 1 group by all"
+        ).fetchall()
+    }
+    assert [row["preview"] for row in rows] == [first[row["site"], row["layer"], row["neuron"]] for row in rows]
+    assert "All rows: model `tiny@main`, site `ffn`, pole `top`, corpora `plain`" in app.caption[1].value
+    address = {name: of[0] for name, of in parse_qs(urlsplit(rows[0]["open"]).query).items()}
+    shown = open_page("neuron", warehouse, **address, tokens="off", corpora="plain", k="20")
+    said = next(each.value for each in shown.markdown if "Searched for" in each.value)
+    support, k, corpus_support, n = warehouse.sql(
+        "select support, k, corpus_support, n_sentences from pattern_neurons('word', 'the') "
+        f"where layer = {rows[0]['layer']} and neuron = {rows[0]['neuron']} and pole = 'top'"
+    ).fetchall()[0]
+    assert f"{support} of {k} top sentences ({support / k:.0%}; corpus {corpus_support / n:.1%})" in said
+    top = next(each.value for each in shown.get("html") if "nwh-sentences" in each.value and "<ol" in each.value)
+    marked = [html.unescape(word) for word in re.findall(r'<span class="nwh-found">(.*?)</span>', top)]
+    texts = [
+        html.unescape(re.sub("<[^>]*>", "", text)) for text in re.findall(r'<p class="nwh-text".*?>(.*?)</p>', top)
+    ]
+    assert marked == [word for text in texts for word in re.findall(r"\bthe\b", text, re.IGNORECASE)]
+    assert marked
+    press(shown, "Forget")
+    assert "find" not in shown.query_params
+    assert not any("nwh-found" in each.value for each in shown.get("html"))
+
+
 @pytest.mark.parametrize(("by", "pattern"), [("tag", "NN NN"), ("tree", "(S (NN))")])
 def test_tags_and_subtrees(open_page, warehouse, by, pattern):
     rows = found_by(open_page("search", warehouse, by=by, pattern=pattern, lift="0", q="1", rows="1000"))
@@ -199,8 +234,8 @@ def test_metadata_classes(open_page, warehouse):
     run(app.selectbox(key="search_site").set_value("ffn"))
     rows = found_by(app)
     stored = warehouse.sql(
-        "select layer, neuron from class_neurons where pole = 'top' and value = '<b>eve</b>' and site = 'ffn' "
-        "order by g2 desc, layer, neuron"
+        "select layer, neuron from neuron_metadata where pole = 'top' and value = '<b>eve</b>' and site = 'ffn' "
+        "and support > 0 order by auroc desc nulls last, g2 desc, layer, neuron"
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert {row["scope"] for row in rows} == {"hostile"}

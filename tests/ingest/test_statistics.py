@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, false_discovery_control, fisher_exact
 from sklearn.metrics import roc_auc_score
 
+from nwh.ingest.sample import Sample
 from nwh.ingest.statistics import (
+    auroc,
     benjamini_hochberg,
     first_half,
     g2,
@@ -114,3 +116,17 @@ def test_halves_follow_the_published_hash():
     place = np.arange(100_000) + (12345 << 32)
     assert abs(first_half(place).mean() - 0.5) < 0.005  # three standard errors
     assert (first_half(place[::2]).mean() - first_half(place[1::2]).mean()) == pytest.approx(0, abs=0.01)
+
+
+@given(st.integers(0, 10_000))
+def test_auroc_of_ranks_is_that_of_scikit_learn(seed):
+    """Of activations many of which tie; null where fewer than five sentences have it, or lack it."""
+    draw = np.random.default_rng(seed)
+    n = int(draw.integers(10, 60))
+    activations = draw.integers(0, 12, (n, 3)).astype(np.float32)
+    has = draw.random(n) < draw.random()
+    found = auroc(Sample(np.arange(n), np.ones(n), activations).ranks[:, has].sum(axis=1), has.sum(), n)
+    if 5 <= has.sum() <= n - 5:
+        assert found == pytest.approx([roc_auc_score(has, activations[:, i]) for i in range(3)], abs=0.000501)
+    else:
+        assert np.isnan(found).all()

@@ -162,8 +162,29 @@ class Rows:
             "n_sentences",
         )
         names += ("lift", "g2", "p_value", "q_value", "mined_support", "mined_k", "mined_lift", "mined_g2")
-        names += ("mined_q_value", "heldout_auroc", "annotator")
-        figures = (f"{HOSTILE} it", 2, 6, TOP, 7, 40, 4.0, 20.0, 1e-5, 1e-4, 3, 4, 4.0, 10.0, 1e-2, 0.9, "hand")
+        names += ("mined_q_value", "heldout_auroc", "auroc", "sample_support", "n_sampled", "annotator")
+        figures = (
+            f"{HOSTILE} it",
+            2,
+            6,
+            TOP,
+            7,
+            40,
+            4.0,
+            20.0,
+            1e-5,
+            1e-4,
+            3,
+            4,
+            4.0,
+            10.0,
+            1e-2,
+            0.9,
+            0.8,
+            9,
+            99,
+            "hand",
+        )
         run.write("neuron_patterns", place, columns(names, [(*each, [HOSTILE, "it"], *figures) for each in having]))
 
     def _comparison(self, run):

@@ -77,6 +77,7 @@ def write_patterns(run, kind, pole):
     }
     columns |= {name: [None] * n for name in ("mined_lift", "mined_g2", "mined_q_value")}
     columns |= {"g2": [1.0] * n, "p_value": q_value, "heldout_auroc": [0.5] * n, "annotator": ["x"] * n}
+    columns |= {name: [None] * n for name in ("auroc", "sample_support", "n_sampled")}
     unit = {**PLACE, "scope": "a+b", "kind": kind, "pole": pole}
     run.write("neuron_patterns", unit, columns)
 

@@ -42,6 +42,7 @@ def made_patterns(seed, kind):
                         "mined_support": 2, "mined_k": 5, "mined_lift": random.choice([0.5, 1.5]),
                         "mined_g2": random.randrange(0, 900) / 4, "mined_q_value": random.choice([None, 0.03125, 0.25]),
                         "heldout_auroc": random.choice([None, 0.5, 0.6, 0.7]), "annotator": "nltk",
+                        "auroc": None, "sample_support": None, "n_sampled": None,
                     }
                 )  # fmt: skip
     return rows

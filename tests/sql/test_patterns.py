@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import scipy.optimize
 import scipy.stats
+from sklearn.metrics import roc_auc_score
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.annotation.tree_files import ingest_trees
@@ -18,6 +19,7 @@ from nwh.ingest.patterns.rows import Rules
 from nwh.warehouse import Warehouse, output, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.neuron_description import describe
+from nwh.warehouse.queries.search import Filters
 from tests.ingest.patterns.trees import write_trees
 
 PLACE = "layer = 1 and neuron = 4 and pole = 'top' and corpus = 'one'"
@@ -191,6 +193,40 @@ def test_a_dead_and_a_class_selective_neuron(tmp_path, tiny_bert, add_corpus):
     assert {(layer, neuron) for layer, neuron, name, _ in found if name == "class-selective"} == {
         (layer, neuron) for layer in range(3) for neuron in range(24)
     }
+
+
+def test_any_of_several_words_is_one_detector(warehouse):
+    """Support, recall and AUROC of sentences with any of them, by Python's own search and scikit-learn."""
+    assert queries.any_word.alternatives(" king |  old   cat|| ") == ["king", "old cat"]
+    filters = Filters("tiny-bert", "main", "hidden", "one+two", (1, 1), "top", 0, 1)
+    found = queries.any_word.by_any(warehouse, ["king", "old cat"], filters, 8).records
+    assert len(found) == 8
+    assert {tuple(row["words"]) for row in found} > {("king", "old cat")}
+    counted = "semi join sentence_tokens using (sentence_id)"
+    words = dict(warehouse.sql(f"select sentence_id, words from annotations {counted}").fetchall())
+
+    def has(sentence_id):
+        rest = iter(words[sentence_id])
+        return "king" in words[sentence_id] or all(word in rest for word in ("old", "cat"))
+
+    sample = dict(
+        warehouse.sql("select sentence_id, activations from activation_sample where layer = 1 order by 1").fetchall()
+    )
+    whole = sum(map(has, words))
+    for row in found:
+        top = warehouse.sql(
+            "select sentence_id from top_sentences(['one', 'two'], 20) "
+            "where layer = 1 and neuron = $1 and pole = 'top'",
+            [row["neuron"]],
+        ).fetchall()
+        support = sum(has(sentence_id) for (sentence_id,) in top)
+        assert (row["support"], row["k"], row["scope"]) == (support, 20, "one+two")
+        want = (support / 20, support / whole, whole / len(words), support / 20 / (whole / len(words)))
+        assert (row["share"], row["recall"], row["corpus_share"], row["lift"]) == pytest.approx(want)
+        area = roc_auc_score([has(i) for i in sample], [values[row["neuron"]] for values in sample.values()])
+        assert row["auroc"] == pytest.approx(area, abs=0.000501)
+        assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
+    assert [row["auroc"] for row in found] == sorted((row["auroc"] for row in found), reverse=True)
 
 
 def test_table_2_of_a_neuron(warehouse):

@@ -2,6 +2,8 @@
 
 from nwh.warehouse.queries import (
     answers,
+    any_word,
+    closed_patterns,
     formation,
     home,
     knowledge,
@@ -9,14 +11,20 @@ from nwh.warehouse.queries import (
     neuron_description,
     neurons,
     pairs,
+    previews,
     report,
     samples,
     search,
+    searched,
+    separation,
     shared_patterns,
+    summary,
 )
 
 __all__ = [
     "answers",
+    "any_word",
+    "closed_patterns",
     "formation",
     "home",
     "knowledge",
@@ -24,8 +32,12 @@ __all__ = [
     "neuron_description",
     "neurons",
     "pairs",
+    "previews",
     "report",
     "samples",
     "search",
+    "searched",
+    "separation",
     "shared_patterns",
+    "summary",
 ]

@@ -166,12 +166,14 @@ def metadata(
 ) -> Answer:
     """Return metadata values of a neuron's top sentences, those that tell most (highest G2) first.
 
-    One row per corpus, key and value with a lift above `min_lift` and a q-value of at most `max_q`.
+    One row per corpus, key and value with a lift above `min_lift` and a q-value of at most `max_q`, with how well the
+    neuron detects it (view metadata_detectors).
     """
     return ask(
         warehouse,
-        "select corpus, key, value, support, share, corpus_share, lift, g2, q_value "
-        f"from neuron_metadata where {_PLACE} and pole = 'top' and support > 0 "
+        "select corpus, key, value, support, documents, share, share_low, share_high, corpus_share, recall, "
+        "recall_low, recall_high, lift, g2, q_value, auroc, auroc_low, auroc_high "
+        f"from metadata_detectors where {_PLACE} and pole = 'top' "
         "and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit",
         neuron,

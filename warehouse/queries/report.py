@@ -68,11 +68,12 @@ def runs(warehouse: Warehouse, model: str) -> Answer:
 
 
 def selective_neurons(warehouse: Warehouse, model: str, checkpoint: str, site: str, limit: int) -> Answer:
-    """Return the neurons whose top sentences one metadata value sets apart most (highest G2)."""
+    """Return neurons whose top sentences a metadata value sets apart, best detectors (lower bound of AUROC) first."""
     return ask(
         warehouse,
-        "select layer, neuron, corpus, key, value, share, corpus_share, lift, g2, q_value from class_neurons "
-        f"where {_SELECTIVE} order by g2 desc, layer, neuron, corpus, key limit $limit",
+        "select layer, neuron, corpus, key, value, auroc, auroc_low, auroc_high, share, recall, corpus_share, lift, "
+        f"g2, q_value from class_neurons where {_SELECTIVE} "
+        "order by auroc_low desc nulls last, g2 desc, layer, neuron, corpus, key limit $limit",
         model=model,
         checkpoint=checkpoint,
         site=site,

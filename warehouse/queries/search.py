@@ -74,6 +74,27 @@ def patterns_stored(warehouse: Warehouse) -> list[dict[str, str]]:
     return warehouse.partitions("neuron_patterns", {})
 
 
+def subtree(warehouse: Warehouse) -> str:
+    """Return one of the stored subtrees of two or three nodes: trees are of constituents or of dependencies."""
+    query = "select pattern_text from neuron_patterns where kind = 'tree' and length between 2 and 3 limit 1"
+    found = ask(warehouse, query).rows
+    return str(found[0][0]) if found else "(NP (DT) (NN))"
+
+
+def sentences_with(warehouse: Warehouse, kind: str, pattern: str) -> Answer:
+    """Return how many annotated sentences hold all items of a sequence of words or tags, in any order.
+
+    One row per corpus and annotator; none where no sentence does.
+    """
+    column = {"word": "words", "tag": "tags"}[kind]
+    return ask(
+        warehouse,
+        f"select corpus, annotator, count(*) as n from annotations where list_has_all({column}, $items) "
+        "group by all order by all",
+        items=pattern.split(),
+    )
+
+
 def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
     """Return each metadata key with its corpora and its `limit` commonest values, the commonest first."""
     return ask(
@@ -90,7 +111,9 @@ def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
 
 
 def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons among whose sentences of the first half a pattern is frequent, highest mined_g2 first.
+    """Return the neurons among whose sentences of the first half a pattern is frequent, best detectors (AUROC) first.
+
+    Then by mined_g2: alone where too few sampled sentences have the pattern.
 
     kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
     """
@@ -98,9 +121,9 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     return ask(
         warehouse,
-        f"select {_PLACE}, pole, scope, support / k as share, support, k, lift, mined_q_value, heldout_auroc "
-        f"from pattern_neurons($kind, $pattern) where true{where} "
-        f"order by mined_g2 desc, {_PLACE}, pole, scope limit $limit",
+        f"select {_PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
+        f"mined_q_value, heldout_share, heldout_others_share from pattern_neurons($kind, $pattern) where true{where} "
+        f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit",
         kind=kind,
         pattern=chosen,
         limit=limit,
@@ -109,16 +132,33 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
 
 
 def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, limit: int) -> Answer:
-    """Return the neurons most of whose sentences have a metadata value (more than any other of its key)."""
-    where, params = filters.where("corpus", "lift", "q_value")
+    """Return the neurons whose sentences have a metadata value more often than others, best detectors (AUROC) first.
+
+    Then by G2: alone where too few sampled sentences have the value. q_value: Benjamini-Hochberg over all neurons and
+    poles that the filters leave, each of which is compared with the value; the filter `max_q` is of this one.
+    """
+    where, params = filters.where("corpus")
+    bounds, limits = Filters(min_lift=filters.min_lift, max_q=filters.max_q).where("", "lift", "q_value")
     return ask(
         warehouse,
-        f"select {_PLACE}, pole, corpus as scope, share, corpus_share, lift, q_value from class_neurons "
-        f"where key = $key and value = $value{where} order by g2 desc, {_PLACE}, pole, corpus limit $limit",
+        f"with searched as (select * from neuron_metadata where key = $key and value = $value{where}), "
+        "compared as (select count(*) as n from neuron_profiles where differ = 1 "
+        f"and corpus in (select corpus from searched){where}), "
+        "ranked as (select *, row_number() over (order by p_value, g2 desc) as by_p from searched), "
+        "corrected as (select * replace (least(1, min(p_value * n / by_p) over ("
+        "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ranked, compared), "
+        f"chosen as (select * from corrected where support > 0{bounds} "
+        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit) "
+        f"select {_PLACE}, pole, corpus as scope, auroc, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high, "
+        "share, support / corpus_support as recall, corpus_share, lift, q_value from chosen "
+        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus",
         key=key,
         value=value,
         limit=limit,
         **params,
+        **limits,
     )
 
 

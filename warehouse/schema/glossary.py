@@ -3,6 +3,9 @@
 INDEPENDENT = "as if sentences were independent of one another, which those of one document are not"
 """How p- and q-values over sentences are to be read."""
 
+LEAST_SAMPLED = 5
+"""Sampled sentences with it, and without, from which on an AUROC is stored."""
+
 GLOSSARY = {
     # what a row is about
     "model": "short name of the model, without `/`",
@@ -43,6 +46,12 @@ GLOSSARY = {
     "support": "sentences of the pole with it",
     "corpus_support": "sentences of the corpus or scope with it, among those that counted for the model",
     "n_sentences": "sentences of the corpus or scope that counted for the model: those of at least 3 tokens",
+    "documents": "documents that these sentences are of; null where it was not counted",
+    "sample_support": "sampled sentences with it",
+    "n_sampled": "sampled sentences",
+    "auroc": "of the neuron as a detector of it: the chance that a sampled sentence with it has a higher activation "
+    "(pole `bottom`: a lower one) than one without, 0.5 by chance, to 3 digits; null where fewer than "
+    f"{LEAST_SAMPLED} sampled sentences have it, or lack it",
     "lift": "(support / k) / (corpus_support / n_sentences)",
     "g2": "log-likelihood ratio of the pole's sentences against the others of the corpus or scope",
     "p_value": "of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count "

@@ -20,8 +20,14 @@ _K = shared("k", "integer")
 _UNIT = ("model", "checkpoint", "site", "corpus")
 _ANNOTATOR = shared("annotator", "text")
 _SUPPORT = shared("support", "integer")
+_DOCUMENTS = shared("documents", "integer", True, "null::integer", dictionary=True)
 _CORPUS_SUPPORT = shared("corpus_support", "integer")
 _N_SENTENCES = shared("n_sentences", "integer")
+_DETECTS = (
+    shared("auroc", "float", True, "null::float", dictionary=True),
+    shared("sample_support", "integer", True, "null::integer", dictionary=True),
+    shared("n_sampled", "integer", True, "null::integer", dictionary=True),
+)
 _TESTED = tuple(shared(name, "double", dictionary=True) for name in ("lift", "g2", "p_value"))
 # There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
 _OF_WORDS = tuple(replace(column, type="float") for column in _TESTED)
@@ -72,7 +78,7 @@ NEURON_SAMPLES = Relation(
         CORPUS,
         LAYER,
         NEURON,
-        Column("n_sampled", "integer", "sentences sampled"),
+        shared("n_sampled", "integer"),
         Column("mean", "double", "mean of the activations"),
         Column("std", "double", "their standard deviation (of the population), 0 where all are equal"),
         Column("activations", "float[]", "activation for every sampled sentence, in the order of sentence_id"),
@@ -98,6 +104,7 @@ NEURON_METADATA = Relation(
         shared("key", "text"),
         Column("value", "text", "its value"),
         _SUPPORT,
+        _DOCUMENTS,
         _K,
         Column("place", "integer", "of the value among those of its key, from 1, by support; ties: in their order"),
         Column("share", "double", "support / k", dictionary=True),
@@ -111,6 +118,7 @@ NEURON_METADATA = Relation(
             f"Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole; {INDEPENDENT}",
         ),
         Column("n_tested", "integer", "how many values these are"),
+        *_DETECTS,
     ),
     _UNIT,
     references=_REFERENCES,
@@ -134,6 +142,7 @@ NEURON_WORDS = Relation(
         shared("class", "text"),
         shared("word", "text"),
         _SUPPORT,
+        _DOCUMENTS,
         _K,
         _CORPUS_SUPPORT,
         _N_SENTENCES,
@@ -144,6 +153,7 @@ NEURON_WORDS = Relation(
             f"Benjamini-Hochberg over all words of the class in the corpus, per neuron and pole; {INDEPENDENT}",
         ),
         Column("n_tested", "integer", "how many words these are"),
+        *_DETECTS,
     ),
     (*_UNIT, "annotator"),
     references=_REFERENCES,

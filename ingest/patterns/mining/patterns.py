@@ -4,7 +4,8 @@ A pattern is a sequence of codes: items for (skip) n-grams, (depth, label) codes
 frequent pattern is frequent in the same set, so the patterns of a set are the nodes of a trie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
 
@@ -123,6 +124,77 @@ def pack_weights(n_sentences: int, first_half: NDArray[np.bool_] | None) -> NDAr
     if first_half.shape != (n_sentences,):
         raise UsageError(f"first_half has shape {first_half.shape}: give one flag for each of {n_sentences} sentences")
     return 1 + (first_half.astype(np.int64) << HALF)
+
+
+BITS = 31  # sentences told apart in one pass, above the count of them that the kernels go by
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """Which of some sentences have each of P patterns: of pattern i those at `places[bounds[i]:bounds[i + 1]]`."""
+
+    bounds: NDArray[np.int64]
+    places: NDArray[np.int32]
+
+
+def find(
+    count: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]],
+    members: NDArray[np.int64],
+    n_sentences: int,
+    threads: int,
+) -> Occurrences:
+    """Return which of some sentences (indices) have each pattern, by a count of packed supports.
+
+    count(members, weight): as the kernels count, (P,). In each pass every sentence has a bit of its own.
+    """
+    weight = np.zeros(n_sentences, np.int64)
+    weight[members] = 1 + (np.int64(1) << (HALF + np.arange(len(members)) % BITS))
+    groups = [members[start : start + BITS] for start in range(0, max(len(members), 1), BITS)]
+    with ThreadPoolExecutor(threads) as pool:
+        masks = np.stack(list(pool.map(lambda group: count(group, weight) >> HALF, groups)))
+    return Occurrences(*_listed(masks))
+
+
+@compiled(nogil=True)
+def _listed(masks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return bounds and places of the bits that are set, (passes, P), by pattern."""
+    n_groups, n_patterns = masks.shape
+    bounds = np.zeros(n_patterns + 1, np.int64)
+    for group in range(n_groups):
+        for i in range(n_patterns):
+            mask = masks[group, i]
+            while mask:
+                mask &= mask - 1
+                bounds[i + 1] += 1
+    for i in range(n_patterns):
+        bounds[i + 1] += bounds[i]
+    places, fill = np.empty(bounds[-1], np.int32), bounds[:-1].copy()
+    for group in range(n_groups):
+        for i in range(n_patterns):
+            mask, bit = masks[group, i], 0
+            while mask:
+                if mask & 1:
+                    places[fill[i]] = group * BITS + bit
+                    fill[i] += 1
+                mask >>= 1
+                bit += 1
+    return bounds, places
+
+
+@compiled(nogil=True)
+def rank_sums(
+    ranks: NDArray[np.float64],
+    set_index: NDArray[np.int32],
+    pattern: NDArray[np.int32],
+    bounds: NDArray[np.int64],
+    places: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """Return, for rows (R,) of sets and patterns, the sum of the set's ranks (sets, n) where the pattern occurs."""
+    total = np.zeros(len(pattern))
+    for row in range(len(pattern)):
+        for at in range(bounds[pattern[row]], bounds[pattern[row] + 1]):
+            total[row] += ranks[set_index[row], places[at]]
+    return total
 
 
 def minimum_count(min_support: float, k: int) -> int:

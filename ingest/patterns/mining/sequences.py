@@ -5,7 +5,7 @@ support is the number of sentences that have it. Patterns and supports are those
 2001).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from nwh.ingest.patterns.mining.encoding import EncodedSentences
 from nwh.ingest.patterns.mining.patterns import (
     Mined,
+    Occurrences,
     Patterns,
     Rows,
     Supports,
     check_set,
+    find,
     merge,
     minimum_count,
     minimum_counts,
@@ -75,21 +77,43 @@ def count_sequences(
 
     Each distinct pattern is counted once, however many sets have it. Give `max_gap` as it was mined with.
     """
-    gap = _check(1, max_gap)
     weight = pack_weights(len(corpus), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    count = _counter(corpus, patterns, max_gap)
+    with ThreadPoolExecutor(threads) as pool:
+        return Supports(
+            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(corpus), counted)))))
+        )
+
+
+def find_sequences(
+    corpus: EncodedSentences,
+    patterns: Patterns,
+    members: NDArray[np.int64],
+    *,
+    max_gap: int | None = None,
+    threads: int = 2,
+) -> Occurrences:
+    """Return which of some sentences (indices) have each of at least one mined pattern."""
+    return find(_counter(corpus, patterns, max_gap), members, len(corpus), threads)
+
+
+def _counter(
+    corpus: EncodedSentences, patterns: Patterns, max_gap: int | None
+) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+    """Return what counts packed supports, (P,), among sentences `members`, each of which adds its `weight`."""
+    gap = _check(1, max_gap)
     used = np.unique(patterns.code)
     code_of = np.full(len(corpus.items), -1, np.int32)
     code_of[used] = np.arange(len(used), dtype=np.int32)
     trie = (code_of[patterns.code], patterns.child_bounds(), int(patterns.length.max()))
-    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last, weight)
+    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last)
 
-    def count(members: NDArray[np.int64]) -> NDArray[np.int64]:
-        return count_patterns(restrict(*arrays, members, code_of), len(used), *trie, gap)
+    def count(members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
+        return count_patterns(restrict(*arrays, weight, members, code_of), len(used), *trie, gap)
 
-    with ThreadPoolExecutor(threads) as pool:
-        return Supports(*unpack(np.add.reduce(list(pool.map(count, chunks(len(corpus), counted))))))
+    return count
 
 
 def chunks(n_sentences: int, counted: NDArray[np.bool_] | None) -> Iterator[NDArray[np.int64]]:

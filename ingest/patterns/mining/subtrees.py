@@ -4,7 +4,7 @@ A subtree keeps parent and child, and the order of siblings, which may have othe
 ordered, labelled); its support is the number of trees that have it. Mined by FREQT (Asai et al. 2002).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from nwh.ingest.patterns.mining.forest import Forest
 from nwh.ingest.patterns.mining.patterns import (
     Mined,
+    Occurrences,
     Patterns,
     Rows,
     Supports,
     check_set,
+    find,
     merge,
     minimum_count,
     minimum_counts,
@@ -76,16 +78,28 @@ def count_subtrees(
     weight = pack_weights(len(forest), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    count = _counter(forest, patterns)
+    with ThreadPoolExecutor(threads) as pool:
+        return Supports(
+            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(forest), counted)))))
+        )
+
+
+def find_subtrees(forest: Forest, patterns: Patterns, members: NDArray[np.int64], *, threads: int = 2) -> Occurrences:
+    """Return which of some trees (indices) have each of at least one mined subtree."""
+    return find(_counter(forest, patterns), members, len(forest), threads)
+
+
+def _counter(forest: Forest, patterns: Patterns) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+    """Return what counts packed supports, (P,), among trees `members`, each of which adds its `weight`."""
     child_bounds, longest = patterns.child_bounds(), int(patterns.length.max())
+    arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling)
 
-    arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling, weight)
-
-    def count(members: NDArray[np.int64]) -> NDArray[np.int64]:
-        trees = gather(*arrays, members, longest)
+    def count(members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
+        trees = gather(*arrays, weight, members, longest)
         return count_patterns(trees, len(forest.labels), patterns.code, child_bounds, longest)
 
-    with ThreadPoolExecutor(threads) as pool:
-        return Supports(*unpack(np.add.reduce(list(pool.map(count, chunks(len(forest), counted))))))
+    return count
 
 
 def bracketed(codes: Sequence[int], labels: Sequence[str]) -> str:

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 
 from nwh.ingest.patterns.rows import Miner, Rules, by_text
+from nwh.ingest.sample import Sample
 from nwh.warehouse import Warehouse
 
 SENTENCES, K, NEURONS = 8000, 500, 60
+NOTHING = Sample(np.empty(0, np.int64), np.empty(0), np.empty((0, NEURONS), np.float32))
 WORDS = {"common": (0.02, 500), "at the threshold": (0.01, 500)}  # share of the sentences, number
 
 
@@ -24,12 +26,14 @@ def warehouse(tmp_path_factory):
             for sentence in np.flatnonzero(draw.random(SENTENCES) < share):
                 words[sentence].append(f"{name.replace(' ', '')}{i}")
     texts = pa.table({"words": pa.array(words, pa.list_(pa.string()))})
-    miner = Miner("word", np.arange(SENTENCES) + (77 << 32), texts, Rules(min_support=0.01, max_length=1), threads=1)
+    miner = Miner(
+        "word", "top", np.arange(SENTENCES) + (77 << 32), texts, Rules(min_support=0.01, max_length=1), threads=1
+    )
     sets = [draw.choice(SENTENCES, K, replace=False) for _ in range(NEURONS)]
     made = Warehouse.create(tmp_path_factory.mktemp("noise"))
     unit = {"model": "m", "checkpoint": "main", "site": "ffn", "scope": "a", "kind": "word", "pole": "top"}
     with made.run("test", unit, {}) as run, run.writer("neuron_patterns", unit) as writer:
-        for batch in miner.rows(0, np.arange(NEURONS), sets):
+        for batch in miner.rows(0, np.arange(NEURONS), sets, NOTHING):
             rows = by_text(batch)
             writer.write(rows.append_column("annotator", pa.repeat("x", rows.num_rows)))
     return made

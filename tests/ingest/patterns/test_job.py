@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from prefixspan import PrefixSpan
+from sklearn.metrics import roc_auc_score
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.annotation.tree_files import ingest_trees
@@ -38,7 +39,7 @@ def stored(tmp_path_factory, tiny_bert):
     for corpus, n, seed in (("one", 120, 1), ("two", 80, 2)):
         ingest_trees(warehouse, corpus, write_trees(folder / f"{corpus}.mrg", n, seed))
     model = load(str(tiny_bert), device="cpu")
-    ingest_activations(warehouse, model, ["one", "two"], Settings(("hidden",), k=25, sample=5))
+    ingest_activations(warehouse, model, ["one", "two"], Settings(("hidden",), k=25, sample=30))
     ingest_activations(warehouse, model, ["one"], Settings(("ffn",), k=25, sample=5))
     return folder / "warehouse"
 
@@ -125,6 +126,32 @@ def by_scipy(a, k, c, n):
     table = [[a, k - a], [c - a, n - k - c + a]]
     test = scipy.stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
     return test.statistic, test.pvalue if test.expected_freq.min() >= 1 else scipy.stats.fisher_exact(table).pvalue
+
+
+@pytest.mark.parametrize(("kind", "pole"), [("word", "top"), ("tag", "bottom"), ("tree", "top")])
+def test_neurons_detect_patterns_as_scikit_learn_says(warehouse, kind, pole):
+    """Over the sample of both corpora, of more sentences than are told apart in one pass."""
+    ingest_patterns(warehouse, *MODEL, RULES, sites=["hidden"], kinds=[kind], layers=[1], pole=pole, neurons=[3, 4])
+    texts = texts_of(warehouse, kind, ["one", "two"])
+    sample = dict(
+        warehouse.sql(
+            "select sentence_id, activations from activation_sample where site = 'hidden' and layer = 1"
+        ).fetchall()
+    )
+    assert len(sample) == 60
+    rows = warehouse.sql(
+        "select neuron, pattern, auroc, sample_support, n_sampled from neuron_patterns order by pattern_text, neuron"
+    ).fetchall()
+    has_it = has_sequence if kind != "tree" else lambda tree, pattern: has_tree(tree, pattern[0])
+    for neuron, pattern, auroc, n_with, n in rows[:: 1 + len(rows) // 150]:
+        has = [has_it(texts[sentence_id], pattern) for sentence_id in sample]
+        assert (n_with, n) == (sum(has), 60)
+        assert (auroc is None) == (min(n_with, 60 - n_with) < 5)
+        if auroc is not None:
+            sign = 1 if pole == "top" else -1
+            want = roc_auc_score(has, [sign * values[neuron] for values in sample.values()])
+            assert auroc == pytest.approx(want, abs=0.000501)
+    assert sum(row[2] is not None for row in rows) > 20
 
 
 @pytest.mark.parametrize("kind", ["word", "tag", "tree"])

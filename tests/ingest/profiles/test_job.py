@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import load
@@ -214,6 +215,44 @@ def test_neuron_samples_are_the_sample_by_neuron(stored):
     assert {tuple(row[:4]): row[7] for row in found} == wanted
     for row in found:
         assert row[4:7] == pytest.approx((len(row[7]), np.mean(row[7]), np.std(row[7])), rel=1e-9)
+
+
+@pytest.mark.parametrize("relation", ["neuron_metadata", "neuron_words"])
+def test_neurons_as_detectors_are_those_of_scikit_learn(stored, relation):
+    """Over neuron_samples, with what each sentence has taken from the corpus."""
+    if relation == "neuron_words":
+        names, of_corpus = "word, class", "select word, class, sentence_id from sentence_words"
+    else:
+        names, of_corpus = "value, key", "select value, key, sentence_id from sentence_metadata"
+    having: dict[tuple, set] = {}
+    for *item, sentence_id in stored.sql(of_corpus).fetchall():
+        having.setdefault(tuple(item), set()).add(sentence_id)
+    document = dict(stored.sql("select sentence_id, corpus || doc_id from sentences").fetchall())
+    sampled = stored.sql("select distinct corpus, sentence_id from activation_sample order by all").fetchall()
+    activations = {
+        tuple(place): values
+        for *place, values in stored.sql(
+            "select site, corpus, layer, neuron, activations from neuron_samples"
+        ).fetchall()
+    }
+    of_poles = {corpus: members(stored, corpus) for corpus in ("one", "two")}
+    rows = stored.sql(
+        f"select site, corpus, layer, neuron, pole, {names}, documents, auroc, sample_support, n_sampled "
+        f"from {relation} where layer = 1 and neuron < 12 order by all"
+    ).fetchall()
+    checked = 0
+    for site, corpus, layer, neuron, pole, name, family, documents, auroc, n_with, n in rows:
+        has = [sentence_id in having[name, family] for of, sentence_id in sampled if of == corpus]
+        assert (n_with, n) == (sum(has), len(has))
+        top = set(of_poles[corpus][site, layer, neuron, pole]) & having[name, family]
+        assert documents == len({document[sentence_id] for sentence_id in top})
+        assert (auroc is None) == (min(n_with, n - n_with) < 5)
+        if auroc is not None:
+            sign = 1 if pole == "top" else -1
+            want = roc_auc_score(has, [sign * value for value in activations[site, corpus, layer, neuron]])
+            assert auroc == pytest.approx(want, abs=0.000501)
+            checked += 1
+    assert checked > 100
 
 
 def test_what_is_there_is_left_alone_and_what_has_changed_is_made_anew(warehouse):

@@ -27,8 +27,10 @@ def test_counts_g2_p_and_q_are_those_of_a_recount(data):
     members = rng.choice(n, k, replace=False).astype(np.int64)
     counts, sizes = np.zeros(n_items, np.int64), np.bincount(family[whole > 0], minlength=3)
     exact = np.full((n // k + 2, kernels.EXACT_SUPPORTS), np.nan)
-    item, support, g2, p, q, tested = kernels.tested_items(
-        members, starts, items, family, sizes, whole, n, always, 2, counts, exact
+    document = np.sort(rng.integers(0, n, n)).astype(np.int32)
+    room = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
+    item, support, documents, g2, p, q, tested = kernels.tested_items(
+        members, starts, items, family, sizes, whole, n, always, 2, counts, exact, document, *room
     )
     assert not counts.any()
     own = has[members].sum(axis=0)
@@ -48,6 +50,7 @@ def test_counts_g2_p_and_q_are_those_of_a_recount(data):
         if i in item:
             at = int(np.flatnonzero(item == i)[0])
             assert support[at] == own[i]
+            assert documents[at] == len({document[member] for member in members if has[member, i]})
             assert g2[at] == pytest.approx(ratio, abs=1e-9)
             assert p[at] == pytest.approx(p_of[i], rel=1e-6, abs=1e-10)
     for of in range(3):

@@ -19,6 +19,10 @@ insert into neuron_metadata (
 ('m', 's', 'ffn', 'a', 0, 2, 'top', 'topic', 'news', 8, 1, 0.8, 0.4, 2, 7, 0.01), ('m', 's', 'ffn', 'a', 0, 2, 'top', 'topic', 'law', 2, 2, 0.2, 0.2, 1, 0, 1),
 ('m', 's', 'ffn', 'a', 0, 2, 'top', 'year', '1990', 9, 1, 0.9, 0.45, 2, 8, 0.01), ('m', 's', 'ffn', 'a', 0, 2, 'top', 'author', 'ann', 0, 1, 0, 0.1, 0, 2, 0.5),
 ('m', 's', 'ffn', 'a', 0, 3, 'top', 'topic', 'law', 8, 1, 0.8, 0.6, 1.25, 3, 0.01);
+insert into neuron_metadata (
+    model, checkpoint, site, corpus, layer, neuron, pole, key, value, support, k, place, corpus_support, lift, q_value, auroc,
+    sample_support, n_sampled
+) values ('m', 's', 'ffn', 'a', 0, 4, 'top', 'topic', 'tax', 2, 10, 2, 4, 1.5, 1, 0.75, 5, 20);
 -- of layer 1, 0 is an entropy neuron; 1 varies too much, 2 is too small, 3 is read well; 4 and 5 follow frequency
 insert into neuron_weights (model, checkpoint, layer, neuron, write_norm, logit_variance, null_share, frequency_correlation) values
 ('w', 's', 1, 0, 2, 0.25, 0.75, 0.4), ('w', 's', 1, 1, 2, 0.75, 0.75, null), ('w', 's', 1, 2, 0.5, 0.25, 0.75, 0), ('w', 's', 1, 3, 2, 0.5, 0.25, 0),
@@ -27,6 +31,18 @@ insert into neuron_weights (model, checkpoint, layer, neuron, write_norm, logit_
 select neuron, key, value, share, corpus_share, lift, g2, q_value from class_neurons order by all;
 values
 (2, 'topic', 'news', 0.8, 0.4, 2, 7, 0.01), (2, 'year', '1990', 0.9, 0.45, 2, 8, 0.01), (3, 'topic', 'law', 0.8, 0.6, 1.25, 3, 0.01);
+
+-- those that some top sentence has, whatever their place; what was not counted in the sample is null
+select neuron, value, place, share_low, share_high, recall, recall_low, recall_high, auroc, auroc_low, auroc_high
+from metadata_detectors where neuron = 4 or place = 2 order by all;
+values
+(2, 'law', 2, null, null, null, null, null, null, null, null),
+(
+    4, 'tax', 2, wilson_bound(2, 10, -1.96), wilson_bound(2, 10, 1.96), 0.5, wilson_bound(2, 4, -1.96), wilson_bound(2, 4, 1.96),
+    0.75, auroc_bound(0.75, 5, 15, -1.96), auroc_bound(0.75, 5, 15, 1.96)
+);
+select neuron, count(*) from metadata_detectors group by neuron order by neuron;
+values (2, 3), (3, 1), (4, 1);
 
 select site, scope, neuron, class, evidence, share, lift, q_value from neuron_classes where model = 'm' order by site, neuron, class;
 values

@@ -19,3 +19,16 @@ values (1, 0, 0.5);
 
 from neuron_overlap_weights(3, 0.5) order by all;
 values (1, 0, 1 / 2), (2, 1 / 2, 5 / 8), (3, 5 / 8, 2 / 3);
+
+-- 3 in 10: scipy.stats.binomtest(3, 10).proportion_ci(method="wilson"); none in 10: z^2 / (10 + z^2); of nothing
+select
+    wilson_bound(3, 10, -1.959963984540054), wilson_bound(3, 10, 1.959963984540054), wilson_bound(0, 10, -2),
+    wilson_bound(0, 10, 2), wilson_bound(0, 0, 2);
+values (0.10779126740630102, 0.6032218525388546, 0, 4 / 14, null);
+
+-- where the bound is z of its own standard errors from the area: scipy.optimize.brentq; with one sentence on each side
+-- the variance is A(1 - A), as of one draw, and A = 1 / 2 - sqrt(A(1 - A))
+select
+    auroc_bound(0.774, 73, 927, -1.96), auroc_bound(0.774, 73, 927, 1.96), auroc_bound(1, 5, 995, -1.96),
+    auroc_bound(1, 5, 995, 1.96), auroc_bound(0.5, 1, 1, -1), auroc_bound(null, 5, 5, 1.96);
+values (0.7130351733945904, 0.8238131264000172, 0.8098825247825997, 1, (1 - sqrt(0.5)) / 2, null);

@@ -21,6 +21,7 @@ NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
     "attributions_of": "'relp'",
+    "auroc_bound": "0.75, 9, 40, 1.96",
     "bootstrap_interval": "[1.0, 2, 4, 9], 4, 5",
     "bootstrap_means": "[1.0, 2, 4, 9], 2",
     "cluster_profile_at": "0.05, 1.5",
@@ -59,6 +60,7 @@ CALLS = {
     "tag_class": "'NNS'",
     "training_curves_of": "'relp'",
     "top_sentences": "['news', 'tweets'], 3",
+    "wilson_bound": "3, 10, -1.96",
 }
 """Arguments of each macro."""
 

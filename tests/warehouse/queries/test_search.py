@@ -78,6 +78,9 @@ def pattern_rows(rng, patterns):
         "mined_g2": rng.integers(0, 5, n) / 2,
         "mined_q_value": rng.choice([None, 0.0, 0.0625, 0.25], n).tolist(),
         "heldout_auroc": [None] * n,
+        "auroc": rng.choice([None, 0.5, 0.75], n).tolist(),
+        "sample_support": [9] * n,
+        "n_sampled": [99] * n,
         "annotator": ["x"] * n,
     }
 
@@ -124,6 +127,7 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
         .filter(pl.col("pattern").list.join(" ") == " ".join(text.split()), pl.col("layer").is_between(low, high))
         .filter(pl.col("mined_lift") >= filters.min_lift, pl.col("mined_q_value") <= filters.max_q)
         .sort(
+            "auroc",
             "mined_g2",
             "model",
             "checkpoint",
@@ -132,17 +136,20 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
             "neuron",
             "pole",
             "scope",
-            descending=[True, *[False] * 7],
+            descending=[True, True, *[False] * 7],
+            nulls_last=True,
         )
         .collect()
     )
     assert rows.height > 0
     for limit in (1000, 4):
         found = queries.search.by_pattern(warehouse, kind, text, filters, limit)
-        assert (
-            found.rows
-            == rows.head(limit).with_columns(share=pl.col("support") / pl.col("k")).select(found.columns).rows()
+        wanted_rows = rows.head(limit).with_columns(
+            share=pl.col("support") / pl.col("k"), recall=pl.col("support") / pl.col("corpus_support")
         )
+        worked_out = {"auroc_low", "auroc_high", "heldout_share", "heldout_others_share"}  # golden cases have these
+        kept = [name for name in found.columns if name not in worked_out]
+        assert [tuple(row[name] for name in kept) for row in found.records] == wanted_rows.select(kept).rows()
 
 
 def test_lists_of_one_text_are_told_apart(tmp_path):

@@ -1,0 +1,74 @@
+"""The head of the neuron page: its name, one line on what it is, and how its activations were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from nwh.dashboards import session
+from nwh.dashboards.html import markup
+from nwh.dashboards.html.markup import code_span
+from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.summary import Summary
+
+_OTHER_LENGTH = 1.2
+"""The ratio to the corpus's mean length, or its inverse, from which on length is worth a word."""
+_TOKENS = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
+
+
+def name(neuron: Neuron) -> str:
+    """Return SITE/LAYER/NEURON."""
+    return f"{neuron.site}/{neuron.layer}/{neuron.neuron}"
+
+
+def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
+    """Show the neuron's name, its summary and the provenance of its activations."""
+    found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
+    with st.container(key="head", gap="small"):
+        st.title(name(neuron), anchor=False)
+        st.markdown(line(found, len(corpora) > 1))
+        st.caption(_provenance(warehouse, neuron, corpora))
+
+
+def line(found: Summary, several: bool) -> str:
+    """Return a summary as one line of Markdown; several: whether corpora have to be told apart."""
+
+    def of(corpus: str) -> str:
+        return f" ({code_span(corpus)})" if several else ""
+
+    parts = []
+    if found.words:
+        words = ", ".join(dict.fromkeys(code_span(row["word"]) for row in found.words))
+        best = found.words[0]
+        parts.append(f"Words {words}{of(best['corpus'])}" + _area(best, f" for {code_span(best['word'])}"))
+    if value := found.value:
+        named = code_span(f"{value['key']} = {value['value']}")
+        share = f"{value['share']:.0%} of its top sentences, \N{MULTIPLICATION SIGN}{value['lift']:.3g}"
+        parts.append(f"{named}{of(value['corpus'])}: {share}" + _area(value))
+    for row in found.lengths:
+        ratio = row["mean_tokens"] / row["corpus_mean_tokens"]
+        if not 1 / _OTHER_LENGTH < ratio < _OTHER_LENGTH:
+            mean, whole = row["mean_tokens"], row["corpus_mean_tokens"]
+            parts.append(f"{'long' if ratio > 1 else 'short'} sentences: {mean:.1f} tokens, corpus {whole:.1f}")
+    parts.append(f"above 0 on {found.positive:.0%} of all sentences")
+    parts += found.classes
+    return " \N{MIDDLE DOT} ".join(parts)
+
+
+def _area(row: dict[str, object], of: str = "") -> str:
+    return f", AUROC{of} {markup.auroc(row)}" if row["auroc"] is not None else ""
+
+
+def _provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> str:
+    """Say of which model the neuron is, and how each corpus's activations were made; alike ones once."""
+    runs: dict[str, list[str]] = {}
+    for row in session.ask(warehouse, queries.summary.provenance, neuron, tuple(corpora)).records:
+        how = (
+            f"a sentence's activation is the {_TOKENS[row['aggregate']]} its tokens; {row['k']:,} sentences kept per "
+            f"pole; run of {row['started_at']:%Y-%m-%d %H:%M}, {row['dtype']} on {row['device']}"
+        )
+        runs.setdefault(how, []).append(code_span(row["corpus"]))
+    told = "; ".join(f"{', '.join(names)}: {how}" for how, names in runs.items())
+    return f"Of {code_span(f'{neuron.model}@{neuron.checkpoint}')}" + (f". {told}" if told else "")

@@ -1,0 +1,96 @@
+"""Neurons by any of several words or sequences of words: one detector of all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.search import Filters
+from nwh.warehouse.warehouse import Warehouse
+
+_PLACE = "model, checkpoint, site, layer, neuron"
+_ROW = f"{_PLACE}, pole, scope"
+
+
+def alternatives(pattern: str) -> list[str]:
+    """Return what stands between the bars of `not | no | never`, blanks at the ends left out."""
+    return [part for part in (" ".join(each.split()) for each in pattern.split("|")) if part]
+
+
+def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limit: int) -> Answer:
+    """Return the neurons among whose sentences of the first half some of the words are frequent, best detectors first.
+
+    patterns: words, or sequences of words with gaps allowed. support: sentences of the neuron that have any of them;
+    share, recall and corpus_share likewise, the corpus's among its annotated sentences that counted. AUROC: of
+    sampled sentences with any of them against those with none. At most `limit` neurons, those of highest sum of
+    mined_g2, have all this counted.
+    """
+    where, params = filters.where("scope", "mined_lift", "mined_q_value")
+    names = [f"pattern_{i}" for i in range(len(patterns))]
+    union = " union all ".join(f"select * from pattern_neurons('word', ${name})" for name in names)
+    items: dict[str, Any] = dict(zip(names, patterns, strict=True))
+    tests = []
+    for name, pattern in zip(names, patterns, strict=True):
+        words = pattern.split(" ")
+        items |= {f"{name}_{i}": word for i, word in enumerate(words)}
+        tests.append(_in_order([f"${name}_{i}" for i in range(len(words))]))
+    bound = "auroc_bound(auroc, n_with, n_sampled - n_with, {})"
+    return ask(
+        warehouse,
+        f"with found as ({union}), "
+        f"chosen as (select {_ROW}, any_value(k) as k, sum(mined_g2) as g2, list(distinct pattern_text "
+        "order by pattern_text) as words "
+        f"from (select *, array_to_string(pattern, ' ') as pattern_text from found) where true{where} "
+        f"group by {_ROW} order by g2 desc, {_ROW} limit $limit), "
+        # which sentences have any of them
+        "used as (select distinct unnest(string_split(scope, '+')) as corpus from chosen), "
+        "having_any as materialized (select distinct corpus, sentence_id from annotations "
+        "semi join used using (corpus) "
+        f"where {' or '.join(tests)}), "
+        "spread as (select *, unnest(string_split(scope, '+')) as corpus from chosen), "
+        f"kept as (select {_ROW}, corpus, sentence_id from spread inner join neuron_topk "
+        f"using ({_PLACE}, pole, corpus) "
+        f"where rank <= k qualify row_number() over (partition by {_ROW} "
+        "order by if(pole = 'top', -activation, activation), sentence_id) <= k), "
+        f"tops as (select {_ROW}, count(*) as support from kept semi join having_any using (corpus, sentence_id) "
+        f"group by {_ROW}), "
+        "wholes as (select model, checkpoint, corpus, count(*) as n, count(having_any.sentence_id) as n_with "
+        "from sentence_tokens left join having_any using (corpus, sentence_id) "
+        "semi join spread using (model, checkpoint, corpus) group by all), "
+        f"sizes as (select {_ROW}, sum(n) as n_sentences, sum(n_with) as corpus_support "
+        f"from spread inner join wholes using (model, checkpoint, corpus) group by {_ROW}), "
+        # how their activations lie among those of all sampled sentences
+        "sampled as (select model, checkpoint, site, layer, corpus, sentence_id, row_number() over ("
+        "partition by model, checkpoint, site, layer, corpus order by sentence_id) as place "
+        "from activation_sample semi join spread using (model, checkpoint, site, layer, corpus)), "
+        f"listed as (select {_ROW}, corpus, unnest(activations) as activation, "
+        "generate_subscripts(activations, 1) as place from spread inner join neuron_samples "
+        f"using ({_PLACE}, corpus)), "
+        f"ranked as (select {_ROW}, having_any.sentence_id is not null as has, "
+        f"rank() over (partition by {_ROW} order by activation) + (count(*) over (partition by {_ROW}, activation) "
+        "- 1) / 2 as place from listed inner join sampled using (model, checkpoint, site, layer, corpus, place) "
+        "left join having_any using (corpus, sentence_id)), "
+        f"areas as (select {_ROW}, count(*) filter (has) as n_with, count(*) as n_sampled, "
+        "(sum(place) filter (has) - n_with * (n_with + 1) / 2) / (n_with * (n_sampled - n_with)) as above "
+        f"from ranked group by {_ROW}), "
+        f"told as (select *, case when least(n_with, n_sampled - n_with) >= 5 then "
+        "round(if(pole = 'top', above, 1 - above), 3) end as auroc from areas) "
+        f"select {_ROW}, words, auroc, {bound.format(-1.96)} as auroc_low, {bound.format(1.96)} as auroc_high, "
+        "support / k as share, support, k, support / corpus_support as recall, "
+        "corpus_support / n_sentences as corpus_share, support / k / (corpus_support / n_sentences) as lift "
+        f"from chosen inner join tops using ({_ROW}) inner join sizes using ({_ROW}) left join told using ({_ROW}) "
+        f"order by auroc desc nulls last, g2 desc, {_ROW}",
+        limit=limit,
+        **items,
+        **params,
+    )
+
+
+def _in_order(names: Sequence[str]) -> str:
+    """Return the condition that a sentence's words hold those of some parameters in their order."""
+    rest, conditions = "words", []
+    for name in names:
+        conditions.append(f"list_contains({rest}, {name})")
+        rest = f"{rest}[list_position({rest}, {name}) + 1:]"
+    return f"({' and '.join(conditions)})"

@@ -1,0 +1,58 @@
+"""A look at many neurons at once, for lists of them: the sentence that moves each most, its most telling words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+_PLACE = "model, checkpoint, site, layer, neuron"
+_WANTED = f"with wanted as (select {', '.join(f'unnest(${name}s) as {name}' for name in _PLACE.split(', '))})"
+_NEAR = (
+    "list_contains($models, model) and list_contains($checkpoints, checkpoint) and list_contains($sites, site) "
+    "and layer between list_min($layers) and list_max($layers)"
+)
+"""What lets DuckDB leave files and row groups unread, which a join does not."""
+
+
+def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) -> Answer:
+    """Return the first sentence of a pole of each of some neurons, over all corpora that its model was run over.
+
+    One row per neuron: model, checkpoint, site, layer, neuron, text. Of neurons without activations none.
+    """
+    return ask(
+        warehouse,
+        f"{_WANTED}, "
+        f"first_of as (select {_PLACE}, corpus, sentence_id, activation from neuron_topk semi join wanted "
+        f"using ({_PLACE}) where {_NEAR} and pole = $pole and rank = 1 "
+        f"qualify row_number() over (partition by {_PLACE} "
+        "order by if(pole = 'top', -activation, activation), sentence_id) = 1) "
+        f"select {_PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all",
+        **_params(neurons),
+        pole=pole,
+    )
+
+
+def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str], n: int) -> Answer:
+    """Return the n nouns, verbs or adjectives that tell most (highest G2) of each of some neurons' top sentences.
+
+    One row per neuron that has any: model, checkpoint, site, layer, neuron, words. Those that `typical_words` takes.
+    """
+    return ask(
+        warehouse,
+        f"{_WANTED}, "
+        f"typical as (select {_PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
+        f"using ({_PLACE}) where {_NEAR} and pole = 'top' and list_contains($corpora, corpus) "
+        "and class in ('noun', 'verb', 'adjective') and support >= greatest(3, 0.03 * k) and lift > 1 "
+        "and q_value <= 0.05 group by all) "
+        f"select {_PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all",
+        **_params(neurons),
+        corpora=list(corpora),
+        n=n,
+    )
+
+
+def _params(neurons: Sequence[Neuron]) -> dict[str, list[object]]:
+    return {f"{name}s": [getattr(neuron, name) for neuron in neurons] for name in _PLACE.split(", ")}

@@ -1,0 +1,40 @@
+"""What one neuron has of what was searched for: the row that led to it, whatever its tables show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.warehouse import Warehouse
+
+_PLACE = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron"
+_MEASURED = "support, k, share, corpus_share, recall, lift, auroc, auroc_low, auroc_high"
+
+
+def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind: str, value: str) -> Answer:
+    """Return how a neuron's top sentences have something: one row per corpus or scope of these corpora, none without.
+
+    kind: `metadata` (value: KEY=VALUE), or `word`, `tag`, `tree` (value: the pattern's text).
+    """
+    if kind == "metadata":
+        key, _, of_key = value.partition("=")
+        return ask(
+            warehouse,
+            f"select corpus as scope, {_MEASURED} from metadata_detectors where {_PLACE} and pole = 'top' "
+            "and list_contains($corpora, corpus) and key = $key and value = $value order by scope",
+            neuron,
+            corpora,
+            key=key,
+            value=of_key,
+        )
+    return ask(
+        warehouse,
+        f"select scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, recall, lift, "
+        "auroc, auroc_low, auroc_high, heldout_share, heldout_others_share from pattern_neurons($kind, $value) "
+        f"where {_PLACE} and pole = 'top' and list_has_all($corpora, string_split(scope, '+')) order by scope",
+        neuron,
+        corpora,
+        kind=kind,
+        value=value,
+    )
