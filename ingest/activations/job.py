@@ -152,7 +152,7 @@ class _Job:
     ) -> None:
         """Find what is missing, all sites where `again`; `how` as `_how` returns it, which only a run chooses."""
         self.warehouse = warehouse
-        self.model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
+        self.model = model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
         self.how = how or _how(settings, model.device)
         self.progress = progress
         self.corpus = corpus

@@ -35,10 +35,7 @@ def distribute(context: typer.Context, command: Callable[..., None], options: Ma
     if options["shard"] is not None or options["merge"]:
         raise UsageError("--on runs all shards and merges them: leave out --shard and --merge")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--on ray needs Ray: pip install 'nwh[ray]'") from error
+    ray = _ray()
     state = state_of(context)
     storage = state.open().storage
     _connect(ray, options["on"])
@@ -62,6 +59,15 @@ def distribute(context: typer.Context, command: Callable[..., None], options: Ma
             _wait(ray, of, bar.advance)
     finally:
         ray.shutdown()
+
+
+def _ray() -> Any:
+    """Return Ray, whose functions are not all typed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--on ray needs Ray: pip install 'nwh[ray]'") from error
+    return ray
 
 
 def _connect(ray: Any, on: str) -> None:
