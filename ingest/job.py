@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nwh.ingest.shard import Shard
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_shards import StagedShard
 

@@ -1,6 +1,8 @@
 """A task's work shared by several processes or machines: each stages a shard, a run merges all of them and stores it.
 
-There is nothing between them but files: shards run in any order, anywhere, again after a death, twice by mistake.
+What a job calls `shard` is the share that is run and staged, whoever completes the last one storing all; `MERGE` stores
+what all have staged; null is the whole work, in one run. The rows are the same. There is nothing between the processes
+but files: shards run in any order, anywhere, again after a death, twice by mistake.
 """
 
 from __future__ import annotations
@@ -8,21 +10,51 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from nwh.ingest.job import Task, is_stored, run_once
-from nwh.ingest.shard import Shard
+from nwh.ingest.job import Shares, Task, is_stored, run_once
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import MERGE, Shard
+from nwh.warehouse.storage.resume_state import describe
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_shards import (
     StagedShard,
     check_settings,
+    complete,
     found_shard,
     missing,
-    part_of,
     staged_shards,
     whole_set,
 )
+
+
+def run_shared(
+    warehouse: Warehouse, task: Task, shard: Shard | None, *, again: bool = False, progress: Progress = SILENT
+) -> Run | None:
+    """Do a task, a share of it, or merge all shares; return the run that stored it, null where there was none.
+
+    Raises as `run_once` and `run_shard` do; UsageError for a merge where shards are missing or have other settings.
+    """
+    if shard is None or (shard == MERGE and not again and is_stored(warehouse, task)):
+        return run_once(warehouse, task, again=again, progress=progress)
+    if shard == MERGE:
+        return merge(warehouse, task, shards_to_merge(warehouse, task), again=again, progress=progress)
+    return run_shard(warehouse, task, shard, again=again, progress=progress)
+
+
+def in_blocks(task: Task) -> Task:
+    """Return a task whose work is in `StagedBlocks`, and writes nothing in a run of a shard, with shares of blocks."""
+
+    def work(run: Run, shard: Shard) -> None:
+        task.work(run)
+        about = describe(run.storage, run.place)
+        complete(run, about["done"] if about else 0)
+
+    def merge(run: Run, shards: Sequence[StagedShard]) -> None:
+        run.merged = [shard.place for shard in shards]
+        task.work(run)
+
+    return replace(task, shares=Shares(work, merge))
 
 
 def run_shard(
@@ -39,8 +71,7 @@ def run_shard(
         progress.stored(task.unit)
         return None
     check_settings(warehouse.storage, place, task.settings)
-    part = part_of(task.settings, shard.i, shard.n)
-    with warehouse.share(task.job, task.unit, task.settings, part, locks=task.locks, progress=progress) as run:
+    with warehouse.share(task.job, task.unit, task.settings, shard, locks=task.locks, progress=progress) as run:
         if found_shard(run):
             progress.note(f"shard {shard} of {place} is staged already")
         else:
@@ -68,7 +99,8 @@ def merge(
 
     def work(run: Run) -> None:
         run.seconds_before = sum(shard.about["seconds"] for shard in shards)
-        run.model_seconds = sum(shard.about["model_seconds"] or 0.0 for shard in shards)
+        in_model = [shard.about["model_seconds"] for shard in shards if shard.about["model_seconds"] is not None]
+        run.model_seconds = sum(in_model) if in_model else None
         run.note(f"merged from {len(shards)} shards, whose seconds are summed")
         shares.merge(run, shards)
 

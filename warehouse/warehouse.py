@@ -15,11 +15,12 @@ from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
 from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.replacing import refuse_early, settle
-from nwh.warehouse.storage.runs import Run, Unit, unit_name
-from nwh.warehouse.storage.staged_shards import needless, settings_folder
+from nwh.warehouse.storage.runs import Run, Unit, settings_folder, unit_name
+from nwh.warehouse.storage.staged_shards import needless
 from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.storage.units import Units
 
@@ -187,7 +188,7 @@ class Warehouse:
         """
         run = Run(self.storage, job, unit, settings, locks, progress)
         self._check_lengths(unit)
-        with ExitStack() as held:
+        with self.storage.answering(), ExitStack() as held:
             held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
@@ -218,22 +219,22 @@ class Warehouse:
         job: str,
         unit: Unit,
         settings: Mapping[str, Any],
-        part: str,
+        shard: Shard,
         *,
         locks: Sequence[Unit] = (),
         progress: Progress = SILENT,
     ) -> Iterator[Run]:
         """Do a share of a job's work on a unit, which stays staged: nothing is stored. See `storage.staged_shards`.
 
-        part: its name. Raises BusyError where another process does it, or makes anew what it reads.
+        Raises BusyError where another process does it, or makes anew what it reads.
         """
-        run = Run(self.storage, job, unit, settings, locks, progress, part)
-        with ExitStack() as held:
+        run = Run(self.storage, job, unit, settings, locks, progress, shard)
+        with self.storage.answering(), ExitStack() as held:
             held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
             lock = f"{job}/{run.place.partition(f'/{job}/')[2]}"
             held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
-            what = f"{job} {unit_name(unit)}, {part.rpartition('/')[2]},"
+            what = f"shard {shard} of {job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
             yield run
             progress.ended(what, run.rows, run.seconds)

@@ -23,17 +23,17 @@ from nwh.ingest.activations.shards import StagedModel, merged, stage_shard
 from nwh.ingest.activations.stream import Streaming, keeps_on_device, stream
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Shares, Task, are_stored, is_stored, run_each
+from nwh.ingest.job import Shares, Task, are_stored, is_stored
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import check_texts
 from nwh.ingest.profiles.job import ingest_profiles
-from nwh.ingest.shard import Shard
-from nwh.ingest.shards import merge, run_shard, shards_to_merge
+from nwh.ingest.shards import merge, run_shared, shards_to_merge
 from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_by_block
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_shards import StagedShard
 from nwh.warehouse.storage.writer import RelationWriter
@@ -75,11 +75,8 @@ def ingest_activations(
     settings.layers_of(model.checkpoint.n_layers, model.checkpoint.model)
     how = _how(settings, model.device, on_device, memory_limit, save_every)
     jobs = [_Job(warehouse, model, corpus, settings, progress, again, how) for corpus in corpora]
-    if shard is None:
-        runs = run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
-    else:
-        tried = [run_shard(warehouse, job.task, shard, again=again, progress=progress) for job in jobs]
-        runs = [run for run in tried if run is not None]
+    tried = [run_shared(warehouse, job.task, shard, again=again, progress=progress) for job in jobs]
+    runs = [run for run in tried if run is not None]
     if runs or shard is None:
         ingest_profiles(warehouse, models=[model.checkpoint.model], corpora=corpora, progress=progress)
     return runs
@@ -155,7 +152,7 @@ class _Job:
     ) -> None:
         """Find what is missing, all sites where `again`; `how` as `_how` returns it, which only a run chooses."""
         self.warehouse = warehouse
-        self.model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
+        self.model = model = cast(LoadedModel, model)  # of one that is not loaded nothing is asked but what it is
         self.how = how or _how(settings, model.device)
         self.progress = progress
         self.corpus = corpus

@@ -27,10 +27,10 @@ from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.precision import multiplying
-from nwh.ingest.shard import WHOLE, Shard
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError
 from nwh.warehouse.progress import Progress
+from nwh.warehouse.shard import WHOLE, Shard
 from nwh.warehouse.storage.runs import Run
 
 BLOCK = 4096  # sentences between two points where a run can be resumed

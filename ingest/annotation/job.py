@@ -21,13 +21,15 @@ import pyarrow.compute as pc
 
 from nwh.ingest.annotation.annotation import Annotate, Annotation
 from nwh.ingest.annotation.annotators import Annotator
-from nwh.ingest.job import Task, run_once
+from nwh.ingest.job import Task
 from nwh.ingest.profiles.job import ingest_profiles
+from nwh.ingest.shards import in_blocks, run_shared
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import NwhError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
@@ -45,11 +47,13 @@ def ingest_annotations(
     processes: int | None = None,
     again: bool = False,
     progress: Progress = SILENT,
+    shard: Shard | None = None,
 ) -> Run | None:
     """Annotate a corpus and return the run; null where that is stored already, unless `again`.
 
     `processes` share the work (null: one per CPU). An interrupted run goes on from the blocks of sentences it
-    has staged. Sentences without a tree are counted in a note. Raises UsageError for an unknown corpus.
+    has staged. Sentences without a tree are counted in a note. shard: see `ingest.shards`. Raises UsageError for an
+    unknown corpus.
     """
     n_sentences, text_sha256 = corpus_text(warehouse, corpus)
     unit = {"corpus": corpus, "annotator": annotator.name}
@@ -70,21 +74,22 @@ def ingest_annotations(
                 blocks.save(str(i), _table(ids, result()), len(ids))
                 bar.advance(len(ids))
 
-            for i in range(len(starts)):
-                if blocks.has(str(i)):
-                    continue
+            for i in map(int, blocks.left([str(i) for i in range(len(starts))])):
                 ids, texts = read(starts[i])
                 under_way.append((i, ids, send(texts)))
                 if len(under_way) >= 2 * workers:
                     finish()
             while under_way:
                 finish()
-        _write(run, unit, blocks, len(starts), annotator)
+        if run.shard is None:
+            _write(run, unit, blocks, len(starts), annotator)
 
-    run = run_once(warehouse, Task("annotations", unit, settings, annotate), again=again, progress=progress)
+    task = in_blocks(Task("annotations", unit, settings, annotate))
+    run = run_shared(warehouse, task, shard, again=again, progress=progress)
     if run is None:
         progress.note(annotator.note)
-    ingest_profiles(warehouse, corpora=[corpus], progress=progress)
+    if run is not None or shard is None:
+        ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
 
 

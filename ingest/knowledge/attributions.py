@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.job import Task, are_stored
 from nwh.ingest.knowledge import attribution_rows
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
@@ -26,9 +26,11 @@ from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
+from nwh.ingest.shards import in_blocks, run_shared
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.attribution_settings import plan, with_rules
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
@@ -75,19 +77,21 @@ def ingest_attributions(
     again: bool = False,
     verbose: bool = False,
     progress: Progress = SILENT,
+    shard: Shard | None = None,
 ) -> Run | None:
     """Attribute the answers of a data set's prompts to neurons; return the run, null where it is stored already.
 
     Stored means: with the same settings, weights and prompts; `again` repeats it. Rules that come to others of the same
     settings are computed alone. An interrupted run goes on from
-    its last block of prompts. Prompts that the model cannot read are counted in notes; `verbose` lists their
+    its last block of prompts.
+    shard: see `ingest.shards`. Prompts that the model cannot read are counted in notes; `verbose` lists their
     concepts. Raises UsageError, before any work, for an unknown data set or concept, a data set of which the model
     can read nothing, a model name taken by other weights, and where a run over some concepts or rules would take the
     place of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
     """
     check_checkpoint(warehouse, model)
     work = _Work(warehouse, model, dataset, settings or AttributionSettings(), again, verbose, progress)
-    return run_once(warehouse, work.task, again=again, progress=progress)
+    return run_shared(warehouse, in_blocks(work.task), shard, again=again, progress=progress)
 
 
 def attributions_are_stored(
@@ -176,7 +180,8 @@ class _Work:
         for note in readable.notes():
             run.note(note)
         blocks = self._attribute(run, readable.inputs)
-        self._write(run, blocks)
+        if run.shard is None:
+            self._write(run, blocks)
 
     def _read(self, run: Run) -> Readable:
         wanted = set(self.settings.concepts)
@@ -209,9 +214,7 @@ class _Work:
         name = "{model}@{checkpoint} {dataset}".format(**run.unit)
         with self.progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
             self.starts = range(0, len(prompts), self.block)
-            for start in self.starts:
-                if blocks.has(str(start)):
-                    continue
+            for start in map(int, blocks.left([str(start) for start in self.starts])):
                 block = prompts[start : start + self.block]
                 rows: list[list[dict[str, Any]]] = [[]] * len(block)
                 with run.in_model():

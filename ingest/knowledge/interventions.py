@@ -15,16 +15,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_each
+from nwh.ingest.job import Task, are_stored
 from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
+from nwh.ingest.shards import in_blocks as by_blocks
+from nwh.ingest.shards import run_shared
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.attribution_settings import of_rules, plan
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
@@ -83,16 +86,19 @@ def ingest_interventions(
     *,
     again: bool = False,
     progress: Progress = SILENT,
+    shard: Shard | None = None,
 ) -> list[Run]:
     """Change each concept's contributing neurons, and as many random ones; return the runs, one per operation.
 
     What is stored with the same settings, of the same attributions, is left alone unless `again`. An interrupted
-    run goes on from its last block of concepts. Prompts are read as for the attributions. Raises UsageError,
+    run goes on from its last block of concepts.
+    shard: see `ingest.shards`. Prompts are read as for the attributions. Raises UsageError,
     before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
     tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), again, progress)
-    return run_each(warehouse, tasks, again=again, progress=progress)
+    runs = [run_shared(warehouse, by_blocks(task), shard, again=again, progress=progress) for task in tasks]
+    return [run for run in runs if run is not None]
 
 
 def interventions_are_stored(
@@ -155,17 +161,20 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
     n_concepts = sum(len(scene.sets) for scene in scenes.values())
     blocks = StagedBlocks(run, n_concepts)
     name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
+    left = blocks.left([f"{rule}-{i}" for rule in scenes for i in range(len(in_blocks[rule]))])
     with progress.bar(name, n_concepts, "concepts", blocks.done) as bar:
         for rule, scene in scenes.items():
             for note in scene.notes():
                 run.note(note)
             values = scene.unrelated if operation == "replace" else None
             for i, concepts in enumerate(in_blocks[rule]):
-                if not blocks.has(f"{rule}-{i}"):
+                if f"{rule}-{i}" in left:
                     with run.in_model():
                         rows = _rows(scene, concepts, FACTOR[operation], values)
                     blocks.save(f"{rule}-{i}", rows, len(concepts))
                     bar.advance(len(concepts))
+    if run.shard is not None:
+        return
     impossible = 0
     with run.writer("interventions", run.unit) as writer:
         for rule in run.settings["rules"]:

@@ -16,16 +16,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.job import Task, run_each, run_once
+from nwh.ingest.job import Task, run_once
 from nwh.ingest.patterns.mining.patterns import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import read_sample
+from nwh.ingest.shards import in_blocks, run_shared
 from nwh.ingest.wanted import Wanted, from_ranges, to_ranges, united, wanted_neurons, without
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import corpora_of
 from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.runs import Run, Unit
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
@@ -49,12 +51,14 @@ def ingest_patterns(
     again: bool = False,
     threads: int | None = None,
     progress: Progress = SILENT,
+    shard: Shard | None = None,
 ) -> list[Run]:
     """Mine the patterns of neurons and store them; return the runs, one per site and kind not yet done.
 
     `model` and `checkpoint` as they are stored; empty lists mean all there are. What is stored with the same
     settings, of the same activations and annotations, is left alone unless `again`. An interrupted run goes on
-    after the last block of neurons it has staged. Raises UsageError, before any work, for rules that cannot be,
+    after the last block of neurons it has staged.
+    shard: see `ingest.shards`. Raises UsageError, before any work, for rules that cannot be,
     neurons that do not exist, and corpora without top sentences or annotations.
     """
     _check(rules, kinds, pole)
@@ -75,7 +79,8 @@ def ingest_patterns(
         for kind in scope.kinds
         if not (kind == "tree" and not kinds and rules.max_gap is not None)
     ]
-    return run_each(warehouse, [job.task for job in jobs], again=again, progress=progress)
+    runs = [run_shared(warehouse, in_blocks(job.task), shard, again=again, progress=progress) for job in jobs]
+    return [run for run in runs if run is not None]
 
 
 def mine_again(
@@ -166,13 +171,16 @@ class _Work:
         return Task("patterns", unit, settings, work, is_stored=lambda: done)
 
     def _work(self, kept: Wanted, run: Run) -> None:
-        self._write(run, self._mine(run), kept)
+        staged = self._mine(run)
+        if run.shard is None:
+            self._write(run, staged, kept)
 
     def _mine(self, run: Run) -> StagedBlocks:
         total = sum(len(neurons) for neurons in self.wanted.values())
         described = {**run.settings, "neurons": to_ranges(self.wanted)}
         blocks = StagedBlocks(run, total, described)
-        if blocks.done == total:
+        parts = {f"{layer}-{neurons[0]}": (layer, neurons) for layer, neurons in self._blocks()}
+        if not (left := blocks.left(list(parts))):
             return blocks
         ids, texts = read_sentences(self.warehouse, self.scope, COLUMNS[self.kind])
         if self.scope.k >= len(ids):
@@ -184,9 +192,8 @@ class _Work:
         place, sampled_layer = {**self.scope.place, "site": self.scope.site}, -1
         name = f"{self.scope.site} {self.kind}s"
         with self.progress.bar(name, total, "neurons", blocks.done) as bar:
-            for layer, neurons in self._blocks():
-                if blocks.has(block := f"{layer}-{neurons[0]}"):
-                    continue
+            for block in left:
+                layer, neurons = parts[block]
                 sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
                 if sampled_layer != layer:
                     sampled_layer, sample = layer, read_sample(self.warehouse, place, layer)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nwh.cli.on_ray import distribute
 from nwh.cli.options import (
     AgainOption,
     AsOption,
@@ -15,10 +16,15 @@ from nwh.cli.options import (
     DeviceOption,
     DtypeOption,
     FamilyOption,
+    MergeOption,
     ModelOption,
+    OnOption,
     PickleOption,
     ReplaceOption,
+    ShardOption,
+    ShardsOption,
     loading,
+    share_of,
 )
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
@@ -91,6 +97,10 @@ def attributions(
     family: FamilyOption = None,
     again: AgainOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="List the concepts that are left out.")] = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
+    on: OnOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021), by one rule or several.
 
@@ -99,11 +109,15 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
+    if on is not None:
+        distribute(context, attributions, locals())
+        return
     from nwh.ingest.knowledge.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
     from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
     from nwh.ingest.models.series import for_each_checkpoint
 
+    share = share_of(shard, merge)
     state = state_of(context)
     labels = split_list(checkpoint)
     if from_json is not None:
@@ -131,7 +145,7 @@ def attributions(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
         lambda loaded: ingest_attributions(
-            warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress
+            warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress, shard=share
         ),
         model,
         labels,
@@ -162,11 +176,18 @@ def interventions(
     allow_pickle: PickleOption = False,
     family: FamilyOption = None,
     again: AgainOption = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
+    on: OnOption = None,
+    shards: ShardsOption = None,
 ) -> None:
     """Change each concept's contributing neurons, and as many random ones, and see what becomes of the answers.
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
+    if on is not None:
+        distribute(context, interventions, locals())
+        return
     from nwh.ingest.knowledge.interventions import (
         OPERATIONS,
         InterventionSettings,
@@ -175,6 +196,7 @@ def interventions(
     )
     from nwh.ingest.models.series import for_each_checkpoint
 
+    share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
     settings = InterventionSettings(
@@ -182,7 +204,9 @@ def interventions(
     )
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     for_each_checkpoint(
-        lambda loaded: ingest_interventions(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+        lambda loaded: ingest_interventions(
+            warehouse, loaded, dataset, settings, again=again, progress=state.progress, shard=share
+        ),
         model,
         split_list(checkpoint),
         state.progress,

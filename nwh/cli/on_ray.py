@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from nwh.cli.state import State, state_of
 from nwh.warehouse.errors import BusyError, NwhError, UsageError, first_line
@@ -34,30 +35,39 @@ def distribute(context: typer.Context, command: Callable[..., None], options: Ma
     if options["shard"] is not None or options["merge"]:
         raise UsageError("--on runs all shards and merges them: leave out --shard and --merge")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--on ray needs Ray: pip install 'nwh[ray]'") from error
+    ray = _ray()
     state = state_of(context)
     storage = state.open().storage
     _connect(ray, options["on"])
     try:
         there = ray.cluster_resources()
-        device = _device(options["device"], there)
+        device = _device(options.get("device", "cpu"), there)
         slots = int(there.get("GPU" if device == "cuda" else "CPU", 0))
         if not slots:
             raise UsageError(f"no node of this Ray has a {'GPU' if device == 'cuda' else 'CPU'}: see `ray status`")
-        n = options["shards"] or _staged(storage, command.__name__) or _PER_SLOT * slots
-        asked = {**options, "device": device, "on": None, "shards": None}
+        job = context.info_name or command.__name__
+        n = options["shards"] or _staged(storage, job) or _PER_SLOT * slots
+        asked = {**options, "on": None, "shards": None}
         del asked["context"]
-        if os.path.exists(model := asked["model"]):
+        asked |= {"device": device} if "device" in asked else {}
+        asked |= {"processes": asked["processes"] or 1} if "processes" in asked else {}  # a task has one CPU
+        if os.path.exists(model := asked.get("model", "")):
             asked["model"] = os.path.abspath(model)
         remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_retries=_TRIES)(_shard)
         of = {remote.remote(command, storage.uri, asked, f"{i}/{n}"): i for i in range(1, n + 1)}
-        with state.progress.bar(f"{command.__name__} on {slots} of Ray", n, "shards") as bar:
+        with state.progress.bar(f"{job} on {slots} of Ray", n, "shards") as bar:
             _wait(ray, of, bar.advance)
     finally:
         ray.shutdown()
+
+
+def _ray() -> Any:
+    """Return Ray, whose functions are not all typed."""
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--on ray needs Ray: pip install 'nwh[ray]'") from error
+    return ray
 
 
 def _connect(ray: Any, on: str) -> None:
@@ -104,9 +114,7 @@ def _wait(ray: Any, of: dict[Any, int], advance: Callable[[int], None]) -> None:
 
 def _shard(command: Callable[..., None], uri: str, options: dict[str, Any], shard: str) -> None:
     """Run a command for a shard in this process, one of Ray's."""
-    import click
-
-    context = typer.Context(click.Command("nwh"), obj=State(uri, quiet=True))
+    context = typer.Context(TyperCommand("nwh"), obj=State(uri, quiet=True))
     for tried in range(_WAITS):
         try:
             command(context, **{**options, "shard": shard})

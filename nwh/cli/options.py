@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
-
-if TYPE_CHECKING:
-    from nwh.ingest.shard import Shard
+from nwh.warehouse.shard import MERGE, Shard, shard_of
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -42,9 +40,7 @@ ShardOption = Annotated[
     str | None,
     typer.Option("--shard", help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
 ]
-MergeOption = Annotated[
-    bool, typer.Option("--merge", help="Store what the shards of all N have staged: needs neither weights nor device.")
-]
+MergeOption = Annotated[bool, typer.Option("--merge", help="Store what all shards have staged.")]
 OnOption = Annotated[
     str | None,
     typer.Option(
@@ -57,12 +53,10 @@ ShardsOption = Annotated[
 
 
 def share_of(shard: str | None, merge: bool) -> Shard | None:
-    """Return what `--shard` names, null where it is not given; UsageError for no share, and with `--merge`."""
-    from nwh.ingest.shard import shard_of
-
+    """Return the share that `--shard` names, MERGE with `--merge`, null without either; UsageError for both."""
     if shard is not None and merge:
         raise UsageError("--shard does a share of the work, --merge stores what is done: give one of them")
-    return None if shard is None else shard_of(shard)
+    return MERGE if merge else None if shard is None else shard_of(shard)
 
 
 def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption, SiteOption, numbers
+from nwh.cli.options import AgainOption, MergeOption, ShardOption, SiteOption, numbers, share_of
 from nwh.cli.state import state_of
 from nwh.warehouse.names import split_list
 from nwh.warehouse.sites import sites_and_layers
@@ -33,6 +33,8 @@ def patterns(
     ] = None,
     annotator: Annotated[str | None, typer.Option(help="Whose annotations, where corpora have several.")] = None,
     again: AgainOption = False,
+    shard: ShardOption = None,
+    merge: MergeOption = False,
 ) -> None:
     """Mine what each neuron's top sentences share: words, tags, subtrees, with lift, q-value and held-out score.
 
@@ -44,6 +46,7 @@ def patterns(
     from nwh.ingest.patterns.rows import Rules
     from nwh.ingest.stored import stored_pairs
 
+    share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
     sites, layers = sites_and_layers(site, numbers("--layer", layer))
@@ -63,4 +66,5 @@ def patterns(
             annotator=annotator,
             again=again,
             progress=state.progress,
+            shard=share,
         )

@@ -22,10 +22,10 @@ from nwh.ingest.activations.resume import Reached, save_pass
 from nwh.ingest.activations.shards import merged_place
 from nwh.ingest.activations.stream import BLOCK
 from nwh.ingest.activations.summaries.layer import LayerSummary
-from nwh.ingest.shard import Shard
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.staged_shards import complete, part_of, staged_shards
+from nwh.warehouse.storage.staged_shards import complete, staged_shards
 
 PLACE = ("ffn", 0)
 UNIT = {"corpus": "random"}
@@ -51,7 +51,7 @@ def peak() -> float:
 def stage(folder: str, neurons: int, k: int, sentences: int, shard: Shard) -> dict[str, float]:
     """Summarise a shard's random activations and stage them; return seconds and MB of memory above the start."""
     torch.set_num_threads(1)
-    run = Run(Storage(folder), "growth", UNIT, {}, part=part_of({}, shard.i, shard.n))
+    run = Run(Storage(folder), "growth", UNIT, {}, shard=shard)
     summary, taken = Fresh(neurons, k).fresh(PLACE), 0.0
     random = torch.Generator().manual_seed(shard.i)
     before = peak()

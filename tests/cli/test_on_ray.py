@@ -7,9 +7,9 @@ import threading
 import time
 from contextlib import contextmanager
 
-import click
 import pytest
 import typer
+from typer.core import TyperCommand
 
 from nwh.cli.activations import activations
 from nwh.cli.state import State
@@ -24,7 +24,7 @@ PLACE = "activations/model=tiny-bert/checkpoint=main/corpus=one/site=ffn+hidden"
 
 
 def ingest(warehouse, model, **options):
-    context = typer.Context(click.Command("nwh"), obj=State(warehouse.storage.uri, quiet=True))
+    context = typer.Context(TyperCommand("nwh"), obj=State(warehouse.storage.uri, quiet=True))
     activations(context, str(model), corpus=["one"], k=50, sample=20, device="cpu", **options)
 
 

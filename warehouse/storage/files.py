@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.cache import Cache
 from nwh.warehouse.storage.whole_files import write_whole
@@ -126,8 +126,8 @@ class Storage:
             write_whole(self._fs(), path, with_length, local=self.local, part=part)
         except OSError as error:
             raise StorageError(
-                f"cannot write staging/{place} in {self}: {error}; free space and run the command again, it goes on "
-                "from what is staged"
+                f"cannot write staging/{place} in {self}: {first_line(error)}; free space and run the command again, "
+                "it goes on from what is staged"
             ) from error
 
     def is_staged(self, place: str, name: str) -> bool:
@@ -187,6 +187,19 @@ class Storage:
             except (OSError, ValueError) as error:
                 raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
         return self._client
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turn what an object store or its client says within the block into a StorageError that names a way out."""
+        try:
+            yield
+        except OSError as error:
+            if self.local:
+                raise
+            raise StorageError(
+                f"{self} does not answer as it should: {first_line(error)}; is it there, with room, and are these its "
+                "credentials? Nothing stored is lost: run the same command again, it goes on from what is staged"
+            ) from error
 
     # -- the catalog file -----------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, RUNS
+from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.manifests import DataFile, Place
 from nwh.warehouse.storage.provenance import RunRow
@@ -47,6 +49,11 @@ LIBRARIES = (
 """Distributions that compute what is stored: another version of one may give other rows."""
 
 
+def settings_folder(settings: Mapping[str, Any]) -> str:
+    """Return the name that settings have in the staging area."""
+    return f"settings={sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
 def unit_name(unit: Mapping[str, str]) -> str:
     """Return a unit as text: `model=…/checkpoint=…`."""
     return "/".join(f"{column}={value}" for column, value in unit.items())
@@ -66,9 +73,9 @@ class Run:
         settings: Mapping[str, Any],
         locks: Sequence[Unit] = (),
         progress: Progress = SILENT,
-        part: str | None = None,
+        shard: Shard | None = None,
     ) -> None:
-        """Start the clock; `locks` as in `Warehouse.run`. part: name of the share of the unit's work that this is."""
+        """Start the clock; `locks` as in `Warehouse.run`. shard: the share of the unit's work that this is."""
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self.job = job
@@ -81,7 +88,8 @@ class Run:
         self.upgraded = False  # whether all that is stored is of the present version of the schema with this run
         self.storage = storage
         self.locks = [*locks] or [unit]
-        self.part = part
+        self.shard = shard
+        self.merged: Sequence[str] = ()  # places of the shards that it stores
         self._progress = progress
         self._clock = time.monotonic()
         self._files: dict[str, list[DataFile]] = {}
@@ -96,7 +104,9 @@ class Run:
         finer = {column: [lock[column] for lock in self.locks] for column in self.locks[0] if column not in self.unit}
         joined = {column: "+".join(sorted(set(values))) for column, values in finer.items()}
         whole = f"{self.job}/{unit_name({**self.unit, **joined})}"
-        return whole if self.part is None else f"{SHARDS}/{whole}/{self.part}"
+        if self.shard is None:
+            return whole
+        return f"{SHARDS}/{whole}/{settings_folder(self.settings)}/{self.shard.i}-of-{self.shard.n}"
 
     @property
     def seconds(self) -> float:
@@ -202,7 +212,8 @@ class Run:
         """Remove the files of a run that failed."""
         for relation, files in self._files.items():
             for file in files:
-                self.storage.delete_data_file(relation, file.path)
+                with suppress(OSError):  # it may be the store that fails
+                    self.storage.delete_data_file(relation, file.path)
 
 
 @cache

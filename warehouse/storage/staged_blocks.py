@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -27,33 +27,48 @@ class StagedBlocks:
         total: what `done` counts up to, as `nwh status` shows it. settings: those that decide the blocks; all of the
         run's unless given.
         """
-        self._storage = storage = run.storage
+        self._storage = run.storage
         self._run = run
         self._settings = settings = dict(run.settings if settings is None else settings)
         self._total = total
-        self._sizes: dict[str, int] = {}
+        self._places: dict[str, tuple[str, str]] = {}
+        """of each block: where it is staged, and the name of its file there"""
         self.done = 0
         """how much of the total the staged blocks hold"""
+        for place in run.merged:
+            self._find(place)
         found = resume_state.resume(run, settings)
         if found is None:
             return
-        for path in storage.staged_files(run.place, BLOCKS):
-            name, _, size = path.rpartition("/")[2].rpartition("=")
-            try:
-                storage.open_staged(run.place, path).close()
-            except StorageError:
-                run.note(f"block {name} of the partial result is cut: it is computed again")
-                continue
-            self._count(name, int(size))
+        self._find(run.place)
         run.note(f"resumed run {found['run_id']} at {self.done:,} of {total:,}")
 
-    def _count(self, name: str, size: int) -> None:
-        self._sizes[name] = size
-        self.done += size
+    def _find(self, place: str) -> None:
+        """Count the blocks of a place of the staging area."""
+        for path in self._storage.staged_files(place, BLOCKS):
+            name = path.rpartition("/")[2].rpartition("=")[0]
+            try:
+                self._storage.open_staged(place, path).close()
+            except StorageError:
+                self._run.note(f"block {name} of the partial result is cut: it is computed again")
+                continue
+            self._count(place, path)
+
+    def _count(self, place: str, path: str) -> None:
+        name, _, size = path.rpartition("/")[2].rpartition("=")
+        if name not in self._places:
+            self.done += int(size)
+        self._places[name] = place, path
+
+    def left(self, names: Sequence[str]) -> list[str]:
+        """Return which of all blocks of a job, in order, the run has to make: of a shard those of its share."""
+        shard = self._run.shard
+        own = names if shard is None else [names[i] for i in shard.of(len(names))]
+        return [name for name in own if name not in self._places]
 
     def has(self, name: str) -> bool:
         """Return whether a block is staged."""
-        return name in self._sizes
+        return name in self._places
 
     def save(self, name: str, batches: pa.Table | Iterable[pa.RecordBatch], size: int) -> None:
         """Stage a block, a table or record batches of one schema (at least one), that counts `size`."""
@@ -69,19 +84,20 @@ class StagedBlocks:
 
         # the description first: without it blocks are nobody's, while blocks that it does not count are found
         resume_state.save(self._run, self._settings, self.done + size, self._total)
-        self._storage.stage(self._run.place, _path(name, size), write)
-        self._count(name, size)
+        path = _path(name, size)
+        self._storage.stage(self._run.place, path, write)
+        self._count(self._run.place, path)
 
     def batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """Yield the record batches of a block, one at a time; StorageError where it is damaged."""
-        path = _path(name, self._sizes[name])
-        with self._storage.open_staged(self._run.place, path) as stream:
+        place, path = self._places[name]
+        with self._storage.open_staged(place, path) as stream:
             try:
                 with ipc.open_stream(stream) as reader:
                     yield from reader
             except (pa.ArrowInvalid, OSError) as error:
                 raise StorageError(
-                    f"staging/{self._run.place}/{path} of {self._storage} is damaged ({first_line(error)}): "
+                    f"staging/{place}/{path} of {self._storage} is damaged ({first_line(error)}): "
                     "`nwh vacuum --staging` drops it"
                 ) from error
 

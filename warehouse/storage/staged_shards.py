@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse.errors import UsageError
@@ -34,16 +33,6 @@ class StagedShard:
     i: int
     n: int
     about: dict[str, Any]
-
-
-def part_of(settings: Mapping[str, Any], i: int, n: int) -> str:
-    """Return the name of a share among those of a unit: of the same settings, all the same but for the numbers."""
-    return f"{settings_folder(settings)}/{i}-of-{n}"
-
-
-def settings_folder(settings: Mapping[str, Any]) -> str:
-    """Return the name that settings have in the staging area."""
-    return f"settings={sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def complete(run: Run, size: int, arrays: Iterable[tuple[str, np.ndarray]] = (), **about: Any) -> None:

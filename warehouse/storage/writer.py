@@ -117,7 +117,8 @@ class RelationWriter:
             with suppress(OSError):  # what it could not write is no longer wanted, but its space is
                 self._stream.close()
         if self._path:
-            self._storage.delete_data_file(self.relation.name, self._path)
+            with suppress(OSError):  # it may be the store that fails: nothing names the file, and a vacuum removes it
+                self._storage.delete_data_file(self.relation.name, self._path)
 
     def _full(self, failure: OSError) -> NwhError:
         return StorageError(

@@ -53,15 +53,18 @@ class TopK:
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
-        keys = torch.cat([self.keys, other.keys], dim=1)
-        filled = torch.full_like(self.filled, keys.shape[1])
+        self._cut()
+        other._cut()
+        used, more = int(self.filled.max()), int(other.filled.max())
+        keys = torch.cat([self.keys[:, :used], other.keys[:, :more]], dim=1)
         beside = None
         if self.positions is not None and other.positions is not None:
-            beside = torch.cat([self.positions, other.positions], dim=1)
-        self.loops.keep_largest(keys, beside, filled, self.least, self.k)
-        self.keys[:, : self.k], self.keys[:, self.k :] = keys[:, : self.k], EMPTY
+            beside = torch.cat([self.positions[:, :used], other.positions[:, :more]], dim=1)
+        self.loops.keep_largest(keys, beside, torch.full_like(self.filled, used + more), self.least, self.k)
+        kept = min(self.k, used + more)
+        self.keys[:, :kept], self.keys[:, kept:] = keys[:, :kept], EMPTY
         if self.positions is not None and beside is not None:
-            self.positions[:, : self.k] = beside[:, : self.k]
+            self.positions[:, :kept] = beside[:, :kept]
         self.filled.copy_((self.keys != EMPTY).sum(1))
 
     def state(self) -> dict[str, Tensor]:

@@ -11,9 +11,9 @@ from nwh.ingest.activations import job, stream
 from nwh.ingest.activations.job import Settings, ingest_activations, merge_activations
 from nwh.ingest.models import load
 from nwh.ingest.models.series import KnownModel
-from nwh.ingest.shard import Shard, shard_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.shard import Shard, shard_of
 from nwh.warehouse.storage import resume_state
 from nwh.warehouse.upkeep.status import status
 from nwh.warehouse.upkeep.verify import verify

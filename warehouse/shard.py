@@ -25,6 +25,8 @@ class Shard:
 
 
 WHOLE = Shard()
+MERGE = Shard(0, 0)
+"""No share of the work, but to store what all shards have staged."""
 
 
 def shard_of(text: str) -> Shard:
