@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli import activations, comparison, knowledge, patterns, read, report, text, training, upkeep, weights
+from nwh.cli import activations, comparison, knowledge, patterns, plan, read, report, text, training, upkeep, weights
 from nwh.cli.state import State
 from nwh.warehouse.errors import NwhError
 
@@ -79,6 +79,7 @@ ingest = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 for job, command in INGEST.items():
     ingest.command(job)(command)
 app.add_typer(ingest, name="ingest")
+plan.add_to(app)
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
 report.add_to(app)
