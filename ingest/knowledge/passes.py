@@ -122,7 +122,7 @@ def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group
             indices = shapes[shape][start : start + size]
             chosen = [prompts[index] for index in indices]
             with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
-                read, decoded, position, answers = (
+                read, decoded, places, answers = (
                     sent(np.array(of_prompts, np.int64), model.device)
                     for of_prompts in (
                         [prompt.input_ids for prompt in chosen],
@@ -131,7 +131,7 @@ def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group
                         [prompt.answer_ids for prompt in chosen],
                     )
                 )
-                group = Group(indices, read, decoded if shape[1] else None, position, answers, shape[2], room)
+                group = Group(indices, read, decoded if shape[1] else None, places, answers, shape[2], room)
             yield group
 
 

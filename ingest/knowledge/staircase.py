@@ -45,7 +45,7 @@ def row_bytes(recording: Recording, layer: NDArray[np.int64], gradients: bool) -
     scores = 2 * (row.d_model // 64) * seen  # of attention, with heads of 64
     of_block = recording.model.dtype.itemsize * tokens * (10 * row.d_model + 4 * row.d_ffn + scores)
     blocks = len(recording.ffn) - layer if gradients else np.ones_like(layer)
-    return blocks * of_block + 12 * group.answers.shape[1] * row.vocab_size  # type: ignore[no-any-return]
+    return blocks * of_block + 12 * group.answers.shape[1] * row.vocab_size
 
 
 def run_rows(recording: Recording, prompt: NDArray[np.int64], layer: NDArray[np.int64], change: Change) -> Tensor:

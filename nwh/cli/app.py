@@ -16,6 +16,7 @@ from nwh.cli import (
     explanations,
     knowledge,
     patterns,
+    plan,
     read,
     report,
     text,
@@ -92,6 +93,7 @@ ingest = typer.Typer(help="Jobs that write relations.", no_args_is_help=True)
 for job, command in INGEST.items():
     ingest.command(job)(command)
 app.add_typer(ingest, name="ingest")
+plan.add_to(app)
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
 report.add_to(app)

@@ -1,0 +1,126 @@
+"""Estimates against what the jobs then do: units, memory, disk; what is left alone; arithmetic by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nwh.ingest.activations.job import Settings, ingest_activations
+from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
+from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
+from nwh.ingest.models import load
+from nwh.ingest.plan import studies
+from nwh.ingest.plan.activations import plan_activations
+from nwh.ingest.plan.estimate import Estimate, enough, lines
+from nwh.ingest.plan.knowledge import plan_attributions, plan_interventions
+from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from tests.device.shapes import TINY_BERT, TINY_PYTHIA
+from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_masked
+
+RULES = AttributionSettings(rules=("riemann",), steps=4)
+
+
+@pytest.fixture(scope="module")
+def cities(tmp_path_factory):
+    """A warehouse with prompts, and a masked model that reads them."""
+    folder = tmp_path_factory.mktemp("cities")
+    warehouse = Warehouse.create(folder / "warehouse")
+    texts = ("[MASK] is the capital of {}", "the capital of {} is [MASK]", "we see [MASK] in {}", "old [MASK] in {}")
+    facts = [(text.format(country), city) for city, country in zip(CITIES, COUNTRIES, strict=True) for text in texts]
+    lines = (json.dumps({"text": text, "answer": city}) + "\n" for text, city in facts)
+    (folder / "cities.jsonl").write_text("".join(lines))
+    ingest_prompts(warehouse, str(folder / "cities.jsonl"), "cities", PromptSettings(paraphrases=0))
+    return warehouse, load(str(save_masked(folder / "masked")), head=True, device="cpu")
+
+
+def test_activations_are_estimated_as_they_are_then_stored(tmp_path, tiny_bert, add_corpus):
+    warehouse, model = Warehouse.create(tmp_path), load(str(tiny_bert), device="cpu")
+    add_corpus(warehouse, "one", 150)
+    before = warehouse.sql("from runs").fetchall()
+    settings = Settings(k=60, sample=50, layers=(0, 1))
+    (estimate,) = plan_activations(warehouse, model, ["one"], settings, seconds=0.2)
+    (given,) = plan_activations(warehouse, model, ["one"], settings, rate=50.0)
+    assert warehouse.sql("from runs").fetchall() == before
+    (run,) = ingest_activations(warehouse, model, ["one"], settings)
+    ((n,),) = warehouse.sql("select n_sentences from corpora").fetchall()
+    files = [path for path in Path(tmp_path).rglob("*.parquet") if "neuron_topk" in str(path)]
+    assert estimate.units == given.units == n
+    assert estimate.disk == pytest.approx(sum(path.stat().st_size for path in files), rel=0.5)  # tiny files
+    assert given.seconds() == pytest.approx(n / 50 * 2 / model.checkpoint.n_layers)
+    planned = next(note for note in run.notes if note.startswith("the state of"))
+    assert planned in estimate.note
+    assert planned in given.note
+    weights = sum(parameter.nbytes for parameter in model.module.parameters())
+    assert estimate.memory > weights
+
+
+def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(cities):
+    warehouse, model = cities
+    estimate = plan_attributions(warehouse, model, "cities", RULES, seconds=0.2)
+    two = AttributionSettings(rules=("riemann",), steps=4, concepts=tuple(CITIES[:2]))
+    assert plan_attributions(warehouse, model, "cities", two, rate=4.0).seconds() == 8 / 4
+    with pytest.raises(UsageError, match="no attributions of cities"):
+        plan_interventions(warehouse, model, "cities", InterventionSettings(), seconds=0.2)
+    ingest_attributions(warehouse, model, "cities", RULES)
+    assert estimate.units == warehouse.sql("select count(*) from prompt_scores").fetchall()[0][0]
+    settings = InterventionSettings(operations=("zero", "double"), negatives=3)
+    (changes,) = plan_interventions(warehouse, model, "cities", settings, seconds=0.2)
+    (given,) = plan_interventions(warehouse, model, "cities", settings, rate=100.0)
+    ingest_interventions(warehouse, model, "cities", settings)
+    n = warehouse.sql("select count(*) from interventions").fetchall()[0][0]
+    assert changes.units == given.units == n > 0
+    assert given.seconds() == n / 100
+    assert min(each.per_second for each in (estimate, changes)) > 0
+
+
+def test_what_a_model_does_not_know_is_not_counted(cities):
+    warehouse, model = cities
+    every = plan_attributions(warehouse, model, "cities", RULES, seconds=0.1)
+    middle = sorted(p for (p,) in warehouse.sql("select probability from prompt_scores").fetchall())
+    least = middle[len(middle) // 2]
+    some = plan_attributions(warehouse, model, "cities", replace(RULES, min_probability=least), seconds=0.1)
+    assert some.units == sum(p >= least for p in middle) < every.units
+    with pytest.raises(UsageError, match="knows none at --min-probability 0.99"):
+        plan_attributions(warehouse, model, "cities", replace(RULES, min_probability=0.99))
+
+
+def test_machines_share_units_and_nothing_else():
+    one = Estimate("activations", "m a", 1000, "sentences", 10.0, 5.0, 2_000_000_000, 10, "")
+    two = replace(one, units=500, memory=3_000_000_000)
+    assert [one.seconds(), one.seconds(4)] == [105, 30]
+    names, rows = lines([one, two], 4)
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    assert [row["seconds"] for row in found] == [105, 55, 160]
+    assert [row["seconds_on_4"] for row in found] == [30, 17.5, 47.5]
+    assert [row["memory_gb"] for row in found] == [2, 3, 3]
+    assert "seconds_on_1" not in lines([one], 1)[0]
+    assert [enough(4, taken, 10, 100) for taken in (1, 20, 0.1)] == [40, 4, 100]
+
+
+def test_studies_from_given_constants_are_the_arithmetic_of_their_programs():
+    (a,) = studies.study_a("cpu", "float32", Settings(k=10_000), rate=20_000)
+    assert a.seconds() == 82e6 / 20_000
+    assert a.disk == pytest.approx(6 * 46_080 * 2 * 10_000 * 4.5)
+    first, second, *others = studies.study_b("cpu", "float32", "shown", rate=20)
+    assert (first.units, first.seconds()) == (4207 * 4 * 13, pytest.approx(4207 * 4 * 13 / 20))
+    assert second.units == 4207 * 14 * 2 * 3 * 13
+    assert [each.units for each in others] == [1406 * 4 * 13, 1406 * 14 * 2 * 3 * 13] * 3
+    small, large = (each.per_second for each in (others[0], others[-2]))
+    assert small > large > first.per_second  # a causal row carries one token
+
+
+def test_studies_are_timed_on_models_of_the_shapes(monkeypatch):
+    monkeypatch.setattr(studies, "BERT_BASE", TINY_BERT)
+    for name in ("PYTHIA_70M", "PYTHIA_160M", "PYTHIA_410M"):
+        monkeypatch.setattr(studies, name, TINY_PYTHIA)
+    monkeypatch.setattr(studies, "_MADE", 32)
+    found = list(studies.study_b("cpu", "float32", "all", seconds=0.05))
+    assert len(found) == 8
+    assert found[0].units == 4207 * 4 * 28
+    assert found[-1].units == 1406 * 14 * 2 * 3 * 154
+    assert all("calibrated on" in each.note and each.per_second > 0 and each.disk > 0 for each in found)
