@@ -211,16 +211,20 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
 
 
 def layer_distances(rows: Rows, measure: str) -> alt.Chart:
-    """Return a distance (`manhattan`, `euclidean`) by layer, one line per set of sentences."""
+    """Return a distance (`manhattan`, `euclidean`) by layer, or its `share`, one line per set of sentences."""
     names = list(dict.fromkeys(row["set_name"] for row in rows))
     scale = alt.Scale(domain=names, range=[GROUPS[i % len(GROUPS)] for i in range(len(names))])
     legend = alt.Legend(orient="bottom", columns=2) if len(names) > 1 else None
+    title, unit, axis = f"Mean {measure.capitalize()} distance by layer", "mean distance", alt.Axis()
+    if measure == "share":
+        title, unit = "Distance by layer, against that of two sentences", "share of their distance"
+        axis = alt.Axis(format="%")
     chart: alt.Chart = (
-        titled(rows, f"Mean {measure.capitalize()} distance by layer", 320)
+        titled(rows, title, 320)
         .mark_line(point=True)
         .encode(
             x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(f"{measure}:Q", title="mean distance", scale=alt.Scale(domainMin=0)),
+            y=alt.Y(f"{measure}:Q", title=unit, scale=alt.Scale(domainMin=0), axis=axis),
             color=alt.Color("set_name:N", title=None, scale=scale, legend=legend),
             tooltip=[
                 alt.Tooltip("set_name:N", title="sentences"),

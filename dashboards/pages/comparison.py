@@ -11,6 +11,7 @@ from nwh.dashboards.pages import neuron
 from nwh.dashboards.parts import exhibits, neuron_links, notices
 from nwh.dashboards.parts.picking import PageChoices
 from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.pairs import Pair
@@ -98,6 +99,29 @@ def _distances(warehouse: Warehouse, pair: Pair, found: Answer) -> None:
         with place:
             picture = layer_charts.layer_distances(by_layer.records, measure)
             exhibits.chart(picture, by_layer, f"Mean {measure} distance by layer, a line for each set of sentences")
+    _shares(warehouse, pair)
+
+
+def _shares(warehouse: Warehouse, pair: Pair) -> None:
+    """Show the distances against those of two sentences, where activations were made in the same way."""
+    before = (pair.model_before, pair.checkpoint_before, "hidden")
+    known = session.ask(warehouse, queries.neurons.extents)
+    extent = next((each for each in known if (each.model, each.checkpoint, each.site) == before), None)
+    if extent is None:
+        return
+    try:
+        how = session.ask(warehouse, queries.search.aggregation, extent)
+    except UsageError:  # no run says it
+        return
+    if (how.aggregate, how.special_tokens) != ("mean", False):
+        return
+    found = session.ask(warehouse, queries.pairs.layer_shares, pair, how.corpora)
+    if found.rows:
+        st.caption(
+            "A yardstick: how far a sentence moved against how far two sentences of the corpus are apart before (root "
+            "mean square, from the variances of the layer's neurons)."
+        )
+        exhibits.chart(layer_charts.layer_distances(found.records, "share"), found, "Distance against two sentences")
 
 
 def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:

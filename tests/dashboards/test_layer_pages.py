@@ -6,10 +6,12 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import layer_charts
 from nwh.warehouse import Warehouse
+from nwh.warehouse.queries.search import Aggregation
 from tests.dashboards.shown import commands, tables
 from tests.dashboards.test_knowledge_pages import charts, frame, run, same
 from tests.sql.layer_rows import GROUPS, HOSTILE, LAYERS, SETS, WIDTHS, Rows
@@ -146,6 +148,19 @@ def test_the_comparison_page_shows_distances_moved_neurons_and_matches(open_page
         assert (address.path, {k: v[0] for k, v in parse_qs(address.query).items()}) == ("neuron", place)
     assert {row["basis"] for row in shown["Neurons by their highest correlation"]} == {"best partner", "rotated basis"}
     assert len(shown["Neurons whose partner exceeds the rotated basis"]) == LAYERS
+
+
+def test_distances_have_a_yardstick(open_page, warehouse, rows, monkeypatch):
+    how = Aggregation("mean", False, ("news",))
+    monkeypatch.setattr("nwh.warehouse.queries.search.aggregation", lambda warehouse, extent: how)
+    drawn = charts(open_page("comparison", warehouse, **PAIR_AT))["Distance by layer, against that of two sentences"]
+    apart = (2 * WIDTHS["hidden"]) ** 0.5  # every neuron has a standard deviation of 1
+    of_news = {place: found for place, found in rows.by_layer.items() if place[0] == "news"}
+    there = {("/".join(of), row[0]): row[2] / apart for of, found in of_news.items() for row in found}
+    assert {(row["set_name"], row["layer"]): row["share"] for row in drawn} == pytest.approx(there)
+    monkeypatch.setattr("nwh.warehouse.queries.search.aggregation", lambda *_: Aggregation("max", False, ("news",)))
+    st.cache_data.clear()
+    assert not [title for title in charts(open_page("comparison", warehouse, **PAIR_AT)) if "two sentences" in title]
 
 
 def test_partners_that_are_lost_or_moved_are_named(open_page, warehouse):

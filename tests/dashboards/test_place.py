@@ -14,7 +14,7 @@ KNOWN = [
     Extent("bert", "step0", "hidden", 2, 8, ("c",)),
     Extent("bert", "main", "hidden", 2, 8, ("c",)),
     Extent("bert", "main", "ffn", 2, 32, ("c", "d")),
-    Extent("tiny", "main", "hidden", 1, 4, ("c",)),
+    Extent("tiny", "main", "hidden", 2, 6, ("c",)),
 ]
 MAPS = [NeuronMap("bert", "main", "hidden", "c+d", (1,))]
 SERIES = [
@@ -51,6 +51,7 @@ def test_a_concept_leads_to_neurons_and_back():
     [
         {"model": "<b>", "site": "x", "layer": "1", "neuron": "1"},
         {"model": "bert@nowhere", "layer": "99", "neuron": "1"},
+        {"model": "bert@main", "site": "hidden", "layer": "1", "neuron": "8"},
         {"model": "bert@main", "site": "hidden", "layer": "-1", "neuron": "x", "dataset": "?", "concept": "?"},
     ],
 )
@@ -71,6 +72,8 @@ def test_another_model_has_other_neurons():
 def test_the_first_model_is_that_of_most_figures():
     assert place.fullest(KNOWN) == "bert@main"
     assert place.fullest(KNOWN[::-1]) == "bert@step0"
+    small = [Extent("small", f"step{i}", "ffn", 1, 1, ("c",)) for i in range(9)]
+    assert place.fullest([*small, *KNOWN]) == "bert@main"
 
 
 def test_links_say_no_more_than_they_need():

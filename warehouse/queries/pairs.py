@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,25 @@ def layer_distances(warehouse: Warehouse, pair: Pair) -> Answer:
         "select corpus || '/' || split as set_name, layer, manhattan, euclidean from layer_distances "
         f"where {_OF_PAIR} order by set_name, layer",
         **pair.params,
+    )
+
+
+def layer_shares(warehouse: Warehouse, pair: Pair, corpora: Sequence[str]) -> Answer:
+    """Return the Euclidean distance of each layer as a share of that of two sentences, for sets of some corpora.
+
+    corpora: those whose activations before are means over tokens without special ones, as the vectors of distances
+    are. The distance of two sentences is the root of its mean square, which their neurons' variances give.
+    """
+    return ask(
+        warehouse,
+        "with spread as (select corpus, layer, sqrt(2 * sum(std * std)) as between_sentences from neuron_stats "
+        "where model = $model_before and checkpoint = $checkpoint_before and site = 'hidden' "
+        "and list_contains($corpora, corpus) group by corpus, layer) "
+        "select corpus || '/' || split as set_name, layer, euclidean / between_sentences as share, euclidean, "
+        "between_sentences from layer_distances inner join spread using (corpus, layer) "
+        f"where {_OF_PAIR} and between_sentences > 0 order by set_name, layer",
+        **pair.params,
+        corpora=list(corpora),
     )
 
 
