@@ -38,6 +38,7 @@ def page() -> None:
         _sharing(warehouse, chosen)
         _stability(warehouse, chosen, series)
         formation.consistency(warehouse, chosen, series)
+        formation.faithfulness(warehouse, chosen)
         _frequency(warehouse, chosen, series)
     session.footer()
 

@@ -137,6 +137,31 @@ def consistency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) 
     )
 
 
+def faithfulness(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    """Show how much of the answers sets of neurons carry, by each rule, beside random sets."""
+    found = session.ask(warehouse, queries.formation.faithfulness, chosen.model, chosen.dataset, chosen.checkpoint)
+    if not found.rows:
+        return
+    st.markdown(f"#### How faithful are sets of neurons at {code_span(chosen.checkpoint)}?")
+    st.caption(
+        "1: the answers are as probable as with all neurons; 0: as with none. The band is what as many random neurons "
+        "of the same layers do; single marks are the concepts' contributing neurons."
+    )
+    for column, kept in zip(st.columns(2, gap="large"), (True, False), strict=True):
+        rows = found.part("kept", kept)
+        with column:
+            title = f"Faithfulness with the best neurons {'kept alone' if kept else 'removed alone'}"
+            exhibits.chart(interval_charts.faithfulness(rows.records, title), rows, title)
+    areas = session.ask(warehouse, queries.formation.faithfulness_areas, chosen.model, chosen.dataset)
+    columns = st.column_config
+    area = columns.NumberColumn(format="%.3f")
+    exhibits.table(
+        areas,
+        "Areas under faithfulness",
+        {"n_prompts": columns.NumberColumn("prompts"), **dict.fromkeys(("cpr", "cmd", "cpr_log", "cmd_log"), area)},
+    )
+
+
 def effect(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     """Show the specific effect of one concept's neurons over training."""
     place = (chosen.model, chosen.dataset, chosen.concept)

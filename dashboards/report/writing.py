@@ -31,6 +31,7 @@ SECTIONS = (
     knowledge.frequency,
     formation.formation,
     formation.consistency,
+    formation.faithfulness,
 )
 _PAGE = "index.html"
 _FILE = re.compile(r'href="((?:data|figures)/[A-Za-z0-9_-][A-Za-z0-9._-]*)"')

@@ -82,14 +82,14 @@ def _answers(
     """Yield (probability, rank) of rows: prompt in the group, lowest edited layer, edit; sorted."""
     prompt, layer, _ = torch.tensor(rows, device=recording.probability.device, dtype=torch.int64).view(-1, 3).T
     for batch in batches(recording, layer, gradients=False):
-        changes = _Changes([edits[index] for _, _, index in rows[batch]], prompt.device)
+        changes = Changes([edits[index] for _, _, index in rows[batch]], prompt.device)
         logits = run_rows(recording, prompt[batch], layer[batch], changes)
         answers = recording.group.answers[prompt[batch]]
         probability = passes.answer_probability(recording.model, logits, answers)
         yield from zip(probability.tolist(), passes.rank(logits, answers).tolist(), strict=True)
 
 
-class _Changes:
+class Changes:
     """The edits of a batch's rows by layer: rows, neurons, factors and values, each [neurons]."""
 
     def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
@@ -110,6 +110,7 @@ class _Changes:
         }
 
     def __call__(self, layer: int, rows: Tensor, current: Tensor) -> Tensor | None:
+        """Return the new values of rows at a layer, null where none of its neurons is edited."""
         if layer not in self.by_layer:
             return None
         row, neuron, factor, values = self.by_layer[layer]

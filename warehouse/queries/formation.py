@@ -102,6 +102,30 @@ def consistency(warehouse: Warehouse, model: str, dataset: str, checkpoint: str)
     )
 
 
+def faithfulness(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
+    """Return how much of the answers' probability growing sets of neurons carry, by rule, arm, and kept or removed."""
+    return ask(
+        warehouse,
+        "select rule, selection, arm, kept, share, n_neurons, n_prompts, probability, faithfulness, low, high "
+        f"from faithfulness_curves where {_SERIES} and checkpoint = $checkpoint "
+        "order by rule, selection desc, arm, kept desc, share",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+    )
+
+
+def faithfulness_areas(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return CPR and CMD of each rule and of random sets at each checkpoint."""
+    return ask(
+        warehouse,
+        "select checkpoint, rule, arm, n_prompts, cpr, cmd, cpr_log, cmd_log from faithfulness_areas "
+        f"where {_SERIES} order by {_BY_STEP}, arm, cpr_log desc, rule",
+        model=model,
+        dataset=dataset,
+    )
+
+
 def seeds(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return how far the runs of the model's series differ that differ by their seed; no row for a series of one."""
     return ask(

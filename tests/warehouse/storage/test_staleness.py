@@ -34,7 +34,12 @@ OF_WORDS = ["neuron_words", "neuron_tag_distribution", "corpus_vocabulary"]
 PROFILES = ["neuron_profiles", "neuron_samples", "neuron_metadata", *OF_WORDS]
 OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES, *PROFILES]
 OF_PROMPTS = ["prompt_scores", "attributions", "attribution_quality", "interventions"]
-LATER = ["ablations", "neuron_weights"]  # which that version did not know: tested with their jobs
+LATER = [
+    "ablations",
+    "faithfulness",
+    "side_effects",
+    "neuron_weights",
+]  # which that version did not know: tested with their jobs
 MADE_OF_NOTHING_STORED = ["runs", "checkpoints", "corpora", "sentences", "sentence_metadata", "prompts", "concepts"]
 MADE_OF_NOTHING_STORED += ["published_neurons"]
 
