@@ -101,6 +101,29 @@ def _faithfulness(subject: Subject, series: Series) -> Iterator[Exhibit | Missin
     )
 
 
+def side_effects(subject: Subject) -> Section:
+    """Return what suppressing contributing neurons does to text that has nothing to do with the concepts."""
+    return _section("Side effects on neutral text", subject, _side_effects)
+
+
+def _side_effects(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    found = queries.formation.side_effects(subject.warehouse, series.model, series.dataset)
+    if not found.rows:
+        command = (
+            f"ingest side-effects --model {series.model} --checkpoint all --dataset {series.dataset} --neutral NAME"
+        )
+        yield Missing(f"The neurons of {series.dataset} were not suppressed on any neutral text.", [command])
+        return
+    yield Exhibit(
+        f"side-effects-{series.dataset}",
+        f"Side effects of suppressing contributing neurons, {series.dataset}",
+        "Divergence of what is predicted, and change of loss, in nats, where each concept's contributing neurons, or "
+        "as many random ones of the same layers, are zero on neutral sentences: means over concepts, with 95 % "
+        "intervals (view side_effect_distribution).",
+        found,
+    )
+
+
 def _consistency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     found = queries.formation.overlaps(subject.warehouse, series.model, series.dataset)
     if found.rows:

@@ -32,6 +32,7 @@ SECTIONS = (
     formation.formation,
     formation.consistency,
     formation.faithfulness,
+    formation.side_effects,
 )
 _PAGE = "index.html"
 _FILE = re.compile(r'href="((?:data|figures)/[A-Za-z0-9_-][A-Za-z0-9._-]*)"')

@@ -303,7 +303,7 @@ def test_maps_have_a_picture_of_each_layer(knowledge):
 
 def test_sections_without_facts_name_their_commands(across, tmp_path):
     empty = read(write_report(across, "m", tmp_path / "out").parent)
-    assert len(empty.sections) == 15
+    assert len(empty.sections) == 16
     for title, text in list(empty.sections.items()):
         assert "nwh ingest " in text, title
     assert "nwh ingest activations --model m --checkpoint c --corpus NAME" in empty.sections["What was run"]
