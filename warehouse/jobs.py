@@ -57,6 +57,8 @@ JOBS = {
     "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality"), runs_model=True),
     "interventions": Job(("prompts", "attributions"), ("interventions",), runs_model=True),
     "ablations": Job(("prompts", "attributions"), ("ablations",), runs_model=True),
+    "faithfulness": Job(("prompts", "attributions"), ("faithfulness",), runs_model=True),
+    "side-effects": Job(("prompts", "attributions", "sentences"), ("side_effects",), runs_model=True),
     "weights": Job(("sentences",), ("neuron_weights",), runs_model=True),
     "published-neurons": Job((), ("published_neurons",)),
 }
@@ -106,7 +108,7 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
         words += ["--model", source_of(unit["model"], unit["checkpoint"]) if loads else unit["model"]]
         words += ["--checkpoint", unit["checkpoint"]] if unit["checkpoint"] != "main" else []
     if corpora := corpora_of(unit):
-        words += ["--corpus", ",".join(corpora)]
+        words += ["--neutral" if job == "side-effects" else "--corpus", ",".join(corpora)]
     sites = settings.get("sites") or [unit[name] for name in ("site",) if name in unit]
     words += ["--site", ",".join(sites)] if sites else []
     words += ["--rule", ",".join(settings["rules"])] if "rules" in settings else []

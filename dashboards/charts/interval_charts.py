@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import HIGH, Rows, over_training, titled
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, Rows, over_training, titled
 
 
 def curve(
@@ -23,7 +23,7 @@ def curve(
         tooltip=[
             "checkpoint:N",
             *([f"{group}:N"] if group else []),
-            *(alt.Tooltip(f"{name}:Q", format=".3g") for name in (value, "low", "high")),
+            *_figures(value),
         ],
     )
     y = alt.Y(f"{value}:Q", title=unit, axis=alt.Axis(format=".4~g"))
@@ -32,6 +32,32 @@ def curve(
         base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q"),
         base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q"),  # of an interval between two without one
     )
+
+
+def faithfulness(rows: Rows, title: str) -> alt.LayerChart | alt.FacetChart:
+    """Return the faithfulness of growing sets by each rule, with the band of random sets of the same layers.
+
+    rows: of sets that were kept, or of sets that were removed; those of concepts are single marks.
+    """
+    shown = [{**row, "of": row["rule"] if row["arm"] == "contributing" else "random"} for row in rows if row["share"]]
+    shown = [{**row, "of": f"{row['of']}, concept" if row["selection"] == "concept" else row["of"]} for row in shown]
+    base = titled(shown, title).encode(
+        x=alt.X("share:Q", title="share of neurons", scale=alt.Scale(type="log"), axis=alt.Axis(format="~%")),
+        tooltip=["of:N", alt.Tooltip("share:Q", format=".2%"), *_figures("faithfulness")],
+    )
+    y = alt.Y("faithfulness:Q", title="faithfulness", axis=alt.Axis(format=".4~g"))
+    colour = alt.Color("of:N", title=None, legend=alt.Legend(orient="top"))
+    random, prompt = "datum.arm == 'random'", "datum.selection == 'prompt'"
+    band = base.mark_area(opacity=0.35, color=GREY).encode(y=alt.Y("low:Q"), y2="high:Q", detail="rule:N")
+    return alt.layer(
+        base.transform_filter(f"{prompt} && !({random})").mark_line(point=True).encode(y=y, color=colour),
+        band.transform_filter(f"{prompt} && {random}"),
+        base.transform_filter(f"!({prompt})").mark_point(size=90).encode(y=y, color=colour),
+    )
+
+
+def _figures(value: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{name}:Q", format=".3g") for name in (value, "low", "high")]
 
 
 def known_and_mattering(rows: Rows, title: str) -> alt.Chart:

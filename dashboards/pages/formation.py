@@ -42,6 +42,8 @@ def page() -> None:
         _sharing(warehouse, chosen)
         _stability(warehouse, chosen, series)
         formation.consistency(warehouse, chosen, series)
+        formation.faithfulness(warehouse, chosen)
+        formation.side_effects(warehouse, chosen)
         _frequency(warehouse, chosen, series)
     session.footer()
 
@@ -221,6 +223,7 @@ def _acquisition(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series,
         {
             "correlation": columns.NumberColumn(format="%.3f"),
             "p_value": columns.NumberColumn("p", format="%.2g"),
+            "q_value": columns.NumberColumn("q over checkpoints", format="%.2g"),
             "n": columns.NumberColumn("concepts"),
         },
     )

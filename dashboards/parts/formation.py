@@ -137,6 +137,55 @@ def consistency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) 
     )
 
 
+def faithfulness(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    """Show how much of the answers sets of neurons carry, by each rule, beside random sets."""
+    found = session.ask(warehouse, queries.formation.faithfulness, chosen.model, chosen.dataset, chosen.checkpoint)
+    if not found.rows:
+        return
+    st.markdown(f"#### How faithful are sets of neurons at {code_span(chosen.checkpoint)}?")
+    st.caption(
+        "1: the answers are as probable as with all neurons; 0: as with none. The band is what as many random neurons "
+        "of the same layers do; single marks are the concepts' contributing neurons."
+    )
+    for column, kept in zip(st.columns(2, gap="large"), (True, False), strict=True):
+        rows = found.part("kept", kept)
+        with column:
+            title = f"Faithfulness with the best neurons {'kept alone' if kept else 'removed alone'}"
+            exhibits.chart(interval_charts.faithfulness(rows.records, title), rows, title)
+    areas = session.ask(warehouse, queries.formation.faithfulness_areas, chosen.model, chosen.dataset)
+    columns = st.column_config
+    area = columns.NumberColumn(format="%.3f")
+    exhibits.table(
+        areas,
+        "Areas under faithfulness",
+        {"n_prompts": columns.NumberColumn("prompts"), **dict.fromkeys(("cpr", "cmd", "cpr_log", "cmd_log"), area)},
+    )
+
+
+_NEUTRAL = {
+    "n_concepts": st.column_config.NumberColumn("concepts"),
+    "n_neurons": st.column_config.NumberColumn("neurons", format="%.1f"),
+    "n_sentences": st.column_config.NumberColumn("sentences"),
+    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("kl", "kl_low", "kl_high")},
+    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("loss_before", "loss_after", "loss_change")},
+    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("loss_low", "loss_high")},
+}
+
+
+def side_effects(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    """Show what suppressing neurons does to neutral text, over concepts."""
+    found = session.ask(warehouse, queries.formation.side_effects, chosen.model, chosen.dataset)
+    if not found.rows:
+        return
+    st.markdown("#### Side effects on other text")
+    st.caption(
+        "The neurons of each concept, or as many random ones of the same layers, are set to zero while one token of "
+        "each sentence is predicted. KL is the divergence from what was predicted before, in nats; ends are those of "
+        "95 % intervals over concepts."
+    )
+    exhibits.table(found, "Side effects", _NEUTRAL)
+
+
 def effect(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     """Show the specific effect of one concept's neurons over training."""
     place = (chosen.model, chosen.dataset, chosen.concept)
@@ -154,3 +203,7 @@ def effect(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> No
             )
             with st.container(width=420):
                 exhibits.chart(picture, rows, f"{title} over checkpoints")
+    neutral = session.ask(warehouse, queries.formation.side_effects_of_concept, *place, chosen.checkpoint)
+    if neutral.rows:
+        st.caption("The same neurons set to zero on text that has nothing to do with the concept; losses in nats")
+        exhibits.table(neutral, "Side effects of the concept's neurons", _NEUTRAL)

@@ -68,6 +68,62 @@ def _formation(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         )
 
 
+def faithfulness(subject: Subject) -> Section:
+    """Return how much of the answers sets of neurons carry, by each rule of attribution and by random sets."""
+    return _section("Faithfulness of sets of neurons", subject, _faithfulness)
+
+
+def _faithfulness(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
+    found = queries.formation.faithfulness(subject.warehouse, series.model, series.dataset, checkpoint)
+    if not found.rows:
+        where = f"--model {series.model} --checkpoint {checkpoint} --dataset {series.dataset}"
+        yield Missing(f"No sets of neurons were kept or removed at {checkpoint}.", [f"ingest faithfulness {where}"])
+        return
+    for kept, what in ((True, "kept"), (False, "removed")):
+        title = f"Faithfulness with the best neurons {what} alone"
+        rows = found.part("kept", kept)
+        yield Exhibit(
+            f"faithfulness-{what}-{series.dataset}",
+            f"{title} at {checkpoint}, {series.dataset}",
+            "Share of the answers' mean probability, from no neurons to all, that growing sets carry: the best by each "
+            "rule, the concepts' contributing neurons (single marks), and as many random neurons of the same layers "
+            "(band) (view faithfulness_curves).",
+            rows,
+            [interval_charts.faithfulness(rows.records, title)],
+        )
+    yield Exhibit(
+        f"faithfulness-areas-{series.dataset}",
+        f"Areas under faithfulness, {series.dataset}",
+        "CPR and CMD (Mueller et al. 2025) of sets kept alone, over the share of neurons and over its logarithm (view "
+        "faithfulness_areas).",
+        queries.formation.faithfulness_areas(subject.warehouse, series.model, series.dataset),
+    )
+
+
+def side_effects(subject: Subject) -> Section:
+    """Return what suppressing contributing neurons does to text that has nothing to do with the concepts."""
+    return _section("Side effects on neutral text", subject, _side_effects)
+
+
+def _side_effects(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+    found = queries.formation.side_effects(subject.warehouse, series.model, series.dataset)
+    if not found.rows:
+        command = (
+            f"ingest side-effects --model {series.model} --checkpoint all --dataset {series.dataset} --neutral NAME"
+        )
+        yield Missing(f"The neurons of {series.dataset} were not suppressed on any neutral text.", [command])
+        return
+    yield Exhibit(
+        f"side-effects-{series.dataset}",
+        f"Side effects of suppressing contributing neurons, {series.dataset}",
+        "Divergence of what is predicted, and change of loss, in nats, where each concept's contributing neurons, or "
+        "as many random ones of the same layers, are zero on neutral sentences: means over concepts, with 95 % "
+        "intervals (view side_effect_distribution).",
+        found,
+    )
+
+
 def _consistency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
     found = queries.formation.overlaps(subject.warehouse, series.model, series.dataset)
     if found.rows:

@@ -30,6 +30,8 @@ SECTIONS = (
     knowledge.frequency,
     formation.formation,
     formation.consistency,
+    formation.faithfulness,
+    formation.side_effects,
     material.what_was_run,
 )
 _PAGE, _BIBTEX = "index.html", "references.bib"

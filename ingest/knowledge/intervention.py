@@ -83,7 +83,7 @@ def _answers(
     device = recording.model.device
     prompt, layer, index = np.array(rows, np.int64).reshape(-1, 3).T
     for batch in batches(recording, prompt, layer, gradients=False):
-        changes = _Changes([edits[i] for i in index[batch]], device)
+        changes = Changes([edits[i] for i in index[batch]], device)
         logits = run_rows(recording, prompt[batch], layer[batch], changes)
         answers = recording.group.answers[sent(prompt[batch], device)]
         probability = passes.answer_probability(recording.model, logits, answers)
@@ -91,7 +91,7 @@ def _answers(
         yield from zip(index[batch].tolist(), found, strict=True)
 
 
-class _Changes:
+class Changes:
     """The edits of a batch's rows, by layer, then row: rows, neurons, factors and values, each [neurons]."""
 
     def __init__(self, edits: Sequence[Edit], device: torch.device) -> None:
@@ -112,6 +112,7 @@ class _Changes:
         self.columns = [sent(column[order], device) for column in columns]
 
     def __call__(self, layer: int, rows: slice, current: Tensor) -> Tensor | None:
+        """Return the new values of rows at a layer, null where none of its neurons is edited."""
         ends = [layer * self.n_rows + row for row in (rows.start, rows.stop)]
         first, last = np.searchsorted(self.places, ends).tolist()
         if first == last:

@@ -84,6 +84,8 @@ INGEST: dict[str, Callable[..., None]] = {
     "attributions": knowledge.attributions,
     "interventions": knowledge.interventions,
     "ablations": knowledge.ablations,
+    "faithfulness": knowledge.faithfulness,
+    "side-effects": knowledge.side_effects,
     "weights": weights.weights,
 }
 """`nwh ingest JOB`, in the order in which jobs can run."""

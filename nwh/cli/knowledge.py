@@ -253,3 +253,85 @@ def ablations(
         is_stored=lambda known: not again and ablations_are_stored(warehouse, known, dataset, settings, state.progress),
         **options,
     )
+
+
+def faithfulness(
+    context: typer.Context,
+    dataset: DatasetOption,
+    model: ModelOption,
+    checkpoint: CheckpointOption = None,
+    prompts: Annotated[int, typer.Option(help="Prompts, drawn among those attributed; 0 for all.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the draw and of random sets.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Keep growing sets of each rule's best neurons alone, and remove them alone: how much of the answer they carry.
+
+    `nwh sql "from faithfulness_areas"` says how faithful each rule is, beside random sets.
+
+    Example: nwh ingest faithfulness --model EleutherAI/pythia-70m-deduped --dataset questions
+    """
+    from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_is_stored, ingest_faithfulness
+    from nwh.ingest.models.series import for_each_checkpoint
+
+    state = state_of(context)
+    warehouse = state.open()
+    settings = FaithfulnessSettings(prompts, seed)
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
+    for_each_checkpoint(
+        lambda loaded: ingest_faithfulness(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        is_stored=lambda known: (
+            not again and faithfulness_is_stored(warehouse, known, dataset, settings, state.progress)
+        ),
+        **options,
+    )
+
+
+def side_effects(
+    context: typer.Context,
+    dataset: DatasetOption,
+    model: ModelOption,
+    neutral: Annotated[str, typer.Option(help="Corpus whose sentences have nothing to do with the concepts.")],
+    checkpoint: CheckpointOption = None,
+    sentences: Annotated[int, typer.Option(help="Sentences, drawn among those of at least 3 words.")] = 200,
+    rule: Annotated[
+        str | None, typer.Option(help="Rule whose attributions select; the integrated gradients if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of sentences, of tokens asked for, and of random neurons.")] = 0,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    as_name: AsOption = None,
+    allow_pickle: PickleOption = False,
+    family: FamilyOption = None,
+    again: AgainOption = False,
+) -> None:
+    """Set each concept's neurons to zero on neutral sentences: divergence and change of loss, beside random neurons.
+
+    Example: nwh ingest side-effects --model EleutherAI/pythia-70m-deduped --dataset questions --neutral brown
+    """
+    from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effects_are_stored
+    from nwh.ingest.models.series import for_each_checkpoint
+
+    state = state_of(context)
+    warehouse = state.open()
+    settings = SideEffectSettings(sentences, seed, rule)
+    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
+    for_each_checkpoint(
+        lambda loaded: ingest_side_effects(
+            warehouse, loaded, dataset, neutral, settings, again=again, progress=state.progress
+        ),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        is_stored=lambda known: (
+            not again and side_effects_are_stored(warehouse, known, dataset, neutral, settings, state.progress)
+        ),
+        **options,
+    )

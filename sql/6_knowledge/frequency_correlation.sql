@@ -10,6 +10,7 @@
 -- n: concepts
 -- correlation: Spearman's rank correlation, null where frequency or figure has one value only
 -- p_value: of the correlation, null for fewer than 3 concepts
+-- q_value: Benjamini-Hochberg over the checkpoints of the figure, null where p is
 create view frequency_correlation as
 with figures as (
     select
@@ -68,9 +69,30 @@ correlated as (
         end as correlation
     from ranked
     group by model, dataset, figure, checkpoint, step
+),
+
+tested as (
+    select
+        correlated.*,
+        correlation_p(correlation, n) as p_value
+    from correlated
+),
+
+placed as (
+    select
+        tested.*,
+        row_number() over (partition by model, dataset, figure order by p_value nulls last, checkpoint) as place,
+        count(p_value) over (partition by model, dataset, figure) as n_tests
+    from tested
 )
 
 select
-    correlated.*,
-    correlation_p(correlation, n) as p_value
-from correlated;
+    placed.* exclude (place, n_tests),
+    case
+        when p_value is not null then min(p_value * n_tests / place) over (
+            partition by model, dataset, figure
+            order by place desc
+            rows between unbounded preceding and current row
+        )
+    end as q_value
+from placed;

@@ -12,7 +12,7 @@
 -- overlap: mean Jaccard index of two prompts of the concept
 -- same_fact: that of two prompts of one fact
 -- other_facts: that of two prompts of different facts of the concept
--- chance: that of a prompt of the concept and one of another: each prompt with 10 others, always the same
+-- chance: that of a prompt of the concept and one of another: each prompt with 4 others, always the same
 create macro consistency_at(t, by_rule := null) as table
 with sets as (
     select
@@ -32,8 +32,9 @@ pairs as (
         a.dataset,
         a.concept,
         case when a.fact_id = b.fact_id then 'same fact' else 'other fact' end as kind,
-        a.neurons as neurons_a,
-        b.neurons as neurons_b
+        a.prompt_id as prompt_a,
+        b.prompt_id as prompt_b,
+        len(a.neurons) + len(b.neurons) as n_both
     from sets as a
     inner join sets as b using (model, checkpoint, dataset, concept)
     where a.prompt_id < b.prompt_id
@@ -44,10 +45,11 @@ pairs as (
         a.dataset,
         a.concept,
         'other concept' as kind,
-        a.neurons as neurons_a,
-        b.neurons as neurons_b
+        a.prompt_id as prompt_a,
+        b.prompt_id as prompt_b,
+        len(a.neurons) + len(b.neurons) as n_both
     from sets as a
-    cross join range(1, 11) as shifts (shift)
+    cross join range(1, 5) as shifts (shift)
     inner join sets as b
         on
             a.model = b.model and a.checkpoint = b.checkpoint and a.dataset = b.dataset
@@ -55,12 +57,42 @@ pairs as (
     where shifts.shift < a.n_places and a.concept != b.concept
 ),
 
+members as (
+    select
+        model,
+        checkpoint,
+        dataset,
+        prompt_id,
+        unnest(neurons) as code
+    from sets
+),
+
+shared as (
+    select
+        pairs.model,
+        pairs.checkpoint,
+        pairs.dataset,
+        pairs.prompt_a,
+        pairs.prompt_b,
+        count(*) as n_shared
+    from pairs
+    inner join members as a
+        on
+            pairs.model = a.model and pairs.checkpoint = a.checkpoint and pairs.dataset = a.dataset
+            and pairs.prompt_a = a.prompt_id
+    inner join members as b
+        on
+            pairs.model = b.model and pairs.checkpoint = b.checkpoint and pairs.dataset = b.dataset
+            and pairs.prompt_b = b.prompt_id and a.code = b.code
+    group by pairs.model, pairs.checkpoint, pairs.dataset, pairs.prompt_a, pairs.prompt_b
+),
+
 jaccards as (
     select
-        pairs.* exclude (neurons_a, neurons_b),
-        len(list_intersect(neurons_a, neurons_b))
-        / nullif(len(neurons_a) + len(neurons_b) - len(list_intersect(neurons_a, neurons_b)), 0) as jaccard
+        pairs.*,
+        coalesce(shared.n_shared, 0) / nullif(pairs.n_both - coalesce(shared.n_shared, 0), 0) as jaccard
     from pairs
+    left join shared using (model, checkpoint, dataset, prompt_a, prompt_b)
 ),
 
 compared as (

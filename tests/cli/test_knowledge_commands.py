@@ -72,6 +72,8 @@ def test_rules_side_by_side_and_what_they_estimate(nwh):
     only = ("--concepts", "barley,honey,copper")
     nwh("ingest", "attributions", *model, *only, "--rule", "gradient,relp", "--rule", "logit", "--again")
     nwh("ingest", "ablations", *model, "--best", "20", "--prompts", "5")
+    nwh("ingest", "faithfulness", *model, "--prompts", "3")
+    assert answer(nwh, "select distinct n_prompts as n from faithfulness_areas") == [{"n": 3}]
     nwh("ingest", "interventions", *model, "--operation", "zero", "--rule", "relp")
     query = "select rule, n_prompts from rule_agreement_distribution where checkpoint = 'step4' order by all"
     assert answer(nwh, query) == [{"rule": rule, "n_prompts": 5} for rule in ("gradient", "logit", "relp")]

@@ -209,6 +209,6 @@ def test_overlap_of_prompts(warehouse, rows):
             unit,
         ).fetchall()
         assert {c: o for c, o, _ in found if o is not None} == pytest.approx({c: mean(x) for c, x in within.items()})
-        # of 10 others a prompt, drawn: their mean is near that of all pairs
+        # of 4 others a prompt, drawn: their mean is near that of all pairs
         drawn = mean(chance for *_, chance in found if chance is not None)
-        assert drawn == pytest.approx(mean(x for of in across.values() for x in of), abs=0.02)
+        assert drawn == pytest.approx(mean(x for of in across.values() for x in of), abs=0.03)

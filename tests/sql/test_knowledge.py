@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from nwh.ingest.statistics import benjamini_hochberg
 from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows
 
 
@@ -341,6 +342,11 @@ def test_frequency_correlation_equals_scipy(warehouse, rows):
         assert row["correlation"] == pytest.approx(exact.statistic, abs=1e-12)
         assert row["p_value"] == pytest.approx(exact.pvalue, rel=1e-8)
         assert row["step"] == (STEPS[key[0]][key[3]] if key[3] else None)
+    for of in {(row["model"], row["dataset"], row["figure"]) for row in found}:
+        over = [row for row in found if (row["model"], row["dataset"], row["figure"]) == of]
+        q = benjamini_hochberg([row["p_value"] for row in over], [0] * len(over))
+        assert [row["q_value"] for row in over] == pytest.approx(list(q))
+    assert any(row["q_value"] > row["p_value"] for row in found)
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 30, 501, 20_000])

@@ -102,12 +102,66 @@ def consistency(warehouse: Warehouse, model: str, dataset: str, checkpoint: str)
     )
 
 
+def faithfulness(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
+    """Return how much of the answers' probability growing sets of neurons carry, by rule, arm, and kept or removed."""
+    return ask(
+        warehouse,
+        "select rule, selection, arm, kept, share, n_neurons, n_prompts, probability, faithfulness, low, high "
+        f"from faithfulness_curves where {_SERIES} and checkpoint = $checkpoint "
+        "order by rule, selection desc, arm, kept desc, share",
+        model=model,
+        dataset=dataset,
+        checkpoint=checkpoint,
+    )
+
+
+def faithfulness_areas(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return CPR and CMD of each rule and of random sets at each checkpoint."""
+    return ask(
+        warehouse,
+        "select checkpoint, rule, arm, n_prompts, cpr, cmd, cpr_log, cmd_log from faithfulness_areas "
+        f"where {_SERIES} order by {_BY_STEP}, arm, cpr_log desc, rule",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def side_effects(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return what suppressing concepts' neurons, and as many random ones, does to neutral text, by checkpoint."""
+    return ask(
+        warehouse,
+        "select checkpoint, corpus, rule, arm, n_concepts, n_neurons, n_sentences, kl, kl_low, kl_high, loss_before, "
+        f"loss_change, loss_low, loss_high from side_effect_distribution where {_SERIES} "
+        f"order by {_BY_STEP}, corpus, arm",
+        model=model,
+        dataset=dataset,
+    )
+
+
+def side_effects_of_concept(warehouse: Warehouse, model: str, dataset: str, concept: str, checkpoint: str) -> Answer:
+    """Return what suppressing a concept's neurons, and as many random ones, does to neutral text."""
+    return ask(
+        warehouse,
+        "select corpus, rule, arm, n_neurons, n_sentences, kl, loss_before, loss_after from side_effects "
+        f"where {_SERIES} and concept = $concept and checkpoint = $checkpoint order by corpus, arm",
+        model=model,
+        dataset=dataset,
+        concept=concept,
+        checkpoint=checkpoint,
+    )
+
+
 def seeds(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return how far the runs of the model's series differ that differ by their seed; no row for a series of one."""
+    columns = ["figure", "operation", "step", "n_seeds", "mean", "std", "lowest", "highest"]
+    of_series = "series = (select any_value(series) from checkpoints where model = $model)"
+    several = f"select count(distinct seed) > 1 from checkpoints where {of_series}"
+    if not ask(warehouse, several, model=model).rows[0][0]:  # asked first, since the view is of every series
+        return Answer(columns, [])
     return ask(
         warehouse,
         "select figure, coalesce(operation, 'none') as operation, step, n_seeds, mean, std, lowest, highest "
-        "from seed_spread where series = (select any_value(series) from checkpoints where model = $model) "
+        f"from seed_spread where {of_series} "
         "and dataset = $dataset and n_seeds > 1 and not starts_with(figure, 'overlap') "
         "order by figure, operation, step",
         model=model,

@@ -297,7 +297,7 @@ def frequency_correlation(warehouse: Warehouse, model: str, dataset: str) -> Ans
     """Return Spearman's correlations of frequency with acquisition and with rank change."""
     return ask(
         warehouse,
-        f"select figure, checkpoint, n, correlation, p_value from frequency_correlation where {_SERIES} "
+        f"select figure, checkpoint, n, correlation, p_value, q_value from frequency_correlation where {_SERIES} "
         f"order by figure desc, {_BY_STEP}",
         model=model,
         dataset=dataset,

@@ -17,10 +17,12 @@ from nwh.warehouse.schema.knowledge import (
     ATTRIBUTION_QUALITY,
     ATTRIBUTIONS,
     CONCEPTS,
+    FAITHFULNESS,
     INTERVENTIONS,
     PROMPT_SCORES,
     PROMPTS,
     PUBLISHED_NEURONS,
+    SIDE_EFFECTS,
 )
 from nwh.warehouse.schema.neurons import (
     ACTIVATION_SAMPLE,
@@ -85,6 +87,8 @@ RELATIONS: dict[str, Relation] = {
         ATTRIBUTION_QUALITY,
         INTERVENTIONS,
         ABLATIONS,
+        FAITHFULNESS,
+        SIDE_EFFECTS,
         PUBLISHED_NEURONS,
     )
 }

@@ -100,6 +100,8 @@ GLOSSARY = {
     "checkpoint_b": "label of the later checkpoint",
     "step_b": "its training step, null if unknown",
     "n_shared": "neurons that are both",
+    "selection": "of the set: `prompt`, its best neurons by the rule; `concept`, the concept's contributing neurons",
+    "kept": "true: all other neurons are at the baseline; false: those of the set are",
     "operation": "`zero`, `replace` (value at an unrelated prompt's answer position) or `double`",
     "polarity": "`positive`: the prompt asks for the concept; `negative`: for another one",
     "arm": "`contributing` neurons, or as many `random` ones of the same layers",

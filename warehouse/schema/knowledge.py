@@ -7,6 +7,7 @@ from nwh.warehouse.schema.relation import (
     ANSWER_NEURON,
     CHECKPOINT,
     CONCEPT,
+    CORPUS,
     DATASET,
     MODEL,
     PROMPT_ID,
@@ -172,6 +173,51 @@ ABLATIONS = Relation(
     ("model", "checkpoint", "dataset"),
     (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
     ("attribution", "effect"),
+)
+
+FAITHFULNESS = Relation(
+    "faithfulness",
+    "prompt x rule x set of neurons that was kept alone, or removed alone",
+    ("model", "checkpoint", "dataset", "prompt_id", "rule", "selection", "arm", "kept", "n_neurons"),
+    (
+        MODEL,
+        CHECKPOINT,
+        DATASET,
+        PROMPT_ID,
+        CONCEPT,
+        RULE,
+        shared("selection", "text"),
+        shared("arm", "text"),
+        shared("kept", "boolean"),
+        Column("n_neurons", "integer", "neurons of the set, of all layers; of `prompt` from 0 to all there are"),
+        Column("probability", "float", "of the answer, with the others (or these) at the attributions' baseline"),
+    ),
+    ("model", "checkpoint", "dataset"),
+    (("prompt_id", "prompts.prompt_id"), ("model", "checkpoints.model")),
+    ("probability",),
+)
+
+SIDE_EFFECTS = Relation(
+    "side_effects",
+    "concept x arm, per corpus",
+    ("model", "checkpoint", "dataset", "corpus", "concept", "arm"),
+    (
+        MODEL,
+        CHECKPOINT,
+        DATASET,
+        CORPUS,
+        RULE,
+        Column("concept", "text", "concept whose neurons were set to zero"),
+        shared("arm", "text"),
+        Column("n_neurons", "integer", "neurons set to zero, where a token of the sentence is predicted"),
+        Column("n_sentences", "integer", "sentences, of which one token each is asked for"),
+        Column("kl", "double", "mean over sentences of KL(before || after) of what is predicted, in nats"),
+        Column("loss_before", "double", "mean of -ln of the token's probability, untouched, in nats"),
+        Column("loss_after", "double", "the same with the neurons at zero"),
+    ),
+    ("model", "checkpoint", "dataset", "corpus"),
+    (("corpus", "corpora.corpus"), ("model", "checkpoints.model")),
+    ("kl", "loss_before", "loss_after"),
 )
 
 PUBLISHED_NEURONS = Relation(

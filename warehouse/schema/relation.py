@@ -72,6 +72,7 @@ def _arrow(columns: list[Column] | tuple[Column, ...]) -> pa.Schema:
         "smallint": pa.int16(),
         "float": pa.float32(),
         "double": pa.float64(),
+        "boolean": pa.bool_(),
         "timestamp": pa.timestamp("us"),
         "text[]": pa.list_(pa.string()),
         "float[]": pa.list_(pa.float32()),

@@ -44,5 +44,5 @@ values
 -- king is more frequent, is never acquired (later than all) and loses ranks; of sky no frequency is known
 from frequency_correlation order by figure;
 values
-('m', 'd', 'rank change under zero', 's10', 10, 2, 1, null),
-('m', 'd', 'step of acquisition', null, null, 2, 1, null);
+('m', 'd', 'rank change under zero', 's10', 10, 2, 1, null, null),
+('m', 'd', 'step of acquisition', null, null, 2, 1, null, null);

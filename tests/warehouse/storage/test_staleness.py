@@ -36,6 +36,8 @@ OF_TEXT = ["annotations", *ACTIVATIONS, *OF_ACTIVATIONS, *DISTANCES, *PROFILES]
 OF_PROMPTS = ["prompt_scores", "attributions", "attribution_quality", "interventions"]
 LATER = [
     "ablations",
+    "faithfulness",
+    "side_effects",
     "neuron_weights",
     "explanations",
     "explanation_judgements",

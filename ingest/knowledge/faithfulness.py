@@ -1,0 +1,195 @@
+"""Job `faithfulness`: how much of an answer sets of neurons of growing size carry, by each stored rule.
+
+Reads prompts and attributions; writes checkpoints, faithfulness. The unit is (model, checkpoint, data set). Of each
+prompt the best neurons by each rule are kept alone, or removed alone, and beside them as many random ones of the same
+layers; then its concept's contributing neurons in the same two ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.knowledge.attributed_prompts import seeded
+from nwh.ingest.knowledge.attribution import attribute
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Neurons, Selection
+from nwh.ingest.knowledge.kept_sets import Asked, answers_of_sets
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+SMALLEST = 1e-4  # share of all neurons that the smallest set has
+PER_TENFOLD = 2  # sizes to each factor of ten
+BLOCK = 8  # prompts between two points where a run can be resumed
+T, P = 0.2, 0.5  # the study's thresholds, which select a concept's neurons
+_SCHEMA = pa.schema(
+    {
+        "prompt_id": pa.int64(),
+        "concept": pa.string(),
+        "rule": pa.string(),
+        "selection": pa.string(),
+        "arm": pa.string(),
+        "kept": pa.bool_(),
+        "n_neurons": pa.int32(),
+        "probability": pa.float32(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class FaithfulnessSettings:
+    """What a user can choose: prompts, as many of the attributed ones, drawn with `seed` (0: all)."""
+
+    prompts: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        if self.prompts < 0:
+            raise UsageError(f"--prompts must be at least 0, not {self.prompts}")
+
+
+def ingest_faithfulness(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    dataset: str,
+    settings: FaithfulnessSettings | None = None,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> Run | None:
+    """Keep and remove sets of neurons; return the run, null where it is stored already.
+
+    The rules are taken anew, since of low attributions none is stored. An interrupted run goes on from its last block
+    of prompts. UsageError, before any work: no attributions of the data set at this checkpoint.
+    """
+    check_checkpoint(warehouse, model)
+    task = _task(warehouse, model, dataset, settings or FaithfulnessSettings(), progress)
+    return run_once(warehouse, task, again=again, progress=progress)
+
+
+def faithfulness_is_stored(
+    warehouse: Warehouse, model: KnownModel, dataset: str, settings: FaithfulnessSettings, progress: Progress = SILENT
+) -> bool:
+    """Return whether `ingest_faithfulness` would leave the data set alone, and say so. UsageError as it raises it."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    # of a model that is not loaded nothing is asked but what it is
+    return are_stored(warehouse, [_task(warehouse, cast(LoadedModel, model), dataset, settings, progress)], progress)
+
+
+def _task(
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: FaithfulnessSettings, progress: Progress
+) -> Task:
+    choice = Selection(T, P, 0, settings.seed)
+    first = InterventionInputs(warehouse, model, dataset, choice, None)
+    described = {
+        **first.unit,
+        **asdict(settings),
+        "smallest": SMALLEST,
+        "per_tenfold": PER_TENFOLD,
+        "t": T,
+        "p": P,
+        "block": BLOCK,
+        "device": str(model.device),
+        "dtype": dtype_name(model),
+        "attributions": first.settings,
+    }
+
+    def work(run: Run) -> None:
+        of_rules = [InterventionInputs(warehouse, model, dataset, choice, rule.name) for rule in first.rules]
+        _measure(run, of_rules, settings, progress)
+
+    return Task("faithfulness", first.unit, described, work, [model])
+
+
+def _measure(
+    run: Run, of_rules: Sequence[InterventionInputs], settings: FaithfulnessSettings, progress: Progress
+) -> None:
+    prompts = of_rules[0].drawn(settings.prompts, settings.seed)
+    blocks = StagedBlocks(run, len(prompts))
+    starts = range(0, len(prompts), BLOCK)
+    with progress.bar("{model}@{checkpoint} {dataset}".format(**run.unit), len(prompts), "prompts", blocks.done) as bar:
+        for start in starts:
+            if not blocks.has(str(start)):
+                block = prompts[start : start + BLOCK]
+                with run.in_model():
+                    rows = _rows(of_rules, block, settings.seed)
+                blocks.save(str(start), rows, len(block))
+                bar.advance(len(block))
+    with run.writer("faithfulness", run.unit) as writer:
+        for start in starts:
+            writer.write(blocks.load(str(start)))
+
+
+def sizes_of(n_neurons: int) -> list[int]:
+    """Return the sizes of sets of a model's neurons: 0, then 0.01 % to 100 % in steps of the square root of 10."""
+    n_steps = round(-np.log10(SMALLEST) * PER_TENFOLD)
+    shares = SMALLEST * 10 ** (np.arange(n_steps + 1) / PER_TENFOLD)
+    return sorted({0, *(max(1, round(share * n_neurons)) for share in shares)})
+
+
+def _rows(of_rules: Sequence[InterventionInputs], prompts: Sequence[PromptInput], seed: int) -> pa.Table:
+    """Return the rows of some prompts, sorted as the relation is."""
+    first = of_rules[0]
+    model, rules = first.model, first.rules
+    found = dict(attribute(model, prompts, rules, first.baseline))
+    ranks, asked, about = [], [], []
+    for i, prompt in enumerate(prompts):
+        orders: list[Tensor] = []
+        sets: list[Asked] = []
+        named: list[dict[str, Any]] = []
+        for rule, inputs, attributed in zip(rules, of_rules, found[i], strict=True):
+            chance = np.random.default_rng(int(seeded(f"{seed}:sets:{rule.name}:{prompt.prompt_id}")))
+            chosen = inputs.sets.get(prompt.concept)
+            for selection, places, sizes in _orders(attributed.scores, chosen):
+                for arm, order in (("contributing", places), ("random", _shuffled(places, chance))):
+                    orders.append(order)
+                    for keep in (False, True):
+                        for size in sizes:
+                            sets.append(Asked(len(orders) - 1, size, keep))
+                            named.append(
+                                {"rule": rule.name, "selection": selection, "arm": arm, "kept": keep}
+                                | {"n_neurons": int((order < size).sum())}
+                            )
+        ranks.append(torch.stack(orders))
+        asked.append(sets)
+        about.append(named)
+    rows = []
+    for prompt, named, probabilities in zip(
+        prompts, about, answers_of_sets(model, prompts, ranks, asked, first.baseline), strict=True
+    ):
+        of_prompt = {"prompt_id": prompt.prompt_id, "concept": prompt.concept}
+        for row, probability in zip(named, probabilities.tolist(), strict=True):
+            rows.append({**of_prompt, **row, "probability": probability})
+    keys = [(name, "ascending") for name in ("prompt_id", "rule", "selection", "arm", "kept", "n_neurons")]
+    return pa.Table.from_pylist(rows, _SCHEMA).sort_by(keys)
+
+
+def _orders(scores: Tensor, concept: Neurons | None) -> Iterator[tuple[str, Tensor, list[int]]]:
+    """Yield (selection, each neuron's place [n_layers, d_ffn], sizes) of a prompt's best and of its concept's set."""
+    best = torch.empty(scores.numel(), dtype=torch.int32)
+    best[scores.flatten().argsort(descending=True, stable=True)] = torch.arange(scores.numel(), dtype=torch.int32)
+    yield "prompt", best.view(scores.shape), sizes_of(scores.numel())
+    if concept is not None:
+        places = torch.ones(scores.shape, dtype=torch.int32)
+        places[torch.from_numpy(concept[0]), torch.from_numpy(concept[1])] = 0
+        yield "concept", places, [1]
+
+
+def _shuffled(places: Tensor, chance: np.random.Generator) -> Tensor:
+    """Return places that have changed hands within each layer: sets of any size have as many neurons in each."""
+    return torch.from_numpy(chance.permuted(places.numpy(), axis=1))

@@ -1,0 +1,158 @@
+"""Job `side-effects`: what suppressing a concept's neurons does to text that has nothing to do with it.
+
+Reads prompts, attributions and sentences; writes checkpoints, side_effects. The unit is (model, checkpoint, data set,
+corpus). In each sentence one token is asked for; the contributing neurons of every concept, and as many random ones of
+the same layers, are set to zero at the position that predicts it, as interventions do at the answer's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+
+from nwh.ingest.checkpoints import check_checkpoint, dtype_name
+from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.knowledge.intervention import Edit
+from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
+from nwh.ingest.knowledge.neutral_text import divergences, neutral_inputs
+from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.series import KnownModel
+from nwh.ingest.text.corpus import corpus_text, drawn_sentences
+from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+BLOCK = 16  # sentences between two points where a run can be resumed
+T, P = 0.2, 0.5  # the study's thresholds, which select a concept's neurons
+ARMS = ("contributing", "random")
+
+
+@dataclass(frozen=True)
+class SideEffectSettings:
+    """What a user can choose: sentences of the corpus, drawn with `seed`; the rule that selects, null for the first."""
+
+    sentences: int = 200
+    seed: int = 0
+    rule: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that cannot be."""
+        if self.sentences < 1:
+            raise UsageError(f"--sentences must be at least 1, not {self.sentences}")
+
+
+def ingest_side_effects(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    dataset: str,
+    corpus: str,
+    settings: SideEffectSettings | None = None,
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> Run | None:
+    """Suppress each concept's neurons on a corpus's sentences; return the run, null where it is stored already.
+
+    An interrupted run goes on from its last block of sentences. UsageError, before any work: no such corpus or data
+    set, no attributions of it at this checkpoint, a model that predicts neither a masked nor the next token.
+    """
+    check_checkpoint(warehouse, model)
+    task = _task(warehouse, model, dataset, corpus, settings or SideEffectSettings(), progress)
+    return run_once(warehouse, task, again=again, progress=progress)
+
+
+def side_effects_are_stored(
+    warehouse: Warehouse,
+    model: KnownModel,
+    dataset: str,
+    corpus: str,
+    settings: SideEffectSettings,
+    progress: Progress = SILENT,
+) -> bool:
+    """Return whether `ingest_side_effects` would leave the data set alone, and say so. UsageError as it raises it."""
+    if not check_checkpoint(warehouse, model):
+        return False
+    # of a model that is not loaded nothing is asked but what it is
+    task = _task(warehouse, cast(LoadedModel, model), dataset, corpus, settings, progress)
+    return are_stored(warehouse, [task], progress)
+
+
+def _task(
+    warehouse: Warehouse,
+    model: LoadedModel,
+    dataset: str,
+    corpus: str,
+    settings: SideEffectSettings,
+    progress: Progress,
+) -> Task:
+    inputs = InterventionInputs(warehouse, model, dataset, Selection(T, P, 0, settings.seed), settings.rule)
+    unit = {**inputs.unit, "corpus": corpus}
+    described = {
+        **unit,
+        **asdict(settings),
+        "rule": inputs.rule,
+        "t": T,
+        "p": P,
+        "block": BLOCK,
+        "device": str(model.device),
+        "dtype": dtype_name(model),
+        "text_sha256": corpus_text(warehouse, corpus)[1],
+        "attributions": inputs.settings,
+    }
+
+    def work(run: Run) -> None:
+        _measure(run, inputs, corpus, settings, progress)
+
+    return Task("side-effects", unit, described, work, [model])
+
+
+def _measure(
+    run: Run, inputs: InterventionInputs, corpus: str, settings: SideEffectSettings, progress: Progress
+) -> None:
+    drawn = drawn_sentences(inputs.warehouse, corpus, settings.sentences, settings.seed)
+    sentences = inputs.warehouse.sql(
+        "select sentence_id, text from sentences where corpus = $1 and list_contains($2, sentence_id) order by 1",
+        [corpus, drawn],
+    ).fetchall()
+    prompts = neutral_inputs(inputs.model, sentences, settings.seed)
+    if not prompts:
+        raise UsageError(f"corpus {corpus} has no sentence of 3 tokens or more: name another with --neutral")
+    for note in inputs.notes():
+        run.note(note)
+    named = [(concept, arm) for concept in inputs.sets for arm in ARMS]
+    sets = {"contributing": inputs.sets, "random": inputs.random}
+    edits = [Edit(0, *sets[arm][concept], factor=0.0) for concept, arm in named]
+    named = [name for name, edit in zip(named, edits, strict=True) if len(edit.layers)]
+    edits = [edit for edit in edits if len(edit.layers)]
+    blocks = StagedBlocks(run, len(prompts))
+    starts = range(0, len(prompts), BLOCK) if edits else ()
+    title = "{model}@{checkpoint} {dataset} {corpus}".format(**run.unit)
+    with progress.bar(title, len(prompts), "sentences", blocks.done) as bar:
+        for start in starts:
+            if not blocks.has(str(start)):
+                block = prompts[start : start + BLOCK]
+                with run.in_model():
+                    found = divergences(inputs.model, block, edits)
+                columns = zip(("kl", "loss_before", "loss_after"), found, strict=True)
+                blocks.save(str(start), pa.table({name: pa.array(x.sum(1)) for name, x in columns}), len(block))
+                bar.advance(len(block))
+    sums = [blocks.load(str(start)) for start in starts]
+    n = len(edits)
+    means = {
+        name: sum((table[name].to_numpy() for table in sums), np.zeros(n)) / len(prompts)
+        for name in ("kl", "loss_before", "loss_after")
+    }
+    rows = {
+        "rule": [inputs.rule] * n,
+        "concept": [concept for concept, _ in named],
+        "arm": [arm for _, arm in named],
+        "n_neurons": np.array([len(edit.layers) for edit in edits], np.int32),
+        "n_sentences": np.full(n, len(prompts), np.int32),
+        **means,
+    }
+    run.write("side_effects", run.unit, rows)
