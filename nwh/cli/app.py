@@ -14,6 +14,7 @@ from nwh.cli import (
     activations,
     comparison,
     explanations,
+    export,
     knowledge,
     patterns,
     read,
@@ -94,6 +95,7 @@ for job, command in INGEST.items():
 app.add_typer(ingest, name="ingest")
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
+export.add_to(app)
 report.add_to(app)
 
 
