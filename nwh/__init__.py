@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
-from nwh.warehouse import NwhError, Warehouse
+from nwh.notebook import Warehouse
+from nwh.warehouse import NwhError
 
 __version__ = version("nwh")
 __all__ = ["NwhError", "Warehouse", "__version__"]

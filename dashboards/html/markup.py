@@ -53,6 +53,31 @@ def generalises(row: Mapping[str, Any]) -> str:
     return f"{row['heldout_share']:.0%}, others {row['heldout_others_share']:.1%}"
 
 
+def heading(text: str) -> Markup:
+    """Return a text as a small heading."""
+    return Markup("<h4>{}</h4>").format(text)
+
+
+def histogram(bins: Sequence[dict[str, Any]]) -> str:
+    """Return a histogram as a picture, sentences by activation; several corpora one over the other.
+
+    bins: rows of `queries.neurons.histogram`.
+    """
+    low, high = min(each["low"] for each in bins), max(each["high"] for each in bins)
+    most = max(each["sentences"] for each in bins)
+    width = (high - low) or 1.0
+    bars = [
+        (
+            400 * (each["low"] - low) / width,
+            400 * max(each["high"] - each["low"], width / 400) / width,
+            80 * each["sentences"] / most,
+        )
+        for each in bins
+        if each["sentences"]
+    ]
+    return str(_PARTS.histogram(bars, low, high, most, HIGH))
+
+
 def commands(lines: Iterable[str]) -> str:
     """Return commands as HTML."""
     return str(_PARTS.commands(lines))

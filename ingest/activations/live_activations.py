@@ -42,6 +42,26 @@ def token_activations(
         return activations_at_tokens(_load(stored, download=download), neuron, texts)
 
 
+def layer_activations(
+    warehouse: Warehouse,
+    model: str,
+    checkpoint: str,
+    site: str,
+    layer: int,
+    texts: Sequence[str],
+    neurons: Sequence[Sequence[int]],
+) -> list[list[TokenActivations]]:
+    """Return for each text the activations of its own list of a layer's neurons at every token; as for one neuron.
+
+    A model of the hub that is not on this machine is fetched. Raises as `token_activations` does.
+    """
+    from nwh.ingest.activations import text_activations
+
+    stored = _checkpoint(warehouse, model, checkpoint)
+    with _ONE_AT_A_TIME:
+        return text_activations.layer_activations(_load(stored, download=True), site, layer, texts, neurons)
+
+
 def text_activations(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, text: str, aggregate: str, special_tokens: bool
 ) -> NDArray[np.float32]:
@@ -63,15 +83,22 @@ def output_tokens(warehouse: Warehouse, neuron: Neuron, k: int) -> OutputTokens:
     UsageError for site `hidden`, and for a checkpoint that the warehouse does not know or that has no head over a
     vocabulary; ModelError as for `token_activations`.
     """
+    return layer_output_tokens(warehouse, neuron, [neuron.neuron], k)[0]
+
+
+def layer_output_tokens(
+    warehouse: Warehouse, neuron: Neuron, neurons: Sequence[int], k: int, *, download: bool = False
+) -> list[OutputTokens]:
+    """Return the same of several neurons of the layer that one of them is in. Raises as `output_tokens` does."""
     if neuron.site != "ffn":
         raise UsageError(f"{neuron} has no output weights of its own: neurons of site ffn have")
     stored = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     if stored.objective == "encoder":
         raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
-    from nwh.ingest.knowledge.output_tokens import output_tokens as tokens_of
+    from nwh.ingest.knowledge.output_tokens import layer_output_tokens as tokens_of
 
     with _ONE_AT_A_TIME:
-        return tokens_of(_load(stored, head=True), neuron.layer, neuron.neuron, k)
+        return tokens_of(_load(stored, head=True, download=download), neuron.layer, neurons, k)
 
 
 class _Stored(NamedTuple):

@@ -42,12 +42,24 @@ class _Read(Exception):
 
 def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[str]) -> list[TokenActivations]:
     """Run the model over texts, each as if by itself; UsageError for a layer or neuron that it does not have."""
+    found = layer_activations(model, neuron.site, neuron.layer, texts, [[neuron.neuron]] * len(texts))
+    return [of_neuron for (of_neuron,) in found]
+
+
+def layer_activations(
+    model: LoadedModel, site: str, layer: int, texts: Sequence[str], neurons: Sequence[Sequence[int]]
+) -> list[list[TokenActivations]]:
+    """Run the model over texts, and return for each of them the activations of its own list of a layer's neurons.
+
+    UsageError for a layer or neuron that the model does not have.
+    """
     row = model.checkpoint
-    width = row.d_ffn if neuron.site == "ffn" else row.d_model
-    if neuron.layer >= row.n_layers or neuron.neuron >= width:
+    width = row.d_ffn if site == "ffn" else row.d_model
+    highest = max((max(some, default=0) for some in neurons), default=0)
+    if layer >= row.n_layers or highest >= width:
         raise UsageError(
-            f"no neuron {neuron}: {row.model} has layers 0 to {row.n_layers - 1} with neurons 0 to {width - 1} "
-            f"at {neuron.site}"
+            f"no neuron {row.model}@{row.checkpoint}/{site}/{layer}/{highest}: {row.model} has layers 0 to "
+            f"{row.n_layers - 1} with neurons 0 to {width - 1} at {site}"
         )
     if not texts:
         return []
@@ -61,27 +73,29 @@ def activations_at_tokens(model: LoadedModel, neuron: Neuron, texts: Sequence[st
         return_attention_mask=False,
     )
     ids: list[list[int]] = encoded["input_ids"]
-    values: list[list[float]] = [[] for _ in texts]
+    values: list[list[list[float]]] = [[[] for _ in some] for some in neurons]
     order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
     for group in groups([len(ids[i]) for i in order], _TOKENS):
         members = [order[place] for place in group]
 
         def take(site: str, layer: int, activations: Tensor, members: list[int] = members) -> None:
-            of_neuron = activations[:, :, neuron.neuron].float().tolist()  # [batch, tokens]
-            for i, of_text in zip(members, of_neuron, strict=True):
-                values[i] = of_text[: len(ids[i])]
+            for i, of_text in zip(members, activations, strict=True):  # [tokens, neurons]
+                values[i] = of_text[: len(ids[i]), list(neurons[i])].T.float().tolist()
             raise _Read
 
-        with suppress(_Read), capture(model, [neuron.site], take, layers=[neuron.layer]):
+        with suppress(_Read), capture(model, [site], take, layers=[layer]):
             forward(model, *padded(model, [ids[i] for i in members]))
     return [
-        TokenActivations(
-            model.tokenizer.convert_ids_to_tokens(of_text),
-            [tuple(span) for span in spans],
-            [bool(flag) for flag in special],
-            of_tokens,
-        )
-        for of_text, spans, special, of_tokens in zip(
+        [
+            TokenActivations(
+                model.tokenizer.convert_ids_to_tokens(of_text),
+                [tuple(span) for span in spans],
+                [bool(flag) for flag in special],
+                of_neuron,
+            )
+            for of_neuron in of_neurons
+        ]
+        for of_text, spans, special, of_neurons in zip(
             ids, encoded["offset_mapping"], encoded["special_tokens_mask"], values, strict=True
         )
     ]

@@ -7,6 +7,7 @@ tokens that raises and lowers, if nothing after the block answered it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,24 +41,31 @@ def output_tokens(model: LoadedModel, layer: int, neuron: int, k: int) -> Output
     model: with its language-model head. UsageError: a layer or neuron that is not there, a model without a head, one
     whose blocks do not write into the vocabulary's space (T5's encoder, ALBERT, OPT-350m).
     """
+    return layer_output_tokens(model, layer, [neuron], k)[0]
+
+
+def layer_output_tokens(model: LoadedModel, layer: int, neurons: Sequence[int], k: int) -> list[OutputTokens]:
+    """Return the same of several neurons of a layer."""
     row = model.checkpoint
-    if layer >= row.n_layers or neuron >= row.d_ffn:
+    if layer >= row.n_layers or max(neurons) >= row.d_ffn:
         name = f"{row.model}@{row.checkpoint}"
         raise UsageError(f"{name} has ffn layers 0 to {row.n_layers - 1} with neurons 0 to {row.d_ffn - 1}")
-    tokens = unembedding(model)
+    found = []
     with torch.inference_mode():
-        weights = output_weights(model, layer)[neuron]  # [d_model]
-        norm = final_norm(model)
-        if norm is not None:
-            weights = through(norm, weights)
-        changes = tokens.float() @ weights  # [tokens]
-    k = min(k, len(changes))
-    return OutputTokens(
-        _named(model, *changes.topk(k)),
-        _named(model, *changes.topk(k, largest=False)),
-        norm is not None,
-        row.objective == "mlm",
-    )
+        tokens, norm, written = unembedding(model).float(), final_norm(model), output_weights(model, layer)
+        k = min(k, len(tokens))
+        for neuron in neurons:
+            weights = written[neuron] if norm is None else through(norm, written[neuron])  # [d_model]
+            changes = tokens @ weights  # [tokens]
+            found.append(
+                OutputTokens(
+                    _named(model, *changes.topk(k)),
+                    _named(model, *changes.topk(k, largest=False)),
+                    norm is not None,
+                    row.objective == "mlm",
+                )
+            )
+    return found
 
 
 def _named(model: LoadedModel, changes: Tensor, ids: Tensor) -> list[tuple[str, float]]:

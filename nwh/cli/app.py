@@ -14,6 +14,7 @@ from nwh.cli import (
     activations,
     comparison,
     explanations,
+    export,
     knowledge,
     patterns,
     plan,
@@ -98,6 +99,7 @@ app.add_typer(ingest, name="ingest")
 plan.add_to(app)
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
+export.add_to(app)
 report.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""`nwh sql | show | export`: rows out."""
+"""`nwh sql | show`: rows out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
     # a statement may begin with a comment, which is no option
     parent.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(sql)
-    parent.command()(export)
     parent.add_typer(show, name="show")
 
 
@@ -68,28 +67,6 @@ def sql(
         _prompt(stoppable)
     else:
         stoppable(sys.stdin.read() if query is None else _text_of(query))
-
-
-def export(
-    context: typer.Context,
-    relation: Annotated[str, typer.Argument(help="A relation or view; `nwh docs` lists them.")],
-    file: Annotated[Path, typer.Argument(help="A file ending in .parquet, .csv, .json or .jsonl.")],
-) -> None:
-    """Write all rows of a relation or view to a file.
-
-    Example: nwh export neuron_metadata metadata.parquet
-    """
-    from nwh.warehouse import output, sandbox
-    from nwh.warehouse.catalog.sql_files import sql_files
-    from nwh.warehouse.schema import RELATIONS
-
-    format = output.format_of(file)
-    warehouse = state_of(context).open()
-    views = [question.name for question in sql_files() if question.kind == "view"]
-    if relation not in (known := [*RELATIONS, *views]):
-        raise UsageError(f"no relation or view {relation!r}; there are {', '.join(known)}")
-    with output.replaced(file) as stream, sandbox.explained():
-        output.write(sandbox.execute(warehouse.connection, f"from {relation}"), format, stream)
 
 
 @show.command()

@@ -1,4 +1,4 @@
-"""`nwh init | status | verify | vacuum | upgrade | docs | demo | dashboard`: a warehouse as a whole."""
+"""`nwh init | status | verify | vacuum | upgrade | docs | demo | dashboard | mcp`: a warehouse as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nwh.warehouse.output import Format
 
 def add_to(parent: typer.Typer) -> None:
     """Hang these commands below `nwh`."""
-    for command in (init, status, verify, vacuum, upgrade, docs, demo, dashboard):
+    for command in (init, status, verify, vacuum, upgrade, docs, demo, dashboard, mcp):
         parent.command()(command)
 
 
@@ -127,3 +127,15 @@ def dashboard(
     from nwh.cli.dashboard import serve
 
     serve(state_of(context).open(), host, port)
+
+
+def mcp(context: typer.Context) -> None:
+    """Let an agent ask the warehouse, through the Model Context Protocol on standard input and output.
+
+    Its tools (schema, sql, view, neuron) only read, within the limits of `nwh sql`. Needs pip install 'nwh[mcp]'.
+
+    Example: nwh --warehouse nwh-data mcp
+    """
+    from nwh.cli.agents import server
+
+    server(state_of(context).open().storage.uri).run("stdio")

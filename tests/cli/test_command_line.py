@@ -263,11 +263,8 @@ def test_explanations_of_every_source(filled, place):
     assert {row["source"] for row in shown["explanations"]} == {"neuronpedia", "template"}
     for wrong, said in (
         (["--from", "url", "--chat", "m"], "--from url needs --url"),
-        (["--from", "local"], "no chat model is named"),
         (["--from-json", "published.jsonl", "--layer", "3"], "is read whole"),
-        (["--from-json", "nowhere.json"], "does not exist"),
-        (["--from", "url", "--chat", "m", "--url", "http://127.0.0.1:9", "--neuron", "1"], "no chat model answers at"),
     ):
-        done = filled(*model, *wrong, code=1 if "127" in str(wrong) else 2)
+        done = filled(*model, *wrong, code=2)
         assert said in done.stderr
         assert done.stderr.count("error:") == 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nwh.warehouse import output
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
-from nwh.warehouse.queries import neurons
-from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries import knowledge, neurons, samples
+from nwh.warehouse.queries.answers import Answer, ask
 from nwh.warehouse.queries.shared_patterns import tables
 from nwh.warehouse.warehouse import Warehouse
 
@@ -35,6 +35,38 @@ class Description:
         for title, answer in self.tables.items():
             stream.write(f"\n{title} of {self.neuron}\n".encode())
             output.write_rows(answer.columns, answer.rows, format, stream)
+
+
+def as_json(neuron: Neuron, answers: dict[str, Answer]) -> dict[str, Any]:
+    """Return the neuron's place and each table as a list of objects, as JSON knows them."""
+    place = {"name": str(neuron), **neuron.params}
+    return {"neuron": place, **{title: output.plain(answer.records) for title, answer in answers.items()}}
+
+
+def whole(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> dict[str, Answer]:
+    """Return all that the page of a neuron shows without running its model, as named tables.
+
+    corpora: those it was run over where empty. k: rows of sentences, similar neurons, words and patterns; metadata and
+    what else has no natural length is whole. UsageError for a neuron or corpus that is not stored.
+    """
+    found = describe(warehouse, neuron, corpora, k).tables
+    over = corpora or list(neurons.extent_of(warehouse, neuron).corpora)
+    asked = {
+        "checkpoint": ask(
+            warehouse, "from checkpoints where model = $model and checkpoint = $checkpoint", **_checkpoint(neuron)
+        ),
+        "histogram": neurons.histogram(warehouse, neuron, over),
+        "explanations": neurons.explanations(warehouse, neuron),
+        "sentences by quantile": samples.by_quantile(warehouse, neuron, over, k),
+        "similar neurons": samples.similar(warehouse, neuron, over, k),
+        "weights": neurons.weights(warehouse, neuron),
+        "concepts": knowledge.concepts_of(warehouse, neuron),
+    }
+    return {**found, **{title: answer for title, answer in asked.items() if answer.rows}}
+
+
+def _checkpoint(neuron: Neuron) -> dict[str, str]:
+    return {"model": neuron.model, "checkpoint": neuron.checkpoint}
 
 
 def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> Description:

@@ -197,3 +197,13 @@ def explanations(warehouse: Warehouse, neuron: Neuron) -> Answer:
         "order by auroc desc nulls last, source, place",
         **neuron.params,
     )
+
+
+def weights(warehouse: Warehouse, neuron: Neuron) -> Answer:
+    """Return what the weights alone say of a neuron of site `ffn`; no row for `hidden`, or where it is not stored."""
+    return ask(
+        warehouse,
+        "select * exclude (model, checkpoint, layer, neuron) from neuron_weights where $site = 'ffn' "
+        "and model = $model and checkpoint = $checkpoint and layer = $layer and neuron = $neuron",
+        **neuron.params,
+    )
