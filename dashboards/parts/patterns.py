@@ -52,7 +52,7 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
 def _told_apart(
     warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], kind: str, rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return patterns of different sentences, with their documents; all, where gaps were limited when they were mined."""
+    """Return patterns of different sentences, with their documents; all, where gaps were limited in mining."""
     (scope, annotator), *_ = session.ask(warehouse, queries.shared_patterns.mined_over, neuron, corpora)
     place = {name: getattr(neuron, name) for name in ("model", "checkpoint", "site")}
     run = warehouse.units.stored("patterns", {**place, "scope": scope, "kind": kind, "pole": "top"})

@@ -78,7 +78,7 @@ def pattern_rows(rng, patterns):
         "mined_g2": rng.integers(0, 5, n) / 2,
         "mined_q_value": rng.choice([None, 0.0, 0.0625, 0.25], n).tolist(),
         "heldout_auroc": [None] * n,
-        "auroc": rng.choice([None, 0.5, 0.75], n).tolist(),
+        "auroc": np.random.default_rng(n).choice([None, 0.5, 0.75], n).tolist(),
         "sample_support": [9] * n,
         "n_sampled": [99] * n,
         "annotator": ["x"] * n,
