@@ -15,6 +15,8 @@ FUNCTIONS = {
     "attributions": "knowledge.attributions.ingest_attributions",
     "interventions": "knowledge.interventions.ingest_interventions",
     "ablations": "knowledge.ablations.ingest_ablations",
+    "faithfulness": "knowledge.faithfulness.ingest_faithfulness",
+    "side-effects": "knowledge.side_effects.ingest_side_effects",
     "weights": "weights.job.ingest_weights",
     "published-neurons": "knowledge.published_neurons.ingest_published_neurons",
 }
