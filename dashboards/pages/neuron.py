@@ -70,8 +70,9 @@ def _link(chosen: NeuronAddress, about: str = "") -> None:
     st.page_link(target, label=label, query_params=chosen.address)
 
 
-def open_one(addresses: Sequence[NeuronAddress]) -> None:
+def open_one(places: Sequence[Neuron | NeuronAddress]) -> None:
     """Let one of a table's neurons be opened by name: links within a table cannot be reached without a mouse."""
+    addresses = [place if isinstance(place, NeuronAddress) else NeuronAddress(place) for place in places]
     named = {str(chosen.neuron): chosen for chosen in addresses}
     name = st.selectbox("Open a neuron", list(named), index=None, placeholder="choose one of these", width=330)
     if name is not None:
