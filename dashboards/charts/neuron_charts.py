@@ -61,7 +61,7 @@ def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
     names = [f"with {with_it}", "without"]
     values = [{**row, "side": names[not row["has"]]} for row in bins]
     chart: alt.Chart = (
-        titled(values, title, 180)
+        titled(values, title, 260)
         .mark_bar(binSpacing=0, opacity=0.55)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sampled sentence"),
@@ -120,7 +120,7 @@ def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
     names = [row["name"] for row in rows]
     of = [_IN_TOP, _IN_CORPUS]
     chart: alt.Chart = (
-        titled(values, title, 110 + 24 * len(rows))
+        titled(values, title, 150 + 26 * len(rows))
         .mark_bar()
         .encode(
             x=alt.X(

@@ -61,17 +61,22 @@ def page() -> None:
 
 def link_to(place: Neuron, about: str = "") -> None:
     """Link to the page of a neuron; about: what is said of it here."""
+    _link(NeuronAddress(place), about)
+
+
+def _link(chosen: NeuronAddress, about: str = "") -> None:
     target = st.Page(page, title="Neuron", url_path="neuron")
-    label = f"Open {markup.code_span(str(place))}" + (f": {markup.code_span(about)}" if about else "")
-    st.page_link(target, label=label, query_params=neuron_address.NeuronAddress(place).address)
+    label = f"Open {markup.code_span(str(chosen.neuron))}" + (f": {markup.code_span(about)}" if about else "")
+    st.page_link(target, label=label, query_params=chosen.address)
 
 
-def open_one(places: Sequence[Neuron]) -> None:
+def open_one(places: Sequence[Neuron | NeuronAddress]) -> None:
     """Let one of a table's neurons be opened by name: links within a table cannot be reached without a mouse."""
-    named = {str(place): place for place in places}
+    addresses = [place if isinstance(place, NeuronAddress) else NeuronAddress(place) for place in places]
+    named = {str(chosen.neuron): chosen for chosen in addresses}
     name = st.selectbox("Open a neuron", list(named), index=None, placeholder="choose one of these", width=330)
     if name is not None:
-        link_to(named[name])
+        _link(named[name])
 
 
 def _parts(

@@ -246,9 +246,8 @@ def _show(warehouse: Warehouse, answer: Answer, chosen: Search, extents: Sequenc
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
     st.markdown(f"**{len(shown.rows):,}** rows, {found.ORDERS.get(chosen.by, 'the clearest first')}.{more}")
-    places = found.show(warehouse, shown, chosen, pages)
-    if places:
-        neuron.open_one(places)
+    if addresses := found.show(warehouse, shown, chosen, pages):
+        neuron.open_one(addresses)
 
 
 def _why_none(warehouse: Warehouse, chosen: Search) -> str:

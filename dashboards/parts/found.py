@@ -74,8 +74,10 @@ EXPLANATIONS: dict[str, Any] = {
 }
 
 
-def show(warehouse: Warehouse, answer: Answer, chosen: Search, pages: Collection[tuple[str, str, str]]) -> list[Neuron]:
-    """Show the neurons that were found; return those that have a page.
+def show(
+    warehouse: Warehouse, answer: Answer, chosen: Search, pages: Collection[tuple[str, str, str]]
+) -> list[NeuronAddress]:
+    """Show the neurons that were found; return the addresses of those that have a page.
 
     pages: model, checkpoint and site of these. What all rows have in common is said once.
     """
@@ -87,12 +89,13 @@ def show(warehouse: Warehouse, answer: Answer, chosen: Search, pages: Collection
             warehouse, queries.previews.first_sentences, tuple(with_page), chosen.filters.pole or "top"
         )
         first = {Neuron(*row[:5]): row[5] for row in looked.rows}
-    rows = []
+    rows, addresses = [], []
     for place, row in zip(places, answer.records, strict=True):
         address = NeuronAddress(place, text=chosen.text[:MAX_TEXT], find=chosen.found)
         about = {name: row[name] for name in _PLACE[2:]}
         rest = {name: value for name, value in row.items() if name not in _PLACE}
         link = address.link if place in with_page else None
+        addresses += [address] * (link is not None)
         text = first.get(place, "")
         preview = {"preview": text if len(text) <= _PREVIEW else f"{text[:_PREVIEW]}\N{HORIZONTAL ELLIPSIS}"}
         rows.append({"open": link, "model": address.label, **about, **(preview if first else {}), **_told(rest)})
@@ -103,7 +106,7 @@ def show(warehouse: Warehouse, answer: Answer, chosen: Search, pages: Collection
         st.caption(f"All rows: {', '.join(f'{_COMMON[name]} {code_span(str(value))}' for name, value in same.items())}")
     config = EXPLANATIONS if chosen.by == "explanation" else CONFIG
     exhibits.grid(answer, "Neurons found", config, rows, [name for name in rows[0] if name not in same])
-    return with_page
+    return addresses
 
 
 _COMMON = {"model": "model", "site": "site", "pole": "pole", "scope": "corpora"}

@@ -76,6 +76,8 @@ def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[st
     offered: dict[str, tuple[str, str, str]] = {}
     if kind == "metadata":
         offered[value.replace("=", " = ", 1)] = (kind, *value.split("=", 1))
+    if kind == "word" and " " not in value:
+        offered[value] = (kind, "", value)
     for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS).records[:_BARS]:
         offered.setdefault(f"{row['key']} = {row['value']}", ("metadata", row["key"], row["value"]))
     for row in _words(warehouse, neuron, corpora):

@@ -1,11 +1,14 @@
 -- Newcombe's score interval of an AUROC (method 5 of Newcombe 2006, "Confidence intervals for an effect size measure
 -- based on the Mann-Whitney statistic, part 2", over the variance of Hanley and McNeil 1982): its upper bound for z
--- above 0, its lower one below, by bisection to 1e-7. As if sentences were independent of one another.
+-- above 0, its lower one below, by bisection to 1e-7. As if sentences were independent of one another. (sqlfluff does
+-- not know the lambda.)
 -- grain: scalar
 -- argument auroc: the area; null gives null
 -- argument n_with: sentences with it
 -- argument n_without: sentences without
 -- argument z: quantile of the normal distribution: 1.96 and -1.96 for a confidence of 95 %
+
+-- noqa: disable=PRS
 create macro auroc_bound(auroc, n_with, n_without, z) as
 list_reduce(
     list_concat(

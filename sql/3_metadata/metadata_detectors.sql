@@ -9,19 +9,18 @@
 -- columns: support, documents, k
 -- place: of the value among those of its key, from 1, by support; ties: in their order
 -- share: support / k
--- share_low: lower bound of share
--- share_high: upper bound of share
 -- columns: corpus_support, n_sentences
 -- corpus_share: corpus_support / n_sentences
+-- columns: lift, g2, p_value
+-- q_value: Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole
+-- columns: auroc, sample_support, n_sampled
+-- share_low: lower bound of share
+-- share_high: upper bound of share
 -- recall: support / corpus_support
 -- recall_low: lower bound of recall
 -- recall_high: upper bound of recall
--- columns: lift, g2, p_value
--- q_value: Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole
--- columns: auroc
 -- auroc_low: lower bound of auroc
 -- auroc_high: upper bound of auroc
--- columns: sample_support, n_sampled
 create view metadata_detectors as
 select
     model,
@@ -38,22 +37,22 @@ select
     k,
     place,
     share,
-    wilson_bound(support, k, -1.96) as share_low,
-    wilson_bound(support, k, 1.96) as share_high,
     corpus_support,
     n_sentences,
     corpus_share,
-    support / corpus_support as recall,
-    wilson_bound(support, corpus_support, -1.96) as recall_low,
-    wilson_bound(support, corpus_support, 1.96) as recall_high,
     lift,
     g2,
     p_value,
     q_value,
     auroc,
-    auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low,
-    auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high,
     sample_support,
-    n_sampled
+    n_sampled,
+    wilson_bound(support, k, -1.96) as share_low,
+    wilson_bound(support, k, 1.96) as share_high,
+    support / corpus_support as recall,
+    wilson_bound(support, corpus_support, -1.96) as recall_low,
+    wilson_bound(support, corpus_support, 1.96) as recall_high,
+    auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low,
+    auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high
 from neuron_metadata
 where support > 0;

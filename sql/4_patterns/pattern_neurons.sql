@@ -31,7 +31,7 @@ select
     lift,
     g2,
     p_value,
-    support / corpus_support as recall,
+    recall,
     q_value,
     mined_support,
     mined_lift,

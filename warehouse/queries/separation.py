@@ -21,15 +21,16 @@ _OWN = (
 _HAVING = {
     "metadata": "select sentence_id from sentence_metadata where key = $key and value = $value",
     "word": "select sentence_id from annotations where list_contains(words, $value) "
-    "and [1 for each in list_zip(words, tags) if each[1] = $value and tag_class(each[2]) = $key] <> []",
+    "and ($key = '' or [1 for each in list_zip(words, tags) if each[1] = $value and tag_class(each[2]) = $key] <> [])",
 }
 
 
 def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind: str, key: str, value: str) -> Answer:
     """Return two histograms of a neuron's activations over the sampled sentences: of those with something, and without.
 
-    kind: `metadata` (a key and its value) or `word` (its class and the word, of any annotator). One row per bin, whose
-    bounds are `low` and `high`, and side (`has`, true or false), with `n` sentences and their share of the side.
+    kind: `metadata` (a key and its value) or `word` (its class, empty for any, and the word, of any annotator). One row
+    per bin, whose bounds are `low` and `high`, and side (`has`, true or false), with `n` sentences and their share of
+    the side.
     """
     return ask(
         warehouse,
