@@ -109,6 +109,7 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
         words += ["--checkpoint", unit["checkpoint"]] if unit["checkpoint"] != "main" else []
     if corpora := corpora_of(unit):
         words += ["--neutral" if job == "side-effects" else "--corpus", ",".join(corpora)]
+    words += ["--rule", unit["rule"]] if job == "side-effects" else []
     sites = settings.get("sites") or [unit[name] for name in ("site",) if name in unit]
     words += ["--site", ",".join(sites)] if sites else []
     words += ["--rule", ",".join(settings["rules"])] if "rules" in settings else []

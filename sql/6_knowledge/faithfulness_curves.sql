@@ -1,6 +1,7 @@
 -- How much of the answers' probability sets of neurons carry: f = (m(set) - m(none)) / (m(all) - m(none)), m the mean
 -- probability over prompts with the set kept or removed, none with every neuron at the baseline and all with none there
--- (the faithfulness of Mueller et al. 2025, "MIB", arXiv 2504.13151, with means before the ratio as there).
+-- (the faithfulness of Mueller et al. 2025, "MIB", arXiv 2504.13151, with means before the ratio as there). Where m(all)
+-- hardly differs from m(none), as in models whose attention carries the answer, f is large and says little: see m.
 -- grain: rule x selection x arm x kept x size, per model, checkpoint and dataset
 -- columns: model, checkpoint, step, dataset, rule, selection, arm, kept
 -- share: of all neurons that the set has; of `concept` the mean over prompts
@@ -8,7 +9,7 @@
 -- n_prompts: prompts
 -- probability: m, the mean probability of their answers
 -- faithfulness: f, null where m(all) = m(none)
--- low: lower end of its 95 % interval: 1,000 resamples of prompts (macro bootstrap_interval), m(all) and m(none) held
+-- low: lower end of its 95 % interval: 1,000 resamples of prompts (macro bootstrap_interval), the same for all three m
 -- high: upper end
 create view faithfulness_curves as
 with sets as (
@@ -49,9 +50,11 @@ means as (
         avg(sets.n_neurons) as n_neurons,
         count(*) as n_prompts,
         avg(sets.probability) as probability,
-        avg(ends.of_none) as of_none,
-        nullif(avg(ends.of_all) - avg(ends.of_none), 0) as between,
-        list(sets.probability::double order by sets.prompt_id) as of_prompts
+        (avg(sets.probability) - avg(ends.of_none))
+        / nullif(avg(ends.of_all) - avg(ends.of_none), 0) as faithfulness,
+        list(sets.probability::double order by sets.prompt_id) as of_sets,
+        list(ends.of_none::double order by sets.prompt_id) as of_none,
+        list(ends.of_all::double order by sets.prompt_id) as of_all
     from sets
     inner join ends using (model, checkpoint, dataset, rule, prompt_id)
     group by
@@ -61,7 +64,14 @@ means as (
 intervals as (
     select
         means.*,
-        bootstrap_interval(bootstrap_means(of_prompts, 0), probability, n_prompts) as bounds
+        bootstrap_interval(
+            list_transform(
+                list_zip(bootstrap_means(of_sets, 0), bootstrap_means(of_none, 0), bootstrap_means(of_all, 0)),
+                lambda m: (m[1] - m[2]) / nullif(m[3] - m[2], 0)
+            ),
+            faithfulness,
+            n_prompts
+        ) as bounds
     from means
 )
 
@@ -78,7 +88,7 @@ select
     n_neurons,
     n_prompts,
     probability,
-    (probability - of_none) / between as faithfulness,
-    (bounds[1] - of_none) / between as low,
-    (bounds[2] - of_none) / between as high
+    faithfulness,
+    bounds[1] as low,
+    bounds[2] as high
 from intervals;

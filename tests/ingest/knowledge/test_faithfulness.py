@@ -87,6 +87,9 @@ def test_sets_are_kept_and_removed_as_by_plain_hooks(warehouse, model):
     whole = {row["probability"] for row in ends if row["prompt_id"] == prompt.prompt_id}
     assert max(whole) == pytest.approx(min(whole), rel=1e-5)  # all neurons are all neurons, whatever the rule or arm
     assert not [finding for finding in verify(warehouse, deep=True) if finding.wrong]
+    query = "select distinct low, faithfulness, high from faithfulness_curves where kept and share = 1"
+    found = warehouse.sql(f"{query} and arm = 'contributing'").fetchall()
+    assert found == [(1, 1, 1)]  # with all neurons nothing is lost, whatever the prompts
     areas = warehouse.sql("select rule, arm, n_prompts from faithfulness_areas order by all").fetchall()
     assert areas == [(rule, arm, 6) for rule in ("gradient", "logit") for arm in ("contributing", "random")]
 
