@@ -297,8 +297,8 @@ def test_rows_made_anew_take_what_was_made_of_them_with_them(warehouse, job):
 
 
 def test_a_checkpoint_with_other_weights_takes_all_with_it(warehouse):
-    row = warehouse.scan("checkpoints").filter(model="tiny-bert", checkpoint="step100").collect()
-    other = row.drop("model", "checkpoint").with_columns(weights_sha256=pl.lit("other")).to_arrow()
+    asked = "select * exclude (model, checkpoint) from checkpoints where model = 'tiny-bert' and checkpoint = 'step100'"
+    other = warehouse.sql(asked).pl().with_columns(weights_sha256=pl.lit("other")).to_arrow()
     unit = {"model": "tiny-bert", "checkpoint": "step100"}
     with pytest.raises(UsageError, match="other weights of tiny-bert@step100"), warehouse.run("x", unit, {}) as run:
         run.write("checkpoints", unit, other)
