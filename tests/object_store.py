@@ -8,10 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest", "AWS_REGION": "us-east-1"}
@@ -84,58 +82,3 @@ def running(folder: Path) -> Iterator[str]:
 def environment(address: str) -> dict[str, str]:
     """Return the variables by which the AWS tools, and we, find the server."""
     return {"AWS_ENDPOINT_URL": address, **KEYS, **QUIET}
-
-
-class Proxy(ThreadingHTTPServer):
-    """Stands before a store and answers some requests itself: `fault` says with which status and code, by method."""
-
-    def __init__(self, address: str) -> None:
-        self.fault: Callable[[str, str], tuple[int, str] | None] = lambda method, path: None
-        store = address.removeprefix("http://")
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def content(self) -> bytes:
-                if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-                    return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                del self.headers["Transfer-Encoding"]
-                parts = []
-                while size := int(self.rfile.readline().split(b";")[0], 16):
-                    parts.append(self.rfile.read(size))
-                    self.rfile.readline()
-                while self.rfile.readline().strip():
-                    pass
-                self.headers["Content-Length"] = str(sum(map(len, parts)))
-                return b"".join(parts)
-
-            def answer(self) -> None:
-                content = self.content()
-                if fault := self.server.fault(self.command, self.path):
-                    status, code = fault
-                    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-                    headers = [("Content-Type", "application/xml")]
-                else:
-                    connection = HTTPConnection(store)
-                    connection.request(self.command, self.path, content, dict(self.headers.items()))
-                    response = connection.getresponse()
-                    status, body, headers = response.status, response.read(), response.getheaders()
-                    connection.close()
-                left_out = ("transfer-encoding", "connection", *([] if self.command == "HEAD" else ["content-length"]))
-                self.send_response(status)
-                for name, value in headers:
-                    if name.lower() not in left_out:
-                        self.send_header(name, value)
-                if self.command != "HEAD":
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server_port}"

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.sandbox import restrict, select
+from nwh.warehouse.storage.files import Storage
 
 ODD = ["text=hello", "corpus=zz", "year=2026/layer=7", "x[1]", "[!a]", "s*r", "a=[b]*", "{a,b}", "sp ace", "it's"]
 ODD += ['a"b', "#1", "a%b", "a+b", "é", "~", "a:b"]
@@ -107,3 +108,11 @@ def test_a_file_moved_below_a_key_says_what_to_do(tmp_path):
         rows_of(place / "nwh.duckdb")
     _ = Warehouse.open(place).connection
     assert rows_of(place / "nwh.duckdb") == rows
+
+
+def test_what_an_object_store_says_is_one_line_with_a_way_out():
+    storage = Storage("s3://lake/w")
+    told = "s3://lake/w does not answer as it should: AWS Error SLOW_DOWN; .*run the same command again"
+    with pytest.raises(StorageError, match=told) as error, storage.answering():
+        raise OSError("AWS Error SLOW_DOWN\nand more")
+    assert len(str(error.value).splitlines()) == 1
