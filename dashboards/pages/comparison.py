@@ -187,8 +187,8 @@ def _partners(warehouse: Warehouse, pair: Pair, site: str, scope: str) -> None:
     """List the neurons that lost their partner, and those whose partner is elsewhere."""
     found = session.ask(warehouse, queries.pairs.matches, pair, site, scope, _MATCHES)
     named = {
-        "lost": f"Neurons of {pair.before} that have no likeness in {pair.after}",
-        "moved": "Neurons whose likeness has another number",
+        "lost": f"Neurons of {pair.before} whose partner in {pair.after} is least like them",
+        "moved": "Neurons whose partner has another number",
     }
     said = {"lost": "lowest correlation first", "moved": "highest correlation first"}
     columns = st.column_config
