@@ -1,7 +1,8 @@
 -- How much of the answers' probability sets of neurons carry: f = (m(set) - m(none)) / (m(all) - m(none)), m the mean
 -- probability over prompts with the set kept or removed, none with every neuron at the baseline and all with none there
--- (the faithfulness of Mueller et al. 2025, "MIB", arXiv 2504.13151, with means before the ratio as there). Where m(all)
--- hardly differs from m(none), as in models whose attention carries the answer, f is large and says little: see m.
+-- (the faithfulness of Mueller et al. 2025, "MIB", arXiv 2504.13151, with means before the ratio as there). Where
+-- m(all) hardly differs from m(none), as in models whose attention carries the answer, f is large and says little: see
+-- m.
 -- grain: rule x selection x arm x kept x size, per model, checkpoint and dataset
 -- columns: model, checkpoint, step, dataset, rule, selection, arm, kept
 -- share: of all neurons that the set has; of `concept` the mean over prompts

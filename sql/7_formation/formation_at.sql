@@ -89,7 +89,8 @@ formed as (
             when
                 count(effect) >= 3
                 and min(probability_rank) < max(probability_rank) and min(effect_rank) < max(effect_rank)
-                then round(corr(probability_rank, effect_rank), 12)  -- without what the order of sums adds
+                -- without what the order of sums adds, and without -0
+                then round(corr(probability_rank, effect_rank), 12) + 0
         end as correlation
     from ranked
     group by model, dataset, concept, operation
