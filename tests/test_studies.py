@@ -18,7 +18,7 @@ from tests.conftest import made_up_documents, write_tiny_bert
 
 STUDIES = (Path(__file__).parents[1] / "docs" / "studies.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", STUDIES, re.DOTALL) for line in block.splitlines()]
-"""Those of which something must come out: all but these are written to the warehouse."""
+"""All lines of its blocks, in order."""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_command_of_the_studies_runs(place, data, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.setattr("nltk.data.path", [str(data / "nltk_data")])
