@@ -75,7 +75,8 @@ def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[st
     neuron, (kind, value) = chosen.neuron, chosen.found
     offered: dict[str, tuple[str, str, str]] = {}
     if kind == "metadata":
-        offered[value.replace("=", " = ", 1)] = (kind, *value.split("=", 1))
+        key, _, of_key = value.partition("=")
+        offered[f"{key} = {of_key}"] = (kind, key, of_key)
     if kind == "word" and " " not in value:
         offered[value] = (kind, "", value)
     for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS).records[:_BARS]:
