@@ -18,10 +18,13 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
 from nwh.ingest.comparison.distances import ingest_distances
 from nwh.ingest.comparison.matches import ingest_matches
+from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
 from nwh.ingest.knowledge.ablations import AblationSettings, ingest_ablations
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
+from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, ingest_faithfulness
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
+from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
 from nwh.ingest.patterns.rows import Rules
@@ -59,6 +62,7 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
         ingest_activations(warehouse, model, [CORPUS], Settings(k=10, sample=20))
     last = CHECKPOINTS[-1]
     ingest_patterns(warehouse, MODEL, last, Rules(0.5, max_length=2), sites=["hidden"])
+    ingest_explanations(warehouse, MODEL, last, ExplanationSettings(3, 3), sites=["hidden"])
     ingest_clusters(warehouse, MODEL, last, ClusterSettings(k=(2, 3), groups=3), sites=["hidden"], device="cpu")
     ingest_matches(warehouse, *(f"{MODEL}@{label}" for label in CHECKPOINTS), sites=["hidden"])
     ingest_distances(warehouse, *models, [CORPUS])
@@ -70,6 +74,8 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
         ingest_attributions(warehouse, model, DATASET, AttributionSettings(("riemann", "gradient"), 4))
         ingest_interventions(warehouse, model, DATASET, InterventionSettings(negatives=2))
         ingest_ablations(warehouse, model, DATASET, AblationSettings(best=5, prompts=6))
+        ingest_faithfulness(warehouse, model, DATASET, FaithfulnessSettings(prompts=4))
+        ingest_side_effects(warehouse, model, DATASET, CORPUS, SideEffectSettings(sentences=5))
         ingest_weights(warehouse, model, CORPUS)
     (folder / "published.json").write_text(json.dumps({"paris": [[0, 1], [1, 2]], "rome": [[1, 3]]}))
     published = str(folder / "published.json")
