@@ -21,15 +21,19 @@ def _():
 
 @app.cell
 def _(pl, warehouse):
-    # Typical words of a neuron (Oba et al. 2021, table 2): of each class the five of highest lift among those that are
-    # more frequent in its top sentences than elsewhere, with a q-value of at most 0.05.
+    # Typical words of a neuron (Oba et al. 2021, table 2): of each class the five of highest G2 among those that are in
+    # three of its top sentences and 3 % of them, more frequent than elsewhere, with a q-value of at most 0.05. Of forms
+    # that differ in case alone the one of highest G2 stands for all.
     neuron = ["model", "checkpoint", "site", "corpus", "annotator", "layer", "neuron"]
     typical_words = (
         warehouse.scan("neuron_words")
         .filter(pl.col("pole") == "top", pl.col("lift") > 1, pl.col("q_value") <= 0.05)
-        .sort("lift", "support", "word", descending=[True, True, False])
+        .filter(pl.col("support") >= 3, pl.col("support") >= 0.03 * pl.col("k"))
+        .sort("g2", "word", descending=[True, False])
+        .with_columns(form=pl.col("word").str.to_lowercase())
+        .unique([*neuron, "class", "form"], keep="first", maintain_order=True)
         .group_by(*neuron, "class", maintain_order=True)
-        .agg(pl.col("word", "lift").head(5))
+        .agg(pl.col("word", "lift", "g2").head(5))
         .collect()
     )
     typical_words

@@ -217,7 +217,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     made = Rows().write(tmp_path / "warehouse")
     with serve(made.storage.uri, tmp_path / "log") as base:
         page = Page(browser(width, 4500, dark), base)
-        for name, n_charts in (("concept", 5), ("formation", 13)):
+        for name, n_charts in (("concept", 7), ("formation", 21)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
             page.until(lambda n=n_charts: len(page.all("[data-testid=stVegaLiteChart] svg.marks")) == n, "all charts")
             page.until(lambda: not page.all("[data-stale=true]"), "page at rest")

@@ -114,7 +114,7 @@ def test_each_statement_can_be_opened_and_each_file_has_a_name(open_page):
 def test_pictures_are_drawn_as_svg(open_page):
     _, made = open_page("concepts", "knowledge", **CHOSEN)
     pictures = [each for each in made if each.picture is not None]
-    assert len(pictures) == 5
+    assert len(pictures) == 7
     for each in pictures:
         root = ElementTree.fromstring(exhibits._drawn(each.picture, each.about))
         assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import tarfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -79,8 +78,7 @@ def counts_of(archive):
 
 
 def unpacked(archive, folder):
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    shutil.unpack_archive(archive, folder)
     (made,) = (runs.parent for runs in folder.glob("*/runs"))
     return made
 
