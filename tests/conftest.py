@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -24,6 +25,12 @@ hypothesis.settings.load_profile("untimed")
 WORDS = ["the", "a", "cat", "dog", "bird", "tree", "river", "king", "sees", "finds", "loves", "hates"]
 WORDS += ["red", "blue", "old", "quick", "and", "of", "to", "with"]
 MAX_WORDS = 40
+
+
+@pytest.fixture(autouse=True)
+def own_main(monkeypatch):
+    """Give back `__main__`, which AppTest puts a script in the place of: processes that are spawned run its file."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")

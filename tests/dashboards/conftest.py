@@ -28,12 +28,6 @@ FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-
 FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars"]
 
 
-@pytest.fixture(autouse=True)
-def own_main(monkeypatch):
-    """Give back `__main__`, which AppTest puts a script in the place of: processes that are spawned run its file."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-
-
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory, tiny_bert):
     """Return a warehouse with corpora `plain` and `hostile` run through a tiny BERT at both sites, K = 20.
