@@ -11,6 +11,7 @@ import streamlit as st
 
 from nwh.dashboards import session
 from nwh.dashboards.address import neuron_address
+from nwh.dashboards.address.place import fullest
 from nwh.dashboards.address.search_address import CLASSES, KINDS, MAX_ROWS, NEED_MODEL, POLES, SITES, Search, read
 from nwh.dashboards.charts.tree_drawing import parse
 from nwh.dashboards.html.markup import code_span
@@ -158,7 +159,7 @@ def _settled(
         options |= {"dataset": list(dict.fromkeys(of.dataset for of in series)), "concept": concepts}
     if wanted.by in NEED_MODEL:
         labels = list(dict.fromkeys(map(neuron_address.label, extents)))
-        model = wanted.model if wanted.model in labels else labels[-1]
+        model = wanted.model if wanted.model in labels else fullest(extents)
         sites = [extent.site for extent in extents if neuron_address.label(extent) == model]
         wanted = replace(wanted, model=model, site=wanted.site if wanted.site in sites else sites[0])
         options |= {"model": labels, "site": sites}

@@ -15,8 +15,9 @@ from nwh.dashboards.address import search_address
 from nwh.dashboards.address.search_address import Search
 from nwh.dashboards.pages import sql_page
 from nwh.dashboards.parts.dictionary import dictionary
-from nwh.warehouse import Warehouse, limited_sql
+from nwh.warehouse import Warehouse, limited_sql, queries
 from nwh.warehouse.catalog.sql_files import sql_files
+from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.schema import RELATIONS
 from tests.conftest import copied
 from tests.dashboards.conftest import HOSTILE
@@ -245,6 +246,14 @@ def test_metadata_classes(open_page, warehouse):
     assert app.selectbox(key="search_value").options == ["choose", "**x**"]
     assert "Choose a value" in app.info[0].value
     assert not app.dataframe
+
+
+def test_a_search_over_one_model_begins_with_the_fullest(open_page, warehouse, monkeypatch):
+    there = queries.neurons.extents(warehouse)
+    toy = Extent("toy", "main", "ffn", 1, 2, there[0].corpora)
+    monkeypatch.setattr("nwh.warehouse.queries.neurons.extents", lambda warehouse: [*there, toy])
+    app = open_page("search", warehouse, by="text")
+    assert app.selectbox(key="search_model").value == f"{there[-1].model}@{there[-1].checkpoint}"
 
 
 def test_classes_of_neurons(open_page, warehouse):
