@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -64,7 +64,9 @@ class Work:
         total = sum(map(len, self.wanted.values()))
         blocks = StagedBlocks(run, 2 * total, {**self.described, "neurons": to_ranges(self.wanted)})
         self._stage(blocks, "explained", total, self.explain)
-        self._stage(blocks, "judged", total, partial(self._judged, kept, blocks))
+        # of one layer at a time, by all its blocks of neurons: each control is of another neuron of the layer
+        said = lru_cache(maxsize=1)(partial(self._of_layer, "explanations", "explained", kept, blocks))
+        self._stage(blocks, "judged", total, partial(self._judged, said))
         n = 0
         with run.writer("explanations", run.unit) as writer:
             for layer in united(kept, self.wanted):
@@ -92,11 +94,10 @@ class Work:
             for start in range(0, len(neurons), self.block):
                 yield layer, neurons[start : start + self.block]
 
-    def _judged(self, kept: Wanted, blocks: StagedBlocks, layer: int, neurons: list[int]) -> pa.Table:
+    def _judged(self, said: Callable[[int], pa.Table], layer: int, neurons: list[int]) -> pa.Table:
         if self.halves is None or self.judge is None:
             return RELATIONS["explanation_judgements"].file_schema.empty_table()
-        said = self._of_layer("explanations", "explained", kept, blocks, layer)
-        return judged(self.halves, self.judge, self.described["seed"], layer, neurons, said)
+        return judged(self.halves, self.judge, self.described["seed"], layer, neurons, said(layer))
 
     def _of_layer(self, relation: str, what: str, kept: Wanted, blocks: StagedBlocks, layer: int) -> pa.Table:
         """Return a layer's rows, by neuron and place: those that stay, and the new ones that are staged."""
