@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.runs import Run, Unit
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
 from nwh.warehouse.storage.staged_shards import StagedShard
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from nwh.ingest.models import LoadedModel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,3 +94,28 @@ def is_stored(warehouse: Warehouse, task: Task) -> bool:
     if task.is_stored is not None:
         return task.is_stored()
     return warehouse.units.is_current(task.job, task.unit, task.settings)
+
+
+def rows_in_blocks(
+    run: Run,
+    items: Sequence[T],
+    size: int,
+    rows: Callable[[Sequence[T]], pa.Table],
+    progress: Progress,
+    what: str = "prompts",
+) -> Iterator[pa.Table]:
+    """Run a model over items, `size` at a time, and return an iterator over the blocks' rows, in the order of items.
+
+    rows: makes those of one block. Blocks that an interrupted run has staged are not made again. what: items are.
+    """
+    blocks = StagedBlocks(run, len(items))
+    starts = [str(start) for start in range(0, len(items), size)]
+    model, checkpoint, *others = run.unit.values()
+    with progress.bar(" ".join([f"{model}@{checkpoint}", *others]), len(items), what, blocks.done) as bar:
+        for start in blocks.left(starts):
+            block = items[int(start) : int(start) + size]
+            with run.in_model():
+                made = rows(block)
+            blocks.save(start, made, len(block))
+            bar.advance(len(block))
+    return map(blocks.load, starts)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
 from nwh.ingest.knowledge.ablation import Neurons, ablate
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts
 from nwh.ingest.knowledge.attribution import attribute
@@ -26,7 +26,6 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 16  # prompts between two points where a run can be resumed; see `room.of_block`
 
@@ -107,21 +106,11 @@ def _ablate(run: Run, asked: AttributedPrompts, settings: AblationSettings, prog
             f"{row.n_layers * row.d_ffn:,} neurons in all: use fewer"
         )
     prompts = asked.drawn(settings.prompts, settings.seed)
-    blocks = StagedBlocks(run, len(prompts))
-    name = "{model}@{checkpoint} {dataset}".format(**run.unit)
     size = of_block(BLOCK, asked.model.device)
-    starts = range(0, len(prompts), size)
-    with progress.bar(name, len(prompts), "prompts", blocks.done) as bar:
-        for start in starts:
-            if not blocks.has(str(start)):
-                block = prompts[start : start + size]
-                with run.in_model():
-                    rows = _rows(asked, block, settings.best)
-                blocks.save(str(start), rows, len(block))
-                bar.advance(len(block))
+    tables = rows_in_blocks(run, prompts, size, lambda block: _rows(asked, block, settings.best), progress)
     with run.writer("ablations", run.unit) as writer:
-        for start in starts:
-            writer.write(blocks.load(str(start)))
+        for table in tables:
+            writer.write(table)
 
 
 def _rows(asked: AttributedPrompts, prompts: Sequence[PromptInput], best: int) -> pa.Table:

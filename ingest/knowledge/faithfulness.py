@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
 from nwh.ingest.knowledge.attributed_prompts import seeded
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Neurons, Selection
+from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Neurons, Selection
 from nwh.ingest.knowledge.kept_sets import Asked, answers_of_sets
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
@@ -29,12 +29,10 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 SMALLEST = 1e-4  # share of all neurons that the smallest set has
 PER_TENFOLD = 2  # sizes to each factor of ten
 BLOCK = 8  # prompts between two points where a run can be resumed
-T, P = 0.2, 0.5  # the study's thresholds, which select a concept's neurons
 _SCHEMA = pa.schema(
     {
         "prompt_id": pa.int64(),
@@ -94,15 +92,15 @@ def faithfulness_is_stored(
 def _task(
     warehouse: Warehouse, model: LoadedModel, dataset: str, settings: FaithfulnessSettings, progress: Progress
 ) -> Task:
-    choice = Selection(T, P, 0, settings.seed)
+    choice = Selection(STUDY_T, STUDY_P, 0, settings.seed)
     first = InterventionInputs(warehouse, model, dataset, choice, None)
     described = {
         **first.unit,
         **asdict(settings),
         "smallest": SMALLEST,
         "per_tenfold": PER_TENFOLD,
-        "t": T,
-        "p": P,
+        "t": STUDY_T,
+        "p": STUDY_P,
         "block": BLOCK,
         "device": str(model.device),
         "dtype": dtype_name(model),
@@ -120,19 +118,10 @@ def _measure(
     run: Run, of_rules: Sequence[InterventionInputs], settings: FaithfulnessSettings, progress: Progress
 ) -> None:
     prompts = of_rules[0].drawn(settings.prompts, settings.seed)
-    blocks = StagedBlocks(run, len(prompts))
-    starts = range(0, len(prompts), BLOCK)
-    with progress.bar("{model}@{checkpoint} {dataset}".format(**run.unit), len(prompts), "prompts", blocks.done) as bar:
-        for start in starts:
-            if not blocks.has(str(start)):
-                block = prompts[start : start + BLOCK]
-                with run.in_model():
-                    rows = _rows(of_rules, block, settings.seed)
-                blocks.save(str(start), rows, len(block))
-                bar.advance(len(block))
+    tables = rows_in_blocks(run, prompts, BLOCK, lambda block: _rows(of_rules, block, settings.seed), progress)
     with run.writer("faithfulness", run.unit) as writer:
-        for start in starts:
-            writer.write(blocks.load(str(start)))
+        for table in tables:
+            writer.write(table)
 
 
 def sizes_of(n_neurons: int) -> list[int]:

@@ -15,6 +15,7 @@ from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 
+STUDY_T, STUDY_P = 0.2, 0.5  # thresholds of Ariyama 2024, which select a concept's neurons
 Neurons = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Layers and neurons of a set, ascending."""
 

@@ -18,7 +18,7 @@ from nwh.ingest.checkpoints import check_checkpoint, dtype_name
 from nwh.ingest.job import Task, are_stored
 from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
-from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
+from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
@@ -60,8 +60,8 @@ class InterventionSettings:
     """
 
     operations: tuple[str, ...] = OPERATIONS
-    t: float = 0.2
-    p: float = 0.5
+    t: float = STUDY_T
+    p: float = STUDY_P
     negatives: int = 10
     seed: int = 0
     rules: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ the same layers, are set to zero at the position that predicts it, as interventi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -14,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
+from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit
-from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
+from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
 from nwh.ingest.knowledge.neutral_text import divergences, neutral_inputs
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
@@ -25,11 +27,10 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 16  # sentences between two points where a run can be resumed
-T, P = 0.2, 0.5  # the study's thresholds, which select a concept's neurons
 ARMS = ("contributing", "random")
+_MEASURED = ("kl", "loss_before", "loss_after")
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ def _task(
     settings: SideEffectSettings,
     progress: Progress,
 ) -> Task:
-    inputs = InterventionInputs(warehouse, model, dataset, Selection(T, P, 0, settings.seed), settings.rule)
+    inputs = InterventionInputs(warehouse, model, dataset, Selection(STUDY_T, STUDY_P, 0, settings.seed), settings.rule)
     unit = {**inputs.unit, "corpus": corpus}
     described = {
         **unit,
         **asdict(settings),
         "rule": inputs.rule,
-        "t": T,
-        "p": P,
+        "t": STUDY_T,
+        "p": STUDY_P,
         "block": BLOCK,
         "device": str(model.device),
         "dtype": dtype_name(model),
@@ -129,24 +130,14 @@ def _measure(
     edits = [Edit(0, *sets[arm][concept], factor=0.0) for concept, arm in named]
     named = [name for name, edit in zip(named, edits, strict=True) if len(edit.layers)]
     edits = [edit for edit in edits if len(edit.layers)]
-    blocks = StagedBlocks(run, len(prompts))
-    starts = range(0, len(prompts), BLOCK) if edits else ()
-    title = "{model}@{checkpoint} {dataset} {corpus}".format(**run.unit)
-    with progress.bar(title, len(prompts), "sentences", blocks.done) as bar:
-        for start in starts:
-            if not blocks.has(str(start)):
-                block = prompts[start : start + BLOCK]
-                with run.in_model():
-                    found = divergences(inputs.model, block, edits)
-                columns = zip(("kl", "loss_before", "loss_after"), found, strict=True)
-                blocks.save(str(start), pa.table({name: pa.array(x.sum(1)) for name, x in columns}), len(block))
-                bar.advance(len(block))
-    sums = [blocks.load(str(start)) for start in starts]
+
+    def sums_of(block: Sequence[PromptInput]) -> pa.Table:
+        columns = zip(_MEASURED, divergences(inputs.model, block, edits), strict=True)
+        return pa.table({name: pa.array(values.sum(1)) for name, values in columns})
+
+    sums = list(rows_in_blocks(run, prompts if edits else [], BLOCK, sums_of, progress, "sentences"))
     n = len(edits)
-    means = {
-        name: sum((table[name].to_numpy() for table in sums), np.zeros(n)) / len(prompts)
-        for name in ("kl", "loss_before", "loss_after")
-    }
+    means = {name: sum((table[name].to_numpy() for table in sums), np.zeros(n)) / len(prompts) for name in _MEASURED}
     rows = {
         "rule": [inputs.rule] * n,
         "concept": [concept for concept, _ in named],
