@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from nwh.ingest.models import LoadedModel
+    from nwh.ingest.models.series import KnownModel
 
 T = TypeVar("T")
 
@@ -94,6 +95,22 @@ def is_stored(warehouse: Warehouse, task: Task) -> bool:
     if task.is_stored is not None:
         return task.is_stored()
     return warehouse.units.is_current(task.job, task.unit, task.settings)
+
+
+def are_stored_at(
+    warehouse: Warehouse,
+    model: LoadedModel | KnownModel,
+    tasks: Callable[[LoadedModel], Sequence[Task]],
+    progress: Progress = SILENT,
+) -> bool:
+    """Return whether a job would leave alone all that it does at a checkpoint, and say so, without loading it.
+
+    tasks: makes what the job has to do; of a model that is not loaded it may ask nothing but what it is. UsageError for
+    a model name already taken by other weights.
+    """
+    from nwh.ingest.checkpoints import check_checkpoint
+
+    return check_checkpoint(warehouse, model) and are_stored(warehouse, tasks(cast("LoadedModel", model)), progress)
 
 
 def rows_in_blocks(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
+from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
 from nwh.ingest.knowledge.ablation import Neurons, ablate
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts
 from nwh.ingest.knowledge.attribution import attribute
@@ -73,10 +72,9 @@ def ablations_are_stored(
     warehouse: Warehouse, model: KnownModel, dataset: str, settings: AblationSettings, progress: Progress = SILENT
 ) -> bool:
     """Return whether `ingest_ablations` would leave the data set alone, and say so. Raises UsageError as it does."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    # of a model that is not loaded nothing is asked but what it is
-    return are_stored(warehouse, [_task(warehouse, cast(LoadedModel, model), dataset, settings, progress)], progress)
+    return are_stored_at(
+        warehouse, model, lambda known: [_task(warehouse, known, dataset, settings, progress)], progress
+    )
 
 
 def _task(

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored
+from nwh.ingest.job import Task, are_stored_at
 from nwh.ingest.knowledge import attribution_rows
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
@@ -98,11 +98,12 @@ def attributions_are_stored(
     warehouse: Warehouse, model: KnownModel, dataset: str, settings: AttributionSettings, progress: Progress = SILENT
 ) -> bool:
     """Return whether `ingest_attributions` would leave the data set alone, and say so. Raises UsageError as it does."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    # of a model that is not loaded nothing is asked but what it is
-    work = _Work(warehouse, cast(LoadedModel, model), dataset, settings, False, False, progress)
-    return are_stored(warehouse, [work.task], progress)
+    return are_stored_at(
+        warehouse,
+        model,
+        lambda known: [_Work(warehouse, known, dataset, settings, False, False, progress).task],
+        progress,
+    )
 
 
 class _Work:

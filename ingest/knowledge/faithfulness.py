@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
+from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
 from nwh.ingest.knowledge.attributed_prompts import seeded
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
@@ -83,10 +83,9 @@ def faithfulness_is_stored(
     warehouse: Warehouse, model: KnownModel, dataset: str, settings: FaithfulnessSettings, progress: Progress = SILENT
 ) -> bool:
     """Return whether `ingest_faithfulness` would leave the data set alone, and say so. UsageError as it raises it."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    # of a model that is not loaded nothing is asked but what it is
-    return are_stored(warehouse, [_task(warehouse, cast(LoadedModel, model), dataset, settings, progress)], progress)
+    return are_stored_at(
+        warehouse, model, lambda known: [_task(warehouse, known, dataset, settings, progress)], progress
+    )
 
 
 def _task(

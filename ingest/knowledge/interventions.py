@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored
+from nwh.ingest.job import Task, are_stored_at
 from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
@@ -105,9 +105,9 @@ def interventions_are_stored(
     warehouse: Warehouse, model: KnownModel, dataset: str, settings: InterventionSettings, progress: Progress = SILENT
 ) -> bool:
     """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    return are_stored(warehouse, _tasks(warehouse, model, dataset, settings, False, progress), progress)
+    return are_stored_at(
+        warehouse, model, lambda known: _tasks(warehouse, known, dataset, settings, False, progress), progress
+    )
 
 
 def _tasks(

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, rows_in_blocks, run_once
+from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
@@ -76,11 +75,9 @@ def side_effects_are_stored(
     progress: Progress = SILENT,
 ) -> bool:
     """Return whether `ingest_side_effects` would leave the data set alone, and say so. UsageError as it raises it."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    # of a model that is not loaded nothing is asked but what it is
-    task = _task(warehouse, cast(LoadedModel, model), dataset, corpus, settings, progress)
-    return are_stored(warehouse, [task], progress)
+    return are_stored_at(
+        warehouse, model, lambda known: [_task(warehouse, known, dataset, corpus, settings, progress)], progress
+    )
 
 
 def _task(

@@ -6,7 +6,7 @@ Reads sentences only to count tokens (`--corpus`); writes checkpoints, neuron_we
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored, run_once
+from nwh.ingest.job import Task, are_stored_at, run_once
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import encode
@@ -53,10 +53,7 @@ def weights_are_stored(
     warehouse: Warehouse, model: KnownModel, corpus: str | None, progress: Progress = SILENT
 ) -> bool:
     """Return whether `ingest_weights` would leave the checkpoint alone, and say so. Raises UsageError as it does."""
-    if not check_checkpoint(warehouse, model):
-        return False
-    # of a model that is not loaded nothing is asked but what it is
-    return are_stored(warehouse, [_task(warehouse, cast(LoadedModel, model), corpus, progress)], progress)
+    return are_stored_at(warehouse, model, lambda known: [_task(warehouse, known, corpus, progress)], progress)
 
 
 def _task(warehouse: Warehouse, model: LoadedModel, corpus: str | None, progress: Progress) -> Task:

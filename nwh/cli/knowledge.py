@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from nwh.cli.options import (
     ReplaceOption,
     ShardOption,
     ShardsOption,
+    each_checkpoint,
     loading,
     share_of,
 )
@@ -115,7 +117,6 @@ def attributions(
     from nwh.ingest.knowledge.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
     from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
-    from nwh.ingest.models.series import for_each_checkpoint
 
     share = share_of(shard, merge)
     state = state_of(context)
@@ -143,16 +144,13 @@ def attributions(
         min_probability,
     )
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_attributions(
-            warehouse, loaded, dataset, settings, again=again, verbose=verbose, progress=state.progress, shard=share
-        ),
+    each_checkpoint(
+        state,
         model,
-        labels,
-        state.progress,
-        is_stored=lambda known: (
-            not again and attributions_are_stored(warehouse, known, dataset, settings, state.progress)
-        ),
+        checkpoint,
+        again,
+        partial(ingest_attributions, warehouse, dataset=dataset, settings=settings, verbose=verbose, shard=share),
+        partial(attributions_are_stored, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -194,7 +192,6 @@ def interventions(
         ingest_interventions,
         interventions_are_stored,
     )
-    from nwh.ingest.models.series import for_each_checkpoint
 
     share = share_of(shard, merge)
     state = state_of(context)
@@ -203,16 +200,13 @@ def interventions(
         tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed, tuple(split_list(rule))
     )
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_interventions(
-            warehouse, loaded, dataset, settings, again=again, progress=state.progress, shard=share
-        ),
+    each_checkpoint(
+        state,
         model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: (
-            not again and interventions_are_stored(warehouse, known, dataset, settings, state.progress)
-        ),
+        checkpoint,
+        again,
+        partial(ingest_interventions, warehouse, dataset=dataset, settings=settings, shard=share),
+        partial(interventions_are_stored, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -239,18 +233,18 @@ def ablations(
     Example: nwh ingest ablations --model EleutherAI/pythia-70m-deduped --dataset questions --best 100
     """
     from nwh.ingest.knowledge.ablations import AblationSettings, ablations_are_stored, ingest_ablations
-    from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
     settings = AblationSettings(best, prompts, seed)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_ablations(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+    each_checkpoint(
+        state,
         model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: not again and ablations_are_stored(warehouse, known, dataset, settings, state.progress),
+        checkpoint,
+        again,
+        partial(ingest_ablations, warehouse, dataset=dataset, settings=settings),
+        partial(ablations_are_stored, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -276,20 +270,18 @@ def faithfulness(
     Example: nwh ingest faithfulness --model EleutherAI/pythia-70m-deduped --dataset questions
     """
     from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_is_stored, ingest_faithfulness
-    from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
     settings = FaithfulnessSettings(prompts, seed)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_faithfulness(warehouse, loaded, dataset, settings, again=again, progress=state.progress),
+    each_checkpoint(
+        state,
         model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: (
-            not again and faithfulness_is_stored(warehouse, known, dataset, settings, state.progress)
-        ),
+        checkpoint,
+        again,
+        partial(ingest_faithfulness, warehouse, dataset=dataset, settings=settings),
+        partial(faithfulness_is_stored, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -317,21 +309,17 @@ def side_effects(
     Example: nwh ingest side-effects --model EleutherAI/pythia-70m-deduped --dataset questions --neutral brown
     """
     from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effects_are_stored
-    from nwh.ingest.models.series import for_each_checkpoint
 
     state = state_of(context)
     warehouse = state.open()
     settings = SideEffectSettings(sentences, seed, rule)
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_side_effects(
-            warehouse, loaded, dataset, neutral, settings, again=again, progress=state.progress
-        ),
+    each_checkpoint(
+        state,
         model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: (
-            not again and side_effects_are_stored(warehouse, known, dataset, neutral, settings, state.progress)
-        ),
+        checkpoint,
+        again,
+        partial(ingest_side_effects, warehouse, dataset=dataset, corpus=neutral, settings=settings),
+        partial(side_effects_are_stored, warehouse, dataset=dataset, corpus=neutral, settings=settings),
         **options,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nwh.cli.state import State
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 from nwh.warehouse.shard import MERGE, Shard, shard_of
@@ -67,6 +69,32 @@ def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
     from nwh.ingest.models.families import family_from
 
     return {**options, "family": None if family is None else family_from(family)}
+
+
+def each_checkpoint(
+    state: State,
+    model: str,
+    checkpoint: list[str] | None,
+    again: bool,
+    ingest: Callable[..., object],
+    is_stored: Callable[..., bool],
+    **options: Any,
+) -> None:
+    """Run a job at the checkpoints that `--checkpoint` names; one that is stored already is not loaded, unless `again`.
+
+    ingest: takes a loaded model, `again` and `progress`. is_stored: takes a known one and `progress`. options: those of
+    `load`.
+    """
+    from nwh.ingest.models.series import for_each_checkpoint
+
+    for_each_checkpoint(
+        lambda loaded: ingest(loaded, again=again, progress=state.progress),
+        model,
+        split_list(checkpoint),
+        state.progress,
+        is_stored=lambda known: not again and is_stored(known, progress=state.progress),
+        **options,
+    )
 
 
 def numbers(option: str, values: list[str] | None) -> list[int]:

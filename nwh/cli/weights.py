@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,10 +16,10 @@ from nwh.cli.options import (
     FamilyOption,
     ModelOption,
     PickleOption,
+    each_checkpoint,
     loading,
 )
 from nwh.cli.state import state_of
-from nwh.warehouse.names import split_list
 
 
 def weights(
@@ -39,17 +40,17 @@ def weights(
 
     Example: nwh ingest weights --model EleutherAI/pythia-70m-deduped --checkpoint all --corpus brown
     """
-    from nwh.ingest.models.series import for_each_checkpoint
     from nwh.ingest.weights.job import ingest_weights, weights_are_stored
 
     state = state_of(context)
     warehouse = state.open() if corpus else state.create()
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    for_each_checkpoint(
-        lambda loaded: ingest_weights(warehouse, loaded, corpus, again=again, progress=state.progress),
+    each_checkpoint(
+        state,
         model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: not again and weights_are_stored(warehouse, known, corpus, state.progress),
+        checkpoint,
+        again,
+        partial(ingest_weights, warehouse, corpus=corpus),
+        partial(weights_are_stored, warehouse, corpus=corpus),
         **options,
     )
