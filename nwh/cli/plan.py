@@ -17,6 +17,7 @@ from nwh.cli.options import (
     FamilyOption,
     ModelOption,
     PickleOption,
+    SiteOption,
     loading,
     numbers,
 )
@@ -24,6 +25,7 @@ from nwh.cli.state import FormatOption, named_or_all_corpora, state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 from nwh.warehouse.output import Format
+from nwh.warehouse.sites import sites_and_layers
 
 if TYPE_CHECKING:
     from nwh.ingest.models import LoadedModel
@@ -52,7 +54,7 @@ def activations(
     model: ModelOption,
     checkpoint: CheckpointOption = None,
     corpus: CorpusOption = None,
-    site: Annotated[list[str] | None, typer.Option(help="hidden, ffn or both.")] = None,
+    site: SiteOption = None,
     k: Annotated[int, typer.Option(help="Sentences kept per neuron and pole.")] = 10_000,
     aggregate: Annotated[str, typer.Option(help="Over a sentence's tokens: mean, max, last or cls.")] = "mean",
     sample: Annotated[int, typer.Option(help="Random sentences per corpus kept with all activations.")] = 1000,
@@ -78,10 +80,10 @@ def activations(
 
     _check(machines, seconds, rate)
     warehouse = state_of(context).open()
-    layers = tuple(numbers("--layer", layer)) or None
-    settings = Settings(tuple(split_list(site)) or SITES, k, aggregate, sample=sample, layers=layers)
+    sites, layers = sites_and_layers(site, numbers("--layer", layer))
+    settings = Settings(tuple(sites) or SITES, k, aggregate, sample=sample, layers=tuple(layers) or None)
     corpora = named_or_all_corpora(warehouse, corpus)
-    options = {"device": device, "dtype": dtype, "allow_pickle": allow_pickle, **loading(family)}
+    options = loading(family, device=device, dtype=dtype, allow_pickle=allow_pickle)
     _say(
         lambda loaded: plan_activations(warehouse, loaded, corpora, settings, seconds=seconds, rate=rate),
         model,
@@ -124,7 +126,7 @@ def attributions(
     named = tuple(split_list(rule)) or ("adaptive",)
     limits = {"min_prompts": min_prompts, "min_probability": min_probability}
     settings = AttributionSettings(named, steps, answer=answer, concepts=tuple(split_list(concepts)), **limits)  # type: ignore[arg-type]
-    options = {"device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True, **loading(family)}
+    options = loading(family, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     _say(
         lambda loaded: [plan_attributions(warehouse, loaded, dataset, settings, seconds=seconds, rate=rate)],
         model,
@@ -165,7 +167,7 @@ def interventions(
     warehouse = state_of(context).open()
     operations = tuple(split_list(operation)) or OPERATIONS
     settings = InterventionSettings(operations, t, p, negatives, rules=tuple(split_list(rule)))
-    options = {"device": device, "dtype": dtype, "allow_pickle": allow_pickle, "head": True, **loading(family)}
+    options = loading(family, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     _say(
         lambda loaded: plan_interventions(warehouse, loaded, dataset, settings, seconds=seconds, rate=rate),
         model,

@@ -27,6 +27,8 @@ def test_activations_for_several_machines(tmp_path, tiny_bert, add_corpus):
     assert found["seconds"] == pytest.approx(found["units"] / 30, abs=0.1)
     assert found["seconds_on_3"] == pytest.approx(found["units"] / 90, abs=0.1)
     assert not Warehouse.open(tmp_path / "w").sql("select 1 from runs where job = 'activations'").fetchall()
+    as_named = plan(*begin, *options, "--rate", "30", "--site", "ffn", "--layer", "1")
+    assert plan(*begin, *options, "--rate", "30", "--site", "blocks.1.mlp.hook_post") == as_named != [found]
 
 
 @pytest.mark.parametrize(
