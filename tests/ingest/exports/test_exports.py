@@ -16,7 +16,8 @@ from nwh.ingest.activations.live_activations import output_tokens, token_activat
 from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations, ingest_published_explanations
 from nwh.ingest.exports import neuronpedia
 from nwh.ingest.exports.hub import export_hub
-from nwh.ingest.exports.neuronpedia import CREATOR, export_neuronpedia
+from nwh.ingest.exports.neuronpedia import export_neuronpedia
+from nwh.ingest.exports.neuronpedia_source import CREATOR
 from nwh.ingest.models import load
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import Document
