@@ -25,7 +25,12 @@ class Neuron:
 
     def __str__(self) -> str:
         """Return MODEL@CHECKPOINT/SITE/LAYER/NEURON."""
-        return f"{self.model}@{self.checkpoint}/{self.site}/{self.layer}/{self.neuron}"
+        return f"{self.model}@{self.checkpoint}/{self.within}"
+
+    @property
+    def within(self) -> str:
+        """SITE/LAYER/NEURON: the name within its model."""
+        return f"{self.site}/{self.layer}/{self.neuron}"
 
     @property
     def params(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def page() -> None:
         return
     chosen, problems = neuron_address.read(st.query_params, known)
     extent = neuron_address.extent_of(known, chosen.label, chosen.neuron.site)
-    st.set_page_config(page_title=f"{summary.name(chosen.neuron)} {chosen.neuron.model} \N{MIDDLE DOT} nwh")
+    st.set_page_config(page_title=f"{chosen.neuron.within} {chosen.neuron.model} \N{MIDDLE DOT} nwh")
     _controls(chosen, extent, known)
     if problems:
         label = f"Show {markup.code_span(str(chosen.neuron))} instead"

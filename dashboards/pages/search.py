@@ -227,9 +227,9 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
         st.warning(f"The model did not run on this text: {notices.reason(error)}")
         return None
     over = ", ".join(map(code_span, how.corpora))
-    tokens = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
     st.caption(
-        f"Activation: {tokens[how.aggregate]} the text's tokens. Mean and standard deviation (std) are over {over}."
+        f"Activation: {token_values.OF_TOKENS[how.aggregate]} the text's tokens. Mean and standard deviation (std) are "
+        f"over {over}."
     )
     return session.ask(
         warehouse, queries.search.by_activation, activations, how.corpora, chosen.filters, chosen.rows + 1

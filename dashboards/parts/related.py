@@ -42,7 +42,7 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str])
             ["neuron", "correlation", *(["its words"] if words else [])],
             [
                 (
-                    f"{place.site}/{place.layer}/{place.neuron}",
+                    place.within,
                     [f"{row['correlation']:.3f}", *([words.get((place.layer, place.neuron), "")] if words else [])],
                 )
                 for place, row in zip(places, rows, strict=True)

@@ -9,25 +9,20 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.html import markup
 from nwh.dashboards.html.markup import code_span
+from nwh.dashboards.parts import token_values
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.summary import Summary
 
 _OTHER_LENGTH = 1.2
 """The ratio to the corpus's mean length, or its inverse, from which on length is worth a word."""
-_TOKENS = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
-
-
-def name(neuron: Neuron) -> str:
-    """Return SITE/LAYER/NEURON."""
-    return f"{neuron.site}/{neuron.layer}/{neuron.neuron}"
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the neuron's name, its summary and the provenance of its activations."""
     found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
     with st.container(key="head", gap="small"):
-        st.title(name(neuron), anchor=False)
+        st.title(neuron.within, anchor=False)
         st.markdown(line(found, len(corpora) > 1))
         st.caption(_provenance(warehouse, neuron, corpora))
 
@@ -66,8 +61,8 @@ def _provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
     runs: dict[str, list[str]] = {}
     for row in session.ask(warehouse, queries.summary.provenance, neuron, tuple(corpora)).records:
         how = (
-            f"a sentence's activation is the {_TOKENS[row['aggregate']]} its tokens; {row['k']:,} sentences kept per "
-            f"pole; run of {row['started_at']:%Y-%m-%d %H:%M}, {row['dtype']} on {row['device']}"
+            f"a sentence's activation is the {token_values.OF_TOKENS[row['aggregate']]} its tokens; {row['k']:,} "
+            f"sentences kept per pole; run of {row['started_at']:%Y-%m-%d %H:%M}, {row['dtype']} on {row['device']}"
         )
         runs.setdefault(how, []).append(code_span(row["corpus"]))
     told = "; ".join(f"{', '.join(names)}: {how}" for how, names in runs.items())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OF_TOKENS = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
+"""Aggregate -> what a sentence's activation is its tokens'."""
 _ran: set[tuple[str, str, str]] = set()
 """Warehouse, model and checkpoint of models that have run."""
 

@@ -72,7 +72,7 @@ def _shared_patterns(subject: Subject, extent: Extent, chosen: Sequence[Neuron])
         metadata = queries.neurons.metadata(subject.warehouse, neuron, extent.corpora, _ITEMS, min_lift=1, max_q=0.05)
         answers += [*parts.values(), metadata]
         for item, found in {**parts, "metadata": metadata}.items():
-            of_item = [(_short(neuron), item, *_row(record)) for record in found.records]
+            of_item = [(neuron.within, item, *_row(record)) for record in found.records]
             rows += of_item
             cells = lines.setdefault(item, [""] * len(chosen))
             cells[column] = "\n".join(_cell(row, len(extent.corpora) > 1) for row in of_item)
@@ -88,7 +88,8 @@ def _shared_patterns(subject: Subject, extent: Extent, chosen: Sequence[Neuron])
         "words; mean length in tokens beside the corpus's (Oba et al. 2021, table 2).",
         Answer(_COLUMNS, rows),
         shown=Answer(
-            ["", *map(_short, chosen)], [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)]
+            ["", *(neuron.within for neuron in chosen)],
+            [(item, *of_neurons) for item, of_neurons in lines.items() if any(of_neurons)],
         ),
         of=answers,
     )
@@ -121,11 +122,11 @@ def _cell(row: tuple[Any, ...], several_corpora: bool) -> str:
 def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Exhibit:
     asked = (extent.corpora, "top", _LOOKED_AT * _SENTENCES)
     answers = [queries.neurons.sentences(subject.warehouse, neuron, *asked) for neuron in chosen]
-    rows = [(_short(neuron), *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
+    rows = [(neuron.within, *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
     columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]
     shown: list[tuple[Any, ...]] = []
-    for of in map(_short, chosen):
-        texts = {row[-1]: row for row in reversed(rows) if row[0] == of}  # of equal texts the first
+    for neuron in chosen:
+        texts = {row[-1]: row for row in reversed(rows) if row[0] == neuron.within}  # of equal texts the first
         shown += sorted(texts.values(), key=lambda row: row[1])[:_SENTENCES]
     of_corpora = ["corpus"] * (len(extent.corpora) > 1)
     return Exhibit(
@@ -137,7 +138,3 @@ def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Ex
         shown=only(Answer(columns, shown), "neuron", "rank", "activation", *of_corpora, "text"),
         of=answers,
     )
-
-
-def _short(neuron: Neuron) -> str:
-    return f"{neuron.site}/{neuron.layer}/{neuron.neuron}"
