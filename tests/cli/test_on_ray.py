@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import typer
@@ -34,7 +36,8 @@ def rows(warehouse):
 
 
 def running(warehouse):
-    return [name for name, holder in warehouse.storage.held_locks().items() if "shards/" in holder.get("place", "")]
+    held = warehouse.storage.held_locks()
+    return {name: holder for name, holder in held.items() if "shards/" in holder.get("place", "")}
 
 
 class Interrupting(Progress):
@@ -68,16 +71,25 @@ def test_an_interrupt_and_a_killed_node_lose_nothing(ray_nodes, tmp_path, tiny_b
     until = time.monotonic() + 60
     while running(warehouse) and time.monotonic() < until:
         time.sleep(0.1)
-    assert running(warehouse) == []  # what ran is ended
+    assert running(warehouse) == {}  # what ran is ended
 
     killed = []
 
     def kill():
-        while not killed and time.monotonic() < until + 120:
-            if len(running(warehouse)) == 2:
-                killed.append(len(staged_shards(warehouse.storage, PLACE)))
-                made.remove_node(other, allow_graceful=False)
-            time.sleep(0.05)
+        """Hold each process that runs a shard until both nodes have one; then kill a node, and let the rest go on."""
+        held = set()
+        try:
+            while len(held) < 2 and time.monotonic() < until + 120:
+                for pid in {holder["pid"] for holder in running(warehouse).values()} - held:
+                    os.kill(pid, signal.SIGSTOP)
+                    held.add(pid)
+                time.sleep(0.01)
+            killed.append(len(staged_shards(warehouse.storage, PLACE)))
+            made.remove_node(other, allow_graceful=False)
+        finally:
+            for pid in held:
+                with suppress(ProcessLookupError):  # it went with its node
+                    os.kill(pid, signal.SIGCONT)
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -74,10 +74,10 @@ def lacking_columns(
     connection: duckdb.DuckDBPyConnection, relation: Relation, uris: Sequence[str]
 ) -> dict[Column, int]:
     """Return how many files are of versions that did not store a column yet, for each column that some lack."""
-    found = {}
-    query = "select count(distinct file_name) from parquet_schema($1) where name = $2"
-    paths = [pattern_of(uri) for uri in uris]
-    for column in relation.columns if uris else ():
-        if column.absent:
-            found[column] = len(uris) - int(connection.execute(query, [paths, column.name]).fetchall()[0][0])
-    return {column: n for column, n in found.items() if n}
+    columns = {column.name: column for column in relation.columns if column.absent}
+    if not uris or not columns:
+        return {}
+    query = "select name, count(distinct file_name) from parquet_schema($1) where name in $2 group by name"
+    having = dict(connection.execute(query, [[pattern_of(uri) for uri in uris], list(columns)]).fetchall())
+    lacking = {column: len(uris) - having.get(name, 0) for name, column in columns.items()}
+    return {column: n for column, n in lacking.items() if n}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -81,24 +81,28 @@ def _mark(snapshot: Snapshot) -> str:
 def build(path: str, snapshot: Snapshot, storage: Storage, afresh: bool = False) -> None:
     """Make a DuckDB file with all views over a snapshot of a warehouse, comments included.
 
-    It is the process's last such file with other views where the files are others, or with all made `afresh`: to make
-    them all costs more than a small run.
+    It is the process's last such file with other views where these find other files below their folder, or with all
+    made `afresh`: to make them all costs more than a small run.
     """
     global _latest
-    made, before = _latest or (_template(), {})
+    below = {"=": ["=" in storage.uri]} | {  # see `relation_view`, which reads such folders otherwise
+        name: [uri.removeprefix(f"{storage.uri}/") for uri in uris] for name, uris in snapshot.items()
+    }
+    made, before = _latest or (_template(), {"=": below["="]})
+    afresh = afresh or below["="] != before["="]
     Path(path).write_bytes(made)
     with _file(path) as connection:
         storage.register(connection)
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
-        others = [each for each in RELATIONS.values() if afresh or snapshot.get(each.name) != before.get(each.name)]
+        others = [each for each in RELATIONS.values() if afresh or below.get(each.name) != before.get(each.name)]
         _create_relations(connection, snapshot, storage.uri, others)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {sql_literal(_mark(snapshot))}")
         connection.execute("commit")
-    _latest = Path(path).read_bytes(), snapshot
+    _latest = Path(path).read_bytes(), below
 
 
-_latest: tuple[bytes, Snapshot] | None = None
+_latest: tuple[bytes, Mapping[str, Sequence[Any]]] | None = None
 
 
 def _file(path: str) -> duckdb.DuckDBPyConnection:

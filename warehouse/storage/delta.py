@@ -64,6 +64,14 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
         ) from error
 
 
+def is_latest(storage: Storage, name: str, table: DeltaTable) -> bool:
+    """Return whether no version follows an opened table's, many times faster than opening it again.
+
+    Where its own entry of the log is gone (Delta removes old ones, the oldest first) there can be later ones.
+    """
+    return storage.log_entries(name, table.version(), table.version() + 1) == [True, False]
+
+
 def files_of(name: str, table: DeltaTable) -> list[DataFile]:
     """Return the files of a relation's table; Delta writes a blank as %20."""
     added = table.get_add_actions()

@@ -101,6 +101,13 @@ class Storage:
             if path.endswith(".parquet") and not path.startswith("_delta_log/"):
                 yield path, info.mtime.timestamp()
 
+    def log_entries(self, relation: str, *versions: int) -> list[bool]:
+        """Return for each version of a relation's Delta log whether its entry is there."""
+        from pyarrow.fs import FileType
+
+        paths = [f"{self._root()}/{relation}/_delta_log/{version:020}.json" for version in versions]
+        return [info.type == FileType.File for info in self._fs().get_file_info(paths)]
+
     @property
     def cache(self) -> Cache:
         """What jobs keep to save work."""

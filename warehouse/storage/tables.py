@@ -35,6 +35,7 @@ class Tables:
         """Look at nothing yet."""
         self.storage = storage
         self._manifests: dict[str, list[tuple[int | None, str | None]]] = {}  # of files of `runs`, which never change
+        self._runs: DeltaTable | None = None  # as opened last
         self._folded: tuple[int, Manifest] | None = None  # a version of `runs`, and what was stored then
 
     def exist(self) -> bool:
@@ -89,7 +90,10 @@ class Tables:
         return f"{self.storage.uri}/{relation}/{path}"
 
     def _open_runs(self) -> DeltaTable:
-        return delta.open_table(self.storage, RUNS.name)
+        """Return the table of runs as it is now: the one opened last, unless its log goes on or begins later by now."""
+        if self._runs is None or not delta.is_latest(self.storage, RUNS.name, self._runs):
+            self._runs = delta.open_table(self.storage, RUNS.name)
+        return self._runs
 
     def _stored(self, runs: DeltaTable) -> Manifest:
         if self._folded is None or self._folded[0] != runs.version():

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 from random import Random
 
 import pyarrow as pa
@@ -52,6 +53,21 @@ def test_a_run_replaces_its_unit_and_nothing_else(warehouse):
         ("corpus", "corpus=a", "complete", 2),
     ]
     assert warehouse.scan("sentences").collect().height == 2
+
+
+def test_what_others_store_is_seen_when_delta_has_removed_old_entries_of_its_log(warehouse):
+    store(warehouse, "a", ["1"])
+    opened = Warehouse.open(warehouse.storage.uri)
+    version = opened.tables.version()
+    for text in ("2", "3"):
+        store(warehouse, "a", [text])
+    log = Path(warehouse.storage.uri, "runs", "_delta_log")
+    DeltaTable(log.parent).create_checkpoint()
+    for entry in log.glob("*.json"):
+        if int(entry.stem) <= version + 1:  # the opened version's, and the one that follows it
+            entry.unlink()
+    opened.refresh()
+    assert texts(opened, "a") == ["3"]
 
 
 def test_a_run_may_leave_a_unit_empty(warehouse):

@@ -24,8 +24,8 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.catalog.sql_files import sql_files
 from nwh.warehouse.jobs import JOBS
 from nwh.warehouse.schema import RELATIONS, SCHEMA_VERSION
-from nwh.warehouse.storage import delta
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
+from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.upkeep.verify import verify
 from tests.forked import forked
 
@@ -255,7 +255,7 @@ def test_dead_neurons_are_not_told_where_only_a_model_could_tell_them(first_upgr
 
 
 def upgrade_and_die(uri, opens, blocks):
-    """Upgrade, and be killed before a table is opened for the nth time or with so many blocks staged."""
+    """Upgrade, and be killed before the runs are looked at for the nth time or with so many blocks staged."""
 
     def until_death(function, times, first=False):
         def call(*arguments):
@@ -270,7 +270,7 @@ def upgrade_and_die(uri, opens, blocks):
 
         return call
 
-    delta.open_table = until_death(delta.open_table, opens, first=True)
+    Tables._open_runs = until_death(Tables._open_runs, opens, first=True)
     StagedBlocks.save = until_death(StagedBlocks.save, blocks)
     upgrade(Warehouse.open(uri))
 
@@ -305,7 +305,7 @@ def test_killed_at_any_moment_it_goes_on_and_readers_see_the_old_or_the_new(firs
     reader = threading.Thread(target=read)
     reader.start()
     chance = SystemRandom()
-    # how often tables are opened first, some 20 times by each run; the last is killed when it has mined, before it has
+    # how often runs are looked at first, some 15 times by each run; the last is killed when it has mined, before it has
     # stored that
     moments = [(15, 0), (60, 0), (chance.randrange(5, 45), 0), (chance.randrange(5, 45), 0), (0, 1), (0, 2)]
     print(moments)
