@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -150,19 +150,3 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return where nothing is yet: in a folder, in an object store."""
     return str(tmp_path / "w") if request.param == "folder" else request.getfixturevalue("s3")
-
-
-@pytest.fixture
-def ray_nodes() -> Iterator[tuple[Any, Any]]:
-    """Return a Ray of two local nodes with a CPU each, and the second of them; or skip."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    small = {"num_cpus": 1, "object_store_memory": 100_000_000}
-    quick = ("initial_delay_ms", "period_ms")
-    seen_soon = {f"health_check_{name}": 1000 for name in quick} | {"health_check_failure_threshold": 3}
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**small, "_system_config": seen_soon})
-    try:
-        other = made.add_node(**small)
-        made.wait_for_nodes()
-        yield made, other
-    finally:
-        made.shutdown()

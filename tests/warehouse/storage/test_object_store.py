@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import duckdb
@@ -12,14 +11,13 @@ import pytest
 from nwh.warehouse import Warehouse
 from nwh.warehouse.storage.object_files import ObjectFiles
 from tests import object_store
+from tests.forked import nwh
 from tests.warehouse.upkeep import make_warehouse
 
 
-def command(uri, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "nwh", "--warehouse", uri, *arguments], capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+def command(folder, uri, *arguments):
+    done = nwh(["--warehouse", uri, *arguments], folder, os.environ)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def test_every_job_and_command_does_there_what_it_does_in_a_folder(both, tmp_pat
     name = f"{make_warehouse.MODEL}@{make_warehouse.CHECKPOINTS[-1]}/hidden/1/3"
     count = "select count(*) as n from neuron_sentences"
     n = local.sql(count).fetchall()[0][0]
-    assert command(s3, "sql", count, "--format", "csv") == (0, f"n\n{n}\n", "")
+    assert command(tmp_path, s3, "sql", count, "--format", "csv") == (0, f"n\n{n}\n", "")
     for arguments in (
         ["status"],
         ["verify", "--deep"],
@@ -57,14 +55,14 @@ def test_every_job_and_command_does_there_what_it_does_in_a_folder(both, tmp_pat
         ["report", make_warehouse.MODEL, "--out", str(tmp_path / "report")],
         ["vacuum"],
     ):
-        code, out, error = command(s3, *arguments)
+        code, out, error = command(tmp_path, s3, *arguments)
         assert code == 0, (arguments, error)
         assert out or arguments == ["vacuum"] or arguments[0] == "export"
-    code, _, error = command(s3, "sql", "select content from read_text('/etc/passwd')")
+    code, _, error = command(tmp_path, s3, "sql", "select content from read_text('/etc/passwd')")
     assert code == 2
     assert "disabled by configuration" in error
     other = f"{s3.rpartition('/')[0]}/other/runs/x.parquet"
-    code, _, error = command(s3, "sql", f"from '{other}'")
+    code, _, error = command(tmp_path, s3, "sql", f"from '{other}'")
     assert code == 2
     assert "disabled by configuration" in error
 
