@@ -25,11 +25,12 @@ from nwh.ingest.demo.facts import fact_answers, fact_sentences, fact_words, writ
 from nwh.ingest.knowledge.ablation import ablate
 from nwh.ingest.knowledge.attribution import answer_scores, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
+from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.knowledge.rules.rule import RULES, rule_named, rules_named
 from nwh.ingest.models import load
 from nwh.ingest.models.loading import LoadedModel
 from nwh.ingest.prompts.job import ingest_prompts
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.training.tiny_models import Recipe, train_tiny
 from nwh.warehouse import Warehouse
 from tests.benchmarks.bench_attribution import questions, timed
