@@ -79,17 +79,17 @@ def _(pl, warehouse):
 
 @app.cell
 def _(pl, warehouse):
-    # Do frequent words come earlier (figures 20 to 22)? Spearman's correlation of a concept's frequency with the step
-    # at which it is acquired; what is never acquired comes last.
+    # Do frequent words come earlier (figures 20 to 22)? Spearman's correlation of a concept's frequency, by each
+    # source of it, with the step at which it is acquired; what is never acquired comes last.
     frequency_correlation = (
         warehouse.view("acquisition")
         .filter(pl.col("n_checkpoints") > 0)
-        .join(warehouse.scan("concepts").select("dataset", "concept", "frequency"), on=["dataset", "concept"])
+        .join(warehouse.view("frequencies"), on=["dataset", "concept"])
         .filter(pl.col("frequency").is_not_null())
         .with_columns(acquired=pl.col("step").cast(pl.Float64).fill_null(float("inf")))
-        .group_by("model", "dataset")
+        .group_by("model", "dataset", "frequency_source")
         .agg(n=pl.len(), correlation=pl.corr("frequency", "acquired", method="spearman"))
-        .sort("model", "dataset")
+        .sort("model", "dataset", "frequency_source")
         .collect()
     )
     frequency_correlation

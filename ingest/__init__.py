@@ -12,6 +12,7 @@ FUNCTIONS = {
     "distances": "comparison.distances.ingest_distances",
     "fine-tune": "training.fine_tune.fine_tune",
     "prompts": "prompts.job.ingest_prompts",
+    "counts": "prompts.counts.ingest_counts",
     "attributions": "knowledge.attributions.ingest_attributions",
     "interventions": "knowledge.interventions.ingest_interventions",
     "ablations": "knowledge.ablations.ingest_ablations",

@@ -50,11 +50,11 @@ def test_the_studies_in_polars_find_what_the_views_say(knowledge, monkeypatch):
     assert len(stability) > 100
     correlations = found["frequency_correlation"].rows()
     wanted = (
-        "select model, dataset, n, correlation from frequency_correlation where figure = 'step of acquisition' "
-        "and correlation is not null order by model, dataset"
+        "select model, dataset, frequency_source, n, correlation from frequency_correlation "
+        "where figure = 'step of acquisition' and correlation is not null order by model, dataset, frequency_source"
     )
-    assert [row for row in correlations if row[3] == row[3]] == [
-        (*row[:3], pytest.approx(row[3])) for row in knowledge.sql(wanted).fetchall()
+    assert [row for row in correlations if row[4] == row[4]] == [
+        (*row[:4], pytest.approx(row[4])) for row in knowledge.sql(wanted).fetchall()
     ]
 
 

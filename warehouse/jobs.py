@@ -54,6 +54,7 @@ JOBS = {
     ),
     "fine-tune": Job(("sentences", "sentence_metadata"), (), runs_model=True),
     "prompts": Job((), ("prompts", "concepts")),
+    "counts": Job(("prompts", "sentences"), ("concept_counts", "fact_counts")),
     "attributions": Job(("prompts",), ("prompt_scores", "attributions", "attribution_quality"), runs_model=True),
     "interventions": Job(("prompts", "attributions"), ("interventions",), runs_model=True),
     "ablations": Job(("prompts", "attributions"), ("ablations",), runs_model=True),
@@ -66,6 +67,9 @@ JOBS = {
 
 SOURCES = ("corpus", "prompts")
 """Jobs whose rows everything else is made of: their new rows can say the same as the old ones."""
+
+_CORPUS_OPTION = {"side-effects": "--neutral", "counts": "--count-in"}
+"""Of jobs that do not call it `--corpus`."""
 
 
 def corpora_of(unit: Mapping[str, str]) -> list[str]:
@@ -108,7 +112,7 @@ def command(job: str, settings: Mapping[str, Any], source_of: Callable[[str, str
         words += ["--model", source_of(unit["model"], unit["checkpoint"]) if loads else unit["model"]]
         words += ["--checkpoint", unit["checkpoint"]] if unit["checkpoint"] != "main" else []
     if corpora := corpora_of(unit):
-        words += ["--neutral" if job == "side-effects" else "--corpus", ",".join(corpora)]
+        words += [_CORPUS_OPTION.get(job, "--corpus"), ",".join(corpora)]
     words += ["--rule", unit["rule"]] if job == "side-effects" else []
     sites = settings.get("sites") or [unit[name] for name in ("site",) if name in unit]
     words += ["--site", ",".join(sites)] if sites else []

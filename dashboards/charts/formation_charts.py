@@ -12,7 +12,6 @@ from nwh.dashboards.charts.chart_parts import (
     ARMS,
     GREY,
     HIGH,
-    LOW,
     MORE,
     Rows,
     WideAxis,
@@ -22,10 +21,9 @@ from nwh.dashboards.charts.chart_parts import (
 )
 
 _ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
-_EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])
 _QUANTILES = ("q05", "q25", "median", "q75", "q95")
-_LINEAR_CHANGE, _LINEAR_RANKS = 100, 10
-"""Relative changes (%) reach from -100 to many thousands, changes of rank from 0 to a vocabulary's size."""
+_LINEAR_CHANGE = 100
+"""Relative changes (%) reach from -100 to many thousands."""
 MOST_PLACES = 40
 """Of a heat map with a row per neuron."""
 
@@ -227,63 +225,6 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
             y=y,
             color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(range=MORE, domain=(0, 1))),
             tooltip=["checkpoint_a:N", "checkpoint_b:N", alt.Tooltip("jaccard:Q", format=".2f"), "n_concepts:Q"],
-        )
-    )
-    return chart
-
-
-def rank_change(rows: Rows, title: str) -> alt.Chart:
-    """Return each concept's rank change by its frequency."""
-    wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
-    chart: alt.Chart = (
-        titled(rows, title)
-        .transform_calculate(**wide.transforms)
-        .mark_circle(opacity=0.8)
-        .encode(
-            x=alt.X("frequency:Q", title="frequency of the concept", scale=alt.Scale(zero=False)),
-            y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
-            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
-            tooltip=["concept:N", "frequency:Q", "rank_before:Q", "rank_after:Q", "rank_change:Q"],
-        )
-    )
-    return chart
-
-
-def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.Chart:
-    """Return the rank change of the most and the least frequent concepts over checkpoints, both arms."""
-    names = {(extreme, arm): f"{extreme} frequent, {arm}" for extreme in ("most", "least") for arm in ARMS}
-    named = [{**row, "line": names[row["extreme"], row["arm"]]} for row in rows]
-    # One field for colour and dashes: Vega draws the legend of dashes alone in no colour at all.
-    domain, title = list(names.values()), "concepts, neurons changed"
-    colours = alt.Scale(domain=domain, range=[HIGH, HIGH, LOW, LOW])
-    dashes = alt.Scale(domain=domain, range=[[1, 0], [5, 3]] * 2)
-    legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolSize=400, symbolType="stroke")
-    wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
-    chart: alt.Chart = (
-        titled(named, f"Rank change under {operation}: the ten most and ten least frequent concepts")
-        .transform_calculate(**wide.transforms)
-        .mark_line(point=True)
-        .encode(
-            x=over_training(checkpoints),
-            y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
-            color=alt.Color("line:N", title=title, scale=colours, legend=legend),
-            strokeDash=alt.StrokeDash("line:N", title=title, scale=dashes, legend=legend),
-            tooltip=["checkpoint:N", "extreme:N", "arm:N", alt.Tooltip("rank_change:Q", format=".3g"), "n_concepts:Q"],
-        )
-    )
-    return chart
-
-
-def acquisition(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
-    """Return each acquired concept's frequency by the checkpoint that first knows it."""
-    chart: alt.Chart = (
-        titled(rows, "First checkpoint that has the answer in the top 10, by frequency")
-        .mark_circle(opacity=0.8)
-        .encode(
-            x=over_training(checkpoints),
-            y=alt.Y("frequency:Q", title="frequency", scale=alt.Scale(zero=False)),
-            color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
-            tooltip=["concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"],
         )
     )
     return chart

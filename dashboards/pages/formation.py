@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from nwh.dashboards import session
-from nwh.dashboards.charts import formation_charts
+from nwh.dashboards.charts import formation_charts, frequency_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import concepts, neuron
 from nwh.dashboards.parts import exhibits, formation, knowledge, neuron_links, notices
@@ -26,7 +26,7 @@ def page() -> None:
         "Contributing neurons are those of view `knowledge_neurons`. What you choose is in the address."
     )
     warehouse = session.warehouse()
-    found = knowledge.choose(warehouse, ["operation"])
+    found = knowledge.choose(warehouse, ["operation", "frequency"])
     if found is None:
         return
     chosen, series = found
@@ -188,39 +188,57 @@ def _history(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series, ref
 
 def _frequency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     st.markdown("## Frequent and rare concepts")
-    place, changed = (chosen.model, chosen.dataset), (chosen.model, chosen.dataset, chosen.operation)
-    acquired = session.ask(warehouse, queries.knowledge.acquisition_by_frequency, *place)
-    changes = session.ask(warehouse, queries.knowledge.rank_change_by_frequency, *changed, chosen.checkpoint)
+    place = (chosen.model, chosen.dataset, chosen.frequency)
+    acquired = session.ask(warehouse, queries.frequency.acquisition_by_frequency, *place)
+    changes = session.ask(
+        warehouse, queries.frequency.rank_change_by_frequency, *place, chosen.operation, chosen.checkpoint
+    )
     if not (acquired.rows or changes.rows):
-        st.caption("The frequency of these concepts is not known; `nwh ingest prompts` takes it from wordfreq.")
+        st.caption(
+            "The frequency of these concepts is not known: wordfreq has those of English words, and this counts:"
+        )
+        notices.commands(warehouse, f"ingest counts --dataset {chosen.dataset} --count-in CORPUS")
         return
     left, right = st.columns(2, gap="large")
     with left:
-        _acquisition(warehouse, chosen, series, acquired)
+        _acquisition(series, acquired, chosen.frequency)
     with right:
         if changes.rows:
             title = f"Rank change under {chosen.operation} at {chosen.checkpoint}, by frequency"
-            exhibits.chart(formation_charts.rank_change(changes.records, title), changes, title)
-        extremes = session.ask(warehouse, queries.knowledge.rank_change_of_extremes, *changed)
+            exhibits.chart(frequency_charts.rank_change(changes.records, title, chosen.frequency), changes, title)
+        extremes = session.ask(warehouse, queries.frequency.rank_change_of_extremes, *place, chosen.operation)
         if extremes.rows:
-            picture = formation_charts.rank_change_of_extremes(extremes.records, series.checkpoints, chosen.operation)
+            picture = frequency_charts.rank_change_of_extremes(extremes.records, series.checkpoints, chosen.operation)
             exhibits.chart(picture, extremes, "Rank change of the most and least frequent concepts")
+    _correlations(session.ask(warehouse, queries.frequency.correlations, chosen.model, chosen.dataset), series)
 
 
-def _acquisition(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series, acquired: Answer) -> None:
+def _acquisition(series: Series, acquired: Answer, source: str) -> None:
     """Show which checkpoint first knows each concept (null: none does), and whether frequent ones come first."""
     known = [row for row in acquired.records if row["checkpoint"] is not None]
     if known:
-        exhibits.chart(formation_charts.acquisition(known, series.checkpoints), acquired, "Acquisition by frequency")
+        picture = frequency_charts.acquisition(known, series.checkpoints, source)
+        exhibits.chart(picture, acquired, "Acquisition by frequency")
     if acquired.rows:
         n_concepts = len(acquired.rows)
         st.caption(f"{n_concepts - len(known):,} of {n_concepts:,} concepts are not acquired at any checkpoint.")
-    st.caption("Spearman's correlation of frequency with the step of acquisition and with the rank change")
+
+
+def _correlations(found: Answer, series: Series) -> None:
+    """Show how frequency goes with acquisition and with rank change, by each source of frequencies."""
+    st.caption(
+        "Spearman's correlation of frequency with the step of acquisition and with the rank change, by each source of "
+        "frequencies; q is Benjamini-Hochberg over the checkpoints."
+    )
     columns = st.column_config
+    if over := [row for row in found.records if row["checkpoint"] is not None and row["correlation"] is not None]:
+        picture = frequency_charts.correlations(over, series.checkpoints)
+        exhibits.chart(picture, found, "Correlation of frequency and rank change by checkpoint")
     exhibits.table(
-        session.ask(warehouse, queries.knowledge.frequency_correlation, chosen.model, chosen.dataset),
+        found,
         "Correlation with frequency",
         {
+            "frequency_source": columns.TextColumn("frequency"),
             "correlation": columns.NumberColumn(format="%.3f"),
             "p_value": columns.NumberColumn("p", format="%.2g"),
             "q_value": columns.NumberColumn("q over checkpoints", format="%.2g"),

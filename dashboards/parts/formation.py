@@ -31,7 +31,12 @@ def over_training(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series
             picture = interval_charts.curve(rows.records, series.checkpoints, figure.title, figure.unit)
             exhibits.chart(picture, rows, f"{figure.title}, with intervals")
     extremes = session.ask(
-        warehouse, queries.formation.rank_change_of_extremes, chosen.model, chosen.dataset, chosen.operation
+        warehouse,
+        queries.frequency.extremes_with_intervals,
+        chosen.model,
+        chosen.dataset,
+        chosen.frequency,
+        chosen.operation,
     )
     if extremes.rows:
         title = f"Rank change under {chosen.operation}: the ten most and ten least frequent concepts"

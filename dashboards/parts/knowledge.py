@@ -27,7 +27,8 @@ _FILL = (
 class KnowledgeAddress:
     """A concept of a data set, a checkpoint of a model, and how its neurons are selected and were changed.
 
-    operation: empty where there are no interventions. t, p: thresholds of the selection.
+    operation: empty where there are no interventions. frequency: source of it, empty where there is none. t, p:
+    thresholds of the selection.
     """
 
     model: str
@@ -37,11 +38,12 @@ class KnowledgeAddress:
     operation: str = ""
     t: float = 0.2
     p: float = 0.5
+    frequency: str = ""
 
     @property
     def address(self) -> dict[str, str]:
         """The query parameters that `read` makes this choice of."""
-        names = ("model", "dataset", "concept", "checkpoint", "operation")
+        names = ("model", "dataset", "concept", "checkpoint", "operation", "frequency")
         text = {name: getattr(self, name) for name in names if getattr(self, name)}
         return text | {name: f"{getattr(self, name):g}" for name in ("t", "p") if _changed(self, name)}
 
@@ -67,7 +69,10 @@ def fullest(known: Sequence[Series]) -> Series:
 
 
 def within(series: Series, choice: KnowledgeAddress) -> KnowledgeAddress:
-    """Return a choice moved to what a series has: else its first concept, its last checkpoint, suppression."""
+    """Return a choice moved to what a series has.
+
+    Else its first concept, its last checkpoint, suppression, and the frequencies that came with the prompts.
+    """
 
     def one_of(there: Sequence[str], value: str, default: str) -> str:
         return value if value in there else default
@@ -79,6 +84,7 @@ def within(series: Series, choice: KnowledgeAddress) -> KnowledgeAddress:
         concept=one_of(series.concepts, choice.concept, series.concepts[0]),
         checkpoint=one_of(series.checkpoints, choice.checkpoint, series.checkpoints[-1]),
         operation=one_of(series.operations, choice.operation, next(iter(series.operations), "")),
+        frequency=one_of(series.sources, choice.frequency, next(iter(series.sources), "")),
     )
 
 
@@ -112,8 +118,9 @@ def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Knowledge
     concept = one_of("concept", series.concepts, f"{code_span(series.dataset)} has")
     checkpoint = one_of("checkpoint", series.checkpoints, "there is")
     operation = one_of("operation", series.operations, "there is")
+    frequency = one_of("frequency", series.sources, "there is")
     t, p = share("t", KnowledgeAddress.t, MIN_T), share("p", KnowledgeAddress.p, 0)
-    return within(series, KnowledgeAddress(model, dataset, concept, checkpoint, operation, t, p)), problems
+    return within(series, KnowledgeAddress(model, dataset, concept, checkpoint, operation, t, p, frequency)), problems
 
 
 # -- widgets -----------------------------------------------------------------------------------------------
@@ -122,7 +129,7 @@ def read(address: Mapping[str, str], known: Sequence[Series]) -> tuple[Knowledge
 def choose(warehouse: Warehouse, extra: Sequence[str]) -> tuple[KnowledgeAddress, Series] | None:
     """Draw the widgets as the address says; return the choice, or null where nothing can be shown (and say why).
 
-    extra: widgets beside model, data set, concept and checkpoint: `thresholds`, `operation`.
+    extra: widgets beside model, data set, concept and checkpoint: `thresholds`, `operation`, `frequency`.
     """
     known = session.ask(warehouse, queries.knowledge.all_series)
     if not known:
@@ -151,6 +158,8 @@ def _controls(chosen: KnowledgeAddress, series: Series, known: Sequence[Series],
         st.selectbox("Checkpoint", series.checkpoints, key="checkpoint", width=170, **changed)
         if "operation" in extra and series.operations:
             st.selectbox("Operation", series.operations, key="operation", width=140, **changed)
+        if "frequency" in extra and len(series.sources) > 1:
+            st.selectbox("Frequency", series.sources, key="frequency", width=190, **changed)
         if "thresholds" in extra:
             help_t = "A prompt selects the neurons that reach this share of its highest attribution"
             help_p = "The concept keeps the neurons that this share of its prompts selects"

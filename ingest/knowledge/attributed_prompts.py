@@ -15,9 +15,10 @@ from torch import Tensor
 from nwh.ingest.knowledge.attribution import answer_activations
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import Readable, read_prompts, unrelated_prompt
 from nwh.ingest.knowledge.rules.rule import RULES, Rule, rule_named, rules_of
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.prompts.stored import PromptRow, stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 

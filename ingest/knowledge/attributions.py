@@ -21,11 +21,12 @@ from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import PromptRow, Readable, read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import Readable, read_prompts, unrelated_prompt
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.series import KnownModel
+from nwh.ingest.prompts.stored import PromptRow, stored_prompts
 from nwh.ingest.shards import in_blocks, run_shared
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError

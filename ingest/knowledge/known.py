@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nwh.ingest.knowledge.attribution import answer_scores
-from nwh.ingest.knowledge.reading import PromptRow, Readable
+from nwh.ingest.knowledge.reading import Readable
 from nwh.ingest.knowledge.room import of_block
+from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.progress import SILENT, Progress
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import is_bidirectional
 from nwh.ingest.models.tokens import check_ids, encode
-from nwh.warehouse import Warehouse
+from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.errors import ModelError, UsageError
-from nwh.warehouse.storage.provenance import prompts_sha256
 
 if TYPE_CHECKING:
     from nwh.ingest.models import LoadedModel
@@ -27,16 +26,6 @@ UNRELATED = {
 }
 _CLOSING = " .!?\"')\u2019\u201d"  # what may follow the mask of a prompt that a causal model reads
 _CHUNK = 1024  # prompts tokenised at a time
-
-
-class PromptRow(NamedTuple):
-    """What a model is asked: some columns of a row of `prompts`."""
-
-    prompt_id: int
-    objective: str
-    concept: str
-    text: str
-    answer: str
 
 
 @dataclass(frozen=True)
@@ -62,22 +51,6 @@ class Readable:
         for reason, rows in self.left_out.items():
             for concept, n in sorted(Counter(row.concept for row in rows).items()):
                 yield f"{concept}: {n:,} prompts left out: {reason}"
-
-
-def stored_prompts(warehouse: Warehouse, dataset: str) -> tuple[list[PromptRow], str]:
-    """Return a data set's prompts by concept and id, and their SHA-256; UsageError where there is none."""
-    rows = warehouse.sql(
-        "select prompt_id, objective, concept, text, answer from prompts where dataset = $1 "
-        "order by concept, prompt_id",
-        [dataset],
-    ).fetchall()
-    if not rows:
-        known = [name for (name,) in warehouse.sql("select distinct dataset from prompts order by 1").fetchall()]
-        raise UsageError(
-            f"no data set {dataset!r} in {warehouse.storage}; there are {', '.join(known) or 'none'} "
-            "(`nwh ingest prompts` adds one)"
-        )
-    return [PromptRow(*row) for row in rows], prompts_sha256(rows)
 
 
 def read_prompts(

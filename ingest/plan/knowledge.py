@@ -19,11 +19,12 @@ from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Neurons, Selection
 from nwh.ingest.knowledge.interventions import FACTOR, InterventionSettings
-from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
+from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.knowledge.room import of_block, room_of
 from nwh.ingest.knowledge.rules.rule import Rule, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.plan.estimate import Estimate, enough, timed, weights_bytes
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.storage.provenance import prompts_sha256
+from nwh.warehouse.storage.provenance import prompts_sha256, subjects_sha256
 from nwh.warehouse.storage.runs import Run
 
 
@@ -149,17 +149,19 @@ def _up_to(wanted: int, originals: Sequence[_Row], chosen: Paraphraser) -> Itera
         for row, texts in zip(originals, ranked, strict=True):
             if len(kept) < missing and turn < len(texts) and texts[turn] not in taken:
                 taken.add(texts[turn])
-                prompt = row.prompt
-                kept.append((Prompt("clm", prompt.concept, texts[turn], prompt.answer, prompt.fact_id), row.place))
+                kept.append((replace(row.prompt, text=texts[turn]), row.place))
     return kept
 
 
 def _write(run: Run, dataset: str, rows: Sequence[_Row], min_prompts: int) -> None:
     base = id_base(dataset)
     ordered = sorted(rows, key=lambda row: (row.prompt.concept, row.place))
-    columns = ("objective", "concept", "text", "answer", "fact_id")
+    columns = ("objective", "concept", "text", "answer", "fact_id", "subject")
     run.settings["prompts_sha256"] = prompts_sha256(
         (base + row.place, *(getattr(row.prompt, name) for name in columns[:4])) for row in ordered
+    )
+    run.settings["subjects_sha256"] = subjects_sha256(
+        (prompt.fact_id, prompt.concept, prompt.subject, prompt.answer) for prompt in (row.prompt for row in ordered)
     )
     run.write(
         "prompts",

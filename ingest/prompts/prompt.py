@@ -12,7 +12,10 @@ MASK = "[MASK]"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt of a file; the values of a row of `prompts`. `frequency` is the concept's, null unless given."""
+    """One prompt of a file; the values of a row of `prompts`.
+
+    frequency, of the concept, and subject, of the fact: null unless given.
+    """
 
     objective: str
     concept: str
@@ -20,6 +23,7 @@ class Prompt:
     answer: str
     fact_id: str
     frequency: float | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def _jsonl(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Pro
     ids: dict[str, str] = {}
     frequencies: dict[str, float | None] = {}
     for ordinal, (where, row) in enumerate(TEXT_FORMATS["jsonl"].rows(file, [])):
-        for name in ("text", "answer", "concept", "objective"):
+        for name in ("text", "answer", "concept", "objective", "subject"):
             if not isinstance(row.get(name, ""), str):
                 raise bad_prompt(file, where, f'"{name}" is not text')
         for name in ("id", "fact_id"):
@@ -148,7 +148,7 @@ def _jsonl(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Pro
             before = frequencies[prompt.concept]
             what = f"frequency {frequency} of {prompt.concept!r} was {before} before: give one per concept"
             raise bad_prompt(file, where, what)
-        yield prompt
+        yield replace(prompt, subject=row.get("subject", "").strip() or None)
 
 
 def _checked(

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from nwh.ingest.knowledge.reading import stored_prompts
 from nwh.ingest.models.saving import save_model
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.training.tiny_batches import IGNORED, batches, encode, masking, next_tokens
 from nwh.ingest.training.tiny_tokenizers import train_byte_pairs, train_wordpiece

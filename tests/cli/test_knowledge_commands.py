@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nwh.cli import app
-from nwh.ingest.demo.facts import fact_sentences, write_prompts
+from nwh.ingest.demo.facts import FACTS, fact_answers, fact_sentences, write_prompts
 from nwh.warehouse.errors import UsageError
 
 
@@ -97,6 +97,15 @@ def test_weights_of_a_series(nwh):
     assert answer(nwh, query) == [{"checkpoint": f"step{step}", "n": 256, "f": 256} for step in (0, 12, 4)]
     with pytest.raises(UsageError, match="no corpus 'brown'"):
         nwh("ingest", "weights", "--model", "@tiny", "--checkpoint", "step4", "--corpus", "brown")
+
+
+def test_the_training_text_states_facts_as_often_as_planted(nwh):
+    nwh("ingest", "counts", "--dataset", "clm", "--count-in", "facts")
+    found = answer(nwh, "select fact_id, n_sentences as n from fact_counts")
+    assert {row["fact_id"]: row["n"] for row in found} == {fact.fact_id: fact.frequency for fact in FACTS}
+    query = "select concept, n_sentences as n from concept_counts"
+    planted = {concept: sum(f.frequency for f in FACTS if f.answer == concept) for concept in fact_answers()}
+    assert {row["concept"]: row["n"] for row in answer(nwh, query)} == planted
 
 
 def test_published_lists_stand_beside_ones_own(nwh, tmp_path):

@@ -18,6 +18,7 @@ from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, WIDTH, Rows
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}
+CHOSEN |= {"frequency": "given"}
 BERT = "where model = 'bert' and dataset = 'a'"
 
 
@@ -86,7 +87,8 @@ def same(drawn, rows, *names):
 
 def test_the_concept_page_shows_the_rows_of_the_concept(open_page, warehouse):
     app = open_page("concepts", warehouse, **CHOSEN, t="0.3", p="0.25")
-    assert {box.key: box.value for box in app.selectbox} == {k: v for k, v in CHOSEN.items() if k != "operation"}
+    assert {box.key: box.value for box in app.selectbox}.items() <= CHOSEN.items()
+    assert len(app.selectbox) == 4
     assert [slider.value for slider in app.slider] == [0.3, 0.25]
     assert app.selectbox(key="checkpoint").options == ["step0", "step9", "step20", "step100", "main"]
     shown = charts(app)
@@ -253,7 +255,16 @@ def test_the_formation_page_draws_frequencies(open_page, warehouse):
     assert by(drawn, "concept", "frequency", "checkpoint") == by(reached, "concept", "frequency", "checkpoint")
     missing = f"{len(view) - len(reached)} of {len(view)} concepts are not acquired"
     assert any(missing in caption.value for caption in app.caption)
-    assert len(frame(app, "p")) == 1 + 5
+    assert len(frame(app, "p")) == 2 * (1 + 5)
+    title = "Correlation of frequency and rank change under zero"
+    view = stored(warehouse, f"from frequency_correlation {BERT} and checkpoint is not null")
+    assert same(shown[title], view, "frequency_source", "checkpoint", "correlation")
+
+    run(app.selectbox(key="frequency").select("concepts in text"))
+    assert app.query_params["frequency"] == "concepts in text"
+    drawn = charts(app)["Rank change under double at step20, by frequency"]
+    view = stored(warehouse, f"from rank_change join concept_counts using (dataset, concept) {BERT} and {arm}")
+    assert same(drawn, [{**row, "frequency": row["n_sentences"]} for row in view], "concept", "frequency")
 
 
 @pytest.mark.parametrize("page", ["concepts", "formation"])

@@ -274,17 +274,18 @@ def test_figures_of_the_knowledge_study(knowledge, across):
         assert shown.pictures == 2
         kinds = {(row[1], row[2]) for row in data_of(knowledge, shown)[1:]}
         assert len(kinds) == 4, "both polarities, both arms"
-        assert page.exhibit(f"Rank change under {operation} of frequent and rare concepts, a.").pictures == 1
+        assert page.exhibit(f"Rank change under {operation} of frequent and rare concepts (given), a.").pictures == 1
     for title in (
         "Contributing neurons by layer, a.",
         "Mean attribution of contributing neurons by layer, a.",
         "Concepts per neuron at main, a.",
         "Stability of contributing neurons, a.",
         "Overlap of checkpoints, a.",
-        "Acquisition by frequency, a.",
+        "Acquisition by frequency (given), a.",
+        "Correlation of frequency and rank change by checkpoint, a.",
     ):
         assert page.exhibit(title).pictures == 1
-    assert len(page.exhibit("Frequency against acquisition and rank change, a.").rows) == 1 + 1 + 5
+    assert len(page.exhibit("Frequency against acquisition and rank change, a.").rows) == 1 + 2 * (1 + 5)
     counts = data_of(knowledge, page.exhibit("Contributing neurons per concept, a."))[1:]
     per_concept = (
         "select avg(n_neurons) from knowledge_neurons_per_concept where model = 'bert' and checkpoint = 'step9'"

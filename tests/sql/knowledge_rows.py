@@ -31,6 +31,8 @@ class Rows:
             dataset: {c: random.choice([None, 1.5, 2.0, 3.25, 4.0, 4.5, 5.0, 6.0]) for c in sorted(set(of.values()))}
             for dataset, of in self.prompts.items()
         }
+        counted = Random(seed + 1)
+        self.counts = {d: {c: counted.randint(0, 9) for c in known} for d, known in self.frequency.items()}
         self.scores: dict[tuple[str, str, str], dict[int, tuple[float, int]]] = {}
         self.attributions: dict[tuple[str, str, str], list[tuple[int, str, int, int, float]]] = {}
         self.interventions: dict[tuple[str, str, str], dict[str, list[tuple]]] = {}
@@ -79,13 +81,15 @@ class Rows:
         made = Warehouse.create(folder)
         with made.run("knowledge", {"model": "all"}, {}) as run:
             for dataset, of in self.prompts.items():
-                names = ("prompt_id", "objective", "concept", "text", "answer", "fact_id", "paraphrase_of")
-                rows = [(i, "mlm", c, f"<b>it</b> is **[MASK]** {i}", c, f"f{i}", None) for i, c in of.items()]
+                names = ("prompt_id", "objective", "concept", "text", "answer", "fact_id", "paraphrase_of", "subject")
+                rows = [(i, "mlm", c, f"<b>it</b> is **[MASK]** {i}", c, f"f{i}", None, None) for i, c in of.items()]
                 run.write("prompts", {"dataset": dataset}, columns(names, rows))
                 known = self.frequency[dataset]
-                counts = [(c, list(of.values()).count(c), f, f and "given") for c, f in sorted(known.items())]
+                rows = [(c, list(of.values()).count(c), f, f and "given") for c, f in sorted(known.items())]
                 names = ("concept", "n_prompts", "frequency", "frequency_source")
-                run.write("concepts", {"dataset": dataset}, columns(names, counts))
+                run.write("concepts", {"dataset": dataset}, columns(names, rows))
+                place = {"dataset": dataset, "corpus": "text"}
+                run.write("concept_counts", place, columns(("concept", "n_sentences"), self.counts[dataset].items()))
             for model, steps in STEPS.items():
                 for checkpoint, step in steps.items():
                     run.write("checkpoints", {"model": model, "checkpoint": checkpoint}, described(step))

@@ -9,6 +9,7 @@ from statistics import mean
 import duckdb
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.stats
 
 from nwh.warehouse.catalog.sql_files import sql_files
@@ -43,7 +44,7 @@ def tables():
 @pytest.fixture(scope="module")
 def macros():
     with duckdb.connect() as made:
-        for name in ("random_bits", "bootstrap_means", "bootstrap_interval"):
+        for name in ("random_bits", "bootstrap_means", "without_skewness", "bootstrap_interval"):
             made.execute(next(file.sql for file in sql_files() if file.name == name))
         yield made
 
@@ -59,12 +60,18 @@ def draws(n, seed):
 
 def interval(x, seed=0):
     """Return the interval of a mean; x: [n]."""
-    bounds = np.quantile(x[draws(len(x), seed)].mean(1), [0.025, 0.975])
-    return x.mean() + (bounds - x.mean()) * stretch(len(x))
+    return bounds(x[draws(len(x), seed)].mean(1), x.mean(), len(x))
 
 
-def stretch(n):
-    return scipy.stats.t.ppf(0.975, n - 1) / scipy.stats.norm.ppf(0.975) * np.sqrt(n / (n - 1))
+def bounds(means, estimate, n):
+    """Return where Hall's cubic of the standardised error is at both quantiles of Student's t."""
+    skewness = ((means - estimate) ** 3).mean() / means.std() ** 3
+
+    def cubic(x, quantile):
+        return x + skewness * x**2 / 3 + skewness**2 * x**3 / 27 + skewness / 6 - quantile
+
+    errors = [scipy.optimize.brentq(cubic, -99, 99, args=scipy.stats.t.ppf(p, n - 1)) for p in (0.975, 0.025)]
+    return estimate - means.std() * np.sqrt(n / (n - 1)) * np.array(errors)
 
 
 @pytest.mark.parametrize("n", [5, 40])
@@ -81,16 +88,37 @@ def test_draws_are_even_and_of_another_seed_others():
     assert abs(np.corrcoef(draws(50, 0).ravel(), draws(50, 1).ravel())[0, 1]) < 0.02
 
 
-@pytest.mark.parametrize("n", [8, 20])
-def test_95_percent_intervals_hold_a_known_effect_as_often(macros, n):
-    """Concepts have effects of their own around one of -20, their prompts scatter around these: 700 data sets."""
-    chance = np.random.default_rng(n)
-    concepts = chance.normal(-20, 10, (700, n, 1))
-    effects = (concepts + chance.normal(0, 15, (700, n, 6))).mean(2)
+LAWS = {  # of the effects of concepts, and their mean
+    "normal": (lambda chance, size: chance.normal(-20, 10, size), -20),
+    "skewed": (lambda chance, size: -20 * chance.lognormal(0, 0.5, size), -20 * np.exp(0.125)),
+    "probabilities": (lambda chance, size: 100 * chance.beta(0.5, 2, size), 20),
+}
+
+
+@pytest.mark.parametrize(("law", "n"), [("normal", 8), ("normal", 20), ("skewed", 12), ("probabilities", 16)])
+def test_95_percent_intervals_hold_a_known_effect_as_often(macros, law, n):
+    """Concepts have effects of their own around a known one, their prompts scatter around these: 1,000 data sets."""
+    chance, (concepts, mean_effect) = np.random.default_rng(n), LAWS[law]
+    effects = (concepts(chance, (1000, n, 1)) + chance.normal(0, 15 if law == "normal" else 3, (1000, n, 6))).mean(2)
     query = "select bootstrap_interval(bootstrap_means(x, 0), list_avg(x), len(x)) from (select unnest($sets) as x)"
-    bounds = np.array([found for (found,) in macros.execute(query, {"sets": effects.tolist()}).fetchall()])
-    held = ((bounds[:, 0] <= -20) & (bounds[:, 1] >= -20)).mean()
+    found = np.array([both for (both,) in macros.execute(query, {"sets": effects.tolist()}).fetchall()])
+    held = ((found[:, 0] <= mean_effect) & (found[:, 1] >= mean_effect)).mean()
     assert 0.93 <= held <= 0.97
+
+
+def test_prompts_drawn_as_well_as_their_concepts_make_intervals_too_wide():
+    """The scatter of prompts is in the means of the concepts already: drawn again, it counts twice."""
+    chance, n, n_prompts, held = np.random.default_rng(1), 12, 6, []
+    drawn = draws(n, 0).astype(int)
+    for _ in range(300):
+        of_prompts = chance.normal(-20, 10, (n, 1)) + chance.normal(0, 30, (n, n_prompts))
+        again = chance.integers(0, n_prompts, (1000, n, n_prompts))
+        of_both = of_prompts[drawn[..., None], again].mean((1, 2))
+        estimate = of_prompts.mean()
+        both = [bounds(means, estimate, n) for means in (of_prompts.mean(1)[drawn].mean(1), of_both)]
+        held.append([low <= -20 <= high for low, high in both])
+    concepts_alone, twice = np.mean(held, 0)
+    assert concepts_alone <= 0.97 < twice
 
 
 # -- views over random rows -------------------------------------------------------------------------------------------
@@ -150,8 +178,8 @@ def test_the_interval_of_a_concept_draws_both_kinds_of_prompts(tables):
     )
     found = tables.execute("select specific_effect, low, high from specific_effect").fetchall()[0]
     effect = own.mean() - others.mean()
-    bounds = np.quantile(own[draws(5, 0)].mean(1) - others[draws(4, 1)].mean(1), [0.025, 0.975])
-    assert found == pytest.approx((effect, *(effect + (bounds - effect) * stretch(4))), rel=2e-3)
+    means = own[draws(5, 0)].mean(1) - others[draws(4, 1)].mean(1)
+    assert found == pytest.approx((effect, *bounds(means, effect, 4)), rel=2e-3)
 
 
 def test_formation_is_that_of_scipy(warehouse, rows):

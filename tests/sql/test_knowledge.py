@@ -308,17 +308,24 @@ def acquired(rows, k):
 def test_extreme_concepts(warehouse, rows):
     found = defaultdict(dict)
     for row in ask(warehouse, "concept_frequency"):
-        assert row["frequency"] == rows.frequency[row["dataset"]][row["concept"]]
-        assert row["frequency_source"] == (None if row["frequency"] is None else "given")
-        found[row["model"], row["dataset"]][row["concept"]] = (row["place"], row["extreme"])
-    for (model, dataset), concepts in found.items():
+        source = row["frequency_source"] or "given"
+        assert row["frequency"] == of_source(rows, source)[row["dataset"]][row["concept"]]
+        assert (row["frequency"] is None) == (row["frequency_source"] is None)
+        found[row["model"], row["dataset"], source][row["concept"]] = (row["place"], row["extreme"])
+    for (model, dataset, source), concepts in found.items():
         assert set(concepts) == {c for unit in rows.scores if unit[::2] == (model, dataset) for c in ran(rows, unit)}
-        frequency = {c: rows.frequency[dataset][c] for c in concepts if rows.frequency[dataset][c] is not None}
+        known = of_source(rows, source)[dataset]
+        frequency = {c: known[c] for c in concepts if known[c] is not None}
         order = sorted(frequency, key=lambda concept: (-frequency[concept], concept))
         n = min(10, len(order) // 2)
         wanted = {c: (i, "most" if i <= n else "least" if i > len(order) - n else None) for i, c in enumerate(order, 1)}
         assert concepts == {concept: wanted.get(concept, (None, None)) for concept in concepts}
-    assert len(found["bert", "a"]) == len(CONCEPTS)
+    assert len(found["bert", "a", "given"]) == len(found["bert", "a", "concepts in text"]) == len(CONCEPTS)
+
+
+def of_source(rows, source):
+    """Return dataset -> concept -> frequency."""
+    return {"given": rows.frequency, "concepts in text": rows.counts}[source]
 
 
 def test_frequency_correlation_equals_scipy(warehouse, rows):
@@ -333,17 +340,18 @@ def test_frequency_correlation_equals_scipy(warehouse, rows):
                 difference = mean(after - before for *_, before, after in prompts)
                 figures[model, dataset, "rank change under zero", checkpoint][concept] = difference
     found = ask(warehouse, "frequency_correlation")
-    assert len(found) == len(figures)
+    assert len(found) == 2 * len(figures)
     for row in found:
         key = (row["model"], row["dataset"], row["figure"], row["checkpoint"])
-        pairs = [(rows.frequency[key[1]][c], v) for c, v in figures[key].items() if rows.frequency[key[1]][c]]
+        frequency = of_source(rows, row["frequency_source"])[key[1]]
+        pairs = [(frequency[c], v) for c, v in figures[key].items() if frequency[c] is not None]
         exact = scipy.stats.spearmanr(*zip(*pairs, strict=True))
         assert row["n"] == len(pairs)
         assert row["correlation"] == pytest.approx(exact.statistic, abs=1e-12)
         assert row["p_value"] == pytest.approx(exact.pvalue, rel=1e-8)
         assert row["step"] == (STEPS[key[0]][key[3]] if key[3] else None)
-    for of in {(row["model"], row["dataset"], row["figure"]) for row in found}:
-        over = [row for row in found if (row["model"], row["dataset"], row["figure"]) == of]
+    for of in {(row["model"], row["dataset"], row["figure"], row["frequency_source"]) for row in found}:
+        over = [row for row in found if (row["model"], row["dataset"], row["figure"], row["frequency_source"]) == of]
         q = benjamini_hochberg([row["p_value"] for row in over], [0] * len(over))
         assert [row["q_value"] for row in over] == pytest.approx(list(q))
     assert any(row["q_value"] > row["p_value"] for row in found)
@@ -362,6 +370,8 @@ def test_p_value_of_a_correlation_equals_scipy(warehouse, n):
 def test_a_correlation_with_a_constant_is_null(tmp_path):
     rows = Rows()
     rows.frequency["b"] = dict.fromkeys(rows.frequency["b"], 2.0)
-    found = ask(rows.write(tmp_path / "warehouse"), "frequency_correlation where dataset = 'b'")
+    found = ask(
+        rows.write(tmp_path / "warehouse"), "frequency_correlation where dataset = 'b' and frequency_source = 'given'"
+    )
     assert found
     assert {(row["correlation"], row["p_value"]) for row in found} == {(None, None)}

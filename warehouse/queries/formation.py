@@ -33,25 +33,6 @@ def overlaps(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     )
 
 
-def rank_change_of_extremes(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
-    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint, with intervals."""
-    return ask(
-        warehouse,
-        "with means as (select checkpoint, step, extreme, count(*) as n_concepts, avg(rank_change) as mean, "
-        "list(rank_change order by concept) as of_concepts "
-        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
-        "and operation = $operation and polarity = 'positive' and arm = 'contributing' and extreme is not null "
-        "group by checkpoint, step, extreme), "
-        "intervals as (select *, bootstrap_interval(bootstrap_means(of_concepts, 0), mean, n_concepts) as bounds "
-        "from means) "
-        "select checkpoint, extreme, n_concepts, mean, bounds[1] as low, bounds[2] as high from intervals "
-        f"order by {_BY_STEP}, extreme",
-        model=model,
-        dataset=dataset,
-        operation=operation,
-    )
-
-
 def effect_of_concept(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
     """Return the specific effect of a concept's neurons by checkpoint and operation, with its interval."""
     return ask(

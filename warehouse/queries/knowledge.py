@@ -17,7 +17,8 @@ class Series:
     """The checkpoints of a model that a data set of prompts was run on.
 
     checkpoints: in order of steps, those without a step last. concepts: in order of the alphabet.
-    operations: the interventions there are, at any checkpoint.
+    operations: the interventions there are, at any checkpoint. sources: of the frequencies of concepts, those that came
+    with the prompts first.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Series:
     checkpoints: tuple[str, ...]
     concepts: tuple[str, ...]
     operations: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 def all_series(warehouse: Warehouse) -> list[Series]:
@@ -38,12 +40,19 @@ def all_series(warehouse: Warehouse) -> list[Series]:
         f"list(checkpoint order by {_BY_STEP}) as checkpoints "
         "from ran inner join checkpoints using (model, checkpoint) group by model, dataset), "
         "names as (select model, dataset, list(distinct concept) as concepts from concept_scores group by all), "
-        "changed as (select model, dataset, list(distinct operation) as operations from interventions group by all) "
+        "changed as (select model, dataset, list(distinct operation) as operations from interventions group by all), "
+        "sourced as (select dataset, list(distinct frequency_source) as sources from frequencies "
+        "where frequency is not null group by dataset) "
         "select model, dataset, n_layers, d_ffn, checkpoints, list_sort(concepts), "
-        "list_reverse_sort(coalesce(operations, [])) "
-        "from labels inner join names using (model, dataset) left join changed using (model, dataset) order by all",
+        "list_reverse_sort(coalesce(operations, [])), coalesce(sources, []) "
+        "from labels inner join names using (model, dataset) left join changed using (model, dataset) "
+        "left join sourced using (dataset) order by all",
     )
-    return [Series(*row[:4], *map(tuple, row[4:])) for row in found.rows]
+    counted = " in "  # a corpus
+    return [
+        Series(*row[:4], *map(tuple, (*row[4:-1], sorted(row[-1], key=lambda source: (counted in source, source)))))
+        for row in found.rows
+    ]
 
 
 def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
@@ -247,58 +256,6 @@ def overlap(warehouse: Warehouse, model: str, dataset: str) -> Answer:
         warehouse,
         f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {_SERIES} "
         "and jaccard is not null order by step_a nulls last, checkpoint_a, step_b nulls last, checkpoint_b",
-        model=model,
-        dataset=dataset,
-    )
-
-
-def rank_change_by_frequency(warehouse: Warehouse, model: str, dataset: str, operation: str, checkpoint: str) -> Answer:
-    """Return each concept's frequency and rank change on its own prompts at a checkpoint, contributing neurons."""
-    return ask(
-        warehouse,
-        "select concept, frequency, coalesce(extreme, 'other') as extreme, rank_change, rank_before, rank_after "
-        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
-        "and operation = $operation and checkpoint = $checkpoint and polarity = 'positive' "
-        "and arm = 'contributing' and frequency is not null order by frequency, concept",
-        model=model,
-        dataset=dataset,
-        operation=operation,
-        checkpoint=checkpoint,
-    )
-
-
-def rank_change_of_extremes(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
-    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint and arm."""
-    return ask(
-        warehouse,
-        "select checkpoint, extreme, arm, avg(rank_change) as rank_change, count(*) as n_concepts "
-        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
-        "and operation = $operation and polarity = 'positive' and extreme is not null "
-        f"group by checkpoint, step, extreme, arm order by {_BY_STEP}, extreme, arm",
-        model=model,
-        dataset=dataset,
-        operation=operation,
-    )
-
-
-def acquisition_by_frequency(warehouse: Warehouse, model: str, dataset: str) -> Answer:
-    """Return each concept's frequency and the checkpoint that first knows it (null: none does)."""
-    return ask(
-        warehouse,
-        "select concept, frequency, coalesce(extreme, 'other') as extreme, checkpoint, median_rank "
-        f"from acquisition inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
-        "and frequency is not null and n_checkpoints > 0 order by frequency, concept",
-        model=model,
-        dataset=dataset,
-    )
-
-
-def frequency_correlation(warehouse: Warehouse, model: str, dataset: str) -> Answer:
-    """Return Spearman's correlations of frequency with acquisition and with rank change."""
-    return ask(
-        warehouse,
-        f"select figure, checkpoint, n, correlation, p_value, q_value from frequency_correlation where {_SERIES} "
-        f"order by figure desc, {_BY_STEP}",
         model=model,
         dataset=dataset,
     )

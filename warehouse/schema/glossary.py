@@ -93,7 +93,8 @@ GLOSSARY = {
     "n_prompts": "prompts of the concept that ran",
     "frequency": "how frequent the word is, in the unit of frequency_source; null if unknown",
     "frequency_source": "`wordfreq` (Zipf scale: log10 of occurrences per billion words of English) or `given` with "
-    "the prompts",
+    "the prompts; in views also `concepts in CORPUS` (its sentences with the concept) and `facts in CORPUS` (those "
+    "that state a fact of it)",
     "reference_checkpoint": "the checkpoint compared with",
     "checkpoint_a": "label of the earlier checkpoint, by step; those without a step come last, by label",
     "step_a": "its training step, null if unknown",

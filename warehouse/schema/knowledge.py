@@ -39,6 +39,14 @@ PROMPTS = Relation(
         Column("answer", "text", "what stands in the place of [MASK], or follows"),
         Column("fact_id", "text", "prompts that ask for the same fact share it: templates, paraphrases"),
         Column("paraphrase_of", "bigint", "prompt_id of the original, null unless a paraphrase", True),
+        Column(
+            "subject",
+            "text",
+            "what the fact is about, which with the answer makes it; null where the file does not say",
+            True,
+            "null::text",
+            True,
+        ),
     ),
     ("dataset",),
 )
@@ -55,6 +63,37 @@ CONCEPTS = Relation(
         shared("frequency_source", "text", True),
     ),
     ("dataset",),
+)
+
+CONCEPT_COUNTS = Relation(
+    "concept_counts",
+    "concept of a data set, per corpus",
+    ("dataset", "corpus", "concept"),
+    (
+        DATASET,
+        CORPUS,
+        CONCEPT,
+        Column("n_sentences", "integer", "sentences of the corpus that hold the concept, as whole words in any case"),
+    ),
+    ("dataset", "corpus"),
+    (("corpus", "corpora.corpus"),),
+)
+
+FACT_COUNTS = Relation(
+    "fact_counts",
+    "fact whose subject is known, per corpus",
+    ("dataset", "corpus", "fact_id", "concept", "subject", "answer"),
+    (
+        DATASET,
+        CORPUS,
+        Column("fact_id", "text", "`prompts.fact_id`"),
+        CONCEPT,
+        Column("subject", "text", "`prompts.subject`"),
+        Column("answer", "text", "`prompts.answer`"),
+        Column("n_sentences", "integer", "sentences of the corpus that hold subject and answer, neither in the other"),
+    ),
+    ("dataset", "corpus"),
+    (("corpus", "corpora.corpus"),),
 )
 
 PROMPT_SCORES = Relation(

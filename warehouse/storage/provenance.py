@@ -169,6 +169,8 @@ class _Rule:
             yield f"an earlier text of corpus {corpus}"
         if self._differs("prompts", (dataset,), settings.get("prompts_sha256")):
             yield f"earlier prompts of data set {dataset}"
+        if self._differs("subjects", (dataset,), settings.get("subjects_sha256")):
+            yield f"other subjects of data set {dataset}"
         for suffix in ("", "_before", "_after"):
             checkpoint = settings.get(f"model{suffix}"), settings.get(f"checkpoint{suffix}")
             if self._differs("checkpoints", checkpoint, settings.get(f"weights_sha256{suffix}")):
@@ -185,10 +187,14 @@ class _Rule:
         return now is not None and now != read
 
     def _hash(self, place: Place) -> str | None:
-        """Return the hash of a corpus's text, a data set's prompts or a checkpoint's weights; null if not stored."""
+        """Return the hash of a corpus's text, of a data set's prompts or subjects, or of a checkpoint's weights.
+
+        Null if it is not stored.
+        """
         hashes = self.stored.hashes
         if place not in hashes:
-            uris = self.stored.files.get(place)
+            relation = "prompts" if place[0] == "subjects" else place[0]
+            uris = self.stored.files.get((relation, place[1]))
             hashes[place] = _HASH[place[0]](self.stored, uris) if uris else None
         return hashes[place]
 
@@ -230,7 +236,18 @@ def _prompts_hash(stored: Provenance, uris: list[str]) -> str | None:
     return prompts_sha256(stored.rows(uris, "prompt_id", "objective", "concept", "text", "answer"))
 
 
-_HASH = {"corpora": _text_hash, "checkpoints": _weights_hash, "prompts": _prompts_hash}
+def _subjects_hash(stored: Provenance, uris: list[str]) -> str | None:
+    run = stored.run(run_of(uris[0]))
+    of_earlier_versions = subjects_sha256([])  # which stored none
+    return run.settings.get("subjects_sha256", of_earlier_versions) if run else None
+
+
+_HASH = {
+    "corpora": _text_hash,
+    "checkpoints": _weights_hash,
+    "prompts": _prompts_hash,
+    "subjects": _subjects_hash,
+}
 
 
 def prompts_sha256(rows: Iterable[tuple[Any, ...]]) -> str:
@@ -239,6 +256,11 @@ def prompts_sha256(rows: Iterable[tuple[Any, ...]]) -> str:
     for row in sorted(rows, key=lambda row: (row[2], row[0])):
         digest.update(repr(tuple(row)).encode())
     return digest.hexdigest()
+
+
+def subjects_sha256(rows: Iterable[tuple[Any, ...]]) -> str:
+    """Return the SHA-256 of facts (fact_id, concept, subject, answer) whose subject is known, each once."""
+    return sha256(repr(sorted({tuple(row) for row in rows if row[2] is not None})).encode()).hexdigest()
 
 
 def run_of(uri: str) -> str:

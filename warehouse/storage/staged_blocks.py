@@ -72,7 +72,9 @@ class StagedBlocks:
 
     def save(self, name: str, batches: pa.Table | Iterable[pa.RecordBatch], size: int) -> None:
         """Stage a block, a table or record batches of one schema (at least one), that counts `size`."""
-        source = iter(batches.to_batches() if isinstance(batches, pa.Table) else batches)
+        if isinstance(batches, pa.Table):
+            batches = batches.to_batches() or [pa.RecordBatch.from_pylist([], batches.schema)]
+        source = iter(batches)
         first = next(source)
 
         def write(stream: Any) -> None:

@@ -85,7 +85,7 @@ def test_every_concept_has_four_prompts_of_two_facts(objective):
     assert len({prompt["id"] for prompt in prompts}) == len({prompt["text"] for prompt in prompts}) == len(prompts)
     frequency = {fact.fact_id: fact.frequency for fact in FACTS}
     for prompt in prompts:
-        assert set(prompt) == {"text", "answer", "concept", "id", "fact_id", "objective", "frequency"}
+        assert set(prompt) == {"text", "answer", "concept", "id", "fact_id", "subject", "objective", "frequency"}
         assert prompt["objective"] == objective
         assert prompt["frequency"] == frequency[prompt["fact_id"]]
 

@@ -9,9 +9,10 @@ import pytest
 from nwh.ingest.knowledge import ablations as job
 from nwh.ingest.knowledge.ablations import AblationSettings, ingest_ablations
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
-from nwh.ingest.knowledge.reading import read_prompts, stored_prompts
+from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import load
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.upkeep.verify import verify

@@ -11,9 +11,10 @@ import torch
 
 from nwh.ingest.knowledge import attributions as job
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
-from nwh.ingest.knowledge.reading import read_prompts, stored_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import read_prompts, unrelated_prompt
 from nwh.ingest.models import load
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, UsageError
 from nwh.warehouse.progress import Progress

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from nwh.ingest.knowledge.reading import PromptRow, read_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import read_prompts, unrelated_prompt
 from nwh.ingest.models import load
+from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.tiny_language_models import save_causal, save_masked, save_t5
 

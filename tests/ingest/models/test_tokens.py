@@ -9,8 +9,9 @@ from nwh.ingest.activations.batches import SentenceCounts, batches
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.text_activations import activations_at_tokens
 from nwh.ingest.comparison.sentence_vectors import sentence_vectors
-from nwh.ingest.knowledge.reading import PromptRow, read_prompts
+from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import forward, load
+from nwh.ingest.prompts.stored import PromptRow
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import Document
 from nwh.ingest.training.classifier import Classifier, encode

@@ -35,11 +35,18 @@ values (0, 3979709550, 598676339);
 -- every resample of equal values has their mean, and the interval no width
 select len(bootstrap_means([2, 2, 2, 2], 0)), list_min(bootstrap_means([2, 2], 3)), bootstrap_interval(bootstrap_means([2, 2, 2, 2], 0), 2, 4)[1];
 values (1000, 2, 2);
--- 26 of 1,000 means are 1 and as many 9, around 5; Student's t with 3 degrees of freedom is 3.18: 5 - 4 * 3.1795 / 1.95996 * sqrt(4 / 3)
+-- 26 of 1,000 means are 1 and as many 9, around 5; Student's t with 3 degrees of freedom is 3.18: 5 - sqrt(52 * 16 / 1000) * 3.18 * sqrt(4 / 3)
 select round(bootstrap_interval(list_transform(range(1000), lambda r: case when r < 26 then 1 when r >= 974 then 9 else 5 end), 5, 4)[1], 2);
-values (-2.49);
+values (1.65);
 select bootstrap_interval([1.0], 1, 3);
 values (null);
+-- 100 of 1,000 means are 9, the others 0: their spread is 2.7, their skewness g 8 / 3. Hall's x + g x^2 / 3 + g^2 x^3 / 27 + g / 6 is 3.18 at
+-- 1.153 and -3.18 at -3.436: 0.9 - 2.7 * sqrt(4 / 3) * x
+select round(found[1], 2), round(found[2], 1)
+from (select bootstrap_interval(list_transform(range(1000), lambda r: case when r < 100 then 9 else 0 end), 0.9, 4) as found);
+values (-2.69, 11.6);
+select round(without_skewness(3.182446, 8 / 3), 3), round(without_skewness(-3.182446, 8 / 3), 3), without_skewness(2, 0), without_skewness(2, null);
+values (1.153, -3.436, 2, 2);
 
 -- at s20 -75 - (-10) for its own, -10 - 0 for the other: -65 + 10
 select model, checkpoint, step, dataset, concept, operation, n_neurons, n_own, n_others, own_change, others_change, specific_effect, low

@@ -97,5 +97,8 @@ select concept, layer, neuron, first_checkpoint, n_checkpoints, persistence
 from knowledge_neuron_persistence_at('s0', 0.2, 0.5) order by all;
 values ('king', 0, 0, 's0', 1, 1), ('king', 0, 1, 's0', 1, 1), ('king', 1, 1, 's0', 1, 1);
 
-from concept_frequency order by all;
+from concept_frequency where frequency_source = 'given' order by all;
 values ('m', 'd', 'king', 5, 'given', 1, 'most'), ('m', 'd', 'tree', 3, 'given', 2, 'least');
+insert into concept_counts (dataset, corpus, concept, n_sentences) values ('d', 'c', 'king', 7), ('d', 'c', 'tree', 8);
+select concept, frequency, place, extreme from concept_frequency where frequency_source = 'concepts in c' order by all;
+values ('king', 7, 2, 'least'), ('tree', 8, 1, 'most');

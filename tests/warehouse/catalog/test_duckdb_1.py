@@ -58,6 +58,7 @@ CALLS = {
     "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "specific_effect_of": "'relp'",
     "tag_class": "'NNS'",
+    "without_skewness": "2.1, 0.6",
     "training_curves_of": "'relp'",
     "top_sentences": "['news', 'tweets'], 3",
     "wilson_bound": "3, 10, -1.96",

@@ -39,6 +39,8 @@ LATER = [
     "faithfulness",
     "side_effects",
     "neuron_weights",
+    "concept_counts",
+    "fact_counts",
     "explanations",
     "explanation_judgements",
 ]  # which that version did not know: tested with their jobs

@@ -28,6 +28,7 @@ from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_ef
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
 from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.prompts.counts import ingest_counts
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus
 from nwh.ingest.text.documents import Document
@@ -67,9 +68,14 @@ def fill(warehouse: Warehouse, folder: Path) -> None:
     ingest_matches(warehouse, *(f"{MODEL}@{label}" for label in CHECKPOINTS), sites=["hidden"])
     ingest_distances(warehouse, *models, [CORPUS])
     facts = zip(CITIES, COUNTRIES, strict=True)
-    prompts = [{"text": text.format(country), "answer": city} for city, country in facts for text in TEMPLATES]
+    prompts = [
+        {"text": text.format(country), "answer": city, "subject": country, "fact_id": city}
+        for city, country in facts
+        for text in TEMPLATES
+    ]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
     ingest_prompts(warehouse, str(folder / "prompts.jsonl"), DATASET, PromptSettings(paraphrases=0))
+    ingest_counts(warehouse, DATASET, [CORPUS])
     for model in models:
         ingest_attributions(warehouse, model, DATASET, AttributionSettings(("riemann", "gradient"), 4))
         ingest_interventions(warehouse, model, DATASET, InterventionSettings(negatives=2))

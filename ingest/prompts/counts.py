@@ -1,0 +1,159 @@
+"""Job `counts`: how often a corpus holds the concepts and the facts of a data set.
+
+Reads prompts and sentences; writes concept_counts, fact_counts. The unit is (data set, corpus). A sentence holds a
+word where it stands there whole, in any case; a term of several words where they follow each other, whatever signs or
+blanks are between them. Words are runs of letters, marks and digits. A fact is stated where subject and answer stand
+in one sentence, neither inside the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from nwh.ingest.job import Task, run_each
+from nwh.ingest.prompts.stored import stored_prompts
+from nwh.ingest.text.corpus import corpus_text
+from nwh.ingest.text.sentences import id_base
+from nwh.warehouse import Warehouse
+from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.storage.provenance import subjects_sha256
+from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
+
+BLOCK = 200_000  # sentences between two points where a run can be resumed
+_WORDS = r"regexp_extract_all(lower(nfc_normalize({})), '[\p{{L}}\p{{M}}\p{{N}}]+')"
+_NORMAL = f"' ' || array_to_string({_WORDS}, '  ') || ' '"  # a blank on both sides of each word
+# A sentence is looked through for the terms that begin with one of its words.
+_COUNTS = f"""
+with normal as (
+    select sentence_id, {_NORMAL.format("text")} as text from sentences
+    where corpus = $corpus and sentence_id between $first and $last
+),
+
+words as (select sentence_id, text, unnest(list_distinct(string_split(trim(text), '  '))) as word from normal),
+
+hits as materialized (
+    select words.sentence_id, words.text, terms.term from words inner join terms on words.word = terms.first_word
+    where contains(words.text, terms.term)
+)
+
+select false as is_fact, concepts.place, count(*) as n
+from hits inner join concepts using (term) group by concepts.place
+union all
+select true, facts.place, count(*)
+from hits as of_subject
+inner join facts on of_subject.term = facts.subject_term
+inner join hits as of_answer on of_answer.sentence_id = of_subject.sentence_id and of_answer.term = facts.answer_term
+where
+    not contains(facts.longer, facts.shorter)
+    or contains(replace(of_subject.text, facts.longer, '|'), facts.shorter)
+group by facts.place
+"""
+
+
+def ingest_counts(
+    warehouse: Warehouse,
+    dataset: str,
+    corpora: Sequence[str],
+    *,
+    again: bool = False,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Count a data set's concepts and facts in each corpus; return the runs, without corpora that are counted already.
+
+    Facts are counted where the prompts say their subject. An interrupted run goes on from its last block of sentences.
+    UsageError, before any work: no such data set or corpus.
+    """
+    tasks = [_task(warehouse, dataset, corpus, progress) for corpus in corpora]
+    return run_each(warehouse, tasks, again=again, progress=progress)
+
+
+def _task(warehouse: Warehouse, dataset: str, corpus: str, progress: Progress) -> Task:
+    rows, prompts_sha256 = stored_prompts(warehouse, dataset)
+    concepts = sorted({row.concept for row in rows})
+    facts = warehouse.sql(
+        "select distinct fact_id, concept, subject, answer from prompts where dataset = $1 and subject is not null "
+        "order by all",
+        [dataset],
+    ).fetchall()
+    n_sentences, text_sha256 = corpus_text(warehouse, corpus)
+    unit = {"dataset": dataset, "corpus": corpus}
+    described = {
+        **unit,
+        "text_sha256": text_sha256,
+        "prompts_sha256": prompts_sha256,
+        "subjects_sha256": subjects_sha256(facts),
+        "block": BLOCK,
+    }
+
+    def work(run: Run) -> None:
+        found = _count(warehouse, run, _Wanted(warehouse, concepts, facts), n_sentences, progress)
+        run.write("concept_counts", unit, {"concept": concepts, "n_sentences": found[0]})
+        names = ("fact_id", "concept", "subject", "answer")
+        columns = dict(zip(names, zip(*facts, strict=True), strict=True)) if facts else dict.fromkeys(names, ())
+        run.write("fact_counts", unit, {**columns, "n_sentences": found[1]})
+        if not facts:
+            run.note(f"no prompt of {dataset} says its subject: concepts are counted, and no facts")
+
+    return Task("counts", unit, described, work)
+
+
+class _Wanted:
+    """What is looked for, as tables for DuckDB: `concepts` and `facts` by place, and the terms that these are of."""
+
+    def __init__(self, warehouse: Warehouse, concepts: Sequence[str], facts: Sequence[tuple[str, ...]]) -> None:
+        subjects, answers = [fact[2] for fact in facts], [fact[3] for fact in facts]
+        texts = sorted({*concepts, *subjects, *answers})
+        normal = _NORMAL.format("text")
+        rows = warehouse.sql(f"select text, {normal} from (select unnest($1) as text)", [texts]).fetchall()
+        term_of = dict(rows)
+        terms = sorted({term for term in term_of.values() if term.strip()})  # of signs alone there is no word to find
+        pairs = [(term_of[subject], term_of[answer]) for subject, answer in zip(subjects, answers, strict=True)]
+        text, places = pa.string(), (np.arange(len(concepts)), np.arange(len(facts)))
+        self.sizes = len(concepts), len(facts)
+        self.tables = {
+            "terms": pa.table(
+                {"term": pa.array(terms, text), "first_word": pa.array([t.split()[0] for t in terms], text)}
+            ),
+            "concepts": pa.table({"place": places[0], "term": pa.array([term_of[each] for each in concepts], text)}),
+            "facts": pa.table(
+                {
+                    "place": places[1],
+                    "subject_term": pa.array([pair[0] for pair in pairs], text),
+                    "answer_term": pa.array([pair[1] for pair in pairs], text),
+                    "shorter": pa.array([sorted(pair, key=len)[0] for pair in pairs], text),
+                    "longer": pa.array([sorted(pair, key=len)[1] for pair in pairs], text),
+                }
+            ),
+        }
+
+
+def _count(
+    warehouse: Warehouse, run: Run, wanted: _Wanted, n_sentences: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sentences with each concept, and with each fact."""
+    blocks = StagedBlocks(run, n_sentences)
+    starts = [str(start) for start in range(0, n_sentences, BLOCK)]
+    name, base = "{dataset} in {corpus}".format(**run.unit), id_base(run.unit["corpus"])
+    with progress.bar(name, n_sentences, "sentences", blocks.done) as bar, warehouse.cursor() as cursor:
+        for table, rows in wanted.tables.items():
+            cursor.register(table, rows)
+        for start in blocks.left(starts):
+            end = min(int(start) + BLOCK, n_sentences)
+            asked = {"corpus": run.unit["corpus"], "first": base + int(start), "last": base + end - 1}
+            blocks.save(start, cursor.sql(_COUNTS, params=asked).to_arrow_table(), end - int(start))
+            bar.advance(end - int(start))
+    return _sums(map(blocks.load, starts), wanted.sizes)
+
+
+def _sums(tables: Iterable[pa.Table], sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums over blocks by place, of concepts and of facts."""
+    sums = np.zeros(sizes[0], np.int32), np.zeros(sizes[1], np.int32)
+    for table in tables:
+        is_fact, place, n = (table[name].to_numpy() for name in ("is_fact", "place", "n"))
+        for kind in (False, True):
+            sums[kind][place[is_fact == kind]] += n[is_fact == kind].astype(np.int32)
+    return sums
