@@ -334,6 +334,10 @@ def test_explanations_are_searched_for_by_their_words(open_page, warehouse, tmp_
     assert [(row["neuron"], row["explanation"], row["auroc"]) for row in rows] == stored
     assert len(stored) > 1
     assert "No neuron is found" in written(open_page("search", made, by="explanation", pattern="with elephants"))
+    neuron, explanation, auroc = stored[0]
+    place = {"model": "tiny", "site": "ffn", "layer": "1", "neuron": str(neuron), "tokens": "off"}
+    (line,) = (each.value for each in open_page("neuron", made, **place).markdown if explanation in each.value)
+    assert line.startswith(f"`{explanation}` (`template`, AUROC of a judge who knows it alone {auroc:.2f}")
 
 
 def test_search_over_an_empty_warehouse_names_the_commands(open_page, tmp_path):
