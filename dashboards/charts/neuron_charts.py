@@ -16,6 +16,23 @@ def extent(bins: Rows) -> tuple[float, float]:
     return min(row["low"] for row in bins), max(row["high"] for row in bins)
 
 
+def with_quantiles(bins: Rows, quantiles: Rows, title: str, domain: tuple[float, float], log: bool) -> alt.LayerChart:
+    """Return a histogram with a tick below it at each quantile; quantiles have level, activation."""
+    ticks = (
+        alt.Chart({"values": list(quantiles)})
+        .mark_tick(orient="vertical", size=9, thickness=1.5, color=GREY, opacity=1, yOffset=5)
+        .encode(
+            x="activation:Q",
+            y=alt.value("height"),
+            tooltip=[
+                alt.Tooltip("level:Q", title="quantile", format="~g"),
+                alt.Tooltip("activation:Q", title="activation", format=".4g"),
+            ],
+        )
+    )
+    return alt.layer(histogram(bins, title, domain, log), ticks)
+
+
 def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = False) -> alt.Chart:
     """Return bars of the number of sentences by activation; bins have low, high, sentences.
 

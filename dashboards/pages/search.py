@@ -51,7 +51,7 @@ def page() -> None:
     chosen = _controls(warehouse, by, extents, models)
     answer = _answer(warehouse, chosen, extents)
     if answer is not None:
-        _show(warehouse, answer, chosen, extents)
+        _show(warehouse, answer, chosen)
     session.footer()
 
 
@@ -236,9 +236,10 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
     )
 
 
-def _show(warehouse: Warehouse, answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
-    """Show neurons as a table; those of models that were run over corpora have a link to their page."""
-    pages = {(extent.model, extent.checkpoint, extent.site) for extent in extents}
+def _show(warehouse: Warehouse, answer: Answer, chosen: Search) -> None:
+    """Show neurons as a table; those that have a page have a link to it."""
+    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+    pages = {(extent.model, extent.checkpoint, extent.site) for extent in known}
     shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
     if not shown.rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")

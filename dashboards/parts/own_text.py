@@ -48,6 +48,9 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
     read = max((end for _, end, _ in tokens), default=0)
     if left := len(text[read:].strip()):
         st.caption(f"The model reads {len(tokens):,} tokens at once: the last {left:,} characters were not read.")
+    if not extent.corpora:
+        st.caption("The model was run over no corpus, so the text has no standing among sentences.")
+        return
     try:
         how = queries.search.aggregation(warehouse, extent)
         activation = float(token_values.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])

@@ -32,7 +32,7 @@ def here() -> Mapping[str, Mapping[str, str]]:
         return {}
     try:
         warehouse = session.warehouse()
-        known = session.ask(warehouse, queries.neurons.extents)
+        known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
         maps = session.ask(warehouse, queries.layers.maps)
         return place.addresses(now, known, maps, session.ask(warehouse, queries.knowledge.all_series))
     except NwhError:  # the page says so

@@ -1,8 +1,9 @@
 -- Newcombe's score interval of an AUROC (method 5 of Newcombe 2006, "Confidence intervals for an effect size measure
 -- based on the Mann-Whitney statistic, part 2", over the variance of Hanley and McNeil 1982): its upper bound for z
 -- above 0, its lower one below. As if sentences were independent of one another. With u = bound (1 - bound) it is a
--- root of (auroc - bound)^2 (2 + u) = z^2 / (n_with n_without) u (2 + u + c (1 + 2 u)), c = (n_with + n_without) / 2 - 1:
--- Newton's method from Wilson's bound of so many sentences that it is near, to 1e-9. (sqlfluff does not know the lambda.)
+-- root of (auroc - bound)^2 (2 + u) = z^2 u (2 + u + c (1 + 2 u)) / (n_with n_without), where c is
+-- (n_with + n_without) / 2 - 1: by Newton's method from Wilson's bound of so many sentences that it is near, to 1e-12.
+-- (sqlfluff does not know the lambda.)
 -- grain: scalar
 -- argument auroc: the area; null gives null
 -- argument n_with: sentences with it
