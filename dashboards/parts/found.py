@@ -54,6 +54,9 @@ CONFIG: dict[str, Any] = {
     "attribution": st.column_config.NumberColumn("attribution", format="%.3g", help="mean, in probability"),
     "n_selected": st.column_config.NumberColumn("selected by"),
     "n_prompts": st.column_config.NumberColumn("of prompts"),
+    "token": st.column_config.TextColumn(
+        "at token", help="of your text, at which the neuron is highest (bottom: lowest); empty for a special token"
+    ),
     "z": st.column_config.NumberColumn("z", format="%.2f", help="(activation - mean) / standard deviation"),
     **{name: st.column_config.NumberColumn(name, format="%.4g") for name in ("activation", "mean", "std")},
     **{name: st.column_config.NumberColumn(f"{name} stored", format="%.4g") for name in ("min", "max")},
