@@ -16,7 +16,9 @@ def extent(bins: Rows) -> tuple[float, float]:
     return min(row["low"] for row in bins), max(row["high"] for row in bins)
 
 
-def with_quantiles(bins: Rows, quantiles: Rows, title: str, domain: tuple[float, float], log: bool) -> alt.LayerChart:
+def with_quantiles(
+    bins: Rows, quantiles: Rows, title: str, domain: tuple[float, float], log: bool
+) -> alt.LayerChart | alt.FacetChart:
     """Return a histogram with a tick below it at each quantile; quantiles have level, activation."""
     ticks = (
         alt.Chart({"values": list(quantiles)})

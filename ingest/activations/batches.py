@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nwh.ingest.activations.tokenised import Tokenised
+from nwh.ingest.activations.tokenised import Tokenised, tokenise
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.devices import sent
 from nwh.ingest.models.tokens import PADDING
@@ -67,6 +67,25 @@ class SentenceCounts:
         return int(np.count_nonzero(self.n_tokens))
 
 
+def batches(
+    model: LoadedModel,
+    ordinals: Sequence[int],
+    texts: Sequence[str],
+    token_budget: int,
+    special_tokens: bool,
+    tally: SentenceCounts,
+) -> Iterator[Batch]:
+    """Yield the sentences shortest first, as many at a time as fit `token_budget` tokens, padding included.
+
+    Sentences of fewer than 3 tokens, special ones not counted, are left out; longer ones than the model's window
+    are truncated; `tally` counts both. `special_tokens`: whether these count towards activations. UsageError: a token
+    without a row in the embedding.
+    """
+    tokens = tokenise(model, texts)
+    for members in buckets(tokens, np.asarray(ordinals), token_budget, tally):
+        yield on_device(batch_of(tokens, members, np.asarray(ordinals), special_tokens), model.device)
+
+
 def buckets(
     tokens: Tokenised,
     ordinals: NDArray[np.int64],
@@ -78,8 +97,7 @@ def buckets(
 ) -> list[NDArray[np.int64]]:
     """Return which of some sentences run together, shortest first, and count them all in `tally`.
 
-    As many at a time as fit `token_budget` tokens, padding included. Sentences of fewer than 3 tokens, special ones not
-    counted, are left out. most, uniform: as for `groups`.
+    Arguments as for `batches`, and `groups`.
     """
     n_tokens, lengths = tokens.n_tokens, tokens.lengths
     long_enough = np.flatnonzero(n_tokens >= MIN_TOKENS)

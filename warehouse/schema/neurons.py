@@ -19,8 +19,8 @@ from nwh.warehouse.schema.relation import (
 # what a name says: as `ingest.models.seeds.series_and_seed` reads it
 _SEED = r"model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', 2, 'i'"
 _HOOKS = (
-    "with `{layer}` where the layer's number stands: in TransformerLens, then in nnsight (below the base model); null where "
-    "version 2 or earlier ran the model"
+    "with `{layer}` where the layer's number stands: in TransformerLens, then in nnsight (below the base model); null "
+    "where version 2 or earlier ran the model"
 )
 _WITHOUT_SEED = r"regexp_replace(model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', '\3', 'i')"
 

@@ -52,4 +52,4 @@ def test_a_text_of_any_length_has_activations_unless_it_has_no_token(tiny_bert):
     whole = live.activations_of_text(model, "hidden", "cat", special_tokens=True)
     assert (len(whole.spans), whole.highest.max()) == (3, 2)
     with pytest.raises(UsageError, match="no token that counts"):
-        live.activations_of_text(model, "hidden", "\x00")
+        live.activations_of_text(model, "hidden", "")
