@@ -270,7 +270,7 @@ def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
         picture = neuron_charts.with_quantiles(of_corpus.records, ticks, title, domain, log)
         exhibits.chart(picture, of_corpus, title, _levels(ticks))
     levels = ", ".join(f"{row['level']:g}" for row in ticks)
-    st.caption(f"Ticks below: quantiles {levels}.")
+    st.caption(f"Ticks at the upper edge: quantiles {levels}.")
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]

@@ -41,7 +41,8 @@ def page() -> None:
         "writes, no other files. The statement is in the address: to keep or share it, keep or share the address."
     )
     st.html(STYLE + _STYLE)
-    st.html(INSERT, unsafe_allow_javascript=True)
+    with st.container(key="nwh-script-insert"):
+        st.html(INSERT, unsafe_allow_javascript=True)
     warehouse = session.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")

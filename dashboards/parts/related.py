@@ -116,7 +116,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     if len({row["checkpoint"] for row in over_time}) > 1:
         title = "Concepts of this neuron over checkpoints"
         picture = neuron_charts.over_checkpoints(over_time, title)
-        st.altair_chart(picture, alt=title)
+        exhibits.draw(picture, title)
     st.html(
         markup.table(
             ["concept", "data set", "highest attribution", "at", "checkpoints"],
