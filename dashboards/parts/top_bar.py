@@ -13,15 +13,15 @@ from nwh.warehouse import NwhError, queries
 
 FOLLOW_LOOK = """<script>
 if (!window.nwhLook) {
-  const app = document.querySelector("[data-testid=stApp]"), look = () => getComputedStyle(app).colorScheme;
+  const look = () => getComputedStyle(document.querySelector("[data-testid=stApp]")).colorScheme;
   window.nwhLook = look();
-  new MutationObserver(() => {
+  setInterval(() => {
     if (window.nwhLook === look()) return;
     window.nwhLook = look();
     // R is Streamlit's key for running a page again, which then says how the page looks by now
-    setTimeout(() => ["keydown", "keyup"].forEach(type =>
-      document.dispatchEvent(new KeyboardEvent(type, {key: "r", code: "KeyR", bubbles: true}))), 300);
-  }).observe(app, {attributes: true, attributeFilter: ["class"]});
+    for (const type of ["keydown", "keyup"])
+      document.dispatchEvent(new KeyboardEvent(type, {key: "r", code: "KeyR", bubbles: true}));
+  }, 500);
 }
 </script>"""
 """Draws a page again when it turns dark or light, as the system or the user wants it: its charts have other colours."""

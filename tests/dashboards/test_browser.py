@@ -192,6 +192,25 @@ def test_every_page_opens_and_leads_on(address, browser):
     page.no_complaint()
 
 
+def test_charts_follow_the_colours_of_the_system(address, browser):
+    from tests.dashboards.conftest import resize
+
+    page = Page(browser(1280), address)
+    page.open(f"{ADDRESS}&tokens=off")
+    title = "[data-testid=stVegaLiteChart] text"
+
+    def drawn_in(colour):
+        page.until(lambda: colour in {each.get_attribute("fill") for each in page.all(title)}, f"titles in {colour}")
+
+    drawn_in("#4a4e57")
+    page.until(lambda: page.all("[data-test-script-state=notRunning]"), "a page at rest")
+    resize(page.chrome, 1280, dark=True)
+    drawn_in("#c3c7cf")
+    resize(page.chrome, 1280)
+    drawn_in("#4a4e57")
+    page.no_complaint()
+
+
 def test_names_of_the_dictionary_go_into_the_statement(address, browser):
     from selenium.webdriver.common.keys import Keys
 
