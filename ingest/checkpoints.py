@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nwh.ingest.models import LoadedModel
+from nwh.ingest.models.hook_points import hook_points
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -43,6 +44,7 @@ def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> b
 def write_checkpoint(run: Run, model: LoadedModel) -> None:
     """Write the checkpoint's row."""
     row = asdict(model.checkpoint)
+    row |= hook_points(model.checkpoint.family, model.checkpoint.family_description)
     names = {name: row.pop(name) for name in ("model", "checkpoint")}
     run.write("checkpoints", names, {name: [value] for name, value in row.items()})
 

@@ -96,8 +96,8 @@ def within(extent: Extent, choice: NeuronAddress) -> NeuronAddress:
 def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[NeuronAddress, list[str]]:
     """Return the choice of an address, and what is wrong with the address, in Markdown.
 
-    What the address leaves out is the first model's last checkpoint, its first site, layer 0, neuron 0; what
-    is wrong with it is replaced likewise or moved to the nearest that exists.
+    What the address leaves out is the last checkpoint of the first model that was run over a corpus, its first site,
+    layer 0, neuron 0; what is wrong with it is replaced likewise or moved to the nearest that exists.
     """
     problems: list[str] = []
 
@@ -112,12 +112,13 @@ def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[NeuronAdd
         return high if re.fullmatch("[0-9]+", text) and int(text[:10]) > high else default
 
     labels = list(dict.fromkeys(map(label, known)))
-    model = address.get("model", _default_label(known, known[0].model))
+    first = next((extent for extent in known if extent.corpora), known[0])
+    model = address.get("model", _default_label(known, first.model))
     if "@" not in model and any(extent.model == model for extent in known):
         model = _default_label(known, model)
     if model not in labels:
         wrong("model", f"there {_are(labels)}")
-        model = _default_label(known, known[0].model)
+        model = _default_label(known, first.model)
     sites = [extent.site for extent in known if label(extent) == model]
     site = address.get("site", sites[0])
     if site not in sites:
@@ -125,7 +126,7 @@ def read(address: Mapping[str, str], known: Sequence[Extent]) -> tuple[NeuronAdd
     extent = extent_of(known, model, site)
     corpora = tuple(split_list([address.get("corpora", "")]))
     if any(corpus not in extent.corpora for corpus in corpora):
-        wrong("corpora", f"{code_span(model)} was run over {_list(extent.corpora)}")
+        wrong("corpora", f"{code_span(model)} was run over {_list(extent.corpora) or 'none'}")
     tokens, context = address.get("tokens", "on"), address.get("context", "off")
     for name, value in (("tokens", tokens), ("context", context)):
         if value not in ("on", "off"):
@@ -180,11 +181,13 @@ def jump(text: str, known: Sequence[Extent], choice: NeuronAddress) -> NeuronAdd
             extent.check(place)
             return within(extent, replace(choice, neuron=place))
     there = ", ".join(f"{label(extent)}/{extent.site}" for extent in known)
-    raise UsageError(f"no neuron {place}; there are activations of {there}")
+    raise UsageError(f"no neuron {place}; there are neurons of {there}")
 
 
 def _default_label(known: Sequence[Extent], model: str) -> str:
-    return [label(extent) for extent in known if extent.model == model][-1]
+    """Return a model's last checkpoint, of those that were run over a corpus if any was."""
+    of_model = [extent for extent in known if extent.model == model]
+    return label(([extent for extent in of_model if extent.corpora] or of_model)[-1])
 
 
 def _are(names: Sequence[str]) -> str:

@@ -54,17 +54,16 @@ def fullest(known: Sequence[Extent]) -> str:
 def addresses(
     place: Place, known: Sequence[Extent], maps: Sequence[NeuronMap], series: Sequence[Series]
 ) -> dict[str, dict[str, str]]:
-    """Return the query parameters with which each page opens at a place; only what is there is named."""
+    """Return the query parameters with which each page opens at a place; only what is there is named.
+
+    known: of models that were run over a corpus, and, without corpora, of those that were asked prompts alone.
+    """
     found: dict[str, dict[str, str]] = {}
     if extent := _extent(place, known):
-        at = {"model": f"{extent.model}@{extent.checkpoint}", "site": extent.site}
-        inside = (
-            place.layer.isdecimal()
-            and place.neuron.isdecimal()
-            and int(place.layer) < extent.n_layers
-            and int(place.neuron) < extent.n_neurons
-        )
-        found["neuron"] = at | ({"layer": place.layer, "neuron": place.neuron} if inside else {})
+        numbers = {"layer": place.layer, "neuron": place.neuron} if _inside(place, extent) else {}
+        found["neuron"] = _at(extent) | numbers
+    if extent := _extent(place, [each for each in known if each.corpora]):
+        at, inside = _at(extent), _inside(place, extent)
         found["layers"] = at | ({"neuron": f"{place.layer}/{place.neuron}"} if inside else {})
         if drawn := _map(extent, maps):
             of_map = {"model": at["model"], "site": drawn.site, "scope": drawn.scope}
@@ -81,6 +80,16 @@ def addresses(
 def link(page: str, address: Mapping[str, str]) -> str:
     """Return a page at an address as a relative link: it holds below whatever path a proxy serves pages at."""
     return f"{page}?{urlencode(address)}" if address else page
+
+
+def _at(extent: Extent) -> dict[str, str]:
+    return {"model": f"{extent.model}@{extent.checkpoint}", "site": extent.site}
+
+
+def _inside(place: Place, extent: Extent) -> bool:
+    """Return whether a place names a neuron of an extent."""
+    numbers = place.layer.isdecimal() and place.neuron.isdecimal()
+    return numbers and int(place.layer) < extent.n_layers and int(place.neuron) < extent.n_neurons
 
 
 def _extent(place: Place, known: Sequence[Extent]) -> Extent | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import copysign, floor, log10
+from collections.abc import Iterable, Sequence
+from math import ceil, copysign, floor, log10
 from typing import Any
 
 import altair as alt
@@ -32,6 +32,14 @@ _RANGES: dict[bool, dict[str, Any]] = {
         DEPTH: ["#a58bf0", "#6f9df0", "#3fb8bd", "#5fc97f", "#e6d53a"],
     },
 }
+
+
+def parted(**settings: Any) -> alt.Scale:
+    """Return a scale of colours for figures on both sides of 0; settings: as of any scale.
+
+    Vega's own way between colours turns their hue, which on a dark page leads from grey to orange through purple.
+    """
+    return alt.Scale(range=PARTED, interpolate="lab", **settings)
 
 
 def look(picture: Picture, dark: bool) -> Picture:
@@ -68,6 +76,12 @@ def over_training(checkpoints: Sequence[str], name: str = "checkpoint", top: boo
     )
 
 
+def powers(values: Iterable[float], format: str = "~s") -> alt.Axis:
+    """Return the axis of a logarithmic scale with marks at powers of ten alone; values: what it holds, above 0."""
+    exponents = [log10(value) for value in values] or [0.0]
+    return alt.Axis(values=[10.0**i for i in range(floor(min(exponents)), ceil(max(exponents)) + 1)], format=format)
+
+
 # -- axes of figures that are mostly small and sometimes thousands -----------------------------------------
 
 
@@ -98,7 +112,7 @@ class WideAxis:
 
     def title(self, title: str) -> str:
         """Return the title of the axis, which says what the scale is where it is not linear."""
-        return f"{title} (tenfold steps beyond {self._linear:g})" if self.broken else title
+        return f"{title} (log beyond {self._linear:g})" if self.broken else title
 
     @property
     def axis(self) -> alt.Axis:

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import ARMS, GREY, GROUPS, HIGH, MORE, Rows, in_units, over_training, titled
+from nwh.dashboards.charts.chart_parts import (
+    ARMS,
+    GREY,
+    GROUPS,
+    HIGH,
+    MORE,
+    Rows,
+    in_units,
+    over_training,
+    powers,
+    titled,
+)
 
 _PROMPTS = alt.Scale(range=GROUPS)
 
@@ -24,7 +35,7 @@ def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> al
                 f"{figure}:Q",
                 title=figure,
                 scale=of_rank if figure == "rank" else alt.Scale(domainMin=0),
-                axis=alt.Axis(tickCount=5, format="~s" if figure == "rank" else ".4~g"),
+                axis=powers(row["rank"] for row in rows) if figure == "rank" else alt.Axis(tickCount=5, format=".4~g"),
             ),
             color=alt.Color("prompt:N", title="prompt", scale=_PROMPTS, legend=alt.Legend(orient="top")),
             tooltip=["prompt:N", "text:N", "checkpoint:N", alt.Tooltip("probability:Q", format=".3g"), "rank:Q"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import GREY, HIGH, Rows, over_training, titled
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, Rows, over_training, powers, titled
 
 
 def curve(
@@ -42,7 +42,12 @@ def faithfulness(rows: Rows, title: str) -> alt.LayerChart | alt.FacetChart:
     shown = [{**row, "of": row["rule"] if row["arm"] == "contributing" else "random"} for row in rows if row["share"]]
     shown = [{**row, "of": f"{row['of']}, concept" if row["selection"] == "concept" else row["of"]} for row in shown]
     base = titled(shown, title).encode(
-        x=alt.X("share:Q", title="share of neurons", scale=alt.Scale(type="log"), axis=alt.Axis(format="~%")),
+        x=alt.X(
+            "share:Q",
+            title="share of neurons",
+            scale=alt.Scale(type="log"),
+            axis=powers([row["share"] for row in shown], "~%"),
+        ),
         tooltip=["of:N", alt.Tooltip("share:Q", format=".2%"), *_figures("faithfulness")],
     )
     y = alt.Y("faithfulness:Q", title="faithfulness", axis=alt.Axis(format=".4~g"))

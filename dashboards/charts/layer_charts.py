@@ -7,7 +7,7 @@ from statistics import median
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import DEPTH, GREY, GROUPS, HIGH, MORE, PARTED, Rows, titled
+from nwh.dashboards.charts.chart_parts import GREY, GROUPS, HIGH, MORE, Rows, parted, titled
 
 PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""
@@ -43,7 +43,7 @@ def _colours(figure: str, low: float, high: float) -> alt.Color:
     legend = alt.Legend(orient="bottom", gradientLength=260, titleLimit=330, format=".4~g")
     if low < 0 < high:
         end = max(-low, high)
-        scale = alt.Scale(range=PARTED, domain=(-end, end), clamp=True)
+        scale = parted(domain=(-end, end), clamp=True)
     else:
         scale = alt.Scale(range=MORE, domain=(low, high), clamp=True)
     return alt.Color("value:Q", title=figure_title(figure), scale=scale, legend=legend)
@@ -107,7 +107,7 @@ def consistency(rows: Rows) -> alt.Chart:
             color=alt.Color(
                 "correlation:Q",
                 title="Pearson correlation",
-                scale=alt.Scale(range=PARTED, domain=(-1, 1)),
+                scale=parted(domain=(-1, 1)),
                 legend=alt.Legend(orient="bottom"),
             ),
             tooltip=[
@@ -122,45 +122,6 @@ def consistency(rows: Rows) -> alt.Chart:
         )
     )
     return chart
-
-
-def sse_curves(rows: Rows) -> alt.LayerChart | alt.FacetChart:
-    """Return the within-cluster sum of squares by number of clusters: a line per layer, named where there is room."""
-    base = titled(rows, "What clusters leave unexplained, by layer", 380).encode(
-        x=alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d")),
-        y=alt.Y("sse:Q", title="sum of squared distances", scale=alt.Scale(domainMin=0), axis=alt.Axis(format="~s")),
-        color=alt.Color(
-            "layer:Q",
-            title="layer",
-            scale=alt.Scale(range=DEPTH),
-            legend=alt.Legend(tickMinStep=1, format="d", orient="bottom"),
-        ),
-        detail="layer:O",
-        tooltip=[
-            "layer:O",
-            "k:Q",
-            alt.Tooltip("sse:Q", format=",.4g"),
-            alt.Tooltip("n_vectors:Q", title="sentences clustered", format=","),
-        ],
-    )
-    names = base.transform_filter(alt.FieldOneOfPredicate("layer", _apart(rows))).transform_filter(
-        f"datum.k === {max(row['k'] for row in rows)}"
-    )
-    return alt.layer(
-        base.mark_line(point=True),
-        names.mark_text(align="left", dx=8, fontWeight="bold").encode(text=alt.Text("name:N")),
-    ).transform_calculate(name="'layer ' + datum.layer")
-
-
-def _apart(rows: Rows) -> list[int]:
-    """Return layers whose lines end so far apart that their names do not cover each other."""
-    last = max(row["k"] for row in rows)
-    highest = max(row["sse"] for row in rows)
-    named: list[tuple[float, int]] = []
-    for end, layer in sorted((row["sse"], row["layer"]) for row in rows if row["k"] == last):
-        if not named or end - named[-1][0] > 0.045 * highest:
-            named.append((end, layer))
-    return [layer for _, layer in named]
 
 
 def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -> alt.Chart:

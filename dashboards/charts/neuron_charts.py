@@ -16,6 +16,25 @@ def extent(bins: Rows) -> tuple[float, float]:
     return min(row["low"] for row in bins), max(row["high"] for row in bins)
 
 
+def with_quantiles(
+    bins: Rows, quantiles: Rows, title: str, domain: tuple[float, float], log: bool
+) -> alt.LayerChart | alt.FacetChart:
+    """Return a histogram with a tick at its upper edge for each quantile; quantiles have level, activation."""
+    ticks = (
+        alt.Chart({"values": list(quantiles)})
+        .mark_tick(orient="vertical", size=9, thickness=1.5, color=GREY, opacity=1, yOffset=4)
+        .encode(
+            x="activation:Q",
+            y=alt.value(0),
+            tooltip=[
+                alt.Tooltip("level:Q", title="quantile", format="~g"),
+                alt.Tooltip("activation:Q", title="activation", format=".4g"),
+            ],
+        )
+    )
+    return alt.layer(histogram(bins, title, domain, log), ticks)
+
+
 def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = False) -> alt.Chart:
     """Return bars of the number of sentences by activation; bins have low, high, sentences.
 
@@ -90,7 +109,7 @@ def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))
     concepts = list(dict.fromkeys(row["concept"] for row in rows))
     chart: alt.Chart = (
-        titled(rows, title, 80 + 20 * len(concepts))
+        titled(rows, title, 190 + 20 * len(concepts))
         .mark_circle(opacity=1, color=HIGH)
         .encode(
             x=alt.X("checkpoint:N", title="checkpoint", sort=checkpoints),

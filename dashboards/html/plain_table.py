@@ -33,7 +33,7 @@ def draw(
         (
             settings[name].get("label") or name,
             settings[name].get("help"),
-            any(isinstance(row[name], (str, list, tuple)) for row in rows),
+            kinds[name].get("type") != "link" and any(isinstance(row[name], (str, list, tuple)) for row in rows),
         )
         for name in names
     ]

@@ -9,6 +9,8 @@ from nwh.warehouse import NwhError
 
 st.set_page_config(page_title="nwh: the neuron warehouse", layout="wide")
 st.html(markup.STYLE)
+with st.container(key="nwh-script-look"):
+    st.html(top_bar.FOLLOW_LOOK, unsafe_allow_javascript=True)
 PAGES = [
     st.Page(home.page, title="Home", url_path="home", default=True),
     st.Page(search.page, title="Search", url_path="search"),

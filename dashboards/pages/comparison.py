@@ -154,6 +154,7 @@ def _moved(warehouse: Warehouse, pair: Pair, corpus: str, split: str) -> None:
             "page_after": columns.LinkColumn("page after", display_text="open"),
         },
         rows,
+        [name for name in rows[0] if any(row[name] not in (None, []) for row in rows)],
     )
     if places:
         neuron.open_one(places)

@@ -9,7 +9,7 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.address.neuron_address import extent_of, label
 from nwh.dashboards.address.place import fullest
-from nwh.dashboards.charts import layer_charts
+from nwh.dashboards.charts import diversity_charts, layer_charts
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
 from nwh.dashboards.parts import exhibits, notices, picking
@@ -132,5 +132,13 @@ def _diversity(warehouse: Warehouse, extent: Extent, curves: Answer, scope: str)
         f"Corpora: {code_span(scope)}."
     )
     of_scope = curves.part("scope", scope)
-    picture = layer_charts.sse_curves(of_scope.records)
-    exhibits.chart(picture, of_scope, "Sum of squared distances by number of clusters, per layer")
+    last = [row for row in of_scope.records if row["k"] == max(row["k"] for row in of_scope.records)]
+    order = ", ".join(str(row["layer"]) for row in sorted(last, key=lambda row: -row["sse"]))
+    finding = f"at k = {last[0]['k']} layers {order}, the most diverse first"
+    left, right = st.columns(2, gap="large")
+    with left:
+        picture = diversity_charts.sse_curves(of_scope.records)
+        exhibits.chart(picture, of_scope, "Sum of squared distances by number of clusters, per layer", finding)
+    with right:
+        picture = diversity_charts.sse_against_mean(of_scope.records)
+        exhibits.chart(picture, of_scope, "Sum of squared distances against the mean of the layers", finding)

@@ -39,7 +39,7 @@ from nwh.warehouse.queries.neurons import Extent
 def page() -> None:
     """Show the neuron that the address names."""
     warehouse = session.warehouse()
-    known = session.ask(warehouse, queries.neurons.extents)
+    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
     if not known:
         st.title("Neuron", anchor=False)
         notices.empty(warehouse, "no activations", "ingest activations --model MODEL", first=["corpora"])
@@ -48,6 +48,8 @@ def page() -> None:
     extent = neuron_address.extent_of(known, chosen.label, chosen.neuron.site)
     st.set_page_config(page_title=f"{chosen.neuron.within} {chosen.neuron.model} \N{MIDDLE DOT} nwh")
     _controls(chosen, extent, known)
+    if problem := st.session_state.pop("jump_problem", None):
+        st.warning(markup.code_span(problem))
     if problems:
         label = f"Show {markup.code_span(str(chosen.neuron))} instead"
         notices.wrong_address(problems, label, _go, chosen)
@@ -55,8 +57,11 @@ def page() -> None:
     corpora = chosen.corpora or extent.corpora
     summary.show(warehouse, chosen.neuron, corpora)
     explanations.show(warehouse, chosen.neuron)
-    searched.show(warehouse, chosen, corpora, _go)
-    _parts(warehouse, chosen, corpora, extent, known)
+    if corpora:
+        searched.show(warehouse, chosen, corpora, _go)
+        _parts(warehouse, chosen, corpora, extent, known)
+    else:
+        _of_prompts(warehouse, chosen, extent, known)
 
 
 def link_to(place: Neuron, about: str = "") -> None:
@@ -110,7 +115,9 @@ def _parts(
     with values:
         metadata.show(warehouse, neuron, corpora)
     with alike:
-        related.similar(warehouse, chosen, corpora)
+        sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
+        related.similar(warehouse, chosen, corpora, sites)
+        related.elsewhere(warehouse, chosen)
     with foot:
         session.footer()
     with answer:
@@ -120,6 +127,27 @@ def _parts(
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
+
+
+def _of_prompts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:
+    """Show what there is of a neuron whose model was asked prompts and run over no corpus."""
+    neuron = chosen.neuron
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        related.concepts(warehouse, neuron)
+        related.elsewhere(warehouse, chosen)
+        own_text.box(_changed, (known, chosen))
+        answer = st.container()
+    with right:
+        output = st.container()
+        st.markdown("#### Sentences")
+        st.caption("This model was run over no corpus. This command adds what its neurons do there:")
+        notices.commands(warehouse, "ingest activations --model MODEL")
+    session.footer()
+    with answer:
+        own_text.show(warehouse, neuron, extent, chosen.text)
+    with output:
+        output_tokens.show(warehouse, neuron)
 
 
 # -- choosing ----------------------------------------------------------------------------------------------
@@ -163,14 +191,14 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
             on_change=_jumped,
             args=(known, chosen),
         )
+        if not extent.corpora:  # nothing that could be shown in another way
+            return
         with st.popover("View", help="Corpora, number of sentences, activation per token, context"):
             st.multiselect("Corpora", extent.corpora, key="corpora", placeholder="all", **changed)
             st.number_input("Sentences", 1, neuron_address.MAX_SENTENCES, step=5, key="k", **changed)
             st.toggle("Activation per token", key="tokens", **changed)
             around = "The sentences before and after, as the document has them"
             st.toggle("Context", key="context", help=around, **changed)
-    if problem := st.session_state.pop("jump_problem", None):
-        st.warning(markup.code_span(problem))
 
 
 def _changed(known: Sequence[Extent], before: NeuronAddress) -> None:
@@ -224,15 +252,25 @@ def _heat_maps(
         shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, words))
 
 
+def _levels(quantiles: Sequence[dict[str, Any]]) -> str:
+    """Say the quantiles, for those who cannot see them."""
+    return ", ".join(f"{row['level']:g} quantile {number(row['activation'])}" for row in quantiles)
+
+
 def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     bins = session.ask(warehouse, queries.neurons.histogram, neuron, tuple(corpora))
     domain = neuron_charts.extent(bins.records)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Distribution")
         log = st.toggle("Log scale", key="log", help="Logarithms of the numbers of sentences")
+    quantiles = session.ask(warehouse, queries.neurons.quantiles, neuron, tuple(corpora))
     for corpus in dict.fromkeys(row["corpus"] for row in bins.records):
         of_corpus, title = bins.part("corpus", corpus), f"Sentences of {corpus} by activation"
-        exhibits.chart(neuron_charts.histogram(of_corpus.records, title, domain, log), of_corpus, title)
+        ticks = quantiles.part("corpus", corpus).records
+        picture = neuron_charts.with_quantiles(of_corpus.records, ticks, title, domain, log)
+        exhibits.chart(picture, of_corpus, title, _levels(ticks))
+    levels = ", ".join(f"{row['level']:g}" for row in ticks)
+    st.caption(f"Ticks at the upper edge: quantiles {levels}.")
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]

@@ -51,7 +51,7 @@ def page() -> None:
     chosen = _controls(warehouse, by, extents, models)
     answer = _answer(warehouse, chosen, extents)
     if answer is not None:
-        _show(warehouse, answer, chosen, extents)
+        _show(warehouse, answer, chosen)
     session.footer()
 
 
@@ -222,7 +222,7 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
         return None
     how = session.ask(warehouse, queries.search.aggregation, extent)
     try:
-        activations = token_values.text_values(warehouse, extent, chosen.text, how)
+        whole = token_values.text_values(warehouse, extent, chosen.text, how)
     except Exception as error:  # whatever torch, transformers or a hub says of a model that cannot be run
         st.warning(f"The model did not run on this text: {notices.reason(error)}")
         return None
@@ -230,15 +230,23 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
     st.caption(
         f"Activation: {token_values.OF_TOKENS[how.aggregate]} the text's tokens. Mean and standard deviation (std) are "
         f"over {over}."
+        + ("" if whole.stored else " Sentences of fewer than 3 tokens are not among these: z is against longer ones.")
     )
-    return session.ask(
-        warehouse, queries.search.by_activation, activations, how.corpora, chosen.filters, chosen.rows + 1
+    if cut := token_values.not_read(chosen.text, whole.spans):
+        st.caption(cut)
+    found = session.ask(
+        warehouse, queries.search.by_activation, whole.activations, how.corpora, chosen.filters, chosen.rows + 1
     )
+    strongest = whole.lowest if chosen.pole == "bottom" else whole.highest
+    at = [whole.spans[strongest[row["layer"], row["neuron"]]] for row in found.records]
+    tokens = [(*row, chosen.text[slice(*span)]) for row, span in zip(found.rows, at, strict=True)]
+    return Answer([*found.columns, "token"], tokens)
 
 
-def _show(warehouse: Warehouse, answer: Answer, chosen: Search, extents: Sequence[Extent]) -> None:
-    """Show neurons as a table; those of models that were run over corpora have a link to their page."""
-    pages = {(extent.model, extent.checkpoint, extent.site) for extent in extents}
+def _show(warehouse: Warehouse, answer: Answer, chosen: Search) -> None:
+    """Show neurons as a table; those that have a page have a link to it."""
+    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+    pages = {(extent.model, extent.checkpoint, extent.site) for extent in known}
     shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
     if not shown.rows:
         st.info("No neuron is found: lower the bounds, or search for something more frequent.")

@@ -16,7 +16,7 @@ from nwh.dashboards.charts.chart_parts import HIGH
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
 from nwh.dashboards.parts import downloads, exhibits, notices, saved_queries
-from nwh.dashboards.parts.dictionary import STYLE, dictionary
+from nwh.dashboards.parts.dictionary import INSERT, STYLE, dictionary
 from nwh.ingest.demo.findings import FINDINGS
 from nwh.warehouse import Warehouse, limited_sql, queries
 from nwh.warehouse.errors import NwhError
@@ -41,6 +41,8 @@ def page() -> None:
         "writes, no other files. The statement is in the address: to keep or share it, keep or share the address."
     )
     st.html(STYLE + _STYLE)
+    with st.container(key="nwh-script-insert"):
+        st.html(INSERT, unsafe_allow_javascript=True)
     warehouse = session.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")
@@ -155,7 +157,7 @@ def _run(warehouse: Warehouse, chosen: SqlAddress) -> None:
 
 def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
     """Show the rows, each that is of a neuron with a link to its page."""
-    places = neurons_of(values, session.ask(warehouse, queries.neurons.extents))
+    places = neurons_of(values, session.ask(warehouse, queries.knowledge.extents_with_prompts))
     links: dict[str, list[Any]] = {}
     if any(places):
         links["open"] = [place and NeuronAddress(place).link for place in places]
@@ -272,4 +274,5 @@ def _dictionary(chosen: SqlAddress) -> None:
         on_change=_changed,
         args=(chosen, "find"),
     )
+    st.caption("A name that is clicked goes into the statement.")
     st.html(dictionary(chosen.find))

@@ -1,4 +1,4 @@
-"""The data dictionary as a part of a page."""
+"""The data dictionary as a part of a page, whose names go into the editor of statements."""
 
 from __future__ import annotations
 
@@ -14,9 +14,25 @@ STYLE = """<style>
 .nwh-dictionary p { margin: 0.15rem 0 0.3rem 1rem; overflow-wrap: anywhere; }
 .nwh-dictionary dl { margin: 0 0 0.6rem 1rem; }
 .nwh-dictionary dt, .nwh-dictionary summary b { font-family: ui-monospace, Menlo, Consolas, monospace; }
+.nwh-insert { font: inherit; color: inherit; background: none; border: none; padding: 0; cursor: pointer;
+    text-align: left; overflow-wrap: anywhere; text-decoration: underline dotted; text-underline-offset: 3px; }
+.nwh-dictionary p .nwh-insert { font-family: ui-monospace, Menlo, Consolas, monospace; }
 .nwh-dictionary dd { margin: 0 0 0.2rem 1rem; opacity: 0.8; overflow-wrap: anywhere; }
 </style>"""
-_OPEN = 3
+INSERT = """<script>
+if (!window.nwhInserts) {
+  window.nwhInserts = true;
+  document.addEventListener("click", event => {
+    const name = event.target.closest(".nwh-insert"), editor = document.querySelector(".st-key-sql_query textarea");
+    if (!name || !editor) return;
+    const glued = /\\w$/.test(editor.value.slice(0, editor.selectionStart));
+    editor.focus();
+    document.execCommand("insertText", false, (glued ? " " : "") + name.textContent);  // can be undone, as typing
+  });
+}
+</script>"""
+"""Puts the names that are clicked, or entered, where the caret stands in the editor."""
+_OPEN, _ARGUMENT = 3, "argument: "
 
 
 def dictionary(find: str = "") -> str:
@@ -30,7 +46,7 @@ def dictionary(find: str = "") -> str:
             question.name,
             question.kind,
             f"{question.description} One row per {question.grain}.",
-            (*((name, f"argument: {said}") for name, said in question.arguments), *question.columns),
+            (*((name, f"{_ARGUMENT}{said}") for name, said in question.arguments), *question.columns),
         )
         for question in sorted(sql_files(), key=lambda each: (each.kind != "view", each.folder, each.name))
     ]
@@ -52,8 +68,15 @@ def dictionary(find: str = "") -> str:
 
 
 def _entry(name: str, kind: str, about: str, columns: tuple[tuple[str, str], ...], opened: bool) -> str:
-    listed = "".join(f"<dt>{escape(column)}</dt><dd>{escape(said)}</dd>" for column, said in columns)
+    listed = "".join(f"<dt>{_insert(column)}</dt><dd>{escape(said)}</dd>" for column, said in columns)
     head = f"<summary><b>{escape(name)}</b> {escape(kind)}</summary>"
     rows = SqlAddress(f"from {name} limit 20").link
     ask = "" if kind == "macro" else f' <a href="{escape(rows)}">First rows</a>'
-    return f"<details{' open' if opened else ''}>{head}<p>{escape(about)}{ask}</p><dl>{listed}</dl></details>"
+    said = [column for column, about in columns if about.startswith(_ARGUMENT)]
+    call = f"{name}({', '.join(said)})" if kind == "macro" else name
+    about = f"{escape(about)} {_insert(call)}{ask}"
+    return f"<details{' open' if opened else ''}>{head}<p>{about}</p><dl>{listed}</dl></details>"
+
+
+def _insert(name: str) -> str:
+    return f'<button type="button" class="nwh-insert" title="Put into the statement">{escape(name)}</button>'

@@ -55,7 +55,6 @@ def _together(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
         "Concepts count as learned whose median rank at the last checkpoint is at most 10."
     )
     columns = st.column_config
-    share = columns.NumberColumn(format="percent")
     summary = session.ask(warehouse, queries.formation.together, chosen.model, chosen.dataset)
     exhibits.table(
         summary,
@@ -68,9 +67,9 @@ def _together(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
             "low": columns.NumberColumn(format="%.2f"),
             "high": columns.NumberColumn(format="%.2f"),
             "median_lead": columns.NumberColumn("median lead, steps", format="%.0f"),
-            "share_before": share,
-            "share_together": share,
-            "share_after": share,
+            "share_before": columns.NumberColumn("neurons first", format="percent"),
+            "share_together": columns.NumberColumn("together", format="percent"),
+            "share_after": columns.NumberColumn("knowledge first", format="percent"),
         },
     )
     found = session.ask(warehouse, queries.formation.forming, chosen.model, chosen.dataset, chosen.operation)

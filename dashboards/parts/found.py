@@ -32,14 +32,9 @@ CONFIG: dict[str, Any] = {
     "q_value": st.column_config.NumberColumn(
         "q",
         format="%.1e",
-        help="Benjamini-Hochberg of the log-likelihood ratio test: of metadata over all neurons searched, else over "
-        "what was compared with the neuron",
-    ),
-    "mined_q_value": st.column_config.NumberColumn(
-        "mined q",
-        format="%.1e",
-        help="q of the half of the sentences by which patterns are chosen, over the patterns of the neuron: of many "
-        "neurons searched, one in twenty shows some pattern at 0.05 by chance",
+        help="Benjamini-Hochberg of the log-likelihood ratio test over all neurons searched, of words, tags and "
+        "subtrees in the half of the sentences by which they are chosen; of a class over what was compared with the "
+        "neuron",
     ),
     "auroc": st.column_config.NumberColumn(
         "AUROC",
@@ -59,6 +54,9 @@ CONFIG: dict[str, Any] = {
     "attribution": st.column_config.NumberColumn("attribution", format="%.3g", help="mean, in probability"),
     "n_selected": st.column_config.NumberColumn("selected by"),
     "n_prompts": st.column_config.NumberColumn("of prompts"),
+    "token": st.column_config.TextColumn(
+        "at token", help="of your text, at which the neuron is highest (bottom: lowest); empty for a special token"
+    ),
     "z": st.column_config.NumberColumn("z", format="%.2f", help="(activation - mean) / standard deviation"),
     **{name: st.column_config.NumberColumn(name, format="%.4g") for name in ("activation", "mean", "std")},
     **{name: st.column_config.NumberColumn(f"{name} stored", format="%.4g") for name in ("min", "max")},

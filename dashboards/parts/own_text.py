@@ -45,15 +45,21 @@ def show(warehouse: Warehouse, neuron: Neuron, extent: Extent, text: str) -> Non
         return
     scale = max((abs(value) for _, _, value in tokens), default=0.0)
     st.html(f'<p class="nwh-text" dir="auto">{markup.heat_map(text, tokens, scale)}</p>{markup.colour_scale(scale)}')
-    read = max((end for _, end, _ in tokens), default=0)
-    if left := len(text[read:].strip()):
-        st.caption(f"The model reads {len(tokens):,} tokens at once: the last {left:,} characters were not read.")
+    if cut := token_values.not_read(text, [(start, end) for start, end, _ in tokens]):
+        st.caption(cut)
+    if not extent.corpora:
+        st.caption("The model was run over no corpus, so the text has no standing among sentences.")
+        return
     try:
         how = queries.search.aggregation(warehouse, extent)
-        activation = float(token_values.text_values(warehouse, extent, text, how)[neuron.layer, neuron.neuron])
+        whole = token_values.text_values(warehouse, extent, text, how)
     except UsageError as error:
         st.caption(f"It has no standing among the sentences of the corpora: {notices.reason(error)}")
         return
+    if not whole.stored:
+        st.caption("It has no standing among the sentences of the corpora: those of fewer than 3 tokens are left out.")
+        return
+    activation = float(whole.activations[neuron.layer, neuron.neuron])
     _beside(warehouse, neuron, how.corpora, activation, how.aggregate)
 
 

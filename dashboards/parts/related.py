@@ -1,4 +1,4 @@
-"""The neuron page's parts on what else there is to look at: neurons like this one, concepts it contributes to."""
+"""The neuron page's parts on what else there is to look at: neurons like it, here and elsewhere, and concepts."""
 
 from __future__ import annotations
 
@@ -16,25 +16,30 @@ from nwh.dashboards.parts import exhibits, knowledge
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 
-_NEURONS, _CONCEPTS, _WORDS = 10, 20, 3
+_NEURONS, _CONCEPTS, _WORDS, _PARTNERS = 10, 20, 3, 20
+_CORRELATIONS = ("correlation", "rotated_correlation")
 
 
-def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:
-    """Show the neurons whose activations are most like this one's, with links to their pages."""
+def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], sites: Sequence[str]) -> None:
+    """Show the neurons whose activations are most like this one's, with links to their pages; sites: to choose from."""
     st.markdown("#### Similar neurons")
-    found = session.ask(warehouse, queries.samples.similar, chosen.neuron, tuple(corpora), _NEURONS)
+    own = chosen.neuron.site
+    site = own
+    if len(sites) > 1:
+        site = st.segmented_control("Of site", sites, default=own, required=True, key=f"similar-{own}")
+    found = session.ask(warehouse, queries.samples.similar, chosen.neuron, tuple(corpora), _NEURONS, site)
     rows = found.records
     if not rows:
         st.caption(
-            "No sentences were sampled for this model (`nwh ingest activations --sample`), so neurons cannot be "
-            "compared; nor can a neuron that does not vary."
+            "No sentences were sampled for this model (`nwh ingest activations --sample`), or not the same ones at "
+            "both sites, so neurons cannot be compared; nor can a neuron that does not vary."
         )
         return
     st.caption(
-        f"Of all layers of this site, by the correlation (Pearson) of their activations over "
-        f"{rows[0]['n_sentences']:,} sampled sentences of the corpora chosen."
+        f"Of all layers, by the correlation (Pearson) of their activations over {rows[0]['n_sentences']:,} sampled "
+        "sentences of the corpora chosen."
     )
-    places = [replace(chosen.neuron, layer=row["layer"], neuron=row["neuron"]) for row in rows]
+    places = [replace(chosen.neuron, site=site, layer=row["layer"], neuron=row["neuron"]) for row in rows]
     looked = session.ask(warehouse, queries.previews.words, tuple(places), tuple(corpora), _WORDS)
     words = {(row["layer"], row["neuron"]): ", ".join(row["words"]) for row in looked.records}
     st.html(
@@ -51,6 +56,37 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str])
         )
     )
     exhibits.source(found, "Similar neurons")
+
+
+def elsewhere(warehouse: Warehouse, chosen: NeuronAddress) -> None:
+    """Show the neuron's partners in other checkpoints, with links to their pages; nothing where none was matched."""
+    found = session.ask(warehouse, queries.samples.partners, chosen.neuron, _PARTNERS)
+    if not found.rows:
+        return
+    st.markdown("#### In other checkpoints")
+    st.caption(
+        "Its best partner among all neurons of a checkpoint it was matched with, and neurons there whose partner it "
+        "is; beside the highest correlation with a rotated basis, which no neuron in particular gives."
+    )
+    rows = found.records
+    places = [Neuron(row["model"], row["checkpoint"], chosen.neuron.site, row["layer"], row["neuron"]) for row in rows]
+    st.html(
+        markup.table(
+            ["neuron", "", "correlation", "rotated basis"],
+            [
+                (
+                    str(place),
+                    [
+                        "its partner" if row["is_partner"] else "whose partner it is",
+                        *("" if row[name] is None else f"{row[name]:.3f}" for name in _CORRELATIONS),
+                    ],
+                )
+                for place, row in zip(places, rows, strict=True)
+            ],
+            [NeuronAddress(place).link for place in places],
+        )
+    )
+    exhibits.source(found, "In other checkpoints")
 
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
@@ -80,7 +116,7 @@ def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     if len({row["checkpoint"] for row in over_time}) > 1:
         title = "Concepts of this neuron over checkpoints"
         picture = neuron_charts.over_checkpoints(over_time, title)
-        st.altair_chart(picture, alt=title)
+        exhibits.draw(picture, title)
     st.html(
         markup.table(
             ["concept", "data set", "highest attribution", "at", "checkpoints"],

@@ -19,11 +19,12 @@ _OTHER_LENGTH = 1.2
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    """Show the neuron's name, its summary and the provenance of its activations."""
-    found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
+    """Show the neuron's name, its summary and the provenance of its activations; of no corpora the name alone."""
     with st.container(key="head", gap="small"):
         st.title(neuron.within, anchor=False)
-        st.markdown(line(found, len(corpora) > 1))
+        if corpora:
+            found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
+            st.markdown(line(found, len(corpora) > 1))
         st.caption(_provenance(warehouse, neuron, corpora))
 
 

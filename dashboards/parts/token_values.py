@@ -16,8 +16,7 @@ from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.queries.search import Aggregation
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from nwh.ingest.activations.text_activations import WholeText
 
 OF_TOKENS = {"mean": "mean over", "max": "highest of", "last": "last of", "cls": "first of"}
 """Aggregate -> what a sentence's activation is its tokens'."""
@@ -39,15 +38,21 @@ def token_values(warehouse: Warehouse, neuron: Neuron, texts: Sequence[str]) -> 
     return values
 
 
+def not_read(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Say what of a text the model did not read, beyond its tokens' spans; empty where it read all."""
+    left = len(text[max((end for _, end in spans), default=0) :].strip())
+    return f"The model reads {len(spans):,} tokens at once: the last {left:,} characters were not read." if left else ""
+
+
 def has_run(warehouse: Warehouse, neuron: Neuron) -> bool:
     """Return whether a neuron's model has run before, so that it is likely to be loaded still."""
     return (warehouse.storage.uri, neuron.model, neuron.checkpoint) in _ran
 
 
-def text_values(warehouse: Warehouse, extent: Extent, text: str, how: Aggregation) -> NDArray[np.float32]:
-    """Return the activation of every neuron of an extent, [layers, neurons], on a text taken as one sentence.
+def text_values(warehouse: Warehouse, extent: Extent, text: str, how: Aggregation) -> WholeText:
+    """Return the activation of every neuron of an extent on a text taken as one sentence.
 
-    Raises what loading the model raises, and UsageError for a text of fewer than 3 tokens.
+    Raises what loading the model raises, and UsageError for a text without tokens.
     """
     return _of_whole_text(warehouse, warehouse.storage.uri, extent, text, how)
 
@@ -65,7 +70,7 @@ def _of_texts(_warehouse: Warehouse, uri: str, neuron: Neuron, texts: tuple[str,
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _of_whole_text(_warehouse: Warehouse, uri: str, extent: Extent, text: str, how: Aggregation) -> NDArray[np.float32]:
+def _of_whole_text(_warehouse: Warehouse, uri: str, extent: Extent, text: str, how: Aggregation) -> WholeText:
     return live_activations.text_activations(
         _warehouse, extent.model, extent.checkpoint, extent.site, text, how.aggregate, how.special_tokens
     )

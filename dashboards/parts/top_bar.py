@@ -11,6 +11,20 @@ from nwh.dashboards import session
 from nwh.dashboards.address import place
 from nwh.warehouse import NwhError, queries
 
+FOLLOW_LOOK = """<script>
+if (!window.nwhLook) {
+  const look = () => getComputedStyle(document.querySelector("[data-testid=stApp]")).colorScheme;
+  window.nwhLook = look();
+  setInterval(() => {
+    if (window.nwhLook === look()) return;
+    window.nwhLook = look();
+    // R is Streamlit's key for running a page again, which then says how the page looks by now
+    for (const type of ["keydown", "keyup"])
+      document.dispatchEvent(new KeyboardEvent(type, {key: "r", code: "KeyR", bubbles: true}));
+  }, 500);
+}
+</script>"""
+"""Draws a page again when it turns dark or light, as the system or the user wants it: its charts have other colours."""
 _PLACE = "place"
 """Session state: what was looked at last."""
 
@@ -32,7 +46,7 @@ def here() -> Mapping[str, Mapping[str, str]]:
         return {}
     try:
         warehouse = session.warehouse()
-        known = session.ask(warehouse, queries.neurons.extents)
+        known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
         maps = session.ask(warehouse, queries.layers.maps)
         return place.addresses(now, known, maps, session.ask(warehouse, queries.knowledge.all_series))
     except NwhError:  # the page says so

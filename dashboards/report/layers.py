@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from nwh.dashboards.charts import layer_charts
+from nwh.dashboards.charts import diversity_charts, layer_charts
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import queries
 
@@ -69,7 +69,7 @@ def diversity(subject: Subject) -> Section:
                 "each neuron of a layer most: the higher, the more diverse (relation layer_clusters; Oba et al. 2021, "
                 "figure 3).",
                 curves,
-                [layer_charts.sse_curves([row for row in curves.records if row["scope"] == each]) for each in scopes],
+                [diversity_charts.sse_curves(curves.part("scope", each).records) for each in scopes],
             )
         )
     return Section("Diversity of layers", content or [_no_clusters(subject)])

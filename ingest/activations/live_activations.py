@@ -14,10 +14,7 @@ from nwh.warehouse.storage.runs import unit_name
 from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from nwh.ingest.activations.text_activations import TokenActivations
+    from nwh.ingest.activations.text_activations import TokenActivations, WholeText
     from nwh.ingest.knowledge.output_tokens import OutputTokens
     from nwh.ingest.models import LoadedModel
 
@@ -64,11 +61,11 @@ def layer_activations(
 
 def text_activations(
     warehouse: Warehouse, model: str, checkpoint: str, site: str, text: str, aggregate: str, special_tokens: bool
-) -> NDArray[np.float32]:
-    """Return every neuron's activation on a text taken as one sentence, [layers, neurons]; the model stays loaded.
+) -> WholeText:
+    """Return every neuron's activation on a text taken as one sentence; the model stays loaded.
 
     aggregate, special_tokens: as in the settings of job `activations`. UsageError for a checkpoint that the warehouse
-    does not know and for a text of fewer than 3 tokens; ModelError as for `token_activations`.
+    does not know and for a text without tokens; ModelError as for `token_activations`.
     """
     from nwh.ingest.activations.text_activations import activations_of_text
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nwh.ingest.activations.aggregates import aggregate_named
-from nwh.ingest.activations.batches import MIN_TOKENS, SentenceCounts, batches, groups, padded
+from nwh.ingest.activations.batches import MIN_TOKENS, groups, padded
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.tokens import encode
 from nwh.warehouse.errors import UsageError
@@ -101,24 +101,48 @@ def layer_activations(
     ]
 
 
+@dataclass(frozen=True)
+class WholeText:
+    """All neurons of a site on a text taken as one sentence.
+
+    activations [layers, neurons]: as job `activations` would store them. highest, lowest [layers, neurons]: the token,
+    by its place in `spans`, at which each neuron is highest, lowest. spans: start and end, in the text's characters, of
+    the tokens that count; empty for special ones. stored: whether the job would keep such a sentence, of at least 3
+    tokens.
+    """
+
+    activations: NDArray[np.float32]
+    highest: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    spans: list[tuple[int, int]]
+    stored: bool
+
+
 def activations_of_text(
     model: LoadedModel, site: str, text: str, aggregate: str = "mean", special_tokens: bool = False
-) -> NDArray[np.float32]:
-    """Return what job `activations` would store of a text taken as one sentence: [layers, neurons of the site].
+) -> WholeText:
+    """Run the model over a text as one sentence; what is longer than the model's window is not read.
 
-    aggregate, special_tokens: as in the job's settings. A text longer than the model's window is truncated.
-    UsageError for one of fewer than 3 tokens, which the job leaves out.
+    aggregate, special_tokens: as in the job's settings. UsageError for a text without a token that counts.
     """
-    values: list[Tensor] = []
+    options = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "return_attention_mask": False}
+    encoded = encode(model, [text], truncation=True, max_length=model.window, **options)
+    special = [bool(flag) for flag in encoded["special_tokens_mask"][0]]
+    places = [i for i, flag in enumerate(special) if special_tokens or not flag]
+    if not places:
+        raise UsageError("this text has no token that counts: write a word")
+    counted = torch.zeros(1, len(special), dtype=torch.bool, device=model.device)
+    counted[0, places] = True
     over_tokens = aggregate_named(aggregate, model.tokenizer.cls_token_id is not None)
-    for batch in batches(model, [0], [text], 1, special_tokens, SentenceCounts(1)):
+    of_layers: list[tuple[Tensor, ...]] = []
 
-        def take(site: str, layer: int, activations: Tensor, counted: Tensor = batch.counted) -> None:
-            values.append(over_tokens(activations, counted)[0][0].cpu())
+    def take(site: str, layer: int, activations: Tensor) -> None:
+        inside = activations[0, places]  # [tokens that count, neurons]
+        found = over_tokens(activations, counted)[0][0], inside.argmax(0), inside.argmin(0)
+        of_layers.append(tuple(each.cpu() for each in found))
 
-        with capture(model, [site], take):
-            forward(model, batch.input_ids, batch.attention_mask)
-    if not values:
-        raise UsageError(f"a text of fewer than {MIN_TOKENS} tokens counts nowhere in a warehouse: write a longer one")
-    found: NDArray[np.float32] = torch.stack(values).numpy()
-    return found
+    with capture(model, [site], take):
+        forward(model, *padded(model, [encoded["input_ids"][0]]))
+    activations, highest, lowest = (torch.stack(each).numpy() for each in zip(*of_layers, strict=True))
+    spans = [tuple(encoded["offset_mapping"][0][i]) for i in places]
+    return WholeText(activations, highest, lowest, spans, special.count(False) >= MIN_TOKENS)

@@ -34,7 +34,7 @@ _TEXT_PART = {r"^(model\.)?language_model\.lm_head\.": "lm_head.", r"^(model\.)?
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The values of a `checkpoints` row, in its order (`dataclasses.asdict` makes the row).
+    """The values of a `checkpoints` row that a checkpoint is known by, in its order; `hook_points` has the rest.
 
     series, seed: see `references.Source`.
     revision: commit of a hub repository, null for local files.

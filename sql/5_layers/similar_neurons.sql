@@ -1,5 +1,6 @@
--- The neurons of the same checkpoint and site, of all layers, that are most like one neuron: Pearson correlation of
+-- The neurons of a site of the same checkpoint, of all layers, that are most like one neuron: Pearson correlation of
 -- their activations over the sampled sentences of some corpora, exact. Neurons that do not vary there have none.
+-- Another site than the neuron's own is compared over the corpora of which both sites have the same sentences sampled.
 -- grain: similar neuron
 -- argument of_model: short name of the neuron's model
 -- argument of_checkpoint: label of its checkpoint
@@ -8,11 +9,31 @@
 -- argument of_neuron: its dimension, from 0
 -- argument k: neurons wanted
 -- argument corpora: names of the corpora, as a list; all unless given
+-- argument other_site: hidden or ffn, where the others are; the neuron's own unless given
 -- columns: layer, neuron
 -- n_sentences: sentences sampled
 -- correlation: of the two neurons' activations, -1 to 1; ties: lower layer, then lower neuron
-create macro similar_neurons(of_model, of_checkpoint, of_site, of_layer, of_neuron, k, corpora := null) as table
-with own as materialized (
+create macro similar_neurons(
+    of_model, of_checkpoint, of_site, of_layer, of_neuron, k, corpora := null, other_site := null
+) as table
+with sampled as (
+    select
+        corpus,
+        site,
+        list(distinct sentence_id order by sentence_id) as sentences
+    from activation_sample
+    where model = of_model and checkpoint = of_checkpoint and other_site is not null and site in (of_site, other_site)
+    group by corpus, site
+),
+
+of_both_sites as (
+    select corpus
+    from sampled
+    group by corpus
+    having count(distinct sentences) = 1
+),
+
+own as materialized (
     select
         corpus,
         mean,
@@ -26,6 +47,7 @@ with own as materialized (
         and layer = of_layer
         and neuron = of_neuron
         and (corpora is null or list_contains(corpora, corpus))
+        and (other_site is null or corpus in (select of_both_sites.corpus from of_both_sites))
 ),
 
 -- deviations sum to 0, so that those of one side alone give the sum of products within a corpus
@@ -42,7 +64,10 @@ within_corpora as (
     from neuron_samples as others
     inner join own
         on others.corpus = own.corpus
-    where others.model = of_model and others.checkpoint = of_checkpoint and others.site = of_site
+    where
+        others.model = of_model
+        and others.checkpoint = of_checkpoint
+        and others.site = coalesce(other_site, of_site)
 ),
 
 correlated as (
@@ -69,6 +94,8 @@ select
     n_sentences,
     correlation
 from correlated
-where isfinite(correlation) and not (layer = of_layer and neuron = of_neuron)
+where
+    isfinite(correlation)
+    and not (layer = of_layer and neuron = of_neuron and coalesce(other_site, of_site) = of_site)
 order by correlation desc, layer asc, neuron asc
 limit k;

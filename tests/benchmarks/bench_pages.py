@@ -95,7 +95,7 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     for annotator in sorted(annotators, key=str):
         yield each(queries.shared_patterns.tag_distribution, annotator)
     yield each(queries.shared_patterns.mean_length)
-    yield f"{site} neuron: similar", queries.samples.similar, [(neuron, corpora, 10) for neuron in neurons]
+    yield f"{site} neuron: similar", queries.samples.similar, [(of, corpora, 10, site) for of in neurons]
     yield each(queries.neurons.all_sentences)
 
 

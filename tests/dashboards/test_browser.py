@@ -192,6 +192,45 @@ def test_every_page_opens_and_leads_on(address, browser):
     page.no_complaint()
 
 
+def test_charts_follow_the_colours_of_the_system(address, browser):
+    from tests.dashboards.conftest import resize
+
+    page = Page(browser(1280), address)
+    page.open(f"{ADDRESS}&tokens=off")
+    title = "[data-testid=stVegaLiteChart] text"
+
+    def drawn_in(colour):
+        page.until(lambda: colour in {each.get_attribute("fill") for each in page.all(title)}, f"titles in {colour}")
+
+    drawn_in("#4a4e57")
+    page.until(lambda: page.all("[data-test-script-state=notRunning]"), "a page at rest")
+    resize(page.chrome, 1280, dark=True)
+    drawn_in("#c3c7cf")
+    resize(page.chrome, 1280)
+    drawn_in("#4a4e57")
+    page.no_complaint()
+
+
+def test_names_of_the_dictionary_go_into_the_statement(address, browser):
+    from selenium.webdriver.common.keys import Keys
+
+    page = Page(browser(1280), address)
+    page.open("sql?find=corpus_sizes")
+    page.until(lambda: page.all(".nwh-insert") and page.all(".st-key-sql_query textarea"), "the editor")
+    page.until(lambda: page.all("[data-test-script-state=notRunning]"), "a page at rest")
+    (editor,) = page.all(".st-key-sql_query textarea")
+    editor.send_keys("select  from")
+    editor.send_keys(Keys.HOME, *[Keys.ARROW_RIGHT] * 7)
+    names = {each.text: each for each in page.all(".nwh-insert") if each.is_displayed()}
+    names["n_sentences"].send_keys(Keys.ENTER)
+    assert editor.get_attribute("value") == "select n_sentences from"
+    editor.send_keys(Keys.END)
+    names["corpus_sizes"].click()
+    editor.send_keys(Keys.CONTROL, Keys.ENTER)
+    page.until(lambda: page.address().get("query") == "select n_sentences from corpus_sizes", "the statement is run")
+    page.no_complaint()
+
+
 def test_the_top_bar_keeps_the_place(address, browser):
     page = Page(browser(1280), address)
     page.open(f"{ADDRESS}&tokens=off")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from statistics import median
@@ -11,10 +12,10 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from nwh.dashboards.parts import knowledge
 from nwh.warehouse import Warehouse
-from nwh.warehouse.queries.neurons import Extent
 from tests.dashboards.shown import commands, tables
-from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, WIDTH, Rows
+from tests.sql.knowledge_rows import CONCEPTS, STEPS, Rows
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}
@@ -87,8 +88,7 @@ def same(drawn, rows, *names):
 
 def test_the_concept_page_shows_the_rows_of_the_concept(open_page, warehouse):
     app = open_page("concepts", warehouse, **CHOSEN, t="0.3", p="0.25")
-    assert {box.key: box.value for box in app.selectbox}.items() <= CHOSEN.items()
-    assert len(app.selectbox) == 4
+    assert {box.key: box.value for box in app.selectbox if box.key}.items() <= CHOSEN.items()
     assert [slider.value for slider in app.slider] == [0.3, 0.25]
     assert app.selectbox(key="checkpoint").options == ["step0", "step9", "step20", "step100", "main"]
     shown = charts(app)
@@ -110,14 +110,8 @@ def test_the_concept_page_shows_the_rows_of_the_concept(open_page, warehouse):
     assert len(frame(app, "relative change, %")) == 8
 
 
-@pytest.fixture
-def pages_of_neurons(monkeypatch):
-    """Pretend that activations of bert@step20 and bert@step100 are stored, so that their neurons have pages."""
-    there = [Extent("bert", step, "ffn", LAYERS, WIDTH, ("c",)) for step in ("step20", "step100")]
-    monkeypatch.setattr("nwh.warehouse.queries.neurons.extents", lambda warehouse: there)
-
-
-def test_contributing_neurons_lead_to_their_pages(open_page, warehouse, pages_of_neurons):
+def test_contributing_neurons_lead_to_their_pages(open_page, warehouse):
+    """No activations are stored: these pages tell which concepts a neuron contributes to."""
     app = open_page("concepts", warehouse, **CHOSEN, t="0.3", p="0.25")
     rows = frame(app, "selected by")
     assert rows
@@ -133,6 +127,14 @@ def test_contributing_neurons_lead_to_their_pages(open_page, warehouse, pages_of
     assert boxes[1].options[0].startswith("bert@step100/ffn/")
     (link,) = [link.proto for link in app.get("page_link") if link.proto.page == "concept"]
     assert dict(parse_qsl(link.query_string)) == CHOSEN
+    at = dict(parse_qsl(rows[0]["page"].partition("?")[2]))
+    app = open_page("neuron", warehouse, **at)
+    assert app.title[0].value == f"ffn/{rows[0]['layer']}/{rows[0]['neuron']}"
+    assert not app.error
+    link = knowledge.KnowledgeAddress("bert", CHOSEN["dataset"], CHOSEN["concept"], "").link.partition("&checkpoint")[0]
+    assert any(html.escape(link) in each.value for each in app.get("html"))
+    assert "run over no corpus" in " ".join(each.value for each in app.caption)
+    assert not [box for box in app.multiselect if box.label == "Corpora"]
 
 
 def test_without_a_name_the_concept_is_the_one_known_best(open_page, warehouse):

@@ -39,6 +39,14 @@ def test_a_bare_address_is_the_first_models_last_checkpoint():
     assert neuron_address.read({}, KNOWN) == (NeuronAddress(Neuron("bert", "step1", "hidden", 0, 0)), [])
 
 
+def test_what_was_run_over_a_corpus_comes_before_what_was_asked_prompts_alone():
+    known = [Extent("a", "main", "ffn", 1, 2, ()), *KNOWN, Extent("bert", "step2", "ffn", 3, 24, ())]
+    assert neuron_address.read({}, known) == neuron_address.read({}, KNOWN)
+    chosen = NeuronAddress(Neuron("a", "main", "ffn", 0, 1))
+    assert neuron_address.read(chosen.address, known) == (chosen, [])
+    assert "`a@main` was run over none" in neuron_address.read(chosen.address | {"corpora": "brown"}, known)[1][0]
+
+
 def test_a_model_without_checkpoint_is_its_last():
     assert neuron_address.read({"model": "bert"}, KNOWN)[0].neuron.checkpoint == "step1"
 

@@ -164,33 +164,6 @@ def test_the_head_of_the_page_says_what_the_neuron_is_and_how_it_was_made(wareho
     )
 
 
-def test_explanations_are_shown_where_there_are_any(tmp_path, monkeypatch, warehouse):
-    """Over a relation of the shape agreed on, whoever fills it."""
-    from nwh.warehouse import schema
-    from nwh.warehouse.schema.relation import CHECKPOINT, LAYER, MODEL, SITE, Column, Relation
-    from nwh.warehouse.schema.relation import NEURON as NUMBER
-
-    own = (Column("source", "text", "who"), Column("explanation", "text", "what"), Column("score", "double", "", True))
-    made = Relation("explanations", "row", ("model",), (MODEL, CHECKPOINT, SITE, LAYER, NUMBER, *own), ("model",))
-    monkeypatch.setitem(schema.RELATIONS, "explanations", made)
-    there = Warehouse.create(tmp_path / "warehouse")
-    with there.run("test", {"model": "tiny"}, {}) as stored:
-        rows = {"checkpoint": ["main"] * 3, "site": ["ffn"] * 3, "layer": [1] * 3, "neuron": [5, 5, 6]}
-        rows |= {"source": ["x", "y", "z"], "explanation": ["low", "<b>high</b>", "other"], "score": [0.25, 0.5, 0.75]}
-        stored.write("explanations", {"model": "tiny"}, rows)
-    monkeypatch.setenv("NWH_WAREHOUSE", there.storage.uri)
-
-    def part():
-        from nwh.dashboards import session
-        from nwh.dashboards.parts import explanations
-        from nwh.warehouse.neuron import Neuron
-
-        explanations.show(session.warehouse(), Neuron("tiny", "main", "ffn", 1, 5))
-
-    app = run(AppTest.from_function(part, default_timeout=60))
-    assert [each.value for each in app.markdown] == ["`<b>high</b>` (`y`, score 0.50)", "`low` (`x`, score 0.25)"]
-
-
 def test_output_tokens_are_those_of_the_weights(open_page):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 

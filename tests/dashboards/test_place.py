@@ -69,6 +69,13 @@ def test_another_model_has_other_neurons():
     assert Place().then(AT).then({"model": "bert@main", "layer": "0"}).neuron == ""
 
 
+def test_of_a_model_that_was_asked_prompts_alone_there_are_neurons_and_no_layers():
+    known = [*KNOWN, Extent("other", "main", "ffn", 2, 32, ())]
+    there = place.addresses(Place().then({"model": "other@main", "layer": "1", "neuron": "31"}), known, MAPS, SERIES)
+    assert there["neuron"] == {"model": "other@main", "site": "ffn", "layer": "1", "neuron": "31"}
+    assert there.keys() == {"neuron", "concept", "formation"}
+
+
 def test_the_first_model_is_that_of_most_figures():
     assert place.fullest(KNOWN) == "bert@main"
     assert place.fullest(KNOWN[::-1]) == "bert@step0"

@@ -15,8 +15,11 @@ from nwh.dashboards.address import search_address
 from nwh.dashboards.address.search_address import Search
 from nwh.dashboards.pages import sql_page
 from nwh.dashboards.parts.dictionary import dictionary
+from nwh.ingest.activations.text_activations import activations_at_tokens
+from nwh.ingest.models import load
 from nwh.warehouse import Warehouse, limited_sql, queries
 from nwh.warehouse.catalog.sql_files import sql_files
+from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.schema import RELATIONS
 from tests.conftest import copied
@@ -277,11 +280,11 @@ def test_concepts(open_page, knowledge):
         params=[CONCEPTS[6]],
     ).fetchall()
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
-    assert not any(row["open"] for row in rows)  # this model was run over no corpus: its neurons have no page
+    assert all(row["open"] for row in rows)  # of a model that was run over no corpus, too
     assert "c06" not in written(app)
 
 
-def test_a_stored_sentence_fires_as_much_as_it_did_in_the_job(open_page, warehouse):
+def test_a_stored_sentence_fires_as_much_as_it_did_in_the_job(open_page, warehouse, tiny_bert):
     """The row of a neuron on a sentence's text has the activation that the job stored, scaled by stored moments."""
     (text, sentence_id), *_ = warehouse.sql(
         "select text, sentence_id from neuron_sentences where site = 'ffn' and corpus = 'plain' and rank = 1"
@@ -297,8 +300,18 @@ def test_a_stored_sentence_fires_as_much_as_it_did_in_the_job(open_page, warehou
     assert stored
     for layer, neuron, activation in stored:
         assert rows[layer, neuron]["activation"] == pytest.approx(activation, rel=1e-4, abs=1e-5)
+    model = load(str(tiny_bert), name="tiny", device="cpu")
+    for layer, neuron in ((0, 0), (2, 23)):
+        (of,) = activations_at_tokens(model, Neuron("tiny", "main", "ffn", layer, neuron), [text])
+        ordinary = [i for i, special in enumerate(of.special) if not special]
+        start, end = of.spans[max(ordinary, key=lambda i: of.activations[i])]
+        assert rows[layer, neuron]["token"] == text[start:end]
     run(app.text_area(key="search_text").set_value("cat"))
-    assert "fewer than 3 tokens" in app.warning[0].value
+    assert not app.warning
+    assert {row["token"] for row in found_by(app)} == {"cat"}
+    assert any("fewer than 3 tokens" in each.value for each in app.caption)
+    run(app.text_area(key="search_text").set_value("the cat " * 100))
+    assert any("were not read" in each.value for each in app.caption)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -334,6 +347,10 @@ def test_explanations_are_searched_for_by_their_words(open_page, warehouse, tmp_
     assert [(row["neuron"], row["explanation"], row["auroc"]) for row in rows] == stored
     assert len(stored) > 1
     assert "No neuron is found" in written(open_page("search", made, by="explanation", pattern="with elephants"))
+    neuron, explanation, auroc = stored[0]
+    place = {"model": "tiny", "site": "ffn", "layer": "1", "neuron": str(neuron), "tokens": "off"}
+    (line,) = (each.value for each in open_page("neuron", made, **place).markdown if explanation in each.value)
+    assert line.startswith(f"`{explanation}` (`template`, AUROC of a judge who knows it alone {auroc:.2f}")
 
 
 def test_search_over_an_empty_warehouse_names_the_commands(open_page, tmp_path):

@@ -15,6 +15,7 @@ STEPS = {
     "untrained": {"step0": 0, "step1": 1},
 }
 CONCEPTS = [f"c{i:02}" for i in range(26)]
+HOOKS = {"hidden_hooks": None, "ffn_hooks": None}
 CONCEPTS[6] = "<i>c06</i> **x** $y$"
 
 
@@ -140,4 +141,4 @@ def described(step):
         "n_parameters": 9,
         "family_description": None,
     }
-    return {name: [value] for name, value in {**values, "weights_sha256": "0"}.items()}
+    return {name: [value] for name, value in {**values, **HOOKS, "weights_sha256": "0"}.items()}

@@ -8,7 +8,7 @@ from random import Random
 
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.warehouse import Warehouse
-from tests.sql.knowledge_rows import columns
+from tests.sql.knowledge_rows import HOOKS, columns
 
 LAYERS, WIDTHS = 3, {"hidden": 12, "ffn": 15}
 CORPORA = {"news": 40, "tweets": 30}
@@ -238,5 +238,11 @@ def _described():
     values |= {"n_layers": LAYERS, "d_model": WIDTHS["hidden"], "d_ffn": WIDTHS["ffn"], "vocab_size": 50}
     return {
         name: [value]
-        for name, value in {**values, "family_description": None, "n_parameters": 9, "weights_sha256": "0"}.items()
+        for name, value in {
+            **values,
+            **HOOKS,
+            "family_description": None,
+            "n_parameters": 9,
+            "weights_sha256": "0",
+        }.items()
     }

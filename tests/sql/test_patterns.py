@@ -195,6 +195,34 @@ def test_a_dead_and_a_class_selective_neuron(tmp_path, tiny_bert, add_corpus):
     }
 
 
+def test_q_of_a_word_is_over_all_neurons_that_were_mined(warehouse):
+    """Those in which it is not frequent have p = 1; of several words all are compared."""
+    filters = Filters("tiny-bert", "main", "hidden", "one+two", (0, 1), "top", 1, 0.9)
+    ((compared,),) = warehouse.sql(
+        "select count(distinct (layer, neuron)) from neuron_profiles where site = 'hidden' and pole = 'top' "
+        "and layer <= 1 and differ = 1"
+    ).fetchall()
+    ((word,),) = warehouse.sql(
+        "select pattern_text from mined_patterns where site = 'hidden' and scope = 'one+two' and pole = 'top' "
+        "and layer <= 1 and kind = 'word' group by all having count(*) < $1 order by max(mined_g2) desc, 1 limit 1",
+        [compared],
+    ).fetchall()
+    rows = warehouse.sql(
+        "select layer, neuron, mined_g2, mined_lift from pattern_neurons('word', $1) where site = 'hidden' "
+        "and scope = 'one+two' and pole = 'top' and layer <= 1",
+        [word],
+    ).fetchall()
+    assert 0 < len(rows) < compared
+    p = [*scipy.stats.chi2.sf([row[2] for row in rows], 1), *[1] * (compared - len(rows))]
+    q = scipy.stats.false_discovery_control(p)[: len(rows)]
+    want = {row[:2]: of for row, of in zip(rows, q, strict=True) if of <= 0.9 and row[3] >= 1}
+    found = queries.search.by_pattern(warehouse, "word", word, filters, 1000).records
+    assert {(row["layer"], row["neuron"]): row["q_value"] for row in found} == pytest.approx(want)
+    assert 0 < len(want) < len(rows)
+    twice = queries.any_word.by_any(warehouse, [word, "nobody"], replace(filters, max_q=max(want.values())), 1000)
+    assert 0 < len(twice.rows) < len(want)
+
+
 def test_any_of_several_words_is_one_detector(warehouse):
     """Support, recall and AUROC of sentences with any of them, by Python's own search and scikit-learn."""
     assert queries.any_word.alternatives(" king |  old   cat|| ") == ["king", "old cat"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nwh.ingest.models import FAMILIES
+from nwh.ingest.models.families import description_of
+from nwh.ingest.models.hook_points import hook_points
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import parse_neuron
 from nwh.warehouse.sites import site_of, sites_and_layers, whole_sites
@@ -32,6 +36,16 @@ def test_modules_of_every_family():
             assert site_of(f"model.{family.blocks}.7.output") == ("hidden", 7), family.name
             down = family.down.replace("-1", "1")  # of T5's encoder, the last of two parts
             assert site_of(f"{family.blocks}[7].{down}.input") == ("ffn", 7), family.name
+
+
+def test_names_in_checkpoints_stand_for_their_site():
+    for family in FAMILIES:
+        for column, names in hook_points(family.name, None).items():
+            assert {site_of(name.format(layer=7)) for name in names} == {(column.removesuffix("_hooks"), 7)}, (
+                family.name
+            )
+    own = description_of(replace(FAMILIES[0], name="own", blocks="stack", down="fc2"))
+    assert hook_points("own", own)["ffn_hooks"] == ["blocks.{layer}.mlp.hook_post", "stack[{layer}].fc2.input"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nwh.warehouse.queries.answers import Answer, ask
-from nwh.warehouse.queries.search import Filters
+from nwh.warehouse.queries.search import Filters, over_neurons
 from nwh.warehouse.warehouse import Warehouse
 
 _PLACE = "model, checkpoint, site, layer, neuron"
@@ -24,11 +24,12 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
     patterns: words, or sequences of words with gaps allowed. support: sentences of the neuron that have any of them;
     share, recall and corpus_share likewise, the corpus's among its annotated sentences that counted. AUROC: of
     sampled sentences with any of them against those with none. At most `limit` neurons, those of highest sum of
-    mined_g2, have all this counted.
+    mined_g2, have all this counted. The filter `max_q` is of each word's q-value over the neurons searched and
+    the words.
     """
-    where, params = filters.where("scope", "mined_lift", "mined_q_value")
+    where, params = filters.where("scope")
+    corrected, limits = over_neurons(filters, len(patterns))
     names = [f"pattern_{i}" for i in range(len(patterns))]
-    union = " union all ".join(f"select * from pattern_neurons('word', ${name})" for name in names)
     items: dict[str, Any] = dict(zip(names, patterns, strict=True))
     tests = []
     for name, pattern in zip(names, patterns, strict=True):
@@ -38,10 +39,12 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
     bound = "auroc_bound(auroc, n_with, n_sampled - n_with, {})"
     return ask(
         warehouse,
-        f"with found as ({union}), "
+        # the relation itself: `pattern_neurons` once for each of them takes longer to plan than all of this to answer
+        "with searched as (select * from neuron_patterns where kind = $kind and mined_q_value is not null "
+        f"and pattern_text in ({', '.join(f'${name}' for name in names)}) "
+        f"and length = len(string_split(pattern_text, ' ')){where}), {corrected}, "
         f"chosen as (select {_ROW}, any_value(k) as k, sum(mined_g2) as g2, list(distinct pattern_text "
-        "order by pattern_text) as words "
-        f"from (select *, array_to_string(pattern, ' ') as pattern_text from found) where true{where} "
+        "order by pattern_text) as words from corrected "
         f"group by {_ROW} order by g2 desc, {_ROW} limit $limit), "
         # which sentences have any of them
         "used as (select distinct unnest(string_split(scope, '+')) as corpus from chosen), "
@@ -81,8 +84,10 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         "corpus_support / n_sentences as corpus_share, support / k / (corpus_support / n_sentences) as lift "
         f"from chosen inner join tops using ({_ROW}) inner join sizes using ({_ROW}) left join told using ({_ROW}) "
         f"order by auroc desc nulls last, g2 desc, {_ROW}",
+        kind="word",
         limit=limit,
         **items,
+        **limits,
         **params,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.neurons import Extent, extents
 from nwh.warehouse.warehouse import Warehouse
 
 _SERIES = "model = $model and dataset = $dataset"
@@ -53,6 +54,21 @@ def all_series(warehouse: Warehouse) -> list[Series]:
         Series(*row[:4], *map(tuple, (*row[4:-1], sorted(row[-1], key=lambda source: (counted in source, source)))))
         for row in found.rows
     ]
+
+
+def extents_with_prompts(warehouse: Warehouse) -> list[Extent]:
+    """Return all extents, and those of checkpoints that were asked prompts and run over no corpus: their site `ffn`.
+
+    These have no corpora: what is stored of them is which concepts their neurons contribute to. Models in order.
+    """
+    known = extents(warehouse)
+    there = {(each.model, each.checkpoint, each.site) for each in known}
+    for series in all_series(warehouse):
+        for checkpoint in series.checkpoints:
+            if (place := (series.model, checkpoint, "ffn")) not in there:
+                there.add(place)
+                known.append(Extent(*place, series.n_layers, series.n_neurons, ()))
+    return sorted(known, key=lambda each: each.model)
 
 
 def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:

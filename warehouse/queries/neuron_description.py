@@ -58,7 +58,7 @@ def whole(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> d
         "histogram": neurons.histogram(warehouse, neuron, over),
         "explanations": neurons.explanations(warehouse, neuron),
         "sentences by quantile": samples.by_quantile(warehouse, neuron, over, k),
-        "similar neurons": samples.similar(warehouse, neuron, over, k),
+        "similar neurons": samples.similar(warehouse, neuron, over, k, neuron.site),
         "weights": neurons.weights(warehouse, neuron),
         "concepts": knowledge.concepts_of(warehouse, neuron),
     }

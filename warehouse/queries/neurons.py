@@ -93,6 +93,17 @@ def histogram(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> A
     )
 
 
+def quantiles(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
+    """Return quantiles of a neuron's activation: one row per corpus and level, off by at most `resolution`."""
+    return ask(
+        warehouse,
+        "select corpus, unnest(quantile_levels) as level, unnest(quantiles) as activation, resolution "
+        f"from neuron_stats where {_PLACE} order by corpus, level",
+        neuron,
+        corpora,
+    )
+
+
 def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, k: int) -> Answer:
     """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
     return ask(

@@ -50,18 +50,41 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
     return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)
 
 
-def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
-    """Return the k neurons of the same checkpoint and site whose activations go most with this one's (Pearson).
+def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int, site: str) -> Answer:
+    """Return the k neurons of a site of the same checkpoint whose activations go most with this one's (Pearson).
 
     Over the sampled sentences of the corpora. One row per neuron with layer, neuron, correlation, n_sentences, as
     `similar_neurons` has them; none where no sentences were sampled or the neuron does not vary.
     """
+    other = {} if site == neuron.site else {"other_site": site}
     return ask(
         warehouse,
         "select layer, neuron, correlation, n_sentences from similar_neurons("
-        "$model, $checkpoint, $site, $layer, $neuron, $k, corpora := $corpora) "
-        "order by correlation desc, layer, neuron",
+        "$model, $checkpoint, $site, $layer, $neuron, $k, corpora := $corpora"
+        f"{', other_site := $other_site' if other else ''}) order by correlation desc, layer, neuron",
         **neuron.params,
+        **other,
         k=k,
         corpora=list(corpora),
+    )
+
+
+def partners(warehouse: Warehouse, neuron: Neuron, limit: int) -> Answer:
+    """Return the best partner of a neuron in each other checkpoint it was matched with, and whose partner it is there.
+
+    Columns: is_partner (whether the row's neuron is this one's partner; else this one is its), model, checkpoint,
+    layer, neuron, correlation, rotated_correlation, scope, n_sentences; partners first, then by correlation, at most
+    `limit`.
+    """
+    rest = "correlation, rotated_correlation, scope, n_sentences from neuron_matches where site = $site"
+    return ask(
+        warehouse,
+        "select true as is_partner, other_model as model, other_checkpoint as checkpoint, other_layer as layer, "
+        f"other_neuron as neuron, {rest} and model = $model and checkpoint = $checkpoint and layer = $layer "
+        "and neuron = $neuron and other_neuron is not null "
+        f"union all select false, model, checkpoint, layer, neuron, {rest} and other_model = $model "
+        "and other_checkpoint = $checkpoint and other_layer = $layer and other_neuron = $neuron "
+        "order by is_partner desc, correlation desc, model, checkpoint, layer, neuron, scope limit $limit",
+        **neuron.params,
+        limit=limit,
     )

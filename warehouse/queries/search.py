@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import output
@@ -25,7 +25,8 @@ class Filters:
     """Which neurons a search is narrowed to; empty or null: all.
 
     scope: a corpus, or corpora joined by `+`. layers: the first and the last. pole: `top` or `bottom`.
-    min_lift, max_q: bounds of the lift and of the q-value of what is searched for (patterns: of the first half).
+    min_lift: of what is searched for (patterns: in the first half). max_q: of its q-value over the neurons searched
+    (of a class: within the neuron).
     """
 
     model: str = ""
@@ -113,21 +114,50 @@ def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
 def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, limit: int) -> Answer:
     """Return the neurons among whose sentences of the first half a pattern is frequent, best detectors (AUROC) first.
 
-    Then by mined_g2: alone where too few sampled sentences have the pattern.
+    Then by mined_g2: alone where too few sampled sentences have the pattern. q_value: see `over_neurons`.
 
     kind: `word`, `tag` (pattern: items with blanks between) or `tree` (pattern: a bracketed text).
     """
-    where, params = filters.where("scope", "mined_lift", "mined_q_value")
+    where, params = filters.where("scope")
+    corrected, limits = over_neurons(filters)
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     return ask(
         warehouse,
+        f"with searched as (select * from pattern_neurons($kind, $pattern) where true{where}), {corrected} "
         f"select {_PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
-        f"mined_q_value, heldout_share, heldout_others_share from pattern_neurons($kind, $pattern) where true{where} "
+        "q_value, heldout_share, heldout_others_share from corrected "
         f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit",
         kind=kind,
         pattern=chosen,
         limit=limit,
         **params,
+        **limits,
+    )
+
+
+def over_neurons(filters: Filters, patterns: int = 1) -> tuple[str, dict[str, Any]]:
+    """Return SQL that corrects patterns found for how many neurons they were looked for in, and its parameters.
+
+    It reads `searched` (rows of `mined_patterns`, one per neuron, pole, scope and pattern) and makes `corrected`, its
+    rows within the bounds of `filters`, with q_value: Benjamini-Hochberg of the first half's log-likelihood ratio test
+    over all neurons, poles and scopes that the filters leave, times `patterns`; neurons in which a pattern is not
+    frequent count with p = 1. Of that half alone, so that what the other half says stays held out. Takes `$kind`.
+    """
+    of_profiles, _ = replace(filters, scope="").where()
+    of_patterns, _ = filters.where("scope")
+    bounds, limits = Filters(min_lift=filters.min_lift, max_q=filters.max_q).where("", "mined_lift", "q_value")
+    return (
+        "units as (select distinct model, checkpoint, site, scope, pole, unnest(string_split(scope, '+')) as corpus "
+        f"from neuron_patterns where kind = $kind{of_patterns}), "
+        f"compared as (select count(*) * {patterns} as n from (select distinct {_PLACE}, scope, pole "
+        "from neuron_profiles inner join units using (model, checkpoint, site, pole, corpus) "
+        f"where differ = 1{of_profiles})), "
+        "tested as (select *, g2_p(mined_g2) as p, count(*) over () as n_found from searched), "
+        "ordered as (select *, row_number() over (order by p, mined_g2 desc) as by_p from tested), "
+        "corrected as (select * from (select * replace (least(1, min(p * greatest(n, n_found) / by_p) over ("
+        "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ordered, compared) "
+        f"where true{bounds})",
+        limits,
     )
 
 

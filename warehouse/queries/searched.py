@@ -15,7 +15,8 @@ _MEASURED = "support, k, share, corpus_share, recall, lift, auroc, auroc_low, au
 def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind: str, value: str) -> Answer:
     """Return how a neuron's top sentences have something: one row per corpus or scope of these corpora, none without.
 
-    kind: `metadata` (value: KEY=VALUE), or `word`, `tag`, `tree` (value: the pattern's text).
+    kind: `metadata` (value: KEY=VALUE), or `word`, `tag`, `tree` (value: the pattern's text). A word by itself that no
+    pattern has is counted as noun, verb, adjective …, the class that most of its sentences have.
     """
     if kind == "metadata":
         key, _, of_key = value.partition("=")
@@ -28,7 +29,7 @@ def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind:
             key=key,
             value=of_key,
         )
-    return ask(
+    found = ask(
         warehouse,
         f"select scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, recall, lift, "
         "auroc, auroc_low, auroc_high, heldout_share, heldout_others_share from pattern_neurons($kind, $value) "
@@ -36,5 +37,19 @@ def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind:
         neuron,
         corpora,
         kind=kind,
+        value=value,
+    )
+    if found.rows or kind != "word" or " " in value:
+        return found
+    return ask(
+        warehouse,
+        "select corpus as scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, "
+        "support / corpus_support as recall, lift, auroc, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high "
+        f"from neuron_words where {_PLACE} and pole = 'top' and list_contains($corpora, corpus) and word = $value "
+        "qualify row_number() over (partition by corpus order by support desc, annotator, class) = 1 order by scope",
+        neuron,
+        corpora,
         value=value,
     )

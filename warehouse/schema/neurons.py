@@ -18,6 +18,10 @@ from nwh.warehouse.schema.relation import (
 
 # what a name says: as `ingest.models.seeds.series_and_seed` reads it
 _SEED = r"model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', 2, 'i'"
+_HOOKS = (
+    "with `{layer}` where the layer's number stands: in TransformerLens, then in nnsight (below the base model); null "
+    "where version 2 or earlier ran the model"
+)
 _WITHOUT_SEED = r"regexp_replace(model, '(^|[-_.]+)seed[-_.]?(\d+)($|[-_.])', '\3', 'i')"
 
 CHECKPOINTS = Relation(
@@ -47,6 +51,10 @@ CHECKPOINTS = Relation(
         Column("vocab_size", "integer", "rows of the input embedding"),
         Column("n_parameters", "bigint", "parameters of the model as loaded, without output head"),
         Column("weights_sha256", "text", "SHA-256 over the stored tensors: names, types, shapes, bytes"),
+        *(
+            Column(f"{site}_hooks", "text[]", f"what site `{site}` is called elsewhere, {_HOOKS}", True, "null::text[]")
+            for site in ("hidden", "ffn")
+        ),
     ),
     ("model", "checkpoint"),
 )

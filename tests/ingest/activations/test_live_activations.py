@@ -69,7 +69,7 @@ def test_a_model_of_the_hub_is_not_downloaded_unless_asked_for(tmp_path, folder,
     warehouse = ingested(tmp_path, folder)
     with warehouse.run("test", {}, {}) as run:
         model = load(str(folder), device="cpu").checkpoint
-        values = {**vars(model), "source": "lab/tiny", "revision": "b" * 40}
+        values = {**vars(model), "source": "lab/tiny", "revision": "b" * 40, "hidden_hooks": None, "ffn_hooks": None}
         names = {name: values.pop(name) for name in ("model", "checkpoint")}
         run.write("checkpoints", names, {name: [value] for name, value in values.items()})
     asked = []

@@ -7,6 +7,7 @@ import torch
 
 from nwh.ingest.activations import text_activations as live
 from nwh.ingest.models import load
+from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
 
 TEXTS = ["the cat sees the dog.", "", "the old king hates the river and the quick bird sees the bird.", "dog"]
@@ -41,3 +42,14 @@ def test_layers_above_the_neuron_do_not_run(tiny_bert):
     assert ran == [0, 1, *range(len(blocks))]
     for handle in handles:
         handle.remove()
+
+
+def test_a_text_of_any_length_has_activations_unless_it_has_no_token(tiny_bert):
+    model = load(str(tiny_bert), name="tiny", device="cpu")
+    found = live.activations_of_text(model, "hidden", "cat")
+    assert not found.stored
+    assert found.spans == [(0, 3)]
+    whole = live.activations_of_text(model, "hidden", "cat", special_tokens=True)
+    assert (len(whole.spans), whole.highest.max()) == (3, 2)
+    with pytest.raises(UsageError, match="no token that counts"):
+        live.activations_of_text(model, "hidden", "")

@@ -34,7 +34,7 @@ def rows(warehouse):
 def add_checkpoint(warehouse, n_layers=12, d_ffn=3072):
     names = {"model": "bert-base-uncased", "checkpoint": "main"}
     row = {"series": "bert-base-uncased", "seed": None, "step": None, "source": "x", "revision": None}
-    row |= {"family": "bert", "objective": "mlm", "n_layers": n_layers}
+    row |= {"hidden_hooks": None, "ffn_hooks": None, "family": "bert", "objective": "mlm", "n_layers": n_layers}
     row |= {
         "d_model": 768,
         "d_ffn": d_ffn,

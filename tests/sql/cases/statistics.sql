@@ -32,3 +32,10 @@ select
     auroc_bound(0.774, 73, 927, -1.96), auroc_bound(0.774, 73, 927, 1.96), auroc_bound(1, 5, 995, -1.96),
     auroc_bound(1, 5, 995, 1.96), auroc_bound(0.5, 1, 1, -1), auroc_bound(null, 5, 5, 1.96);
 values (0.7130351733945904, 0.8238131264000172, 0.8098825247825997, 1, (1 - sqrt(0.5)) / 2, null);
+
+-- quantiles of chi-square with one degree of freedom
+select round(g2_p(3.841458820694124), 7), round(g2_p(10.827566170662733), 7), g2_p(0), g2_p(null), g2_p(40) > 0;
+values (0.05, 0.001, 1, null, true);
+-- of x = 2 and x = 10: scipy.special.erfcx
+select round(erfc_fit(1 / 2), 7), round(erfc_fit(1 / 6), 7);
+values (0.2553957, 0.0561410);

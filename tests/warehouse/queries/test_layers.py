@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nwh.warehouse import Warehouse, queries
+from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.layers import FIGURES, WORD_FIGURES, NeuronMap
 from nwh.warehouse.queries.pairs import Pair
 from tests.sql.layer_rows import GROUPS, HOSTILE, LAYERS, PAIR, SCOPES, SETS, WIDTHS, Rows
@@ -137,6 +138,20 @@ def test_matches_of_a_pair(warehouse, rows):
         assert row["share_same_layer"] == pytest.approx(mean(match[2] == match[0] for match in of_layer))
         assert row["median_correlation"] == pytest.approx(median(match[4] for match in of_layer), rel=1e-6)
         assert row["median_rotated"] == pytest.approx(median(match[5] for match in of_layer), rel=1e-6)
+
+
+def test_partners_of_a_neuron_in_both_directions(warehouse, rows):
+    layer, neuron, *there, correlation, rotated = next(row for row in rows.matches if row[4] is not None)[:6]
+    first = queries.samples.partners(warehouse, Neuron(*PAIR[:2], "hidden", layer, neuron), 9).records[0]
+    assert (first["is_partner"], first["model"], first["checkpoint"]) == (True, *PAIR[2:])
+    assert [first["layer"], first["neuron"]] == there
+    assert (first["correlation"], first["rotated_correlation"]) == pytest.approx((correlation, rotated))
+    found = queries.samples.partners(warehouse, Neuron(*PAIR[2:], "hidden", *there), 99).records
+    assert not any(row["is_partner"] for row in found)
+    those = [(*row[:2], row[4]) for row in rows.matches if [*row[2:4]] == there]
+    assert [(row["layer"], row["neuron"]) for row in found] == [
+        row[:2] for row in sorted(those, key=lambda row: (-row[2], *row[:2]))
+    ]
 
 
 def test_an_empty_warehouse_has_nothing(tmp_path):

@@ -99,14 +99,14 @@ def test_standing_is_within_a_bin_of_the_truth(warehouse, sample):
 def test_similar_neurons_are_those_of_highest_correlation(warehouse, corpora):
     stored = warehouse.scan("activation_sample").filter(pl.col("corpus").is_in(corpora)).sort("sentence_id").collect()
     layers = {layer: np.array(rows["activations"].to_list()).T for (layer,), rows in stored.group_by("layer")}
-    found = queries.samples.similar(warehouse, NEURON, corpora, 7).records
+    found = queries.samples.similar(warehouse, NEURON, corpora, 7, NEURON.site).records
     vectors = np.concatenate([layers[layer] for layer in sorted(layers)])  # [layers * neurons, sentences]
     correlations = np.corrcoef(vectors)[2 * 24 + 11]
     best = [(int(i) // 24, int(i) % 24) for i in np.argsort(-correlations)[1:8]]
     assert [(row["layer"], row["neuron"]) for row in found] == best
     assert [row["correlation"] for row in found] == pytest.approx(sorted(correlations)[-2:-9:-1])
     assert {row["n_sentences"] for row in found} == {50 * len(corpora)}
-    assert len(queries.samples.similar(warehouse, NEURON, corpora, 1000).rows) == 3 * 24 - 1
+    assert len(queries.samples.similar(warehouse, NEURON, corpora, 1000, NEURON.site).rows) == 3 * 24 - 1
 
 
 def test_concepts_of_a_neuron_are_those_of_the_view(tmp_path):

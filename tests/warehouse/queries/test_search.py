@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.neurons import Extent
@@ -75,7 +76,7 @@ def pattern_rows(rng, patterns):
         "mined_support": [1] * n,
         "mined_k": [5] * n,
         "mined_lift": rng.integers(1, 9, n) / 2,
-        "mined_g2": rng.integers(0, 5, n) / 2,
+        "mined_g2": rng.integers(0, 5, n) * 4.0,
         "mined_q_value": rng.choice([None, 0.0, 0.0625, 0.25], n).tolist(),
         "heldout_auroc": [None] * n,
         "auroc": np.random.default_rng(n).choice([None, 0.5, 0.75], n).tolist(),
@@ -125,7 +126,13 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
         warehouse.scan("neuron_patterns")
         .filter(**{name: value for name, value in wanted.items() if value})
         .filter(pl.col("pattern").list.join(" ") == " ".join(text.split()), pl.col("layer").is_between(low, high))
-        .filter(pl.col("mined_lift") >= filters.min_lift, pl.col("mined_q_value") <= filters.max_q)
+        .filter(pl.col("mined_q_value").is_not_null())
+        .collect()
+    )
+    q_values = stats.false_discovery_control(stats.chi2.sf(rows["mined_g2"], 1))  # no neuron was compared in vain
+    rows = (
+        rows.with_columns(q_value=pl.Series(q_values))
+        .filter(pl.col("mined_lift") >= filters.min_lift, pl.col("q_value") <= filters.max_q)
         .sort(
             "auroc",
             "mined_g2",
@@ -139,7 +146,6 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
             descending=[True, True, *[False] * 7],
             nulls_last=True,
         )
-        .collect()
     )
     assert rows.height > 0
     for limit in (1000, 4):
@@ -148,8 +154,9 @@ def test_neurons_by_pattern(warehouse, filters, kind, text):
             share=pl.col("support") / pl.col("k"), recall=pl.col("support") / pl.col("corpus_support")
         )
         worked_out = {"auroc_low", "auroc_high", "heldout_share", "heldout_others_share"}  # golden cases have these
-        kept = [name for name in found.columns if name not in worked_out]
+        kept = [name for name in found.columns if name not in {*worked_out, "q_value"}]
         assert [tuple(row[name] for name in kept) for row in found.records] == wanted_rows.select(kept).rows()
+        assert [row["q_value"] for row in found.records] == pytest.approx(wanted_rows["q_value"].to_list())
 
 
 def test_lists_of_one_text_are_told_apart(tmp_path):

@@ -200,7 +200,8 @@ def test_a_checkpoint_called_1000_stays_text_and_a_scope_keeps_its_plus(warehous
     numbers = {name: [1] for name in ("n_layers", "d_model", "d_ffn", "vocab_size", "n_parameters")}
     with warehouse.run("test", {"x": "y"}, {}) as run:
         unit = {"model": "m+n", "checkpoint": "1000"}
-        run.write("checkpoints", unit, {**row, **numbers, "weights_sha256": ["0"]})
+        hooks = {"hidden_hooks": [None], "ffn_hooks": [None]}
+        run.write("checkpoints", unit, {**row, **numbers, **hooks, "weights_sha256": ["0"]})
     assert warehouse.sql("select model, checkpoint from checkpoints").fetchall() == [("m+n", "1000")]
     assert warehouse.scan("checkpoints").collect()["checkpoint"].to_list() == ["1000"]
 
