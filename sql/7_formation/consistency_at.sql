@@ -32,9 +32,8 @@ pairs as (
         a.dataset,
         a.concept,
         case when a.fact_id = b.fact_id then 'same fact' else 'other fact' end as kind,
-        a.prompt_id as prompt_a,
-        b.prompt_id as prompt_b,
-        len(a.neurons) + len(b.neurons) as n_both
+        len(a.neurons) + len(b.neurons) as n_both,
+        len(list_intersect(a.neurons, b.neurons)) as n_shared
     from sets as a
     inner join sets as b using (model, checkpoint, dataset, concept)
     where a.prompt_id < b.prompt_id
@@ -45,9 +44,8 @@ pairs as (
         a.dataset,
         a.concept,
         'other concept' as kind,
-        a.prompt_id as prompt_a,
-        b.prompt_id as prompt_b,
-        len(a.neurons) + len(b.neurons) as n_both
+        len(a.neurons) + len(b.neurons) as n_both,
+        len(list_intersect(a.neurons, b.neurons)) as n_shared
     from sets as a
     cross join range(1, 5) as shifts (shift)
     inner join sets as b
@@ -57,55 +55,17 @@ pairs as (
     where shifts.shift < a.n_places and a.concept != b.concept
 ),
 
-members as (
-    select
-        model,
-        checkpoint,
-        dataset,
-        prompt_id,
-        unnest(neurons) as code
-    from sets
-),
-
-shared as (
-    select
-        pairs.model,
-        pairs.checkpoint,
-        pairs.dataset,
-        pairs.prompt_a,
-        pairs.prompt_b,
-        count(*) as n_shared
-    from pairs
-    inner join members as a
-        on
-            pairs.model = a.model and pairs.checkpoint = a.checkpoint and pairs.dataset = a.dataset
-            and pairs.prompt_a = a.prompt_id
-    inner join members as b
-        on
-            pairs.model = b.model and pairs.checkpoint = b.checkpoint and pairs.dataset = b.dataset
-            and pairs.prompt_b = b.prompt_id and a.code = b.code
-    group by pairs.model, pairs.checkpoint, pairs.dataset, pairs.prompt_a, pairs.prompt_b
-),
-
-jaccards as (
-    select
-        pairs.*,
-        coalesce(shared.n_shared, 0) / nullif(pairs.n_both - coalesce(shared.n_shared, 0), 0) as jaccard
-    from pairs
-    left join shared using (model, checkpoint, dataset, prompt_a, prompt_b)
-),
-
 compared as (
     select
         model,
         checkpoint,
         dataset,
         concept,
-        avg(jaccard) filter (where kind != 'other concept') as overlap,
-        avg(jaccard) filter (where kind = 'same fact') as same_fact,
-        avg(jaccard) filter (where kind = 'other fact') as other_facts,
-        avg(jaccard) filter (where kind = 'other concept') as chance
-    from jaccards
+        avg(n_shared / nullif(n_both - n_shared, 0)) filter (where kind != 'other concept') as overlap,
+        avg(n_shared / nullif(n_both - n_shared, 0)) filter (where kind = 'same fact') as same_fact,
+        avg(n_shared / nullif(n_both - n_shared, 0)) filter (where kind = 'other fact') as other_facts,
+        avg(n_shared / nullif(n_both - n_shared, 0)) filter (where kind = 'other concept') as chance
+    from pairs
     group by model, checkpoint, dataset, concept
 ),
 

@@ -202,6 +202,17 @@ def measure(window: Window, base: str, visit: Visit, rounds: int) -> list[float]
     return [median(each) for times in (loads, moves) for each in zip(*times, strict=True)]
 
 
+def peak_of_server(base: str) -> int:
+    """Return the most megabytes that the process behind an address has held (Linux)."""
+    port = base.rpartition(":")[2].encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"nwh.dashboards.pages.serving" in words and port in words:
+                return int((process / "status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+    raise SystemExit(f"no process serves {base}")
+
+
 def main() -> None:
     """Open everything, print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,7 +228,7 @@ def main() -> None:
         base = stack.enter_context(served(options.warehouse, folder / "log"))
         window = Window(stack.enter_context(chromium(folder / "profile")))
         resize(window.chrome, 1280, 1200)
-        window.load(base, "h1")  # opens the warehouse
+        first = window.load(base, TABLE)
         print(f"milliseconds, medians of {options.rounds} rounds\n")
         print("| page | load: shown | load: all | within: shown | within: all |\n|---|---:|---:|---:|---:|")
         loads = [window.load(empty, "table") for _ in range(2 + options.rounds)][2:]
@@ -226,10 +237,12 @@ def main() -> None:
             " | ".join(f"{median(each):,.0f}" for each in zip(*loads, strict=True)),
             "| | |",
         )
+        print(row("the first page after the server's start, in a new browser", first), flush=True)
         for visit in visits(Warehouse.open(options.warehouse), n, options.seed):
             if options.only in visit.name:
                 times = measure(window, base, visit, options.rounds)
                 print(row(visit.name, times), flush=True)
+        print(f"\nthe server's peak memory: {peak_of_server(base):,} MB")
 
 
 def row(name: str, times: Sequence[float]) -> str:
