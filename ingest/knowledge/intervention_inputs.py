@@ -14,6 +14,7 @@ from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts, mixed, se
 from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 
 STUDY_T, STUDY_P = 0.2, 0.5  # thresholds of Ariyama 2024, which select a concept's neurons
 Neurons = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -36,8 +37,16 @@ class InterventionInputs(AttributedPrompts):
     def __init__(
         self, warehouse: Warehouse, model: LoadedModel, dataset: str, choice: Selection, rule: str | None
     ) -> None:
-        """Raise UsageError where this checkpoint has no attributions of the data set by this rule; null: the first."""
+        """Raise UsageError where this checkpoint has no attributions of the data set by this rule; null: the first.
+
+        And where negative prompts are wanted of a data set that asks for one thing only.
+        """
         super().__init__(warehouse, model, dataset)
+        if choice.negatives and len({row.answer for row in self._rows}) < 2:
+            raise UsageError(
+                f"all prompts of {dataset} have one answer, so none can be negative: add prompts of other concepts to "
+                "it, or give --negatives 0"
+            )
         self.warehouse = warehouse
         self.choice = choice
         self.rule = self.stored_rule(rule)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nwh.cli import app
 from nwh.ingest.demo.facts import FACTS, fact_answers, fact_sentences, write_prompts
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import NwhError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,33 @@ def test_rules_side_by_side_and_what_they_estimate(nwh):
     ):
         with pytest.raises(UsageError, match=said):
             nwh("ingest", *command)
+
+
+def test_what_cannot_be_asked_is_said_in_one_line(nwh, tiny_bert):
+    (nwh.place / "one.jsonl").write_text(
+        "".join(json.dumps({"text": text, "answer": "barley"}) + "\n" for text in ("The wug eats", "It grows"))
+    )
+    nwh("ingest", "prompts", "@one.jsonl", "--dataset", "one")
+    model = ("--model", "@tiny", "--checkpoint", "step4", "--dataset", "one")
+    nwh("ingest", "attributions", *model, "--rule", "logit", "--min-prompts", "1")
+    headless = ("--model", str(tiny_bert))
+    for command, said in (
+        (
+            ("interventions", *model),
+            "all prompts of one have one answer, so none can be negative: .* --negatives 0",
+        ),
+        (("ablations", *model, "--best", "300"), "--best 300, and the 2 layers of tiny have 256 neurons"),
+        (("attributions", *model, "--rule", "shapley"), "rule 'shapley' is not known"),
+        (("attributions", *headless, "--dataset", "one"), "has no language-model head"),
+        (("weights", *headless), "has no language-model head .*: name one that has"),
+    ):
+        with pytest.raises(NwhError, match=said) as error:
+            nwh("ingest", *command)
+        assert "\n" not in str(error.value)
+    nwh("ingest", "interventions", *model, "--operation", "zero", "--negatives", "0")
+    assert answer(nwh, "select distinct polarity from interventions where dataset = 'one'") == [
+        {"polarity": "positive"}
+    ]
 
 
 def test_weights_of_a_series(nwh):
