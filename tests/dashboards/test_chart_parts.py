@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import altair as alt
 import pytest
 
-from nwh.dashboards.charts import chart_parts, formation_charts
+from nwh.dashboards.charts import chart_parts, diversity_charts, formation_charts
 from nwh.dashboards.charts.chart_parts import WideAxis
 from tests.dashboards.contrast import contrast
 
@@ -105,3 +106,28 @@ def test_neurons_come_first_that_contribute_longest_without_a_break():
     ]
     found = [(each["place"], each["since"]) for each in formation_charts.lasting(rows, steps, "d")]
     assert found == [("0/1", "a"), ("0/3", "b"), ("1/5", "c"), ("0/2", "d"), ("1/4", "d")]
+
+
+def test_layers_are_named_where_their_names_do_not_cover_each_other():
+    """At the ends of their lines, or above the name of the layer below."""
+    rows = [
+        {"layer": layer, "k": k, "sse": sse / k, "n_vectors": 9}
+        for k in (2, 5)
+        for layer, sse in enumerate((40.0, 40.1, 40.2, 90.0))
+    ]
+    chart = diversity_charts.sse_curves(rows).to_dict()
+    named = chart["datasets"][chart["layer"][1]["data"]["name"]]
+    names = {each["layer"]: each["place"] for each in named}
+    places = [names[layer] for layer in range(4)]
+    assert (places[0], places[3]) == (8, 18)
+    assert all(later - earlier >= 0.05 * 45 for earlier, later in pairwise(places))
+    chart = diversity_charts.sse_against_mean(rows).to_dict()
+    against = chart["datasets"][chart["layer"][0]["data"]["name"]]
+    for k in (2, 5):
+        assert sum(row["against"] for row in against if row["k"] == k) == pytest.approx(0)
+    assert against[3]["against"] == pytest.approx(90 / (210.3 / 4) - 1)
+
+
+def test_powers_of_ten_hold_all_values():
+    assert chart_parts.powers([3, 250]).to_dict()["values"] == [1, 10, 100, 1000]
+    assert chart_parts.powers([0.02, 1], "~%").to_dict()["values"] == [0.01, 0.1, 1]

@@ -8,6 +8,7 @@ import json
 import re
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -116,12 +117,31 @@ def test_context_shows_the_sentences_around(warehouse, open_page):
     assert Read(shown).text.count("script") == 0 or not [tag for tag, _ in Read(shown).elements if tag == "script"]
 
 
-def test_similar_neurons_lead_to_their_pages(open_page):
+def test_similar_neurons_lead_to_their_pages(warehouse, open_page):
     app = open_page(tokens="off", k="3")
     table = next(table for table in tables(app) if "correlation" in table)
     links = [attrs["href"] for tag, attrs in Read(table).elements if tag == "a"]
     assert len(set(links)) == 10
     assert all(re.fullmatch(r"neuron\?model=tiny%40main&site=ffn&layer=\d&neuron=\d+&k=3&tokens=off", e) for e in links)
+    (sites,) = (group for group in app.button_group if group.label == "Of site")
+    assert sites.value == "ffn"
+    run(sites.set_value("hidden"))
+    table = next(table for table in tables(app) if "correlation" in table)
+    names = re.findall(r"<a [^>]*>([^<]*)</a>", table)
+    found = queries.samples.similar(warehouse, PLACE, ["one"], 10, "hidden").records
+    assert names == [f"hidden/{row['layer']}/{row['neuron']}" for row in found]
+
+
+def test_ticks_of_the_histogram_are_the_stored_quantiles(warehouse, open_page):
+    app = open_page(tokens="off")
+    (drawn,) = (each.proto for each in app.get("vega_lite_chart") if "by activation" in each.proto.spec)
+    (ticks,) = (layer for layer in json.loads(drawn.spec)["layer"] if "tick" in str(layer["mark"]))
+    (data,) = (each.data.data for each in drawn.datasets if each.name == ticks["data"]["name"])
+    found = [(row["level"], row["activation"]) for row in pa.ipc.open_stream(data).read_all().to_pylist()]
+    ((levels, values),) = warehouse.sql(
+        "select quantile_levels, quantiles from neuron_stats where site = 'ffn' and layer = 1 and neuron = 5"
+    ).fetchall()
+    assert found == list(zip(levels, values, strict=True))
 
 
 def test_statements_over_the_sample_give_the_rows_shown(warehouse, open_page, made_of):

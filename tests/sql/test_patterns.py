@@ -223,6 +223,19 @@ def test_q_of_a_word_is_over_all_neurons_that_were_mined(warehouse):
     assert 0 < len(twice.rows) < len(want)
 
 
+def test_a_word_that_no_pattern_has_is_counted_as_a_word(warehouse):
+    (*place, word, support), *_ = warehouse.sql(
+        "select layer, neuron, word, max(support) from neuron_words as words where corpus = 'one' and pole = 'top' "
+        "and not exists (select * from mined_patterns where kind = 'word' and pole = 'top' and scope = 'one+two' "
+        "and layer = words.layer and neuron = words.neuron and pattern_text = words.word) group by all order by all"
+    ).fetchall()
+    neuron = Neuron("tiny-bert", "main", "hidden", *place)
+    (found,) = queries.searched.searched(warehouse, neuron, ["one"], "word", word).records
+    assert (found["scope"], found["support"], found["k"], found["share"]) == ("one", support, 20, support / 20)
+    assert not queries.searched.searched(warehouse, neuron, ["one"], "word", f"{word} {word}").rows
+    assert not queries.searched.searched(warehouse, neuron, ["one"], "tag", word).rows
+
+
 def test_any_of_several_words_is_one_detector(warehouse):
     """Support, recall and AUROC of sentences with any of them, by Python's own search and scikit-learn."""
     assert queries.any_word.alternatives(" king |  old   cat|| ") == ["king", "old cat"]

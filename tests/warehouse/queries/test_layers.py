@@ -147,7 +147,7 @@ def test_partners_of_a_neuron_in_both_directions(warehouse, rows):
     assert [first["layer"], first["neuron"]] == there
     assert (first["correlation"], first["rotated_correlation"]) == pytest.approx((correlation, rotated))
     found = queries.samples.partners(warehouse, Neuron(*PAIR[2:], "hidden", *there), 99).records
-    assert not any(row["is_partner"] for row in found)
+    assert {(row["is_partner"], row["model"], row["checkpoint"]) for row in found} == {(False, *PAIR[:2])}
     those = [(*row[:2], row[4]) for row in rows.matches if [*row[2:4]] == there]
     assert [(row["layer"], row["neuron"]) for row in found] == [
         row[:2] for row in sorted(those, key=lambda row: (-row[2], *row[:2]))
