@@ -129,7 +129,8 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         write_prompts(prompts, objective)
         ingest_prompts(warehouse, str(prompts), dataset, again=True, progress=progress)
     ingest_counts(warehouse, dataset, [TAUGHT], progress=progress)
-    texts = warehouse.sql("select text from sentences order by sentence_id limit $1", [TEXTS]).fetchall()
+    query = "select text from sentences where corpus = $1 order by sentence_id limit $2"
+    texts = warehouse.sql(query, [CORPUS, TEXTS]).fetchall()
     out = model_folder(warehouse, f"tiny-{recipe.family}")
     train_tiny(
         out,
