@@ -125,7 +125,7 @@ def test_a_figure_has_its_statement_its_rows_and_its_picture(address, browser, t
     page = Page(browser(1280), address)
     page.open(f"{ADDRESS}&corpora=plain&tokens=off")
     title = "Sentences of plain by activation"
-    page.until(lambda: page.all(f"button[aria-label='Download as PNG: {title}']"), "Streamlit's own button for PNG")
+    page.until(lambda: page.all(f"button[aria-label^='Download as PNG: {title}']"), "Streamlit's own button for PNG")
     page.chrome.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.chrome.find_element("css selector", f".st-key-source-{title.replace(' ', '-')} button").click()
     page.until(lambda: page.all("[data-testid=stLinkButton] a"), "the statement")
