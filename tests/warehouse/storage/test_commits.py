@@ -199,7 +199,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_stored_is_lost(tmp_path):
         warehouse = Warehouse.create(small / "w")
         store(warehouse, "a", ["kept"])
         noise = [Random(i).randbytes(100).hex() for i in range(60_000)]
-        with pytest.raises(StorageError, match="cannot write sentences.*No space left.*nothing stored is lost"):
+        with pytest.raises(StorageError, match="cannot write sentences.*No space left.*Nothing stored is lost"):
             store(warehouse, "b", noise)
         again = Warehouse.open(small / "w")
         assert texts(again, "a") == ["kept"]
