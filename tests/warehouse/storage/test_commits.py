@@ -134,7 +134,7 @@ def test_a_second_run_of_a_unit_is_refused_with_the_first_ones_id(warehouse):
 
 def test_a_reader_never_sees_an_error_or_part_of_a_unit(warehouse):
     store(warehouse, "a", ["0"] * 50)
-    stop, seen, errors = threading.Event(), set(), []
+    stop, looked, seen, errors = threading.Event(), threading.Semaphore(0), set(), []
 
     def read():
         while not stop.is_set():
@@ -147,15 +147,21 @@ def test_a_reader_never_sees_an_error_or_part_of_a_unit(warehouse):
                 seen.add(stored[0])
             except Exception as error:
                 errors.append(error)
+            looked.release()
 
     reader = threading.Thread(target=read)
     reader.start()
+    looked.acquire()  # however slow it is, it sees the first
     for i in range(1, 9):
         store(warehouse, "a", [str(i)] * (50 + i))
+    while looked.acquire(blocking=False):
+        pass
+    looked.acquire()
+    looked.acquire()  # a look that began after the last
     stop.set()
     reader.join()
     assert errors == []
-    assert len(seen) > 1
+    assert {"0", "8"} <= seen
 
 
 def test_rows_are_checked_against_the_schema(warehouse):
