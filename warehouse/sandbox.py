@@ -12,6 +12,7 @@ from nwh.warehouse.catalog.relation_views import pattern_of
 from nwh.warehouse.errors import MemoryLimitError, UsageError, first_line
 from nwh.warehouse.statements import sql_literal
 from nwh.warehouse.storage.provenance import Snapshot
+from nwh.warehouse.storage.refusals import through_duckdb
 
 _EXPLAIN = re.compile(r"explain\s+", re.IGNORECASE)
 _EXPLAIN_OPTIONS = re.compile(r"analyze\b|\([\w\s,]*\)", re.IGNORECASE)
@@ -80,14 +81,15 @@ def _without_end(query: str) -> str:
 def explained() -> Iterator[None]:
     """Raise what goes wrong in DuckDB as errors of ours, with all that it says: what was meant, and where it stands.
 
-    Rows are computed while they are fetched, so what fetches them belongs inside. UsageError, or MemoryLimitError.
+    Rows are computed while they are fetched, so what fetches them belongs inside. UsageError, or MemoryLimitError;
+    StorageError where an object store refuses a file.
     """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         raise out_of_memory(error) from error
     except duckdb.Error as error:
-        raise UsageError(f"DuckDB: {str(error).strip()}") from error
+        raise through_duckdb(error) or UsageError(f"DuckDB: {str(error).strip()}") from error
 
 
 def out_of_memory(error: duckdb.Error) -> MemoryLimitError:

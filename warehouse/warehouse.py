@@ -18,6 +18,7 @@ from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
+from nwh.warehouse.storage.refusals import through_duckdb
 from nwh.warehouse.storage.replacing import refuse_early, settle
 from nwh.warehouse.storage.runs import Run, Unit, settings_folder, unit_name
 from nwh.warehouse.storage.staged_shards import needless
@@ -65,8 +66,9 @@ class Warehouse:
         if warehouse.tables.exist():
             warehouse.refresh()
         else:
-            warehouse.tables.initialise()
-            warehouse.publish_catalog()
+            with warehouse.storage.answering():
+                warehouse.tables.initialise()
+                warehouse.publish_catalog()
         return warehouse
 
     # -- reading --------------------------------------------------------------------------------------------
@@ -112,8 +114,11 @@ class Warehouse:
                 yield cursor
         except duckdb.OutOfMemoryException as error:
             raise sandbox.out_of_memory(error) from error
-        except duckdb.IOException as error:
-            if not any(uri in str(error) for uris in self.snapshot.values() for uri in uris):
+        except duckdb.Error as error:
+            if refused := through_duckdb(error):
+                raise refused from error
+            named = any(uri in str(error) for uris in self.snapshot.values() for uri in uris)
+            if not isinstance(error, duckdb.IOException) or not named:
                 raise
             raise StorageError(
                 f"a file of {self.storage} cannot be read: {first_line(error)}; `nwh verify` checks all of them"
@@ -123,7 +128,8 @@ class Warehouse:
         """See what other runs have stored since."""
         for name in ("connection", "units", "provenance", "snapshot"):
             self.__dict__.pop(name, None)
-        self.snapshot  # noqa: B018  (a damaged table is named now)
+        with self.storage.answering():
+            self.snapshot  # noqa: B018  (a damaged table is named now)
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> duckdb.DuckDBPyRelation:
         """Ask in SQL; returns a DuckDB relation (`.pl()`, `.arrow()`, `.df()`, `.fetchall()`)."""
@@ -295,7 +301,7 @@ class Warehouse:
                 f"--retain-hours {retain_hours} could take the files of a run that is under way elsewhere: in an "
                 f"object store it is {_DAY} at least"
             )
-        with ExitStack() as held:
+        with self.storage.answering(), ExitStack() as held:
             try:
                 held.enter_context(self.storage.lock(_WRITING))  # runs that come now wait
             except BusyError:

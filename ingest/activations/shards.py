@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,15 +13,19 @@ import torch
 
 from nwh.ingest.activations.batches import SentenceCounts
 from nwh.ingest.activations.buffer import Place
+from nwh.ingest.activations.memory_plan import State
 from nwh.ingest.activations.resume import restored
 from nwh.ingest.activations.stream import Streaming, check_used, stage
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import model_versions
 from nwh.ingest.models.devices import pick_dtype
 from nwh.ingest.models.loading import Checkpoint
+from nwh.warehouse import memory
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_shards import StagedShard, arrays_of, complete
+
+_STATES = 3  # of a place that is merged: what is merged so far, a shard's, and the arrays that this is filled from
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ def merged(
 ) -> tuple[SentenceCounts, Iterator[tuple[Place, LayerSummary]]]:
     """Return what counted in a corpus and all summaries, as `stream` does, of the shards that are all of it.
 
-    One place's summary, and that of one shard, are in memory at a time.
+    Places are merged side by side, by as many threads as there are CPUs and half of the memory has room for.
     """
     tally = SentenceCounts(streaming.n_sentences)
     for shard in shards:
@@ -75,7 +82,32 @@ def merged(
         tally.too_short += shard.about["too_short"]
         tally.truncated += shard.about["truncated"]
     check_used(tally, streaming)
-    return tally, ((place, merged_place(storage, streaming, shards, place)) for place in streaming.widths())
+    widths = streaming.widths()
+    at_once = threads_for(widths, streaming.state)
+    return tally, side_by_side(lambda place: merged_place(storage, streaming, shards, place), widths, at_once)
+
+
+def threads_for(widths: Mapping[Place, int], state: State) -> int:
+    """Return how many places are merged at once; widths: neurons of each. state: decides the size of a neuron's."""
+    of_place = _STATES * max(widths.values()) * state.bytes_of_neuron
+    return max(1, min(os.cpu_count() or 1, memory.available() // 2 // of_place))
+
+
+def side_by_side(
+    merge: Callable[[Place], LayerSummary], places: Iterable[Place], at_once: int
+) -> Iterator[tuple[Place, LayerSummary]]:
+    """Yield all places in order with their merged summaries, so many made at once: most of the work holds no lock."""
+    with ThreadPoolExecutor(at_once) as threads:
+        coming: deque[tuple[Place, Future[LayerSummary]]] = deque()
+        for place in places:
+            if len(coming) == at_once:
+                first, summary = coming.popleft()
+                yield first, summary.result()
+                del summary  # before the next one takes as much
+            coming.append((place, threads.submit(merge, place)))
+        while coming:
+            first, summary = coming.popleft()
+            yield first, summary.result()
 
 
 def merged_place(storage: Storage, streaming: Streaming, shards: Sequence[StagedShard], place: Place) -> LayerSummary:

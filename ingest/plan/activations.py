@@ -21,6 +21,7 @@ from nwh.ingest.activations.stream import BLOCK, DEVICE_BLOCK, Streaming, keeps_
 from nwh.ingest.activations.tokenised import tokenise
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.plan.estimate import Estimate, enough, timed, weights_bytes
+from nwh.ingest.plan.shards import shard_cost
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
@@ -80,7 +81,7 @@ def activations_cost(
     memory = max(planned.device, planned.host) + weights_bytes(model)
     described = f"{model.checkpoint.model}@{model.checkpoint.checkpoint} {corpus}"
     if rate is not None:
-        note = f"given: {rate:g} sentences/s; writing is not in it. {planned.note}"
+        note = f"given: {rate:g} sentences/s; writing and merging shards are not in it. {planned.note}"
         return Estimate("activations", described, n, "sentences", rate / passes, 0.0, memory, int(rows * _BYTES), note)
     _run(model, texts[:_FEW], settings, 8)  # what is loaded and compiled once
     first = _run(model, texts[:_FEW], settings, 8)
@@ -93,7 +94,8 @@ def activations_cost(
     per_sentence = passes / one_pass * loop.loop / size * padded + reading
     # without what any run costs
     of_row = max(0.0, written.rest - first.rest) / max(1, written.rows - first.rows)
-    note = f"calibrated on {size:,} sentences; {planned.note}"
+    shard = shard_cost(streaming.widths(), streaming.state)
+    note = f"calibrated on {size:,} sentences; {planned.note}; a shard stages {shard.bytes / 1e9:.2g} GB"
     return Estimate(
         "activations",
         described,
@@ -104,6 +106,8 @@ def activations_cost(
         memory,
         int(rows * written.bytes / written.rows),
         note,
+        shard.stage,
+        shard.merge,
     )
 
 

@@ -11,6 +11,9 @@ import torch
 
 from nwh.ingest.models import LoadedModel
 
+SHARDS = 2
+"""Shards of each machine, as `--on ray` makes them."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -19,6 +22,8 @@ class Estimate:
     of: what it is done with. units: how many sentences, prompts or edits. per_second: of them, on one machine.
     alone: seconds that more machines do not make fewer: rows are written by one. memory: bytes of the device, or of
     main memory where that is the device. disk: bytes of what is stored. note: what the figures rest on.
+    stage, merge: seconds that each shard takes where several machines share the units: to stage, on each of them; to
+    merge, on the one that stores all.
     """
 
     job: str
@@ -30,10 +35,13 @@ class Estimate:
     memory: int
     disk: int
     note: str
+    stage: float = 0.0
+    merge: float = 0.0
 
     def seconds(self, machines: int = 1) -> float:
-        """Return how long it takes where machines share the units equally."""
-        return self.units / self.per_second / machines + self.alone
+        """Return how long it takes where machines share the units equally, in SHARDS shards each."""
+        shared = SHARDS * (self.stage + machines * self.merge) if machines > 1 else 0.0
+        return self.units / self.per_second / machines + self.alone + shared
 
 
 COLUMNS = ("job", "of", "units", "unit", "per_second", "seconds", "memory_gb", "disk_gb", "note")

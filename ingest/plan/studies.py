@@ -43,7 +43,8 @@ def study_a(
     model = model_of(BERT_BASE, device, dtype, empty=rate is not None)
     with multiplying(model.tf32):
         cost = activations_cost(model, "six corpora", made_text(4096), SENTENCES, settings, seconds=seconds, rate=rate)
-    yield replace(cost, alone=cost.alone * CORPORA, disk=cost.disk * CORPORA)
+    once = ("alone", "disk", "stage", "merge")  # for each corpus
+    yield replace(cost, **{name: CORPORA * getattr(cost, name) for name in once})
 
 
 def study_b(

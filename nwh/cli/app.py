@@ -27,7 +27,8 @@ from nwh.cli import (
     weights,
 )
 from nwh.cli.state import State
-from nwh.warehouse.errors import NwhError
+from nwh.warehouse.errors import NwhError, first_line
+from nwh.warehouse.storage.refusals import through_duckdb
 
 app = typer.Typer(
     name="nwh",
@@ -121,8 +122,8 @@ def main() -> None:
     except Exception as error:
         if state.debug:
             raise
-        what = str(error).strip().splitlines() or [""]
-        print(f"error: {type(error).__name__}: {what[0]} (--debug before the verb shows where)", file=sys.stderr)
+        what = f"{type(error).__name__}: {first_line(error)} (--debug before the verb shows where)"
+        print(f"error: {through_duckdb(error) or what}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -19,6 +19,7 @@ from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.statements import sql_literal
 from nwh.warehouse.storage.provenance import Snapshot
+from nwh.warehouse.storage.refusals import through_duckdb
 
 if TYPE_CHECKING:
     from nwh.warehouse.storage.files import Storage
@@ -58,7 +59,7 @@ def open_published(snapshot: Snapshot, storage: Storage) -> duckdb.DuckDBPyConne
         path = f"{folder}/nwh.duckdb"
         try:
             with storage.open_uri(storage.catalog) as source, open(path, "wb") as copy:
-                shutil.copyfileobj(source, copy)
+                shutil.copyfileobj(source, copy, 1 << 24)  # in an object store every read is a request
             connection = duckdb.connect(path, read_only=True)
         except (OSError, duckdb.Error):
             return None
@@ -137,7 +138,7 @@ def _create_relations(
             lacking = lacking_columns(connection, relation, uris)
             connection.execute(relation_view(relation, uris, root, lacking))
         except duckdb.Error as error:
-            raise StorageError(
+            raise through_duckdb(error) or StorageError(
                 f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "
                 "files; ingest what they hold again"
             ) from error

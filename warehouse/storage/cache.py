@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import StorageError
+from nwh.warehouse.storage.refusals import refusal
 from nwh.warehouse.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Cache:
         try:
             write_whole(self._fs, path, write, local=self._local, part=part)
         except OSError as error:
-            raise StorageError(f"cannot write {path}: {error}; free space and run the command again") from error
+            raise refusal(f"cannot write {path}", error) from error
 
     def open(self, name: str) -> Any:
         """Open a file for reading: mapped into memory where it is local."""

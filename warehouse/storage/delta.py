@@ -9,11 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from nwh.warehouse.errors import StorageError, first_line
+from nwh.warehouse.errors import StorageError
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import DataFile
 from nwh.warehouse.storage.provenance import partition_of
+from nwh.warehouse.storage.refusals import refusal
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -26,7 +27,7 @@ def exists(storage: Storage, name: str) -> bool:
     try:
         return bool(DeltaTable.is_deltatable(f"{storage.uri}/{name}"))
     except OSError as error:
-        raise StorageError(f"{storage} does not answer: {first_line(error)}{_way_out(storage)}") from error
+        raise refusal(f"{storage} does not answer as it should", error) from error
 
 
 def create(storage: Storage, name: str) -> None:
@@ -44,7 +45,7 @@ def create(storage: Storage, name: str) -> None:
                 description=f"one row per {relation.grain}",
             )
     except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
-        raise StorageError(f"cannot make table {name} at {storage}: {first_line(error)}") from error
+        raise refusal(f"cannot make table {name} at {storage}", error) from error
 
 
 def open_table(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
@@ -59,9 +60,7 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
             f"no warehouse at {storage}: make one with `nwh init`, or name it with --warehouse"
         ) from error
     except (DeltaError, OSError) as error:
-        raise StorageError(
-            f"table {name} of {storage} cannot be read: {first_line(error)}{_way_out(storage)}"
-        ) from error
+        raise refusal(f"table {name} of {storage} cannot be read", error) from error
 
 
 def is_latest(storage: Storage, name: str, table: DeltaTable) -> bool:
@@ -141,7 +140,3 @@ def _added(file: DataFile, now: int, rewrites: bool) -> Any:
     return AddAction(
         file.path, file.size, dict(file.partition), now, not rewrites, json.dumps({"numRecords": file.rows})
     )
-
-
-def _way_out(storage: Storage) -> str:
-    return "" if storage.local else "; is the store there, and are these its credentials?"

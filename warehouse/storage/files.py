@@ -18,9 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
+from nwh.warehouse.errors import BusyError, StorageError, UsageError
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.cache import Cache
+from nwh.warehouse.storage.refusals import refusal, through_duckdb
 from nwh.warehouse.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
 SHARDS = "shards"
 """Folder of the staging area for shares of a unit's work: see `staged_shards`."""
+_BUFFER = 1 << 20
 _LENGTH = 8  # bytes at the end of a staged file that say how many come before
 
 
@@ -41,7 +43,7 @@ _MISREAD = re.compile(r"[?\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
 class Storage:
     """The files of one warehouse.
 
-    A warehouse on an object store has no locks (write from one process only) and keeps its staging area there.
+    A warehouse on an object store has no locks (two runs of one unit may both work) and keeps its staging area there.
     """
 
     def __init__(self, uri: str | os.PathLike[str]) -> None:
@@ -132,10 +134,7 @@ class Storage:
             part = f".{secrets.token_hex(4)}.part" if place.startswith(f"{SHARDS}/") else ".part"
             write_whole(self._fs(), path, with_length, local=self.local, part=part)
         except OSError as error:
-            raise StorageError(
-                f"cannot write staging/{place} in {self}: {first_line(error)}; free space and run the command again, "
-                "it goes on from what is staged"
-            ) from error
+            raise refusal(f"cannot write staging/{place} in {self}", error) from error
 
     def is_staged(self, place: str, name: str) -> bool:
         """Return whether a staged file is there."""
@@ -145,7 +144,9 @@ class Storage:
         return bool(self._fs().get_file_info(path).type == FileType.File)
 
     def open_staged(self, place: str, name: str) -> Any:
-        """Open a staged file for reading; StorageError where it was cut."""
+        """Open a staged file for reading from its beginning on; StorageError where it was cut."""
+        import pyarrow as pa
+
         stream = self._fs().open_input_file(f"{self._root()}/staging/{place}/{name}")
         content = max(0, stream.size() - _LENGTH)
         stream.seek(content)
@@ -153,7 +154,8 @@ class Storage:
             stream.close()
             raise StorageError(f"staging/{place}/{name} of {self} is cut: `nwh vacuum --staging` drops it")
         stream.seek(0)
-        return stream
+        # in an object store every read is a request, and a file has many small parts
+        return stream if self.local else pa.BufferedInputStream(stream, _BUFFER)
 
     def staged_files(self, place: str, folder: str) -> Iterator[str]:
         """Yield the names of the files, `folder/…`, that are staged in a folder of a place and below it."""
@@ -203,10 +205,11 @@ class Storage:
         except OSError as error:
             if self.local:
                 raise
-            raise StorageError(
-                f"{self} does not answer as it should: {first_line(error)}; is it there, with room, and are these its "
-                "credentials? Nothing stored is lost: run the same command again, it goes on from what is staged"
-            ) from error
+            raise refusal(f"{self} does not answer as it should", error) from error
+        except Exception as error:
+            if (refused := through_duckdb(error)) is None or isinstance(error, StorageError):
+                raise
+            raise refused from error
 
     # -- the catalog file -----------------------------------------------------------------------------------
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import local
 from typing import Any
 
 from fsspec import AbstractFileSystem
 from pyarrow.fs import FileSystem
+
+from nwh.warehouse.storage.refusals import refusal
 
 
 class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
@@ -20,17 +24,22 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self.protocol = protocol
         self._files = files
+        self._known: dict[str, dict[str, Any]] = {}  # files are never written again, and DuckDB asks many times
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> _File:
-        """Open a file for reading."""
-        return _File(self._files.open_input_file(_plain(path)))
+        """Open a file for reading; StorageError where the store refuses."""
+        with _answering(path):
+            return _File(self._files.open_input_file(_plain(path)), path)
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Describe a file; FileNotFoundError where there is none."""
-        found = self._files.get_file_info(_plain(path))
-        if not found.is_file:
-            raise FileNotFoundError(path)
-        return {"name": path, "size": found.size, "type": "file", "mtime": found.mtime}
+        """Describe a file; FileNotFoundError where there is none, StorageError where the store refuses."""
+        if path not in self._known:
+            with _answering(path):
+                found = self._files.get_file_info(_plain(path))
+            if not found.is_file:
+                raise FileNotFoundError(path)
+            self._known[path] = {"name": path, "size": found.size, "type": "file", "mtime": found.mtime}
+        return self._known[path]
 
     def modified(self, path: str) -> Any:
         """Return when a file changed."""
@@ -48,8 +57,8 @@ class _File:
     thread gets the bytes that another looked for.
     """
 
-    def __init__(self, file: Any) -> None:
-        self._file, self._size, self._of_thread = file, file.size(), local()
+    def __init__(self, file: Any, path: str) -> None:
+        self._file, self._path, self._size, self._of_thread = file, path, file.size(), local()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._of_thread.at = offset + (0, self.tell(), self._size)[whence]
@@ -59,12 +68,22 @@ class _File:
         return getattr(self._of_thread, "at", 0)
 
     def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read_at(size if size >= 0 else self._size - self.tell(), self.tell())
+        with _answering(self._path):
+            data: bytes = self._file.read_at(size if size >= 0 else self._size - self.tell(), self.tell())
         self._of_thread.at = self.tell() + len(data)
         return data
 
     def close(self) -> None:
         self._file.close()
+
+
+@contextmanager
+def _answering(path: str) -> Iterator[None]:
+    """Say in one line, which DuckDB passes on with a traceback, what the store refuses within the block."""
+    try:
+        yield
+    except OSError as error:
+        raise refusal(f"{path} cannot be read", error) from error
 
 
 def _plain(path: str) -> str:

@@ -12,24 +12,40 @@ if TYPE_CHECKING:
 
 
 def write_whole(fs: pafs.FileSystem, path: str, write: Callable[[Any], None], *, local: bool, part: str) -> None:
-    """Write a file: `write` gets a binary stream. After an error there is none; OSError where there is no room.
+    """Write a file: `write` gets a binary stream. OSError where there is no room, or the store refuses.
+
+    After an error the file is as it was; where `write` itself has failed in an object store, there is none.
 
     part: end of the name that it has in a local file system until it is complete; what is killed leaves it behind. In
     an object store a file has no other name: it is there when all of it is.
     """
-    first = f"{path}{part}" if local else path
+    if not local:
+        _put(fs, path, write)
+        return
+    first = f"{path}{part}"
     try:
-        if local:
-            fs.create_dir(os.path.dirname(path), recursive=True)
+        fs.create_dir(os.path.dirname(path), recursive=True)
         with fs.open_output_stream(first) as stream:
             write(stream)
     except BaseException:
         with suppress(OSError):  # it may be the disk that fails
             fs.delete_file(first)
         raise
-    if local:
-        _sync(first)  # a rename can reach the disk before what is renamed
-        fs.move(first, path)
+    _sync(first)  # a rename can reach the disk before what is renamed
+    fs.move(first, path)
+
+
+def _put(fs: pafs.FileSystem, path: str, write: Callable[[Any], None]) -> None:
+    """Write a file of an object store. What the store refuses leaves the file that was there before."""
+    stream = fs.open_output_stream(path)
+    try:
+        write(stream)
+    except BaseException:
+        with suppress(OSError):
+            stream.close()
+            fs.delete_file(path)  # it has taken what came until then
+        raise
+    stream.close()
 
 
 def _sync(path: str) -> None:

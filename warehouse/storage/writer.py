@@ -14,6 +14,7 @@ from nwh.warehouse.errors import ModelError, NwhError, StorageError, first_line
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import DataFile
+from nwh.warehouse.storage.refusals import refusal
 
 # Sorted neighbours share their leading bytes, so numbers are stored byte plane by byte plane (BYTE_STREAM_SPLIT)
 # or as differences, and zstd sees long runs: 4 bytes per top-K row where dictionaries need 8. DuckDB 1 knows
@@ -121,10 +122,7 @@ class RelationWriter:
                 self._storage.delete_data_file(self.relation.name, self._path)
 
     def _full(self, failure: OSError) -> NwhError:
-        return StorageError(
-            f"cannot write {self.relation.name} in {self._storage}: {first_line(failure)}; nothing stored is lost. "
-            "Free space and run the command again"
-        )
+        return refusal(f"cannot write {self.relation.name} in {self._storage}", failure)
 
 
 def checked(relation: Relation, rows: pa.Table | Mapping[str, Any]) -> pa.Table:

@@ -65,7 +65,7 @@ class TopK:
         self.keys[:, :kept], self.keys[:, kept:] = keys[:, :kept], EMPTY
         if self.positions is not None and beside is not None:
             self.positions[:, :kept] = beside[:, :kept]
-        self.filled.copy_((self.keys != EMPTY).sum(1))
+        self.filled.add_(other.filled).clamp_(max=kept)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs: at most K slots a neuron."""

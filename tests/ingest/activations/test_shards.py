@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 import torch
 
 from nwh.ingest.activations import job, stream
 from nwh.ingest.activations.job import Settings, ingest_activations, merge_activations
+from nwh.ingest.activations.shards import side_by_side
 from nwh.ingest.models import load
 from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
@@ -95,6 +97,22 @@ def test_any_number_of_shards_in_any_order_makes_the_rows_of_one_run(warehouse, 
     if n == 7:
         found = verify(Warehouse.open(warehouse.storage.uri), deep=True)
         assert [finding.text for finding in found if finding.wrong] == []
+
+
+def test_layers_are_merged_side_by_side_and_come_in_order():
+    both, running, most = threading.Barrier(2), [], []
+
+    def merge(place):
+        running.append(place)
+        most.append(len(running))
+        if place[1] < 2:
+            both.wait(30)  # the first two are at work at once
+        running.remove(place)
+        return place
+
+    places = [("ffn", layer) for layer in range(7)]
+    assert list(side_by_side(merge, places, 2)) == [(place, place) for place in places]
+    assert max(most) == 2
 
 
 def test_shards_of_several_passes_on_the_device_make_the_rows_of_one_run_there(warehouse, stored, model, tmp_path):

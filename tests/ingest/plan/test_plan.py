@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nwh.ingest.activations.job import Settings, ingest_activations
+from nwh.ingest.activations.memory_plan import State
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.models import load
@@ -16,9 +17,11 @@ from nwh.ingest.plan import studies
 from nwh.ingest.plan.activations import plan_activations
 from nwh.ingest.plan.estimate import Estimate, enough, lines
 from nwh.ingest.plan.knowledge import plan_attributions, plan_interventions
+from nwh.ingest.plan.shards import shard_cost
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.shard import Shard
 from tests.device.shapes import TINY_BERT, TINY_PYTHIA
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_masked
 
@@ -45,6 +48,8 @@ def test_activations_are_estimated_as_they_are_then_stored(tmp_path, tiny_bert, 
     settings = Settings(k=60, sample=50, layers=(0, 1))
     (estimate,) = plan_activations(warehouse, model, ["one"], settings, seconds=0.2)
     (given,) = plan_activations(warehouse, model, ["one"], settings, rate=50.0)
+    assert min(estimate.stage, estimate.merge) > given.stage == given.merge == 0
+    assert "a shard stages" in estimate.note
     assert warehouse.sql("from runs").fetchall() == before
     (run,) = ingest_activations(warehouse, model, ["one"], settings)
     ((n,),) = warehouse.sql("select n_sentences from corpora").fetchall()
@@ -57,6 +62,18 @@ def test_activations_are_estimated_as_they_are_then_stored(tmp_path, tiny_bert, 
     assert planned in given.note
     weights = sum(parameter.nbytes for parameter in model.module.parameters())
     assert estimate.memory > weights
+
+
+def test_a_shard_is_estimated_as_it_is_then_staged(tmp_path, tiny_bert, add_corpus):
+    warehouse, model = Warehouse.create(tmp_path), load(str(tiny_bert), device="cpu")
+    add_corpus(warehouse, "one", 150)
+    settings = Settings(k=60, sample=50, aggregate="max")
+    assert ingest_activations(warehouse, model, ["one"], settings, shard=Shard(2, 2)) == []
+    widths = {(site, layer): {"hidden": 16, "ffn": 24}[site] for site in ("hidden", "ffn") for layer in range(3)}
+    files = [path for path in Path(tmp_path, "staging").rglob("*-[012]") if path.is_file()]
+    assert len(files) == len(widths)
+    cost = shard_cost(widths, State(60, 50, True, False))
+    assert cost.bytes == pytest.approx(sum(path.stat().st_size for path in files), rel=0.15)
 
 
 def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(cities):
@@ -99,6 +116,8 @@ def test_machines_share_units_and_nothing_else():
     assert [row["seconds_on_4"] for row in found] == [30, 17.5, 47.5]
     assert [row["memory_gb"] for row in found] == [2, 3, 3]
     assert "seconds_on_1" not in lines([one], 1)[0]
+    merged = replace(one, stage=1.0, merge=0.5)
+    assert [merged.seconds(), merged.seconds(4)] == [105, 30 + 2 * 1 + 8 * 0.5]
     assert [enough(4, taken, 10, 100) for taken in (1, 20, 0.1)] == [40, 4, 100]
 
 

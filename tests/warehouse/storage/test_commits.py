@@ -150,7 +150,7 @@ def test_a_second_run_of_a_unit_is_refused_with_the_first_ones_id(warehouse):
 
 def test_a_reader_never_sees_an_error_or_part_of_a_unit(warehouse):
     store(warehouse, "a", ["0"] * 50)
-    stop, seen, errors = threading.Event(), set(), []
+    stop, looked, seen, errors = threading.Event(), threading.Semaphore(0), set(), []
 
     def read():
         while not stop.is_set():
@@ -163,15 +163,21 @@ def test_a_reader_never_sees_an_error_or_part_of_a_unit(warehouse):
                 seen.add(stored[0])
             except Exception as error:
                 errors.append(error)
+            looked.release()
 
     reader = threading.Thread(target=read)
     reader.start()
+    looked.acquire()  # however slow it is, it sees the first
     for i in range(1, 9):
         store(warehouse, "a", [str(i)] * (50 + i))
+    while looked.acquire(blocking=False):
+        pass
+    looked.acquire()
+    looked.acquire()  # a look that began after the last
     stop.set()
     reader.join()
     assert errors == []
-    assert len(seen) > 1
+    assert {"0", "8"} <= seen
 
 
 def test_rows_are_checked_against_the_schema(warehouse):
@@ -216,7 +222,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_stored_is_lost(tmp_path):
         warehouse = Warehouse.create(small / "w")
         store(warehouse, "a", ["kept"])
         noise = [Random(i).randbytes(100).hex() for i in range(60_000)]
-        with pytest.raises(StorageError, match="cannot write sentences.*No space left.*nothing stored is lost"):
+        with pytest.raises(StorageError, match="cannot write sentences.*No space left.*Nothing stored is lost"):
             store(warehouse, "b", noise)
         again = Warehouse.open(small / "w")
         assert texts(again, "a") == ["kept"]

@@ -212,5 +212,5 @@ def test_a_vacuum_names_the_run_it_will_not_disturb(tmp_path):
 
 def test_a_staging_area_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "staging").write_text("in the way")
-    with pytest.raises(StorageError, match="cannot write staging/job/model=m.*run the command again"):
+    with pytest.raises(StorageError, match="cannot write staging/job/model=m.*run the same command again"):
         resume_state.save(start(Storage(tmp_path)), SETTINGS, 1, 2)
