@@ -66,9 +66,13 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
 def is_latest(storage: Storage, name: str, table: DeltaTable) -> bool:
     """Return whether no version follows an opened table's, many times faster than opening it again.
 
-    Where its own entry of the log is gone (Delta removes old ones, the oldest first) there can be later ones.
+    Where its own entry of the log is gone (Delta removes old ones, the oldest first) there can be later ones. Not where
+    a store refuses to say: to a question for a name it gives no reasons, and opening the table tells them.
     """
-    return storage.log_entries(name, table.version(), table.version() + 1) == [True, False]
+    try:
+        return storage.log_entries(name, table.version(), table.version() + 1) == [True, False]
+    except OSError:
+        return False
 
 
 def files_of(name: str, table: DeltaTable) -> list[DataFile]:
