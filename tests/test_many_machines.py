@@ -84,7 +84,7 @@ def test_the_commands_of_the_page(s3, tmp_path, tiny_bert, ray_nodes, monkeypatc
     import yaml
 
     source = tmp_path / "brown.jsonl"
-    source.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(2400)))  # two blocks
+    source.write_text("".join(json.dumps(document) + "\n" for document in made_up_documents(1800)))  # two blocks
     folder = str(tmp_path / "w")
     for name, value in {"NWH_WAREHOUSE": folder, "MODEL": tiny_bert, "SOURCE": source, "BUCKET": s3}.items():
         monkeypatch.setenv(name, str(value))

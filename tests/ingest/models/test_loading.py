@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from nwh.ingest.models import forward, load
 from nwh.ingest.models.devices import pick_device
 from nwh.ingest.models.hashing import weights_sha256
+from nwh.ingest.models.hook_points import hook_points
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.schema import RELATIONS
 
@@ -23,7 +24,8 @@ def test_the_row_of_every_family(case, model_folder):
     loaded = load(str(folder), device="cpu")
     stored = load_file(folder / "model.safetensors")
     row = asdict(loaded.checkpoint)
-    assert list(row) == [column.name for column in RELATIONS["checkpoints"].columns]
+    hooks = hook_points(loaded.checkpoint.family, loaded.checkpoint.family_description)
+    assert [*row, *hooks] == [column.name for column in RELATIONS["checkpoints"].columns]
     other = (
         "lm_head",
         "cls.",
