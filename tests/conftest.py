@@ -27,13 +27,6 @@ WORDS += ["red", "blue", "old", "quick", "and", "of", "to", "with"]
 MAX_WORDS = 40
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Begin with the files that have slow tests: one begun last would keep one process busy while the others wait."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
 @pytest.fixture(autouse=True)
 def own_main(monkeypatch):
     """Give back `__main__`, which AppTest puts a script in the place of: processes that are spawned run its file."""

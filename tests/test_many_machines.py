@@ -45,6 +45,7 @@ def ray_nodes(s3_server):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in object_store.environment(s3_server).items():
             patch.setenv(name, value)
+        patch.setenv("RAY_worker_niceness", "0")  # else the tests beside these leave them little
         made = cluster_utils.Cluster(initialize_head=True, head_node_args={**small, "_system_config": seen_soon})
         try:
             other = made.add_node(**small)
