@@ -138,7 +138,9 @@ def visits(warehouse: Warehouse, n: int, seed: int) -> Iterator[Visit]:
         query = "select array_to_string(pattern, ' ') from neuron_patterns where kind = $kind and layer = 0"
         found = ask(warehouse, f"{query} and neuron < 4 order by hash(pattern, neuron) limit 500", kind=kind).rows
         if found:
-            options = [model | {"by": kind, "pattern": pattern} for (pattern,) in dict.fromkeys(found)]
+            options = [
+                model | {"by": kind, "pattern": pattern, "lift": 0, "q": 1} for (pattern,) in dict.fromkeys(found)
+            ]
             yield Visit(f"search: {kind}", some("search", options), TABLE)
     values = ask(warehouse, "select key, value from corpus_metadata order by corpus_support desc limit 60").rows
     narrow = Filters(extent.model, extent.checkpoint, pole="top")
