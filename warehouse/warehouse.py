@@ -292,9 +292,8 @@ class Warehouse:
         """Delete files that no snapshot of the last `retain_hours` used, and what is cached of texts that are gone.
 
         So are shards of what is stored by now. With `staging`, all partial results of interrupted runs too. Returns the
-        paths. BusyError while a job runs: its
-        files are not part of a snapshot yet. UsageError for less than a day in an object store, which does not know
-        who is at work.
+        paths. BusyError while a job runs: its files are not part of a snapshot yet. UsageError for less than a day in
+        an object store, which does not know who is at work.
         """
         if not self.storage.local and retain_hours < _DAY:
             raise UsageError(

@@ -1,7 +1,6 @@
 -- How frequent each concept that a model ran is, by each source of frequencies, with the ten most and the ten least
--- frequent by it marked. Concepts whose
--- frequency is not known have neither place nor mark; of fewer than 20 concepts each half is marked, without the middle
--- one. Ties fall to the order of the alphabet.
+-- frequent by it marked. Concepts whose frequency is not known have neither place nor mark; of fewer than 20 concepts
+-- each half is marked, without the middle one. Ties fall to the order of the alphabet.
 -- grain: concept that ran at any checkpoint x source, per model and dataset
 -- columns: model, dataset, concept, frequency, frequency_source
 -- place: 1 is the most frequent concept; null if unknown
