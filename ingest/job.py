@@ -123,16 +123,36 @@ def rows_in_blocks(
 ) -> Iterator[pa.Table]:
     """Run a model over items, `size` at a time, and return an iterator over the blocks' rows, in the order of items.
 
-    rows: makes those of one block. Blocks that an interrupted run has staged are not made again. what: items are.
+    rows, what: as in `made_in_blocks`.
+    """
+    model, checkpoint, *others = run.unit.values()
+
+    def in_model(block: Sequence[T]) -> pa.Table:
+        with run.in_model():
+            return rows(block)
+
+    return made_in_blocks(run, items, size, in_model, progress, " ".join([f"{model}@{checkpoint}", *others]), what)
+
+
+def made_in_blocks(
+    run: Run,
+    items: Sequence[T],
+    size: int,
+    rows: Callable[[Sequence[T]], pa.Table],
+    progress: Progress,
+    name: str,
+    what: str,
+) -> Iterator[pa.Table]:
+    """Work on items, `size` at a time, and return an iterator over the blocks' rows, in the order of items.
+
+    rows: makes those of one block. Blocks that an interrupted run has staged are not made again. name: of the work, on
+    the progress bar. what: items are.
     """
     blocks = StagedBlocks(run, len(items))
     starts = [str(start) for start in range(0, len(items), size)]
-    model, checkpoint, *others = run.unit.values()
-    with progress.bar(" ".join([f"{model}@{checkpoint}", *others]), len(items), what, blocks.done) as bar:
+    with progress.bar(name, len(items), what, blocks.done) as bar:
         for start in blocks.left(starts):
             block = items[int(start) : int(start) + size]
-            with run.in_model():
-                made = rows(block)
-            blocks.save(start, made, len(block))
+            blocks.save(start, rows(block), len(block))
             bar.advance(len(block))
     return map(blocks.load, starts)

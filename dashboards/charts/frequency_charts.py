@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, LOW, Rows, WideAxis, over_training, titled
+from nwh.warehouse.queries.frequency import is_counted
 
 _EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])
 _LINEAR_RANKS = 10
@@ -15,11 +16,11 @@ _LINEAR_RANKS = 10
 
 def _named(source: str) -> str:
     """Return the title of an axis of frequencies of a source: of text they are numbers of sentences."""
-    return f"sentences: {source}" if " in " in source else f"frequency ({source})"
+    return f"sentences: {source}" if is_counted(source) else f"frequency ({source})"
 
 
 def _scale(source: str) -> alt.Scale:
-    return alt.Scale(type="symlog") if " in " in source else alt.Scale(zero=False)
+    return alt.Scale(type="symlog") if is_counted(source) else alt.Scale(zero=False)
 
 
 def rank_change(rows: Rows, title: str, source: str) -> alt.Chart:

@@ -39,7 +39,7 @@ from nwh.warehouse.queries.neurons import Extent
 def page() -> None:
     """Show the neuron that the address names."""
     warehouse = session.warehouse()
-    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+    known = queries.knowledge.extents_with_prompts(warehouse, session.ask)
     if not known:
         st.title("Neuron", anchor=False)
         notices.empty(warehouse, "no activations", "ingest activations --model MODEL", first=["corpora"])

@@ -245,7 +245,7 @@ def _firing(warehouse: Warehouse, chosen: Search, extent: Extent) -> Answer | No
 
 def _show(warehouse: Warehouse, answer: Answer, chosen: Search) -> None:
     """Show neurons as a table; those that have a page have a link to it."""
-    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+    known = queries.knowledge.extents_with_prompts(warehouse, session.ask)
     pages = {(extent.model, extent.checkpoint, extent.site) for extent in known}
     shown = answer.first(chosen.rows) if len(answer.rows) > chosen.rows else answer
     if not shown.rows:

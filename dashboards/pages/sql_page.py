@@ -157,7 +157,7 @@ def _run(warehouse: Warehouse, chosen: SqlAddress) -> None:
 
 def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
     """Show the rows, each that is of a neuron with a link to its page."""
-    places = neurons_of(values, session.ask(warehouse, queries.knowledge.extents_with_prompts))
+    places = neurons_of(values, queries.knowledge.extents_with_prompts(warehouse, session.ask))
     links: dict[str, list[Any]] = {}
     if any(places):
         links["open"] = [place and NeuronAddress(place).link for place in places]

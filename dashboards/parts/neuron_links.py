@@ -23,7 +23,7 @@ def add(
 
     Null, and no neurons, where the checkpoint has no pages of neurons at this site.
     """
-    known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+    known = queries.knowledge.extents_with_prompts(warehouse, session.ask)
     here = any((each.model, each.checkpoint, each.site) == (model, checkpoint, site) for each in known)
     places = [Neuron(model, checkpoint, site, row["layer"], row["neuron"]) for row in rows] if here else []
     for i, row in enumerate(rows):

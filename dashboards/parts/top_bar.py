@@ -46,7 +46,7 @@ def here() -> Mapping[str, Mapping[str, str]]:
         return {}
     try:
         warehouse = session.warehouse()
-        known = session.ask(warehouse, queries.knowledge.extents_with_prompts)
+        known = queries.knowledge.extents_with_prompts(warehouse, session.ask)
         maps = session.ask(warehouse, queries.layers.maps)
         return place.addresses(now, known, maps, session.ask(warehouse, queries.knowledge.all_series))
     except NwhError:  # the page says so

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.job import Task, run_each
+from nwh.ingest.job import Task, made_in_blocks, run_each
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.text.sentences import id_base
@@ -21,7 +21,6 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.provenance import subjects_sha256
 from nwh.warehouse.storage.runs import Run
-from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 200_000  # sentences between two points where a run can be resumed
 _WORDS = r"regexp_extract_all(lower(nfc_normalize({})), '[\p{{L}}\p{{M}}\p{{N}}]+')"
@@ -135,18 +134,18 @@ def _count(
     warehouse: Warehouse, run: Run, wanted: _Wanted, n_sentences: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sentences with each concept, and with each fact."""
-    blocks = StagedBlocks(run, n_sentences)
-    starts = [str(start) for start in range(0, n_sentences, BLOCK)]
-    name, base = "{dataset} in {corpus}".format(**run.unit), id_base(run.unit["corpus"])
-    with progress.bar(name, n_sentences, "sentences", blocks.done) as bar, warehouse.cursor() as cursor:
+    corpus, name = run.unit["corpus"], "{dataset} in {corpus}".format(**run.unit)
+    first = id_base(corpus)
+    with warehouse.cursor() as cursor:
         for table, rows in wanted.tables.items():
             cursor.register(table, rows)
-        for start in blocks.left(starts):
-            end = min(int(start) + BLOCK, n_sentences)
-            asked = {"corpus": run.unit["corpus"], "first": base + int(start), "last": base + end - 1}
-            blocks.save(start, cursor.sql(_COUNTS, params=asked).to_arrow_table(), end - int(start))
-            bar.advance(end - int(start))
-    return _sums(map(blocks.load, starts), wanted.sizes)
+
+        def counted(ids: Sequence[int]) -> pa.Table:
+            asked = {"corpus": corpus, "first": ids[0], "last": ids[-1]}
+            return cursor.sql(_COUNTS, params=asked).to_arrow_table()
+
+        tables = made_in_blocks(run, range(first, first + n_sentences), BLOCK, counted, progress, name, "sentences")
+        return _sums(tables, wanted.sizes)
 
 
 def _sums(tables: Iterable[pa.Table], sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -85,12 +85,9 @@ def build(path: str, snapshot: Snapshot, storage: Storage, afresh: bool = False)
     It is the process's last such file with other views where these find other files below their folder, or with all
     made `afresh`: to make them all costs more than a small run.
     """
-    global _latest
-    below = {"=": ["=" in storage.uri]} | {  # see `relation_view`, which reads such folders otherwise
-        name: [uri.removeprefix(f"{storage.uri}/") for uri in uris] for name, uris in snapshot.items()
-    }
-    made, before = _latest or (_template(), {"=": below["="]})
-    afresh = afresh or below["="] != before["="]
+    below = {name: [uri.removeprefix(f"{storage.uri}/") for uri in uris] for name, uris in snapshot.items()}
+    partitioned = "=" in storage.uri  # see `relation_view`, which reads such folders otherwise
+    made, before = _latest.get(partitioned) or (_template(), {})
     Path(path).write_bytes(made)
     with _file(path) as connection:
         storage.register(connection)
@@ -100,10 +97,11 @@ def build(path: str, snapshot: Snapshot, storage: Storage, afresh: bool = False)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {sql_literal(_mark(snapshot))}")
         connection.execute("commit")
-    _latest = Path(path).read_bytes(), below
+    _latest[partitioned] = Path(path).read_bytes(), below
 
 
-_latest: tuple[bytes, Mapping[str, Sequence[Any]]] | None = None
+_latest: dict[bool, tuple[bytes, Snapshot]] = {}
+"""Below folders named key=value, and below others: the last file, and what its views read, below their folder."""
 
 
 def _file(path: str) -> duckdb.DuckDBPyConnection:

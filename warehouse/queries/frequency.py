@@ -9,6 +9,11 @@ _SERIES = "model = $model and dataset = $dataset"
 _BY_STEP = "step nulls last, checkpoint"
 
 
+def is_counted(source: str) -> bool:
+    """Return whether a source's frequencies are numbers of sentences, which job `counts` has counted in a corpus."""
+    return " in " in source
+
+
 def rank_change_by_frequency(
     warehouse: Warehouse, model: str, dataset: str, source: str, operation: str, checkpoint: str
 ) -> Answer:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.frequency import is_counted
 from nwh.warehouse.queries.neurons import Extent, extents
+from nwh.warehouse.queries.shared_patterns import directly
 from nwh.warehouse.warehouse import Warehouse
 
 _SERIES = "model = $model and dataset = $dataset"
@@ -49,21 +53,21 @@ def all_series(warehouse: Warehouse) -> list[Series]:
         "from labels inner join names using (model, dataset) left join changed using (model, dataset) "
         "left join sourced using (dataset) order by all",
     )
-    counted = " in "  # a corpus
     return [
-        Series(*row[:4], *map(tuple, (*row[4:-1], sorted(row[-1], key=lambda source: (counted in source, source)))))
+        Series(*row[:4], *map(tuple, (*row[4:-1], sorted(row[-1], key=lambda source: (is_counted(source), source)))))
         for row in found.rows
     ]
 
 
-def extents_with_prompts(warehouse: Warehouse) -> list[Extent]:
+def extents_with_prompts(warehouse: Warehouse, asked: Callable[..., Any] = directly) -> list[Extent]:
     """Return all extents, and those of checkpoints that were asked prompts and run over no corpus: their site `ffn`.
 
     These have no corpora: what is stored of them is which concepts their neurons contribute to. Models in order.
+    asked: how a page that keeps and times its answers asks.
     """
-    known = extents(warehouse)
+    known = list(asked(warehouse, extents))
     there = {(each.model, each.checkpoint, each.site) for each in known}
-    for series in all_series(warehouse):
+    for series in asked(warehouse, all_series):
         for checkpoint in series.checkpoints:
             if (place := (series.model, checkpoint, "ffn")) not in there:
                 there.add(place)

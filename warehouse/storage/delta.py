@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from nwh.warehouse.errors import StorageError
+from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import DataFile
@@ -60,7 +60,11 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
             f"no warehouse at {storage}: make one with `nwh init`, or name it with --warehouse"
         ) from error
     except (DeltaError, OSError) as error:
-        raise refusal(f"table {name} of {storage} cannot be read", error) from error
+        what = f"table {name} of {storage} cannot be read"
+        if storage.local and isinstance(error, DeltaError):
+            way_out = f"put {name}/_delta_log back from a copy of the warehouse"
+            raise StorageError(f"{what}: {first_line(error)}; {way_out}") from error
+        raise refusal(what, error) from error
 
 
 def is_latest(storage: Storage, name: str, table: DeltaTable) -> bool:

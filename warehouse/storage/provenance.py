@@ -193,9 +193,9 @@ class _Rule:
         """
         hashes = self.stored.hashes
         if place not in hashes:
-            relation = "prompts" if place[0] == "subjects" else place[0]
+            relation, hash_of = _HASH[place[0]]
             uris = self.stored.files.get((relation, place[1]))
-            hashes[place] = _HASH[place[0]](self.stored, uris) if uris else None
+            hashes[place] = hash_of(self.stored, uris) if uris else None
         return hashes[place]
 
     def _earlier_run(self, run_id: str, site: str | None) -> Iterator[str]:
@@ -243,11 +243,12 @@ def _subjects_hash(stored: Provenance, uris: list[str]) -> str | None:
 
 
 _HASH = {
-    "corpora": _text_hash,
-    "checkpoints": _weights_hash,
-    "prompts": _prompts_hash,
-    "subjects": _subjects_hash,
+    "corpora": ("corpora", _text_hash),
+    "checkpoints": ("checkpoints", _weights_hash),
+    "prompts": ("prompts", _prompts_hash),
+    "subjects": ("prompts", _subjects_hash),
 }
+"""What a unit can be made of: the relation that it is stored in, and its hash there."""
 
 
 def prompts_sha256(rows: Iterable[tuple[Any, ...]]) -> str:

@@ -238,6 +238,15 @@ def test_no_warehouse_is_said_with_the_way_out(tmp_path):
         Warehouse.open(tmp_path / "nothing")
 
 
+def test_a_damaged_log_is_named_and_nothing_is_promised(warehouse):
+    store(warehouse, "a", ["1"])
+    log = Path(warehouse.storage.uri, "runs", "_delta_log")
+    (log / f"{0:020}.json").write_bytes(b"damaged")
+    with pytest.raises(StorageError, match=r"table runs of .* cannot be read: .*put runs/_delta_log back") as error:
+        Warehouse.open(warehouse.storage.uri)
+    assert "lost" not in str(error.value)
+
+
 def test_a_folder_may_have_blanks_and_other_signs_in_its_name(tmp_path):
     folder = tmp_path / "my own % warehouse #1 +ä"
     store(Warehouse.create(folder), "a", ["x"])
