@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nwh.ingest.activations import live_activations
+from nwh.ingest.models.hook_points import hook_points
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
@@ -63,18 +64,22 @@ class Source:
         place = {name: getattr(self.extent, name) for name in ("model", "checkpoint", "site")}
         return {**place, "layer": self.layer, "corpora": list(self.corpora)}
 
+    @property
+    def _checkpoint(self) -> dict[str, Any]:
+        return ask(
+            self.warehouse,
+            "select d_model, family, family_description from checkpoints "
+            "where model = $model and checkpoint = $checkpoint",
+            model=self.extent.model,
+            checkpoint=self.extent.checkpoint,
+        ).records[0]
+
     def about(self) -> dict[str, dict[str, Any]]:
         """Return the rows of model, release, set of sources and source, by the name of their file."""
         extent, over = self.extent, ", ".join(self.corpora)
         n = ask(
             self.warehouse, f"select max(n) as n from neuron_stats where {_OF_LAYER} group by corpus", **self.params
         )
-        d_model = ask(
-            self.warehouse,
-            "select d_model from checkpoints where model = $model and checkpoint = $checkpoint",
-            model=extent.model,
-            checkpoint=extent.checkpoint,
-        ).rows[0][0]
         what = "feed-forward neurons" if extent.site == "ffn" else "dimensions of the residual stream"
         about = f"{what} of {extent.model}@{extent.checkpoint} over {over}"
         same = {"creatorId": CREATOR, "visibility": "PUBLIC"}
@@ -85,7 +90,7 @@ class Source:
                 "instruct": False,
                 "displayName": self.model_id,
                 "displayNameShort": self.model_id,
-                "dimension": d_model,
+                "dimension": self._checkpoint["d_model"],
                 "layers": extent.n_layers,
                 "neuronsPerLayer": extent.n_neurons,
                 "inferenceEnabled": False,
@@ -137,7 +142,9 @@ class Source:
             last=neurons[-1],
         )
         tokens = self._output_tokens(neurons, progress)
-        hook = "mlp.hook_post" if self.extent.site == "ffn" else "hook_resid_post"
+        of_checkpoint = self._checkpoint
+        of_family = hook_points(of_checkpoint["family"], of_checkpoint["family_description"])
+        hook = of_family[f"{self.extent.site}_hooks"][0].format(layer=self.layer)  # TransformerLens's
         rows = []
         for row in stats.records:
             centres, heights = _united(row["edges"], row["counts"])
@@ -155,7 +162,7 @@ class Source:
                     "pos_values": [value for _, value in raised],
                     "neg_str": [token for token, _ in lowered],
                     "neg_values": [value for _, value in lowered],
-                    "hookName": f"blocks.{self.layer}.{hook}",
+                    "hookName": hook,
                     "hasVector": False,
                 }
             )

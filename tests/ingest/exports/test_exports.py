@@ -51,6 +51,17 @@ def read(file):
     return [json.loads(line) for line in text.decode().splitlines()]
 
 
+def test_a_layer_is_named_as_transformer_lens_names_it_there(tmp_path, tiny_bert, add_corpus):
+    """A block of BERT ends in a norm, and `hidden` is after it."""
+    made = Warehouse.create(tmp_path / "w")
+    add_corpus(made, "one", 20)
+    model = load(str(tiny_bert), name="bert", device="cpu")
+    ingest_activations(made, model, ["one"], Settings(k=2, sample=2, sites=("hidden",)))
+    (folder,) = export_neuronpedia(made, "bert", "main", tmp_path / "out", sites=["hidden"], layers=[2], k=1)
+    names = {row["hookName"] for row in read(folder / "features" / "batch-0.jsonl.gz")}
+    assert names == {"blocks.2.hook_normalized_resid_post"}
+
+
 def test_neuronpedias_importer_takes_an_export(warehouse, tmp_path, monkeypatch):
     monkeypatch.setattr(neuronpedia, "BATCH", 16)
     folders = export_neuronpedia(warehouse, "writer", "main", tmp_path, sites=["ffn"], k=4)
