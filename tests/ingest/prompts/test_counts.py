@@ -16,6 +16,7 @@ from nwh.ingest.text.documents import Document
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 from nwh.warehouse.jobs import command
+from nwh.warehouse.storage.staged_blocks import StagedBlocks
 from nwh.warehouse.upkeep.status import status
 from nwh.warehouse.upkeep.verify import verify
 
@@ -114,7 +115,7 @@ def test_counts_equal_a_scan_of_the_sentences(warehouse):
 
 def test_an_interrupted_run_goes_on_and_a_repeated_one_does_nothing(warehouse, monkeypatch):
     monkeypatch.setattr(counts, "BLOCK", 128)
-    save, saved = counts.StagedBlocks.save, []
+    save, saved = StagedBlocks.save, []
 
     def save_and_die(self, name, *arguments):
         save(self, name, *arguments)
@@ -122,7 +123,7 @@ def test_an_interrupted_run_goes_on_and_a_repeated_one_does_nothing(warehouse, m
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(counts.StagedBlocks, "save", save_and_die)
+    monkeypatch.setattr(StagedBlocks, "save", save_and_die)
     with pytest.raises(KeyboardInterrupt):
         ingest_counts(warehouse, "own", ["text"])
     (run,) = ingest_counts(warehouse, "own", ["text"])
