@@ -49,6 +49,19 @@ class Page:
             time.sleep(0.1)
         raise AssertionError(f"waited for {what}; the page says: {self.text()[:2000]}")
 
+    def draws(self, n_charts):
+        """Wait until so many charts are drawn; a failure says how many there were and what each was called."""
+        try:
+            self.until(lambda: len(self.all("[data-testid=stVegaLiteChart] svg.marks")) == n_charts, "all charts")
+        except AssertionError:
+            made = [
+                (chart.size, len(chart.find_elements("css selector", "svg.marks")), chart.text[-60:])
+                for chart in self.all("[data-testid=stVegaLiteChart]")
+            ]
+            raise AssertionError(
+                f"{len(made)} of {n_charts} charts: {made}; {self.chrome.get_log('browser')}"
+            ) from None
+
     def text(self):
         return self.chrome.find_element("tag name", "body").text
 
@@ -258,7 +271,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
         page = Page(browser(width, 4500, dark), base)
         for name, n_charts in (("concept", 7), ("formation", 21)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
-            page.until(lambda n=n_charts: len(page.all("[data-testid=stVegaLiteChart] svg.marks")) == n, "all charts")
+            page.draws(n_charts)
             page.until(lambda: not page.all("[data-stale=true]"), "page at rest")
             page.picture(f"{name}-{width}")
             wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
