@@ -121,7 +121,7 @@ def test_the_commands_of_the_page(s3, tmp_path, tiny_bert, ray_nodes, monkeypatc
 
 def ingest(warehouse, model, **options):
     context = typer.Context(TyperCommand("nwh"), obj=State(warehouse.storage.uri, quiet=True))
-    activations(context, str(model), corpus=["one"], k=50, sample=20, device="cpu", **options)
+    activations(context=context, model=str(model), corpus=["one"], k=50, sample=20, device="cpu", **options)
 
 
 def everything(warehouse):

@@ -2,69 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nwh.cli.on_ray import distribute
-from nwh.cli.options import (
-    AgainOption,
-    AsOption,
-    CheckpointOption,
-    DatasetOption,
-    DeviceOption,
-    DtypeOption,
-    FamilyOption,
-    MergeOption,
-    ModelOption,
-    OnOption,
-    PickleOption,
-    ShardOption,
-    ShardsOption,
-    each_checkpoint,
-    loading,
-    share_of,
-)
+from nwh.cli.groups import Checkpoints, Sharing, grouped
+from nwh.cli.options import AgainOption, DatasetOption
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 
+if TYPE_CHECKING:
+    from nwh.ingest.knowledge.attributions import AttributionSettings
+    from nwh.ingest.knowledge.interventions import InterventionSettings
 
-def attributions(
-    context: typer.Context,
-    dataset: DatasetOption,
-    model: ModelOption,
-    checkpoint: CheckpointOption = None,
+
+@dataclass(frozen=True)
+class AttributionOptions:
+    """What is attributed and how, for the job and for its plan."""
+
     rule: Annotated[
         list[str] | None,
         typer.Option(help="adaptive (if not given), riemann, linspace, gradient, relp, logit: side by side."),
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Points of riemann and linspace.")] = 20,
+    ] = None
+    steps: Annotated[int, typer.Option(help="Points of riemann and linspace.")] = 20
     baseline: Annotated[
         str, typer.Option(help="What neurons are compared with: zero, or (replace) an unrelated prompt's activations.")
-    ] = "zero",
-    answer: Annotated[str, typer.Option(help="first: the answer's first token; all: all of its tokens.")] = "first",
-    min_prompts: Annotated[int, typer.Option(help="Usable prompts that a concept must have.")] = 4,
-    concepts: Annotated[list[str] | None, typer.Option(help="These concepts alone.")] = None,
+    ] = "zero"
+    answer: Annotated[str, typer.Option(help="first: the answer's first token; all: all of its tokens.")] = "first"
+    min_prompts: Annotated[int, typer.Option(help="Usable prompts that a concept must have.")] = 4
+    concepts: Annotated[list[str] | None, typer.Option(help="These concepts alone.")] = None
     min_probability: Annotated[
         float, typer.Option(help="Only prompts whose answer has at least this probability: facts the model knows.")
-    ] = 0.0,
+    ] = 0.0
+
+    def settings(self) -> AttributionSettings:
+        """Return them as the job takes them."""
+        from nwh.ingest.knowledge.attributions import AttributionSettings
+
+        rules, concepts = tuple(split_list(self.rule)) or ("adaptive",), tuple(split_list(self.concepts))
+        limits = self.min_prompts, concepts, self.min_probability
+        return AttributionSettings(rules, self.steps, self.baseline, self.answer, *limits)
+
+
+@dataclass(frozen=True)
+class InterventionOptions:
+    """What is changed and how, for the job and for its plan."""
+
+    operation: Annotated[list[str] | None, typer.Option(help="zero, replace, double; all if not given.")] = None
+    rule: Annotated[
+        list[str] | None, typer.Option(help="Rules whose attributions select; the integrated gradients if not given.")
+    ] = None
+    t: Annotated[float, typer.Option(help="Selection: share of a prompt's highest attribution.")] = 0.2
+    p: Annotated[float, typer.Option(help="Selection: share of a concept's prompts.")] = 0.5
+    negatives: Annotated[int, typer.Option(help="Prompts of other concepts, for each concept.")] = 10
+    seed: Annotated[int, typer.Option(help="Seed of negative prompts and random neurons.")] = 0
+
+    def settings(self) -> InterventionSettings:
+        """Return them as the job takes them."""
+        from nwh.ingest.knowledge.interventions import OPERATIONS, InterventionSettings
+
+        operations, rules = tuple(split_list(self.operation)) or OPERATIONS, tuple(split_list(self.rule))
+        return InterventionSettings(operations, self.t, self.p, self.negatives, self.seed, rules)
+
+
+@grouped
+def attributions(
+    context: typer.Context,
+    dataset: DatasetOption,
+    checkpoints: Checkpoints,
+    attributing: AttributionOptions,
     from_json: Annotated[
         Path | None, typer.Option("--from-json", help="Read published lists of neurons instead of running the model.")
     ] = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
     again: AgainOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="List the concepts that are left out.")] = False,
-    shard: ShardOption = None,
-    merge: MergeOption = False,
-    on: OnOption = None,
-    shards: ShardsOption = None,
+    *,
+    sharing: Sharing,
 ) -> None:
     """Attribute the probability of answers to feed-forward neurons (Dai et al. 2021), by one rule or several.
 
@@ -73,119 +90,67 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    if on is not None:
-        distribute(context, attributions, locals())
-        return
-    from nwh.ingest.knowledge.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
+    from nwh.ingest.knowledge.attributions import attributions_are_stored, ingest_attributions
     from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
 
-    share = share_of(shard, merge)
     state = state_of(context)
-    labels = split_list(checkpoint)
+    labels = checkpoints.labels
     if from_json is not None:
         if len(labels) > 1:
             raise UsageError(f"{from_json} is of one checkpoint: name one with --checkpoint")
         ingest_published_neurons(
             state.create(),
             str(from_json),
-            model=as_name or model_name(model),
+            model=checkpoints.as_name or model_name(checkpoints.model),
             checkpoint=labels[0] if labels else "main",
             dataset=dataset,
             progress=state.progress,
         )
         return
     warehouse = state.open()
-    settings = AttributionSettings(
-        tuple(split_list(rule)) or ("adaptive",),
-        steps,
-        baseline,
-        answer,
-        min_prompts,
-        tuple(split_list(concepts)),
-        min_probability,
-    )
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
+    settings = attributing.settings()
+    checkpoints.each(
         state,
-        model,
-        checkpoint,
         again,
-        partial(ingest_attributions, warehouse, dataset=dataset, settings=settings, verbose=verbose, shard=share),
+        partial(
+            ingest_attributions, warehouse, dataset=dataset, settings=settings, verbose=verbose, shard=sharing.share
+        ),
         partial(attributions_are_stored, warehouse, dataset=dataset, settings=settings),
-        **options,
     )
 
 
+@grouped
 def interventions(
     context: typer.Context,
     dataset: DatasetOption,
-    model: ModelOption,
-    checkpoint: CheckpointOption = None,
-    operation: Annotated[list[str] | None, typer.Option(help="zero, replace, double; all if not given.")] = None,
-    rule: Annotated[
-        list[str] | None, typer.Option(help="Rules whose attributions select; the integrated gradients if not given.")
-    ] = None,
-    t: Annotated[float, typer.Option(help="Selection: share of a prompt's highest attribution.")] = 0.2,
-    p: Annotated[float, typer.Option(help="Selection: share of a concept's prompts.")] = 0.5,
-    negatives: Annotated[int, typer.Option(help="Prompts of other concepts, for each concept.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of negative prompts and random neurons.")] = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
+    checkpoints: Checkpoints,
+    changing: InterventionOptions,
     again: AgainOption = False,
-    shard: ShardOption = None,
-    merge: MergeOption = False,
-    on: OnOption = None,
-    shards: ShardsOption = None,
+    *,
+    sharing: Sharing,
 ) -> None:
     """Change each concept's contributing neurons, and as many random ones, and see what becomes of the answers.
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    if on is not None:
-        distribute(context, interventions, locals())
-        return
-    from nwh.ingest.knowledge.interventions import (
-        OPERATIONS,
-        InterventionSettings,
-        ingest_interventions,
-        interventions_are_stored,
-    )
+    from nwh.ingest.knowledge.interventions import ingest_interventions, interventions_are_stored
 
-    share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
-    settings = InterventionSettings(
-        tuple(split_list(operation)) or OPERATIONS, t, p, negatives, seed, tuple(split_list(rule))
-    )
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
-        state,
-        model,
-        checkpoint,
-        again,
-        partial(ingest_interventions, warehouse, dataset=dataset, settings=settings, shard=share),
-        partial(interventions_are_stored, warehouse, dataset=dataset, settings=settings),
-        **options,
-    )
+    job = partial(ingest_interventions, warehouse, shard=sharing.share)
+    is_stored = partial(interventions_are_stored, warehouse)
+    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=changing.settings())
 
 
+@grouped
 def ablations(
     context: typer.Context,
     dataset: DatasetOption,
-    model: ModelOption,
-    checkpoint: CheckpointOption = None,
+    checkpoints: Checkpoints,
     best: Annotated[int, typer.Option(help="Neurons of each prompt and rule, the highest attributions first.")] = 100,
     prompts: Annotated[int, typer.Option(help="Prompts, drawn among those attributed; 0 for all.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Set the best neurons of each stored rule to the baseline, one at a time: what the rules estimate.
@@ -198,31 +163,17 @@ def ablations(
 
     state = state_of(context)
     warehouse = state.open()
-    settings = AblationSettings(best, prompts, seed)
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
-        state,
-        model,
-        checkpoint,
-        again,
-        partial(ingest_ablations, warehouse, dataset=dataset, settings=settings),
-        partial(ablations_are_stored, warehouse, dataset=dataset, settings=settings),
-        **options,
-    )
+    job, is_stored = partial(ingest_ablations, warehouse), partial(ablations_are_stored, warehouse)
+    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=AblationSettings(best, prompts, seed))
 
 
+@grouped
 def faithfulness(
     context: typer.Context,
     dataset: DatasetOption,
-    model: ModelOption,
-    checkpoint: CheckpointOption = None,
+    checkpoints: Checkpoints,
     prompts: Annotated[int, typer.Option(help="Prompts, drawn among those attributed; 0 for all.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the draw and of random sets.")] = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Keep growing sets of each rule's best neurons alone, and remove them alone: how much of the answer they carry.
@@ -235,35 +186,21 @@ def faithfulness(
 
     state = state_of(context)
     warehouse = state.open()
-    settings = FaithfulnessSettings(prompts, seed)
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
-        state,
-        model,
-        checkpoint,
-        again,
-        partial(ingest_faithfulness, warehouse, dataset=dataset, settings=settings),
-        partial(faithfulness_is_stored, warehouse, dataset=dataset, settings=settings),
-        **options,
-    )
+    job, is_stored = partial(ingest_faithfulness, warehouse), partial(faithfulness_is_stored, warehouse)
+    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=FaithfulnessSettings(prompts, seed))
 
 
+@grouped
 def side_effects(
     context: typer.Context,
     dataset: DatasetOption,
-    model: ModelOption,
     neutral: Annotated[str, typer.Option(help="Corpus whose sentences have nothing to do with the concepts.")],
-    checkpoint: CheckpointOption = None,
+    checkpoints: Checkpoints,
     sentences: Annotated[int, typer.Option(help="Sentences, drawn among those of at least 3 words.")] = 200,
     rule: Annotated[
         str | None, typer.Option(help="Rule whose attributions select; the integrated gradients if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of sentences, of tokens asked for, and of random neurons.")] = 0,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Set each concept's neurons to zero on neutral sentences: divergence and change of loss, beside random neurons.
@@ -274,14 +211,13 @@ def side_effects(
 
     state = state_of(context)
     warehouse = state.open()
-    settings = SideEffectSettings(sentences, seed, rule)
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
+    job, is_stored = partial(ingest_side_effects, warehouse), partial(side_effects_are_stored, warehouse)
+    checkpoints.each(
         state,
-        model,
-        checkpoint,
         again,
-        partial(ingest_side_effects, warehouse, dataset=dataset, corpus=neutral, settings=settings),
-        partial(side_effects_are_stored, warehouse, dataset=dataset, corpus=neutral, settings=settings),
-        **options,
+        job,
+        is_stored,
+        dataset=dataset,
+        corpus=neutral,
+        settings=SideEffectSettings(sentences, seed, rule),
     )

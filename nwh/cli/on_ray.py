@@ -24,10 +24,10 @@ _WAITS = 60  # of 5 s, for another process that does the same shard
 _PER_SLOT = 2  # shards for each that can run at once: who is done first takes another
 
 
-def distribute(context: typer.Context, command: Callable[..., None], options: Mapping[str, Any]) -> None:
+def distribute(command: Callable[..., None], context: typer.Context, **options: Any) -> None:
     """Run a command's shards on Ray until the last of them has stored the result.
 
-    options: its arguments by name, `on`, `shards` and `device` among them. An interrupt ends the shards that run; those
+    options: its arguments by name, those of `groups.Sharing` among them. An interrupt ends the shards that run; those
     that are done, and what others have saved, stay staged, and the same command goes on from there. UsageError without
     Ray, or where none answers at the address; the error of a shard that fails; NwhError for one whose process dies
     again and again.
@@ -48,7 +48,6 @@ def distribute(context: typer.Context, command: Callable[..., None], options: Ma
         job = context.info_name or command.__name__
         n = options["shards"] or _staged(storage, job) or _PER_SLOT * slots
         asked = {**options, "on": None, "shards": None}
-        del asked["context"]
         asked |= {"device": device} if "device" in asked else {}
         asked |= {"processes": asked["processes"] or 1} if "processes" in asked else {}  # a task has one CPU
         if os.path.exists(model := asked.get("model", "")):
@@ -117,7 +116,7 @@ def _shard(command: Callable[..., None], uri: str, options: dict[str, Any], shar
     context = typer.Context(TyperCommand("nwh"), obj=State(uri, quiet=True))
     for tried in range(_WAITS):
         try:
-            command(context, **{**options, "shard": shard})
+            command(context=context, **{**options, "shard": shard})
             return
         except BusyError:  # by a process on a node that Ray has given up, whose lock ends with it
             if tried == _WAITS - 1:

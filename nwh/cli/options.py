@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nwh.cli.state import State
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
-from nwh.warehouse.shard import MERGE, Shard, shard_of
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -43,22 +40,6 @@ ShardOption = Annotated[
     typer.Option("--shard", help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
 ]
 MergeOption = Annotated[bool, typer.Option("--merge", help="Store what all shards have staged.")]
-OnOption = Annotated[
-    str | None,
-    typer.Option(
-        "--on", help="ray: run as shards on the Ray of this machine; HOST:PORT, ray://HOST:PORT: on that one."
-    ),
-]
-ShardsOption = Annotated[
-    int | None, typer.Option("--shards", min=1, help="Shares of --on; two for each that can run at once if not given.")
-]
-
-
-def share_of(shard: str | None, merge: bool) -> Shard | None:
-    """Return the share that `--shard` names, MERGE with `--merge`, null without either; UsageError for both."""
-    if shard is not None and merge:
-        raise UsageError("--shard does a share of the work, --merge stores what is done: give one of them")
-    return MERGE if merge else None if shard is None else shard_of(shard)
 
 
 def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
@@ -69,32 +50,6 @@ def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
     from nwh.ingest.models.families import family_from
 
     return {**options, "family": None if family is None else family_from(family)}
-
-
-def each_checkpoint(
-    state: State,
-    model: str,
-    checkpoint: list[str] | None,
-    again: bool,
-    ingest: Callable[..., object],
-    is_stored: Callable[..., bool],
-    **options: Any,
-) -> None:
-    """Run a job at the checkpoints that `--checkpoint` names; one that is stored already is not loaded, unless `again`.
-
-    ingest: takes a loaded model, `again` and `progress`. is_stored: takes a known one and `progress`. options: those of
-    `load`.
-    """
-    from nwh.ingest.models.series import for_each_checkpoint
-
-    for_each_checkpoint(
-        lambda loaded: ingest(loaded, again=again, progress=state.progress),
-        model,
-        split_list(checkpoint),
-        state.progress,
-        is_stored=lambda known: not again and is_stored(known, progress=state.progress),
-        **options,
-    )
 
 
 def numbers(option: str, values: list[str] | None) -> list[int]:

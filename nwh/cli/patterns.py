@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption, MergeOption, ShardOption, SiteOption, numbers, share_of
+from nwh.cli.groups import Sharing, grouped
+from nwh.cli.options import AgainOption, SiteOption, numbers
 from nwh.cli.state import state_of
 from nwh.warehouse.names import split_list
 from nwh.warehouse.sites import sites_and_layers
 
 
+@grouped
 def patterns(
     context: typer.Context,
     model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
@@ -33,8 +35,8 @@ def patterns(
     ] = None,
     annotator: Annotated[str | None, typer.Option(help="Whose annotations, where corpora have several.")] = None,
     again: AgainOption = False,
-    shard: ShardOption = None,
-    merge: MergeOption = False,
+    *,
+    sharing: Sharing,
 ) -> None:
     """Mine what each neuron's top sentences share: words, tags, subtrees, with lift, q-value and held-out score.
 
@@ -46,7 +48,6 @@ def patterns(
     from nwh.ingest.patterns.rows import Rules
     from nwh.ingest.stored import stored_pairs
 
-    share = share_of(shard, merge)
     state = state_of(context)
     warehouse = state.open()
     sites, layers = sites_and_layers(site, numbers("--layer", layer))
@@ -66,5 +67,5 @@ def patterns(
             annotator=annotator,
             again=again,
             progress=state.progress,
-            shard=share,
+            shard=sharing.share,
         )

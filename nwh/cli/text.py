@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.on_ray import distribute
-from nwh.cli.options import (
-    AgainOption,
-    CorpusOption,
-    MergeOption,
-    OnOption,
-    ReplaceOption,
-    ShardOption,
-    ShardsOption,
-    share_of,
-)
+from nwh.cli.groups import Sharing, grouped
+from nwh.cli.options import AgainOption, CorpusOption, ReplaceOption
 from nwh.cli.state import named_or_all_corpora, state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
@@ -59,6 +50,7 @@ def corpus(
     )
 
 
+@grouped
 def annotate(
     context: typer.Context,
     corpus: CorpusOption = None,
@@ -70,10 +62,8 @@ def annotate(
     ] = None,
     processes: Annotated[int | None, typer.Option(help="Processes that share the work; one per CPU.", min=1)] = None,
     again: AgainOption = False,
-    shard: ShardOption = None,
-    merge: MergeOption = False,
-    on: OnOption = None,
-    shards: ShardsOption = None,
+    *,
+    sharing: Sharing,
 ) -> None:
     """Find the words, Penn tags and trees of a corpus's sentences; annotators stand side by side.
 
@@ -81,17 +71,13 @@ def annotate(
 
     Example: nwh ingest annotations --corpus brown --tagger spacy
     """
-    if on is not None:
-        distribute(context, annotate, locals())
-        return
     from nwh.ingest.annotation.annotators import choose
     from nwh.ingest.annotation.job import ingest_annotations
     from nwh.ingest.annotation.tree_files import ingest_trees
 
-    share = share_of(shard, merge)
     state = state_of(context)
     if trees is not None:
-        if share is not None:
+        if sharing.share is not None:
             raise UsageError("--trees are read in one go: leave --shard and --merge out")
         if tagger or parser or url:
             raise UsageError("--trees has words, tags and trees: leave --tagger, --parser and --url out")
@@ -104,5 +90,5 @@ def annotate(
     annotator = choose(tagger, parser, url)
     for name in names:
         ingest_annotations(
-            warehouse, name, annotator, processes=processes, again=again, progress=state.progress, shard=share
+            warehouse, name, annotator, processes=processes, again=again, progress=state.progress, shard=sharing.share
         )

@@ -7,33 +7,18 @@ from typing import Annotated
 
 import typer
 
-from nwh.cli.options import (
-    AgainOption,
-    AsOption,
-    CheckpointOption,
-    DeviceOption,
-    DtypeOption,
-    FamilyOption,
-    ModelOption,
-    PickleOption,
-    each_checkpoint,
-    loading,
-)
+from nwh.cli.groups import Checkpoints, grouped
+from nwh.cli.options import AgainOption
 from nwh.cli.state import state_of
 
 
+@grouped
 def weights(
     context: typer.Context,
-    model: ModelOption,
-    checkpoint: CheckpointOption = None,
+    checkpoints: Checkpoints,
     corpus: Annotated[
         str | None, typer.Option(help="Where token frequencies are counted, for correlations with them.")
     ] = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "float32",
-    as_name: AsOption = None,
-    allow_pickle: PickleOption = False,
-    family: FamilyOption = None,
     again: AgainOption = False,
 ) -> None:
     """Store norms, cosines and output tokens of feed-forward neurons: no text is run.
@@ -44,13 +29,5 @@ def weights(
 
     state = state_of(context)
     warehouse = state.open() if corpus else state.create()
-    options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
-    each_checkpoint(
-        state,
-        model,
-        checkpoint,
-        again,
-        partial(ingest_weights, warehouse, corpus=corpus),
-        partial(weights_are_stored, warehouse, corpus=corpus),
-        **options,
-    )
+    job, is_stored = partial(ingest_weights, warehouse), partial(weights_are_stored, warehouse)
+    checkpoints.each(state, again, job, is_stored, corpus=corpus)

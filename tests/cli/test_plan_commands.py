@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from nwh.cli import app
@@ -43,3 +44,14 @@ def test_activations_for_several_machines(tmp_path, tiny_bert, add_corpus):
 def test_refusals_come_first(arguments, said):
     with pytest.raises(UsageError, match=said):
         plan("plan", *arguments)
+
+
+@pytest.mark.parametrize("job", ["activations", "attributions", "interventions"])
+def test_what_a_job_takes_its_plan_takes(job):
+    commands = get_command(app).commands
+    taken, planned = (
+        {name for parameter in commands[verb].commands[job].params for name in parameter.opts}
+        for verb in ("ingest", "plan")
+    )
+    of_running = {"--again", "--verbose", "--from-json", "--shard", "--merge", "--on", "--shards"}
+    assert taken - of_running <= planned

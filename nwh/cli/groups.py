@@ -1,0 +1,127 @@
+"""Options that several commands take together: a dataclass, each of whose fields is an option of such a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from nwh.cli.on_ray import distribute
+from nwh.cli.options import (
+    AsOption,
+    CheckpointOption,
+    DeviceOption,
+    DtypeOption,
+    FamilyOption,
+    MergeOption,
+    ModelOption,
+    PickleOption,
+    ShardOption,
+    loading,
+)
+from nwh.cli.state import State
+from nwh.warehouse.errors import UsageError
+from nwh.warehouse.names import split_list
+from nwh.warehouse.shard import MERGE, Shard, shard_of
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """A model's checkpoints, and how they are loaded."""
+
+    model: ModelOption
+    checkpoint: CheckpointOption = None
+    device: DeviceOption = "auto"
+    dtype: DtypeOption = "float32"
+    as_name: AsOption = None
+    allow_pickle: PickleOption = False
+    family: FamilyOption = None
+
+    @property
+    def labels(self) -> list[str]:
+        """Those that `--checkpoint` names."""
+        return split_list(self.checkpoint)
+
+    def loading(self, head: bool = False) -> dict[str, Any]:
+        """Return the keywords of `ingest.models.load`. head: with the language-model head."""
+        named = {"name": self.as_name, "device": self.device, "dtype": self.dtype}
+        return loading(self.family, **named, allow_pickle=self.allow_pickle, head=head)
+
+    def each(
+        self, state: State, again: bool, ingest: Callable[..., object], is_stored: Callable[..., bool], **of: Any
+    ) -> None:
+        """Run a job that needs the head at every checkpoint; one that is stored is not loaded, unless `again`.
+
+        ingest: takes a loaded model, `again`, `progress` and `of`. is_stored: a known one, `progress` and `of`.
+        """
+        from nwh.ingest.models.series import for_each_checkpoint
+
+        for_each_checkpoint(
+            lambda loaded: ingest(loaded, again=again, progress=state.progress, **of),
+            self.model,
+            self.labels,
+            state.progress,
+            is_stored=lambda known: not again and is_stored(known, progress=state.progress, **of),
+            **self.loading(head=True),
+        )
+
+
+@dataclass
+class Sharing:
+    """How the work is shared among processes and machines."""
+
+    shard: ShardOption = None
+    merge: MergeOption = False
+    on: Annotated[
+        str | None,
+        typer.Option(help="ray: run as shards on the Ray of this machine; HOST:PORT, ray://HOST:PORT: on that one."),
+    ] = None
+    shards: Annotated[
+        int | None, typer.Option(min=1, help="Shares of --on; two for each that can run at once if not given.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Set `share`: the one that `--shard` names, MERGE with `--merge`, null without either; UsageError for both."""
+        if self.shard is not None and self.merge:
+            raise UsageError("--shard does a share of the work, --merge stores what is done: give one of them")
+        self.share: Shard | None = MERGE if self.merge else None if self.shard is None else shard_of(self.shard)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes, in place of groups of options, the options; they are given by name.
+
+    Where `Sharing` is among the groups, `--on` runs the command's shards on Ray instead.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    taken: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name in groups:
+            of_fields = get_type_hints(groups[name], include_extras=True)
+            taken += (_parameter(field, of_fields[field.name]) for field in fields(groups[name]))
+        else:
+            taken.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
+
+    @wraps(command)
+    def with_options(**options: Any) -> None:
+        given = dict(options)
+        for name, group in groups.items():
+            of = {field.name: given.pop(field.name) for field in fields(group) if field.name in given}
+            given[name] = made = group(**of)
+            if isinstance(made, Sharing) and made.on is not None:
+                distribute(command=with_options, **options)
+                return
+        command(**given)
+
+    with_options.__annotations__ = {each.name: each.annotation for each in taken}
+    with_options.__signature__ = Signature(taken)  # type: ignore[attr-defined]
+    return with_options
+
+
+def _parameter(field: Field[Any], hint: Any) -> Parameter:
+    default = Parameter.empty if field.default is MISSING else field.default
+    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hint)
