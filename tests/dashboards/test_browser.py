@@ -49,8 +49,14 @@ class Page:
             time.sleep(0.1)
         raise AssertionError(f"waited for {what}; the page says: {self.text()[:2000]}")
 
+    def rests(self):
+        """Wait until the page has been run to its end, and shows nothing of what was there before."""
+        done = "[data-testid=stApp][data-test-script-state=notRunning]"
+        self.until(lambda: self.all(done) and self.all("h1") and not self.all("[data-stale=true]"), "a page at rest")
+
     def draws(self, n_charts):
-        """Wait until so many charts are drawn; a failure says how many there were and what each was called."""
+        """Wait until the page rests with so many charts; a failure says how many there were, and how each ends."""
+        self.rests()
         try:
             self.until(lambda: len(self.all("[data-testid=stVegaLiteChart] svg.marks")) == n_charts, "all charts")
         except AssertionError:
@@ -74,7 +80,7 @@ class Page:
         self.until(lambda: [heading.text for heading in self.all("h1")] == [place], f"neuron {name} shown")
         self.until(lambda: self.chrome.title == f"{place} {name.split('@')[0]} \N{MIDDLE DOT} nwh", "the tab's title")
         self.until(lambda: self.all(TOKENS) and self.all(".nwh-ramp"), "highlighted tokens")
-        self.until(lambda: not self.all("[data-stale=true]"), "page at rest")
+        self.rests()
 
     def type(self, label, text):
         from selenium.webdriver.common.keys import Keys
@@ -183,7 +189,7 @@ def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path
         page = Page(browser(1280), base)
         for name in PAGES:
             page.open(name)
-            page.until(lambda: "nwh " in page.text() and not page.all("[data-stale=true]"), "a page at rest")
+            page.rests()
             if name != "sql":
                 page.until(
                     lambda: re.search(r"\bingest (corpus|activations|prompts|clusters)", page.text()), "commands"
@@ -197,7 +203,7 @@ def test_every_page_opens_and_leads_on(address, browser):
     page = Page(browser(1280), address)
     for name in PAGES:
         page.open(name)
-        page.until(lambda: page.all("h1") and not page.all("[data-stale=true]"), "a page at rest")
+        page.rests()
         assert not faint(page.chrome), name
         page.no_complaint()
     page.open("search?by=word&pattern=cat")
@@ -269,10 +275,9 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     made = Rows().write(tmp_path / "warehouse")
     with serve(made.storage.uri, tmp_path / "log") as base:
         page = Page(browser(width, 4500, dark), base)
-        for name, n_charts in (("concept", 7), ("formation", 21)):
+        for name, n_charts in (("concept", 7), ("formation", 22)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
             page.draws(n_charts)
-            page.until(lambda: not page.all("[data-stale=true]"), "page at rest")
             page.picture(f"{name}-{width}")
             wide = page.chrome.execute_script("return document.documentElement.scrollWidth > window.innerWidth")
             assert not wide, "the page must not scroll sideways"
