@@ -95,8 +95,13 @@ def restore(run: Run, summaries: Summaries, tally: SentenceCounts, first: int = 
 
 def restored(fresh: LayerSummary, storage: Storage, staged: str, place: Place) -> LayerSummary:
     """Return a fresh summary filled with what a complete pass has left of a place in a folder of the staging area."""
-    fresh.restore({name: torch.from_numpy(array) for name, array in resume_state.load(storage, staged, file_of(place))})
+    fresh.restore(state_of(storage, staged, place))
     return fresh
+
+
+def state_of(storage: Storage, staged: str, place: Place) -> dict[str, Tensor]:
+    """Return what a complete pass has left of a place in a folder of the staging area, as `LayerSummary.state`."""
+    return {name: torch.from_numpy(array) for name, array in resume_state.load(storage, staged, file_of(place))}
 
 
 def file_of(place: Place) -> str:

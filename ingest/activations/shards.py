@@ -14,7 +14,7 @@ import torch
 from nwh.ingest.activations.batches import SentenceCounts
 from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.memory_plan import State
-from nwh.ingest.activations.resume import restored
+from nwh.ingest.activations.resume import restored, state_of
 from nwh.ingest.activations.stream import Streaming, check_used, stage
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.checkpoints import model_versions
@@ -25,7 +25,7 @@ from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_shards import StagedShard, arrays_of, complete
 
-_STATES = 3  # of a place that is merged: what is merged so far, a shard's, and the arrays that this is filled from
+_STATES = 3  # of a place that is merged: what is merged so far, a shard's, and both one after the other
 
 
 @dataclass(frozen=True)
@@ -115,5 +115,5 @@ def merged_place(storage: Storage, streaming: Streaming, shards: Sequence[Staged
     places = [shard.place for shard in shards if shard.about["done"]]  # of more shards than blocks some are empty
     whole = restored(streaming.fresh(place), storage, places[0], place)
     for staged in places[1:]:
-        whole.merge(restored(streaming.fresh(place), storage, staged, place))
+        whole.merge_state(state_of(storage, staged, place))
     return whole

@@ -12,7 +12,7 @@ import torch
 
 from nwh.ingest.activations.buffer import Place
 from nwh.ingest.activations.memory_plan import State
-from nwh.ingest.activations.resume import Reached, restored, save_pass
+from nwh.ingest.activations.resume import Reached, restored, save_pass, state_of
 from nwh.ingest.activations.shards import side_by_side, threads_for
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.warehouse.shard import Shard
@@ -61,7 +61,7 @@ def shard_cost(widths: Mapping[Place, int], state: State) -> ShardCost:
         def merged(place: Place) -> LayerSummary:
             whole = restored(fresh(), storage, places[0], _PLACE)
             for other in places[1:]:
-                whole.merge(restored(fresh(), storage, other, _PLACE))
+                whole.merge_state(state_of(storage, other, _PLACE))
             return whole
 
         merged(_PLACE)  # what is loaded once

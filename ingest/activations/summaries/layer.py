@@ -106,33 +106,42 @@ class LayerSummary:
 
     def merge(self, other: LayerSummary) -> None:
         """Take in the summary of other sentences, which nobody changes from now on."""
-        self.blocks.merge(other.blocks)
-        self.top.merge(other.top)
-        self.bottom.merge(other.bottom)
-        self.moments.merge(other.moments)
-        self.histogram.merge(other.histogram)
-        self.sampled[:] = torch.where(self.sampled.isnan(), other.sampled, self.sampled)
-        self.raise_max_token(other.max_token.to(self.max_token.device))
+        self.merge_state(other.state())
+
+    def merge_state(self, state: dict[str, Tensor]) -> None:
+        """Take in the `state()` of the summary of other sentences."""
+        n, device, parts = len(self.max_token), self.moments.mean.device, _by_part(state)
+        self.top.merge_state(parts["top"])
+        self.bottom.merge_state(parts["bottom"])
+        moments, histogram, blocks = Moments(n, self.loops, device), Histogram(n, self.loops, device), BlockMoments()
+        moments.restore(parts["moments"])
+        histogram.restore(parts["histogram"])
+        blocks.restore(parts["blocks"], device)
+        self.moments.merge(moments)
+        self.histogram.merge(histogram)
+        self.blocks.merge(blocks)
+        self._put_sampled(**parts["sampled"])
+        self.raise_max_token(state["max_token"].to(self.max_token.device))
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs, as flat named tensors."""
         parts = {name: getattr(self, name).state() for name in _PARTS}
+        at = (~self.sampled.isnan().any(1)).nonzero()[:, 0]
+        parts |= {"blocks": self.blocks.state(), "sampled": {"at": at, "values": self.sampled[at]}}
         flat = {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.items()}
-        flat |= {f"blocks.{key}": tensor for key, tensor in self.blocks.state().items()}
-        return {**flat, "sampled": self.sampled, "max_token": self.max_token.cpu()}
+        return {**flat, "max_token": self.max_token.cpu()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from `state()`."""
-        parts: dict[str, dict[str, Tensor]] = {name: {} for name in (*_PARTS, "blocks")}
-        for title, tensor in state.items():
-            name, _, key = title.partition(".")
-            if key:
-                parts[name][key] = tensor
+        """Continue, from nothing, from `state()`."""
+        parts = _by_part(state)
         for name in _PARTS:
             getattr(self, name).restore(parts[name])
         self.blocks.restore(parts["blocks"], self.moments.mean.device)
-        self.sampled.copy_(state["sampled"])
+        self._put_sampled(**parts["sampled"])
         self.max_token.copy_(state["max_token"])
+
+    def _put_sampled(self, at: Tensor, values: Tensor) -> None:
+        self.sampled[at.to(self.sampled.device)] = values.to(self.sampled.device)
 
 
 _PARTS = ("top", "bottom", "moments", "histogram")
@@ -147,3 +156,13 @@ def _rows(summary: Summary, neurons: slice) -> Summary:
         if isinstance(value, Tensor):
             setattr(made, name, value[neurons])
     return made
+
+
+def _by_part(state: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of a summary's state by the part that they are of."""
+    parts: dict[str, dict[str, Tensor]] = {name: {} for name in (*_PARTS, "blocks", "sampled")}
+    for title, tensor in state.items():
+        name, _, key = title.partition(".")
+        if key:
+            parts[name][key] = tensor
+    return parts

@@ -53,19 +53,22 @@ class TopK:
 
     def merge(self, other: TopK) -> None:
         """Take in all that another summary of the same neurons holds."""
+        self.merge_state(other.state())
+
+    def merge_state(self, other: dict[str, Tensor]) -> None:
+        """Take in the `state()` of another summary of the same neurons."""
         self._cut()
-        other._cut()
-        used, more = int(self.filled.max()), int(other.filled.max())
-        keys = torch.cat([self.keys[:, :used], other.keys[:, :more]], dim=1)
+        used, more = int(self.filled.max()), other["keys"].shape[1]
+        keys = torch.cat([self.keys[:, :used], other["keys"]], dim=1)
         beside = None
-        if self.positions is not None and other.positions is not None:
-            beside = torch.cat([self.positions[:, :used], other.positions[:, :more]], dim=1)
+        if self.positions is not None:
+            beside = torch.cat([self.positions[:, :used], other["positions"]], dim=1)
         self.loops.keep_largest(keys, beside, torch.full_like(self.filled, used + more), self.least, self.k)
         kept = min(self.k, used + more)
         self.keys[:, :kept], self.keys[:, kept:] = keys[:, :kept], EMPTY
         if self.positions is not None and beside is not None:
             self.positions[:, :kept] = beside[:, :kept]
-        self.filled.add_(other.filled).clamp_(max=kept)
+        self.filled.add_(other["filled"]).clamp_(max=kept)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs: at most K slots a neuron."""
