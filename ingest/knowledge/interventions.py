@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
@@ -195,15 +196,21 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
 
 def _blocks(scene: InterventionInputs) -> list[list[str]]:
     """Return the concepts that have sets, in order, in blocks of about as many edits as run together."""
-    blocks: list[list[str]] = []
+    concepts = list(scene.sets)
+    edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
+    return [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
+
+
+def blocks_of(edits: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Return which concepts run together, by their places, of as many edits each: those of a block, about."""
+    blocks: list[list[int]] = []
     room = 0
-    for concept in scene.sets:
-        edits = 2 * (len(scene.positive[concept]) + len(scene.negative[concept]))
-        if room < edits:
+    for i, n in enumerate(edits):
+        if room < n:
             blocks.append([])
-            room = of_block(BLOCK, scene.model.device)
-        blocks[-1].append(concept)
-        room -= edits
+            room = of_block(BLOCK, device)
+        blocks[-1].append(i)
+        room -= n
     return blocks
 
 
