@@ -76,7 +76,7 @@ def attributions(
     if on is not None:
         distribute(context, attributions, locals())
         return
-    from nwh.ingest.knowledge.attributions import AttributionSettings, attributions_are_stored, ingest_attributions
+    from nwh.ingest.knowledge.attributions import AttributionSettings, attribution_tasks, ingest_attributions
     from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
 
@@ -108,11 +108,12 @@ def attributions(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_attributions, warehouse, dataset=dataset, settings=settings, verbose=verbose, shard=share),
-        partial(attributions_are_stored, warehouse, dataset=dataset, settings=settings),
+        partial(attribution_tasks, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -152,7 +153,7 @@ def interventions(
         OPERATIONS,
         InterventionSettings,
         ingest_interventions,
-        interventions_are_stored,
+        intervention_tasks,
     )
 
     share = share_of(shard, merge)
@@ -164,11 +165,12 @@ def interventions(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_interventions, warehouse, dataset=dataset, settings=settings, shard=share),
-        partial(interventions_are_stored, warehouse, dataset=dataset, settings=settings),
+        partial(intervention_tasks, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -194,7 +196,7 @@ def ablations(
 
     Example: nwh ingest ablations --model EleutherAI/pythia-70m-deduped --dataset questions --best 100
     """
-    from nwh.ingest.knowledge.ablations import AblationSettings, ablations_are_stored, ingest_ablations
+    from nwh.ingest.knowledge.ablations import AblationSettings, ablation_tasks, ingest_ablations
 
     state = state_of(context)
     warehouse = state.open()
@@ -202,11 +204,12 @@ def ablations(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_ablations, warehouse, dataset=dataset, settings=settings),
-        partial(ablations_are_stored, warehouse, dataset=dataset, settings=settings),
+        partial(ablation_tasks, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -231,7 +234,7 @@ def faithfulness(
 
     Example: nwh ingest faithfulness --model EleutherAI/pythia-70m-deduped --dataset questions
     """
-    from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_is_stored, ingest_faithfulness
+    from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_tasks, ingest_faithfulness
 
     state = state_of(context)
     warehouse = state.open()
@@ -239,11 +242,12 @@ def faithfulness(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_faithfulness, warehouse, dataset=dataset, settings=settings),
-        partial(faithfulness_is_stored, warehouse, dataset=dataset, settings=settings),
+        partial(faithfulness_tasks, warehouse, dataset=dataset, settings=settings),
         **options,
     )
 
@@ -270,7 +274,7 @@ def side_effects(
 
     Example: nwh ingest side-effects --model EleutherAI/pythia-70m-deduped --dataset questions --neutral brown
     """
-    from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effects_are_stored
+    from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effect_tasks
 
     state = state_of(context)
     warehouse = state.open()
@@ -278,10 +282,11 @@ def side_effects(
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_side_effects, warehouse, dataset=dataset, corpus=neutral, settings=settings),
-        partial(side_effects_are_stored, warehouse, dataset=dataset, corpus=neutral, settings=settings),
+        partial(side_effect_tasks, warehouse, dataset=dataset, corpus=neutral, settings=settings),
         **options,
     )

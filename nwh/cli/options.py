@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from nwh.cli.state import State
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 from nwh.warehouse.shard import MERGE, Shard, shard_of
+
+if TYPE_CHECKING:
+    from nwh.ingest.job import Task
+    from nwh.warehouse import Warehouse
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
@@ -73,18 +77,20 @@ def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
 
 def each_checkpoint(
     state: State,
+    warehouse: Warehouse,
     model: str,
     checkpoint: list[str] | None,
     again: bool,
     ingest: Callable[..., object],
-    is_stored: Callable[..., bool],
+    tasks: Callable[..., Sequence[Task]],
     **options: Any,
 ) -> None:
     """Run a job at the checkpoints that `--checkpoint` names; one that is stored already is not loaded, unless `again`.
 
-    ingest: takes a loaded model, `again` and `progress`. is_stored: takes a known one and `progress`. options: those of
-    `load`.
+    ingest: takes a loaded model, `again` and `progress`. tasks: says of a known one what there is to do.
+    options: those of `load`.
     """
+    from nwh.ingest.job import are_stored_at
     from nwh.ingest.models.series import for_each_checkpoint
 
     for_each_checkpoint(
@@ -92,7 +98,7 @@ def each_checkpoint(
         model,
         split_list(checkpoint),
         state.progress,
-        is_stored=lambda known: not again and is_stored(known, progress=state.progress),
+        is_stored=lambda known: not again and are_stored_at(warehouse, known, tasks, state.progress),
         **options,
     )
 

@@ -40,17 +40,18 @@ def weights(
 
     Example: nwh ingest weights --model EleutherAI/pythia-70m-deduped --checkpoint all --corpus brown
     """
-    from nwh.ingest.weights.job import ingest_weights, weights_are_stored
+    from nwh.ingest.weights.job import ingest_weights, weight_tasks
 
     state = state_of(context)
     warehouse = state.open() if corpus else state.create()
     options = loading(family, name=as_name, device=device, dtype=dtype, allow_pickle=allow_pickle, head=True)
     each_checkpoint(
         state,
+        warehouse,
         model,
         checkpoint,
         again,
         partial(ingest_weights, warehouse, corpus=corpus),
-        partial(weights_are_stored, warehouse, corpus=corpus),
+        partial(weight_tasks, warehouse, corpus=corpus),
         **options,
     )
