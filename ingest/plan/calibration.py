@@ -17,10 +17,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Calibration:
-    """Seconds of each group and of each unit of work in it; items that were timed."""
+    """Seconds of each group and of each unit of work in it, and those of a process's first; items that were timed."""
 
     of_group: float
     of_unit: float
+    once: float
     n: int
 
     def seconds(self, works: Iterable[float]) -> float:
@@ -45,7 +46,6 @@ def calibrated(
     draw = np.random.default_rng(0)
     found: list[tuple[float, float]] = []
     n, size, largest = 0, 1, max(groups, key=len)
-    run(largest[:1])  # what is loaded once
 
     def take(group: Sequence[T]) -> float:
         nonlocal n
@@ -55,7 +55,9 @@ def calibrated(
         found.append((work(part), taken))
         return taken
 
+    first = timed(model, lambda: run(largest[:1]))  # and all that is loaded once
     began, taken = time.monotonic(), take(largest)
+    once = max(0.0, first - taken)
     while size < len(largest) and (size == 1 or time.monotonic() - began + 2 * taken < seconds / 2):
         size *= 2
         taken = take(largest)
@@ -63,7 +65,7 @@ def calibrated(
         if time.monotonic() - began > seconds:
             break
         take(groups[i])
-    return Calibration(*_line(found), n)
+    return Calibration(*_line(found), once, n)
 
 
 def _line(found: Sequence[tuple[float, float]]) -> tuple[float, float]:

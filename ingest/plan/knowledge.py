@@ -121,7 +121,7 @@ def attributions_cost(
         n,
         "prompts",
         len(like) / (taken + blocks * checking),
-        asking,
+        asking + calibration.once,
         memory,
         int(n * len(rules) * _stored_bytes(rows) / len(rows)),
         f"calibrated on {calibration.n:,} prompts{note}",
@@ -201,9 +201,11 @@ def interventions_cost(
         groups += [[edited[i] for i in group] for group in alike(model, [prompt for prompt, _ in edited])]
     calibration = calibrated(model, groups, work, run, seconds)
     rate = sum(sizes) / calibration.seconds(map(work, groups))
-    before = _asking(model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10)
+    once = calibration.once + _asking(
+        model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10
+    )
     note = f"calibrated on {calibration.n:,} prompts with their edits"
-    return Estimate("interventions", described, n, "edits", rate, before, memory, n * _EDIT_ROW, note)
+    return Estimate("interventions", described, n, "edits", rate, once, memory, n * _EDIT_ROW, note)
 
 
 def _asking(model: LoadedModel, prompts: Sequence[PromptInput], seconds: float) -> float:

@@ -46,8 +46,8 @@ def mine_sequences(
     gap = _check(max_length, max_gap)
     arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last)
 
-    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], *least: int) -> Rows:
-        return mine_set(*arrays, weight, members, len(corpus.items), *least, max_length, gap)
+    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int) -> Rows:
+        return mine_set(*arrays, weight, members, len(corpus.items), least, least_first, max_length, gap)
 
     return mine_each(mine, sets, len(corpus), len(corpus.items), min_support, first_half, threads)
 

@@ -46,8 +46,8 @@ def mine_subtrees(
     n_labels = len(forest.labels)
     arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling)
 
-    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], *least: int) -> Rows:
-        return mine_set(gather(*arrays, weight, members, max_size), n_labels, *least, max_size)
+    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int) -> Rows:
+        return mine_set(gather(*arrays, weight, members, max_size), n_labels, least, least_first, max_size)
 
     return mine_each(mine, sets, len(forest), n_labels * max_size, min_support, first_half, threads)
 

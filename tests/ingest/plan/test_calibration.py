@@ -19,15 +19,15 @@ MODEL = SimpleNamespace(device=torch.device("cpu"))
 
 
 class Clock:
-    """Seconds that work takes: some for each call, some for each item, which are floats."""
+    """Seconds that work takes: 2 for the first call, some for each call, some for each item, which are floats."""
 
     def __init__(self, monkeypatch, of_group: float) -> None:
-        self.now, self.of_group, self.sizes = 0.0, of_group, []
+        self.now, self.of_group, self.sizes = 2.0, of_group, []
         for module in (calibration, estimate):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def run(self, part: list[float]) -> None:
-        self.now += self.of_group + sum(part)
+        self.now += self.of_group + sum(part) + 2 * (not self.sizes)
         self.sizes.append(len(part))
 
 
@@ -37,8 +37,9 @@ def test_what_is_not_timed_follows_from_the_line_through_what_is(monkeypatch, se
     groups = [[0.1] * size for size in (64, 1, 2, 40, 7, 3, 3, 18, 64, 12)]
     found = calibrated(MODEL, groups, len, clock.run, seconds)
     assert found.seconds(map(len, groups)) == pytest.approx(10 * 0.5 + 0.1 * 214)
+    assert found.once == pytest.approx(2)
     assert found.n <= sum(clock.sizes)
-    assert clock.now < 3 * max(seconds, 1)  # short, whatever there is to do
+    assert clock.now < 4 + 3 * seconds  # short, whatever there is to do
     assert (max(clock.sizes) < 64) == (seconds < 1000)
 
 
@@ -53,7 +54,7 @@ def test_items_of_their_own_cost_add_up_to_what_all_take(monkeypatch):
 def test_neither_groups_nor_units_take_less_than_nothing():
     for timed, line in (([(1, 2.0), (2, 1.0)], (1.5, 0)), ([(1, 1.0), (2, 5.0)], (0, 2)), ([(4, 2.0)], (0, 0.5))):
         assert _line(timed) == pytest.approx(line)
-    assert Calibration(0.5, 2, 1).seconds([1, 3]) == 9
+    assert Calibration(0.5, 2, 7, 1).seconds([1, 3]) == 9
 
 
 def test_what_is_timed_are_the_groups_of_the_job(cities, monkeypatch):  # noqa: F811
