@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
+from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.schema import RELATIONS
+from nwh.warehouse.storage.runs import Unit
 
 Wanted = dict[int, list[int]]
 """Layer -> its neurons, both ascending."""
@@ -55,6 +60,18 @@ def from_ranges(ranges: dict[str, list[list[int]]]) -> Wanted:
         int(layer): [neuron for first, last in stretches for neuron in range(first, last + 1)]
         for layer, stretches in ranges.items()
     }
+
+
+def stored_rows(warehouse: Warehouse, relation: str, unit: Unit, layer: int, neurons: Sequence[int]) -> pa.Table:
+    """Return what a relation's files hold of some neurons of a layer, by neuron."""
+    schema = RELATIONS[relation].file_schema
+    where = " and ".join(f"{name} = ${name}" for name in unit)
+    rows = warehouse.sql(
+        f"select {', '.join(schema.names)} from {relation} where {where} and layer = $layer "
+        "and list_contains($neurons, neuron) order by neuron",
+        {**unit, "layer": layer, "neurons": list(neurons)},
+    )
+    return rows.to_arrow_table().cast(schema)
 
 
 def _listed(numbers: Sequence[int]) -> str:

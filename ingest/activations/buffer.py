@@ -52,11 +52,9 @@ class ActivationBuffer:
         self._threads = ThreadPoolExecutor(torch.get_num_threads())
 
     def __enter__(self) -> ActivationBuffer:
-        """Start."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the threads."""
         self._threads.shutdown()
 
     def go_on(self, restored: Mapping[Place, LayerSummary]) -> None:

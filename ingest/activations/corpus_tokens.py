@@ -35,11 +35,9 @@ class CorpusTokens:
         self._reader = ipc.open_file(source)
 
     def __enter__(self) -> CorpusTokens:
-        """Start."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close the file."""
         self._source.close()
 
     def read(self, start: int, end: int) -> Tokenised:

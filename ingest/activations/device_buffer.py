@@ -58,7 +58,6 @@ class DeviceBuffer:
         self._positions = torch.empty((SENTENCES, n), dtype=torch.int16, device=device) if positions else None
 
     def __enter__(self) -> DeviceBuffer:
-        """Start."""
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -25,7 +25,6 @@ class Settings:
     layers: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if unknown := [site for site in self.sites if site not in SITES]:
             raise UsageError(f"site {unknown[0]!r} is not known: use {' or '.join(SITES)}")
         if self.k < 1 or self.sample < 0:

@@ -63,15 +63,7 @@ def layer_activations(
         )
     if not texts:
         return []
-    encoded = encode(
-        model,
-        texts,
-        truncation=True,
-        max_length=model.window,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-    )
+    encoded = encode(model, texts, model.window, return_offsets_mapping=True)
     ids: list[list[int]] = encoded["input_ids"]
     values: list[list[list[float]]] = [[[] for _ in some] for some in neurons]
     order = sorted((i for i in range(len(ids)) if ids[i]), key=lambda i: len(ids[i]))
@@ -125,8 +117,7 @@ def activations_of_text(
 
     aggregate, special_tokens: as in the job's settings. UsageError for a text without a token that counts.
     """
-    options = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "return_attention_mask": False}
-    encoded = encode(model, [text], truncation=True, max_length=model.window, **options)
+    encoded = encode(model, [text], model.window, return_offsets_mapping=True)
     special = [bool(flag) for flag in encoded["special_tokens_mask"][0]]
     places = [i for i, flag in enumerate(special) if special_tokens or not flag]
     if not places:

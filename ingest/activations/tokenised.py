@@ -43,15 +43,7 @@ class Tokenised:
 
 def tokenise(model: LoadedModel, texts: Sequence[str]) -> Tokenised:
     """Return texts as the model reads them, cut at its window; UsageError for a token without an embedding."""
-    encoded = encode(
-        model,
-        texts,
-        truncation=True,
-        max_length=model.window,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    encoded = encode(model, texts, model.window)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
     offsets = np.zeros(len(ids) + 1, np.int64)
     np.cumsum([len(of_text) for of_text in ids], out=offsets[1:])

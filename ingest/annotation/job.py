@@ -24,7 +24,7 @@ from nwh.ingest.annotation.annotators import Annotator
 from nwh.ingest.job import Task
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.shards import in_blocks, run_shared
-from nwh.ingest.text.corpus import corpus_text
+from nwh.ingest.text.corpus import corpus_text, texts_by_block
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import NwhError
@@ -60,23 +60,22 @@ def ingest_annotations(
     settings = {"text_sha256": text_sha256, **asdict(annotator), **unit}
 
     def annotate(run: Run) -> None:
-        starts = range(0, n_sentences, BLOCK)
+        first, starts = id_base(corpus), range(0, n_sentences, BLOCK)
         workers = min(processes or os.cpu_count() or 1, len(starts))
         run.note(annotator.note)
         blocks = StagedBlocks(run, n_sentences)
-        read = _reader(warehouse, corpus)
         bar_of = progress.bar(corpus, n_sentences, "sentences", blocks.done)
         with bar_of as bar, _annotating(annotator, workers) as send:
-            under_way: deque[tuple[int, list[int], Callable[[], Columns]]] = deque()
+            under_way: deque[tuple[range, Callable[[], Columns]]] = deque()
 
             def finish() -> None:
-                i, ids, result = under_way.popleft()
-                blocks.save(str(i), _table(ids, result()), len(ids))
-                bar.advance(len(ids))
+                own, result = under_way.popleft()
+                blocks.save(str(own.start // BLOCK), _table([first + at for at in own], result()), len(own))
+                bar.advance(len(own))
 
             for i in map(int, blocks.left([str(i) for i in range(len(starts))])):
-                ids, texts = read(starts[i])
-                under_way.append((i, ids, send(texts)))
+                own = range(starts[i], min(starts[i] + BLOCK, n_sentences))
+                under_way.append((own, send(next(texts_by_block(warehouse, corpus, BLOCK, own)))))
                 if len(under_way) >= 2 * workers:
                     finish()
             while under_way:
@@ -91,20 +90,6 @@ def ingest_annotations(
     if run is not None or shard is None:
         ingest_profiles(warehouse, corpora=[corpus], progress=progress)
     return run
-
-
-def _reader(warehouse: Warehouse, corpus: str) -> Callable[[int], tuple[list[int], list[str]]]:
-    """Return a function from the ordinal of a block's first sentence to its ids and texts."""
-    first = id_base(corpus)
-
-    def read(start: int) -> tuple[list[int], list[str]]:
-        rows = warehouse.sql(
-            "select sentence_id, text from sentences where corpus = $1 and sentence_id between $2 and $3 order by 1",
-            [corpus, first + start, first + start + BLOCK - 1],
-        ).fetchall()
-        return [sentence_id for sentence_id, _ in rows], [text for _, text in rows]
-
-    return read
 
 
 def _write(run: Run, unit: dict[str, str], blocks: StagedBlocks, n_blocks: int, annotator: Annotator) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.names import scope_of
@@ -163,13 +164,9 @@ def read_texts(
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Return the distinct texts of sentences, by first id, and each sentence's place among them."""
     ids = np.unique(sentence_ids)
-    rows = warehouse.sql(
-        "select text from sentences where list_contains($corpora, corpus) "
-        "and sentence_id in (select unnest($ids)) order by sentence_id",
-        {"corpora": scope.corpora, "ids": ids.tolist()},
-    ).fetchall()
-    place = {text: i for i, text in enumerate(dict.fromkeys(text for (text,) in rows))}
-    of_ids = np.array([place[text] for (text,) in rows], np.int64)
+    texts = texts_of(warehouse, scope.corpora, ids.tolist()).values()
+    place = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    of_ids = np.array([place[text] for text in texts], np.int64)
     return list(place), of_ids[np.searchsorted(ids, sentence_ids)]
 
 

@@ -59,7 +59,6 @@ class ClusterSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         for option, value, least in (
             ("--k", min(self.k, default=0), 1),
             ("--per-neuron", self.per_neuron, 1),

@@ -44,7 +44,6 @@ class BestPartners:
     """
 
     def __init__(self, n_neurons: int) -> None:
-        """Start with nobody."""
         self.layer = np.full(n_neurons, -1, np.int16)
         self.neuron = np.full(n_neurons, -1, np.int32)
         self.correlation = np.full(n_neurons, -np.inf, np.float32)

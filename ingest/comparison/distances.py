@@ -21,7 +21,7 @@ from nwh.ingest.comparison.distance_sums import DistanceSums
 from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, capture, forward
 from nwh.ingest.models.tokens import check_texts, encode
-from nwh.ingest.text.corpus import corpus_text, drawn_sentences
+from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.progress import SILENT, Bar, Progress
@@ -45,7 +45,6 @@ class DistanceSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if self.sentences < 1:
             raise UsageError(f"--sentences must be at least 1, not {self.sentences}")
 
@@ -249,19 +248,12 @@ class _Work:
         return reduce(DistanceSums.merged, parts, DistanceSums.nothing(self.shape)), tally
 
     def _texts(self, ids: Sequence[int]) -> list[str]:
-        rows = self.warehouse.sql(
-            "select text from sentences where corpus = $corpus and sentence_id between $first and $last "
-            "and sentence_id in (select unnest($ids)) order by sentence_id",
-            {"corpus": self.corpus, "first": ids[0], "last": ids[-1], "ids": list(ids)},
-        ).fetchall()
-        return [text for (text,) in rows]
+        return list(texts_of(self.warehouse, [self.corpus], ids).values())
 
     def _check_tokens(self, texts: Sequence[str]) -> None:
         """Raise UsageError unless both models read the same tokens: equal vocabularies can be used differently."""
         window = self.before.window
-        first, second = (
-            encode(model, texts, truncation=True, max_length=window)["input_ids"] for model in (self.before, self.after)
-        )
+        first, second = (encode(model, texts, window)["input_ids"] for model in (self.before, self.after))
         if first != second:
             i = next(i for i, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1])
             raise _other_tokens(self.before, self.after, texts[i])

@@ -56,7 +56,6 @@ class ChatExplainer:
     prompt: str | None = EXPLAIN
 
     def __init__(self, chat: Chat, halves: Halves) -> None:
-        """Ask nothing yet."""
         self._chat, self._halves = chat, halves
         self.name = chat.name
 
@@ -87,7 +86,6 @@ class ChatJudge:
     """Asks a chat model whether an explanation fits a sentence."""
 
     def __init__(self, chat: Chat, halves: Halves) -> None:
-        """Ask nothing yet."""
         self._chat, self._halves = chat, halves
         self.name = chat.name
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nwh.ingest import statistics
 from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import scope_of
 
@@ -113,12 +114,7 @@ class Halves:
 
     def texts(self, sentence_ids: Iterable[int]) -> dict[int, str]:
         """Return the texts of sentences, by id, ascending."""
-        rows = self._warehouse.sql(
-            "select sentence_id, text from sentences where list_contains($corpora, corpus) "
-            "and sentence_id in (select unnest($ids::bigint[])) order by sentence_id",
-            {"corpora": self._params["corpora"], "ids": sorted(set(sentence_ids))},
-        )
-        return dict(rows.fetchall())
+        return texts_of(self._warehouse, self.ground.corpora, sentence_ids)
 
     def shown(self, layer: int, neurons: Sequence[int]) -> Iterator[Shown]:
         """Yield what there is of some neurons of a layer; nothing of those whose top sentences all tie."""

@@ -25,7 +25,6 @@ class ServerChat:
     """
 
     def __init__(self, url: str, name: str) -> None:
-        """Ask nothing yet."""
         import requests
         from requests.adapters import HTTPAdapter, Retry  # type: ignore[attr-defined]
 

@@ -28,7 +28,6 @@ class Template:
     prompt: str | None = None
 
     def __init__(self, warehouse: Warehouse, halves: Halves) -> None:
-        """Read nothing yet."""
         self._warehouse = warehouse
         self._halves = halves
 

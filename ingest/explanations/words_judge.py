@@ -22,7 +22,6 @@ class WordsJudge:
     name = "words"
 
     def __init__(self, halves: Halves) -> None:
-        """Read nothing yet."""
         self._halves = halves
         self.about = {"judge": "words"}
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from nwh.ingest.explanations.halves import Halves
 from nwh.ingest.explanations.rows import Judge, judged
 from nwh.ingest.job import Task
-from nwh.ingest.wanted import Wanted, from_ranges, to_ranges, united, without
+from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, without
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import Progress
@@ -102,13 +102,6 @@ class Work:
     def _of_layer(self, relation: str, what: str, kept: Wanted, blocks: StagedBlocks, layer: int) -> pa.Table:
         """Return a layer's rows, by neuron and place: those that stay, and the new ones that are staged."""
         tables = [blocks.load(f"{what}-{at}-{neurons[0]}") for at, neurons in self._blocks() if at == layer]
-        schema = RELATIONS[relation].file_schema
         if layer in kept:
-            where = " and ".join(f"{name} = ${name}" for name in self.unit)
-            stored = self.warehouse.sql(
-                f"select {', '.join(schema.names)} from {relation} where {where} and layer = $layer "
-                "and list_contains($neurons, neuron)",
-                {**self.unit, "layer": layer, "neurons": kept[layer]},
-            ).to_arrow_table()
-            tables.append(stored.cast(schema))
+            tables.append(stored_rows(self.warehouse, relation, self.unit, layer, kept[layer]))
         return pa.concat_tables(tables).sort_by([("neuron", "ascending"), ("place", "ascending")])

@@ -7,20 +7,19 @@ the neurons that any stored rule has among its best are ablated one at a time: t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
+from nwh.ingest.checkpoints import check_checkpoint
+from nwh.ingest.job import Task, rows_in_blocks, run_once
 from nwh.ingest.knowledge.ablation import Neurons, ablate
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -41,7 +40,6 @@ class AblationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if self.best < 1:
             raise UsageError(f"--best must be at least 1, not {self.best}")
         if self.prompts < 0:
@@ -64,36 +62,21 @@ def ingest_ablations(
     asked for.
     """
     check_checkpoint(warehouse, model)
-    task = _task(warehouse, model, dataset, settings or AblationSettings(), progress)
+    (task,) = ablation_tasks(warehouse, model, dataset, settings or AblationSettings(), progress)
     return run_once(warehouse, task, again=again, progress=progress)
 
 
-def ablations_are_stored(
-    warehouse: Warehouse, model: KnownModel, dataset: str, settings: AblationSettings, progress: Progress = SILENT
-) -> bool:
-    """Return whether `ingest_ablations` would leave the data set alone, and say so. Raises UsageError as it does."""
-    return are_stored_at(
-        warehouse, model, lambda known: [_task(warehouse, known, dataset, settings, progress)], progress
-    )
-
-
-def _task(
-    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AblationSettings, progress: Progress
-) -> Task:
+def ablation_tasks(
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AblationSettings, progress: Progress = SILENT
+) -> list[Task]:
+    """Return what `ingest_ablations` has to do. Raises UsageError as it does."""
     asked = AttributedPrompts(warehouse, model, dataset)
-    described = {
-        **asked.unit,
-        **asdict(settings),
-        "block": of_block(BLOCK, model.device),
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-        "attributions": asked.settings,
-    }
+    described = asked.described(settings, of_block(BLOCK, model.device))
 
     def work(run: Run) -> None:
         _ablate(run, asked, settings, progress)
 
-    return Task("ablations", asked.unit, described, work, [model])
+    return [Task("ablations", asked.unit, described, work, [model])]
 
 
 def _ablate(run: Run, asked: AttributedPrompts, settings: AblationSettings, progress: Progress) -> None:

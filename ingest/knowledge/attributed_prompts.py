@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nwh.ingest.checkpoints import dtype_name
 from nwh.ingest.knowledge.attribution import answer_activations
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.known import known_prompts
@@ -38,6 +40,11 @@ class AttributedPrompts:
             raise UsageError(f"no attributions of {dataset} for {row.model}@{row.checkpoint}: {command} adds them")
         self.settings: dict[str, Any] = found.settings
         self._rows: Sequence[PromptRow] = rows
+
+    def described(self, chosen: Any, block: int, **others: Any) -> dict[str, Any]:
+        """Return the settings of a run over these prompts: what was chosen, and all else that decides its rows."""
+        where = {"block": block, "device": str(self.model.device), "dtype": dtype_name(self.model)}
+        return {**self.unit, **asdict(chosen), **where, "attributions": self.settings, **others}
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:

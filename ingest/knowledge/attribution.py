@@ -58,15 +58,21 @@ def attribute(
     """
     checked = checked_prompts(prompts)
     for group in passes.groups(model, prompts):
-        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller works in
-            recording = record(model, group)
-            zero = torch.zeros(len(recording.ffn), model.checkpoint.d_ffn)
-            start = (zero if baseline is None else baseline.clone()).to(model.device, torch.float32)
-            attributed = list(zip(*_by_rule(recording, start, rules), strict=True))
-        for index, found in zip(group.indices, attributed, strict=True):
+        for index, found in zip(group.indices, of_group(model, group, rules, baseline), strict=True):
             if index in checked:
-                found = tuple(_confirmed(model, prompts[index], each, baseline) for each in found)
-            yield index, list(found)
+                found = [_confirmed(model, prompts[index], each, baseline) for each in found]
+            yield index, found
+
+
+def of_group(
+    model: LoadedModel, group: Group, rules: Sequence[Rule], baseline: Tensor | None = None
+) -> list[list[Attributed]]:
+    """Return of each prompt of a group its attributions by each rule, which no forward pass has confirmed."""
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller works in
+        recording = record(model, group)
+        zero = torch.zeros(len(recording.ffn), model.checkpoint.d_ffn)
+        start = (zero if baseline is None else baseline.clone()).to(model.device, torch.float32)
+        return [list(found) for found in zip(*_by_rule(recording, start, rules), strict=True)]
 
 
 def answer_scores(model: LoadedModel, prompts: Sequence[PromptInput]) -> list[tuple[float, int]]:

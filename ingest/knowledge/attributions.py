@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at
+from nwh.ingest.job import Task
 from nwh.ingest.knowledge import attribution_rows
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
@@ -25,7 +25,6 @@ from nwh.ingest.knowledge.reading import Readable, read_prompts, unrelated_promp
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
 from nwh.ingest.prompts.stored import PromptRow, stored_prompts
 from nwh.ingest.shards import in_blocks, run_shared
 from nwh.warehouse import Warehouse
@@ -58,7 +57,6 @@ class AttributionSettings:
     min_probability: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         rules_named(self.rules, self.steps)
         check_baseline(self.baseline)
         if self.answer not in ("first", "all"):
@@ -95,16 +93,11 @@ def ingest_attributions(
     return run_shared(warehouse, in_blocks(work.task), shard, again=again, progress=progress)
 
 
-def attributions_are_stored(
-    warehouse: Warehouse, model: KnownModel, dataset: str, settings: AttributionSettings, progress: Progress = SILENT
-) -> bool:
-    """Return whether `ingest_attributions` would leave the data set alone, and say so. Raises UsageError as it does."""
-    return are_stored_at(
-        warehouse,
-        model,
-        lambda known: [_Work(warehouse, known, dataset, settings, False, False, progress).task],
-        progress,
-    )
+def attribution_tasks(
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AttributionSettings, progress: Progress = SILENT
+) -> list[Task]:
+    """Return what `ingest_attributions` has to do. Raises UsageError as it does."""
+    return [_Work(warehouse, model, dataset, settings, False, False, progress).task]
 
 
 class _Work:

@@ -8,7 +8,7 @@ layers; then its concept's contributing neurons in the same two ways.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
+from nwh.ingest.checkpoints import check_checkpoint
+from nwh.ingest.job import Task, rows_in_blocks, run_once
 from nwh.ingest.knowledge.attributed_prompts import seeded
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Neurons, Selection
 from nwh.ingest.knowledge.kept_sets import Asked, answers_of_sets
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -55,7 +54,6 @@ class FaithfulnessSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if self.prompts < 0:
             raise UsageError(f"--prompts must be at least 0, not {self.prompts}")
 
@@ -75,42 +73,24 @@ def ingest_faithfulness(
     of prompts. UsageError, before any work: no attributions of the data set at this checkpoint.
     """
     check_checkpoint(warehouse, model)
-    task = _task(warehouse, model, dataset, settings or FaithfulnessSettings(), progress)
+    (task,) = faithfulness_tasks(warehouse, model, dataset, settings or FaithfulnessSettings(), progress)
     return run_once(warehouse, task, again=again, progress=progress)
 
 
-def faithfulness_is_stored(
-    warehouse: Warehouse, model: KnownModel, dataset: str, settings: FaithfulnessSettings, progress: Progress = SILENT
-) -> bool:
-    """Return whether `ingest_faithfulness` would leave the data set alone, and say so. UsageError as it raises it."""
-    return are_stored_at(
-        warehouse, model, lambda known: [_task(warehouse, known, dataset, settings, progress)], progress
-    )
-
-
-def _task(
-    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: FaithfulnessSettings, progress: Progress
-) -> Task:
+def faithfulness_tasks(
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: FaithfulnessSettings, progress: Progress = SILENT
+) -> list[Task]:
+    """Return what `ingest_faithfulness` has to do. Raises UsageError as it does."""
     choice = Selection(STUDY_T, STUDY_P, 0, settings.seed)
     first = InterventionInputs(warehouse, model, dataset, choice, None)
-    described = {
-        **first.unit,
-        **asdict(settings),
-        "smallest": SMALLEST,
-        "per_tenfold": PER_TENFOLD,
-        "t": STUDY_T,
-        "p": STUDY_P,
-        "block": BLOCK,
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-        "attributions": first.settings,
-    }
+    constants = {"smallest": SMALLEST, "per_tenfold": PER_TENFOLD, "t": STUDY_T, "p": STUDY_P}
+    described = first.described(settings, BLOCK, **constants)
 
     def work(run: Run) -> None:
         of_rules = [InterventionInputs(warehouse, model, dataset, choice, rule.name) for rule in first.rules]
         _measure(run, of_rules, settings, progress)
 
-    return Task("faithfulness", first.unit, described, work, [model])
+    return [Task("faithfulness", first.unit, described, work, [model])]
 
 
 def _measure(

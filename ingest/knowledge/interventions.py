@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at
+from nwh.ingest.job import Task
 from nwh.ingest.knowledge.attribution_rows import FLOOR, carried_over
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
 from nwh.ingest.shards import in_blocks as by_blocks
 from nwh.ingest.shards import run_shared
 from nwh.warehouse import Warehouse
@@ -67,7 +67,6 @@ class InterventionSettings:
     rules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if unknown := [operation for operation in self.operations if operation not in OPERATIONS]:
             raise UsageError(f"operation {unknown[0]!r} is not known: use {', '.join(OPERATIONS)}")
         if not FLOOR <= self.t <= 1:
@@ -96,32 +95,23 @@ def ingest_interventions(
     before any work, where this checkpoint has no attributions of the data set.
     """
     check_checkpoint(warehouse, model)
-    tasks = _tasks(warehouse, model, dataset, settings or InterventionSettings(), again, progress)
+    tasks = intervention_tasks(warehouse, model, dataset, settings or InterventionSettings(), progress, again=again)
     runs = [run_shared(warehouse, by_blocks(task), shard, again=again, progress=progress) for task in tasks]
     return [run for run in runs if run is not None]
 
 
-def interventions_are_stored(
-    warehouse: Warehouse, model: KnownModel, dataset: str, settings: InterventionSettings, progress: Progress = SILENT
-) -> bool:
-    """Return whether `ingest_interventions` would leave every operation alone, and say so. UsageError as it does."""
-    return are_stored_at(
-        warehouse, model, lambda known: _tasks(warehouse, known, dataset, settings, False, progress), progress
-    )
-
-
-def _tasks(
+def intervention_tasks(
     warehouse: Warehouse,
-    model: LoadedModel | KnownModel,
+    model: LoadedModel,
     dataset: str,
     settings: InterventionSettings,
-    again: bool,
-    progress: Progress,
+    progress: Progress = SILENT,
+    *,
+    again: bool = False,
 ) -> list[Task]:
+    """Return what `ingest_interventions` has to do, a task for each operation. Raises UsageError as it does."""
     choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
-    # of a model that is not loaded nothing is asked but what it is
-    loaded = cast(LoadedModel, model)
-    scenes = [InterventionInputs(warehouse, loaded, dataset, choice, rule) for rule in settings.rules or (None,)]
+    scenes = [InterventionInputs(warehouse, model, dataset, choice, rule) for rule in settings.rules or (None,)]
     by_rule = {scene.rule: scene for scene in scenes}
     return [_task(by_rule, operation, again, progress) for operation in dict.fromkeys(settings.operations)]
 
@@ -195,15 +185,21 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
 
 def _blocks(scene: InterventionInputs) -> list[list[str]]:
     """Return the concepts that have sets, in order, in blocks of about as many edits as run together."""
-    blocks: list[list[str]] = []
+    concepts = list(scene.sets)
+    edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
+    return [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
+
+
+def blocks_of(edits: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Return which concepts run together, by their places, of as many edits each: those of a block, about."""
+    blocks: list[list[int]] = []
     room = 0
-    for concept in scene.sets:
-        edits = 2 * (len(scene.positive[concept]) + len(scene.negative[concept]))
-        if room < edits:
+    for i, n in enumerate(edits):
+        if room < n:
             blocks.append([])
-            room = of_block(BLOCK, scene.model.device)
-        blocks[-1].append(concept)
-        room -= edits
+            room = of_block(BLOCK, device)
+        blocks[-1].append(i)
+        room -= n
     return blocks
 
 

@@ -37,15 +37,7 @@ def neutral_inputs(model: LoadedModel, sentences: Sequence[tuple[int, str]], see
             "masked and causal models"
         )
     found = []
-    encoded = encode(
-        model,
-        [text for _, text in sentences],
-        truncation=True,
-        max_length=model.window,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    encoded = encode(model, [text for _, text in sentences], model.window)
     for (sentence_id, _), ids, special in zip(
         sentences, encoded["input_ids"], encoded["special_tokens_mask"], strict=True
     ):

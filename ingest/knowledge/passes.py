@@ -99,8 +99,8 @@ def _inputs(model: LoadedModel, input_ids: Tensor, decoder_ids: Tensor | None) -
     return inputs if decoder_ids is None else {**inputs, "decoder_input_ids": decoder_ids}
 
 
-def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group]:
-    """Yield the prompts as groups of one shape, short ones first, as many in each as fit.
+def alike(model: LoadedModel, prompts: Sequence[PromptInput]) -> list[list[int]]:
+    """Return which prompts run together, by their places: of one shape, short ones first, as many at a time as fit.
 
     UsageError: a bidirectional model and an answer of several tokens.
     """
@@ -116,23 +116,31 @@ def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group
         position = -1 if bidirectional else prompt.position
         shape = (len(prompt.input_ids), len(prompt.decoder_ids), position, len(prompt.answer_ids))
         shapes.setdefault(shape, []).append(index)
-    for shape in sorted(shapes):
+    found = []
+    for shape, indices in sorted(shapes.items()):
         size = max(1, min(room.prompts, room.tokens // (shape[0] + shape[1])))
-        for start in range(0, len(shapes[shape]), size):
-            indices = shapes[shape][start : start + size]
-            chosen = [prompts[index] for index in indices]
-            with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
-                read, decoded, places, answers = (
-                    sent(np.array(of_prompts, np.int64), model.device)
-                    for of_prompts in (
-                        [prompt.input_ids for prompt in chosen],
-                        [prompt.decoder_ids for prompt in chosen],
-                        [prompt.position for prompt in chosen],
-                        [prompt.answer_ids for prompt in chosen],
-                    )
+        found += [indices[start : start + size] for start in range(0, len(indices), size)]
+    return found
+
+
+def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group]:
+    """Yield the prompts as tensors, group by group of those that are `alike`."""
+    bidirectional, room = is_bidirectional(model), room_of(model)
+    for indices in alike(model, prompts):
+        chosen = [prompts[index] for index in indices]
+        with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
+            read, decoded, places, answers = (
+                sent(np.array(of_prompts, np.int64), model.device)
+                for of_prompts in (
+                    [prompt.input_ids for prompt in chosen],
+                    [prompt.decoder_ids for prompt in chosen],
+                    [prompt.position for prompt in chosen],
+                    [prompt.answer_ids for prompt in chosen],
                 )
-                group = Group(indices, read, decoded if shape[1] else None, places, answers, shape[2], room)
-            yield group
+            )
+            start = -1 if bidirectional else chosen[0].position
+            group = Group(indices, read, decoded if chosen[0].decoder_ids else None, places, answers, start, room)
+        yield group
 
 
 def answer_logits(model: LoadedModel, group: Group) -> Tensor:

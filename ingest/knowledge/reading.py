@@ -254,9 +254,6 @@ class _Reader:
             texts,
             add_special_tokens=special,
             return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
             verbose=False,  # texts longer than the window are left out, not warned of
         )
         columns = (encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"])

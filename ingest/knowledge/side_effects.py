@@ -8,20 +8,19 @@ the same layers, are set to zero at the position that predicts it, as interventi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at, rows_in_blocks, run_once
+from nwh.ingest.checkpoints import check_checkpoint
+from nwh.ingest.job import Task, rows_in_blocks, run_once
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
 from nwh.ingest.knowledge.neutral_text import divergences, neutral_inputs
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
-from nwh.ingest.text.corpus import corpus_text, drawn_sentences
+from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -41,7 +40,6 @@ class SideEffectSettings:
     rule: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         if self.sentences < 1:
             raise UsageError(f"--sentences must be at least 1, not {self.sentences}")
 
@@ -62,62 +60,36 @@ def ingest_side_effects(
     set, no attributions of it at this checkpoint, a model that predicts neither a masked nor the next token.
     """
     check_checkpoint(warehouse, model)
-    task = _task(warehouse, model, dataset, corpus, settings or SideEffectSettings(), progress)
+    (task,) = side_effect_tasks(warehouse, model, dataset, corpus, settings or SideEffectSettings(), progress)
     return run_once(warehouse, task, again=again, progress=progress)
 
 
-def side_effects_are_stored(
-    warehouse: Warehouse,
-    model: KnownModel,
-    dataset: str,
-    corpus: str,
-    settings: SideEffectSettings,
-    progress: Progress = SILENT,
-) -> bool:
-    """Return whether `ingest_side_effects` would leave the data set alone, and say so. UsageError as it raises it."""
-    return are_stored_at(
-        warehouse, model, lambda known: [_task(warehouse, known, dataset, corpus, settings, progress)], progress
-    )
-
-
-def _task(
+def side_effect_tasks(
     warehouse: Warehouse,
     model: LoadedModel,
     dataset: str,
     corpus: str,
     settings: SideEffectSettings,
-    progress: Progress,
-) -> Task:
+    progress: Progress = SILENT,
+) -> list[Task]:
+    """Return what `ingest_side_effects` has to do. Raises UsageError as it does."""
     inputs = InterventionInputs(warehouse, model, dataset, Selection(STUDY_T, STUDY_P, 0, settings.seed), settings.rule)
     unit = {**inputs.unit, "corpus": corpus}
-    described = {
-        **unit,
-        **asdict(settings),
-        "rule": inputs.rule,
-        "t": STUDY_T,
-        "p": STUDY_P,
-        "block": BLOCK,
-        "device": str(model.device),
-        "dtype": dtype_name(model),
-        "text_sha256": corpus_text(warehouse, corpus)[1],
-        "attributions": inputs.settings,
-    }
+    text = {"corpus": corpus, "text_sha256": corpus_text(warehouse, corpus)[1]}
+    described = inputs.described(settings, BLOCK, **text, rule=inputs.rule, t=STUDY_T, p=STUDY_P)
 
     def work(run: Run) -> None:
         _measure(run, inputs, corpus, settings, progress)
 
-    return Task("side-effects", unit, described, work, [model])
+    return [Task("side-effects", unit, described, work, [model])]
 
 
 def _measure(
     run: Run, inputs: InterventionInputs, corpus: str, settings: SideEffectSettings, progress: Progress
 ) -> None:
     drawn = drawn_sentences(inputs.warehouse, corpus, settings.sentences, settings.seed)
-    sentences = inputs.warehouse.sql(
-        "select sentence_id, text from sentences where corpus = $1 and list_contains($2, sentence_id) order by 1",
-        [corpus, drawn],
-    ).fetchall()
-    prompts = neutral_inputs(inputs.model, sentences, settings.seed)
+    sentences = texts_of(inputs.warehouse, [corpus], drawn)
+    prompts = neutral_inputs(inputs.model, list(sentences.items()), settings.seed)
     if not prompts:
         raise UsageError(f"corpus {corpus} has no sentence of 3 tokens or more: name another with --neutral")
     for note in inputs.notes():

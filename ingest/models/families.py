@@ -63,7 +63,6 @@ class Family:
     whole_rows: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an objective that there is not."""
         if self.objective not in _LM_HEADS:
             raise UsageError(f"objective {self.objective!r} of family {self.name} is not one of {', '.join(_LM_HEADS)}")
 

@@ -27,7 +27,6 @@ class KnownCheckpoint:
     """The columns of a `checkpoints` row that need no loading."""
 
     def __init__(self, source: Source, allow_pickle: bool, family: Family | None) -> None:
-        """Read nothing yet."""
         self.model = source.model
         self.checkpoint = source.checkpoint
         self.source = source.source

@@ -13,12 +13,14 @@ PADDING = 0
 `[PAD]` that they added to their tokenizer."""
 
 
-def encode(model: LoadedModel, texts: Sequence[str], **options: Any) -> Any:
-    """Return the tokenizer's encoding of texts; UsageError where a token has no row in the model's embedding.
+def encode(model: LoadedModel, texts: Sequence[str], longest: int | None = None, **options: Any) -> Any:
+    """Return the tokenizer's encoding of texts: ids and which of them are special.
 
-    options: as the tokenizer takes them.
+    longest: tokens, special ones included, at which texts are cut. options: what else the tokenizer takes. UsageError
+    where a token has no row in the model's embedding.
     """
-    encoded = model.tokenizer(list(texts), **options)
+    masks = {"return_special_tokens_mask": True, "return_attention_mask": False, "return_token_type_ids": False}
+    encoded = model.tokenizer(list(texts), truncation=longest is not None, max_length=longest, **masks, **options)
     if model.without_row:
         for text, ids in zip(texts, encoded["input_ids"], strict=True):
             check_ids(model, ids, text)
@@ -45,4 +47,4 @@ def check_texts(model: LoadedModel, blocks: Iterable[Sequence[str]]) -> None:
     """
     if model.without_row:
         for texts in blocks:
-            encode(model, texts, truncation=True, max_length=model.window)
+            encode(model, texts, model.window)

@@ -22,7 +22,7 @@ from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import read_sample
 from nwh.ingest.shards import in_blocks, run_shared
-from nwh.ingest.wanted import Wanted, from_ranges, to_ranges, united, wanted_neurons, without
+from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, wanted_neurons, without
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import corpora_of
@@ -215,28 +215,12 @@ class _Work:
             for layer in sorted({*kept, *of_layer}):
                 written = (by_text(batch) for block in of_layer.get(layer, []) for batch in staged.batches(block))
                 new: Iterator[pa.Table] = (
-                    rows.append_column("annotator", _repeat(self.scope.annotator, rows.num_rows)) for rows in written
+                    rows.append_column("annotator", pa.repeat(pa.scalar(self.scope.annotator), rows.num_rows))
+                    for rows in written
                 )
                 if layer in kept:
-                    old = self._stored(run.unit, layer, kept[layer])
+                    old = stored_rows(self.warehouse, "neuron_patterns", run.unit, layer, kept[layer])
                     same = [rows.select(old.column_names).cast(old.schema) for rows in new]
                     new = blocks(pa.concat_tables([old, *same]))
                 for rows in new:
                     writer.write(rows)
-
-    def _stored(self, unit: Unit, layer: int, neurons: list[int]) -> pa.Table:
-        """Return the rows of a layer that stay."""
-        from nwh.warehouse.schema.neurons import NEURON_PATTERNS
-
-        where = " and ".join(f"{name} = ${name}" for name in unit)
-        columns = ", ".join(NEURON_PATTERNS.file_schema.names)
-        table = self.warehouse.sql(
-            f"select {columns} from neuron_patterns where {where} and layer = $layer "
-            "and list_contains($neurons, neuron) order by neuron",
-            {**unit, "layer": layer, "neurons": neurons},
-        ).to_arrow_table()
-        return table.cast(NEURON_PATTERNS.file_schema)
-
-
-def _repeat(text: str, n: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text), n)

@@ -43,7 +43,6 @@ class Miner:
     def __init__(
         self, kind: str, pole: str, sentence_ids: NDArray[np.int64], texts: pa.Table, rules: Rules, threads: int
     ) -> None:
-        """Encode the sentences."""
         self.kind = kind
         self.pole = pole
         self.sentence_ids = sentence_ids

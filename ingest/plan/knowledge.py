@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nwh.ingest.knowledge.attribution import answer_scores, attribute
+from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.attribution import answer_scores, of_group
 from nwh.ingest.knowledge.attribution_rows import STAGED, attributions, staged
 from nwh.ingest.knowledge.attributions import BLOCK, AttributionSettings
 from nwh.ingest.knowledge.completeness import baseline_probabilities, checked_prompts
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Neurons, Selection
-from nwh.ingest.knowledge.interventions import FACTOR, InterventionSettings
+from nwh.ingest.knowledge.interventions import InterventionSettings, blocks_of
+from nwh.ingest.knowledge.passes import alike, is_bidirectional
 from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.knowledge.room import of_block, room_of
-from nwh.ingest.knowledge.rules.rule import Rule, rules_named
+from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule, rules_named
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.plan.estimate import Estimate, enough, timed, weights_bytes
+from nwh.ingest.plan.calibration import calibrated
+from nwh.ingest.plan.estimate import Estimate, timed, weights_bytes
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -32,6 +37,8 @@ _FEW = 4  # prompts that say how many more there is time for
 _EDIT_ROW = 12  # bytes of a row of interventions on disk
 _ATTRIBUTION_ROW = 5  # of a row of attributions, and how many a prompt has, where no run says it
 _ROWS = 200
+_Edited = tuple[PromptInput, list[Neurons]]
+"""A prompt and what is edited in turn."""
 
 
 def plan_attributions(
@@ -79,41 +86,45 @@ def attributions_cost(
     if rate is not None:
         disk, note = n * _ROWS * _ATTRIBUTION_ROW * len(rules), f"given: {rate:g} prompts/s"
         return Estimate("attributions", described, n, "prompts", rate, 0.0, memory, disk, note)
-    block = of_block(BLOCK, model.device)
-    drawn = _drawn(prompts, 2 * block)
+    block, known = of_block(BLOCK, model.device), prompts
     asking, note = 0.0, ""
     if least > 0:
-        answer_scores(model, drawn[:_FEW])
+        asked = _drawn(prompts, 2 * block)
+        answer_scores(model, asked[:_FEW])  # what is loaded once
         began = time.monotonic()
-        scores = answer_scores(model, drawn)
-        asking = n * (time.monotonic() - began) / len(drawn)
-        drawn = [prompt for prompt, (p, _) in zip(drawn, scores, strict=True) if p >= least]
-        note = f"; {len(drawn) / len(scores):.0%} of {len(scores):,} drawn are known"
-        if not drawn:
+        scores = answer_scores(model, asked)
+        asking = n * (time.monotonic() - began) / len(asked)
+        known = [prompt for prompt, (p, _) in zip(asked, scores, strict=True) if p >= least]
+        note = f"; {len(known) / len(scores):.0%} of {len(scores):,} drawn are known"
+        if not known:
             raise UsageError(f"of {len(scores):,} prompts drawn the model knows none at --min-probability {least:g}")
-        n = round(n * len(drawn) / len(scores))
-    few = drawn[:_FEW]
-    list(attribute(model, few, rules))  # what is loaded once
-    taken = timed(model, lambda: list(attribute(model, few, rules)))
-    some = drawn[: enough(len(few), taken, seconds, min(block, len(drawn)))]
-    began = time.monotonic()
-    found = dict(attribute(model, some, rules))
-    rows = [staged(some[i], rules[0].name, found[i][0]) for i in found]
-    taken = time.monotonic() - began
-    checking = timed(model, lambda: [baseline_probabilities(model, some[i]) for i in checked_prompts(some)])
-    checking *= any(each.completeness_error is not None for each in found[0])
-    per_prompt = max(taken - checking, 0.1 * taken) / len(some) + checking / block
-    of_prompt = _stored_bytes(rows) * len(rules) / len(some)
+        n = round(n * len(known) / len(scores))
+    rows: list[dict[str, Any]] = []
+
+    def run(part: Sequence[PromptInput]) -> None:
+        (group,) = passes.groups(model, part)
+        for prompt, found in zip(part, of_group(model, group, rules), strict=True):
+            rows.extend(staged(prompt, rule.name, each) for rule, each in zip(rules, found, strict=True))
+
+    def work(part: Sequence[PromptInput]) -> int:
+        return sum(_carried(model, prompt) for prompt in part)
+
+    calibration = calibrated(model, _groups(model, known, block), work, run, seconds)
+    like = _drawn(prompts, n)  # as many as are attributed, or all of those that these are like
+    taken = calibration.seconds(map(work, _groups(model, like, block)))
+    confirmed = checked_prompts(known[:block])
+    checking = timed(model, lambda: [baseline_probabilities(model, known[i]) for i in confirmed])
+    blocks = math.ceil(len(like) / block) * sum(rule.name in PATH_RULES for rule in rules)
     return Estimate(
         "attributions",
         described,
         n,
         "prompts",
-        1 / per_prompt,
-        asking,
+        len(like) / (taken + blocks * checking),
+        asking + calibration.once,
         memory,
-        int(n * of_prompt),
-        f"calibrated on {len(some):,} prompts{note}",
+        int(n * len(rules) * _stored_bytes(rows) / len(rows)),
+        f"calibrated on {calibration.n:,} prompts{note}",
     )
 
 
@@ -144,9 +155,8 @@ def plan_interventions(
                 f"no concept of {dataset} has contributing neurons by {scene.rule}: there is nothing to do"
             )
         sets = [(scene.sets[concept], scene.random[concept]) for concept in concepts]
-        factors = [FACTOR[operation] for operation in settings.operations]
         of, reading = f"{dataset} by {scene.rule}", time.monotonic() - began
-        cost = interventions_cost(model, of, scene.prompts, asked, sets, factors, n, seconds=seconds, rate=rate)
+        cost = interventions_cost(model, of, scene.prompts, asked, sets, n, seconds=seconds, rate=rate)
         estimates.append(cost if rate else replace(cost, alone=cost.alone + reading))
     return estimates
 
@@ -157,7 +167,6 @@ def interventions_cost(
     prompts: Sequence[PromptInput],
     asked: Sequence[Sequence[int]],
     sets: Sequence[Sequence[Neurons]],
-    factors: Sequence[float],
     n: int,
     *,
     seconds: float = 20.0,
@@ -166,7 +175,7 @@ def interventions_cost(
     """Return what n edits like these cost.
 
     asked: of each concept, places of the prompts that it is tried on. sets: of each concept, what is edited in turn.
-    factors: of the operations. Others as for `plan_interventions`.
+    Others as for `plan_interventions`.
     """
     described, memory = _described(model, dataset), _memory(model)
     if rate is not None:
@@ -174,28 +183,52 @@ def interventions_cost(
             "interventions", described, n, "edits", rate, 0.0, memory, n * _EDIT_ROW, f"given: {rate:g} edits/s"
         )
 
-    def run(concepts: Sequence[int]) -> int:
-        numbers: dict[int, int] = {}
-        edits = [
-            Edit(numbers.setdefault(i, len(numbers)), *neurons, factors[0])
-            for concept in concepts
-            for neurons in sets[concept]
-            for i in asked[concept]
-        ]
-        intervene(model, [prompts[i] for i in numbers], edits)
-        return len(edits)
+    def run(part: Sequence[_Edited]) -> None:
+        edits = [Edit(i, *neurons, 0.0) for i, (_, changed) in enumerate(part) for neurons in changed]
+        intervene(model, [prompt for prompt, _ in part], edits)
 
-    order = np.random.default_rng(0).permutation(len(asked)).tolist()
-    run(order[:1])  # what is loaded once
-    taken = timed(model, lambda: run(order[:1]))
-    some = order[: enough(1, taken, seconds, len(order))]
-    began = time.monotonic()
-    done = run(some)
-    rate = done / (time.monotonic() - began)
-    asking = timed(model, lambda: answer_scores(model, [prompts[i] for i in asked[some[0]]])) / len(asked[some[0]])
-    before = asking * len({i for of_concept in asked for i in of_concept})
-    note = f"calibrated on {done:,} edits"
-    return Estimate("interventions", described, n, "edits", rate, before, memory, n * _EDIT_ROW, note)
+    def work(part: Sequence[_Edited]) -> int:
+        return sum(len(prompt.input_ids) + _carried(model, prompt) * len(changed) for prompt, changed in part)
+
+    sizes = [len(sets[i]) * len(of_concept) for i, of_concept in enumerate(asked)]
+    groups: list[list[_Edited]] = []
+    for block in blocks_of(sizes, model.device):
+        changed: dict[int, list[Neurons]] = {}
+        for concept in block:
+            for i in asked[concept]:
+                changed.setdefault(i, []).extend(sets[concept])
+        edited = [(prompts[i], of_prompt) for i, of_prompt in changed.items()]
+        groups += [[edited[i] for i in group] for group in alike(model, [prompt for prompt, _ in edited])]
+    calibration = calibrated(model, groups, work, run, seconds)
+    rate = sum(sizes) / calibration.seconds(map(work, groups))
+    once = calibration.once + _asking(
+        model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10
+    )
+    note = f"calibrated on {calibration.n:,} prompts with their edits"
+    return Estimate("interventions", described, n, "edits", rate, once, memory, n * _EDIT_ROW, note)
+
+
+def _asking(model: LoadedModel, prompts: Sequence[PromptInput], seconds: float) -> float:
+    """Return about how long a model takes to answer prompts, timed for so many seconds."""
+
+    def work(part: Sequence[PromptInput]) -> int:
+        return sum(len(prompt.input_ids) for prompt in part)
+
+    groups = _groups(model, prompts, len(prompts))
+    return calibrated(model, groups, work, lambda part: answer_scores(model, part), seconds).seconds(map(work, groups))
+
+
+def _groups(model: LoadedModel, prompts: Sequence[PromptInput], block: int) -> list[list[PromptInput]]:
+    """Return what runs together where prompts are run in blocks."""
+    blocks = [prompts[start : start + block] for start in range(0, len(prompts), block)]
+    return [[of_block[i] for i in group] for of_block in blocks for group in alike(model, of_block)]
+
+
+def _carried(model: LoadedModel, prompt: PromptInput) -> int:
+    """Return how many tokens a row of a prompt carries."""
+    if model.family.whole_rows or is_bidirectional(model):
+        return len(prompt.decoder_ids or prompt.input_ids)
+    return len(prompt.answer_ids)
 
 
 def _described(model: LoadedModel, of: str) -> str:
@@ -209,8 +242,8 @@ def _memory(model: LoadedModel) -> int:
 
 
 def _drawn(prompts: Sequence[PromptInput], most: int) -> list[PromptInput]:
-    order = np.random.default_rng(0).permutation(len(prompts))[:most]
-    return [prompts[i] for i in order]
+    """Return some prompts, in order."""
+    return [prompts[i] for i in np.sort(np.random.default_rng(0).permutation(len(prompts))[:most])]
 
 
 def _stored_bytes(rows: Sequence[dict[str, object]]) -> int:

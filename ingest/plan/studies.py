@@ -78,9 +78,7 @@ def study_b(
             yield replace(cost, of=said)
             asked, sets = _edited(model, prompts)
             edits = concepts * (_PROMPTS + _NEGATIVES) * 2 * _OPERATIONS * n
-            cost = interventions_cost(
-                model, said, prompts, asked, sets, [0.0], edits, seconds=seconds, rate=per_second[1]
-            )
+            cost = interventions_cost(model, said, prompts, asked, sets, edits, seconds=seconds, rate=per_second[1])
             yield replace(cost, of=said, alone=0.0)
         del model
 

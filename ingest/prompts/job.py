@@ -43,7 +43,6 @@ class PromptSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for numbers that cannot be."""
         if self.min_prompts < 1 or (self.paraphrases or 0) < 0:
             raise UsageError(
                 f"--min-prompts must be at least 1 and --paraphrases at least 0, not {self.min_prompts} and "

@@ -42,7 +42,6 @@ class Reading:
     multi_word: bool = False
 
     def __post_init__(self) -> None:
-        """Raise UsageError for an unknown match."""
         if self.match not in ("term", "sentence"):
             raise UsageError(f"--match {self.match!r} is not known: use term or sentence")
 

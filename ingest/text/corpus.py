@@ -6,7 +6,7 @@ Reads a file, folder or data set; writes corpora, sentences, sentence_metadata. 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
@@ -185,6 +185,17 @@ def texts_by_block(
                 "`nwh verify` says more; ingest it again"
             )
         yield [text for _, text in rows]
+
+
+def texts_of(warehouse: Warehouse, corpora: Sequence[str], sentence_ids: Iterable[int]) -> dict[int, str]:
+    """Return the texts of some sentences of corpora, by id, ascending."""
+    ids = sorted(set(sentence_ids))
+    rows = warehouse.sql(
+        "select sentence_id, text from sentences where list_contains($corpora, corpus) "
+        "and sentence_id between $first and $last and sentence_id in (select unnest($ids::bigint[])) order by 1",
+        {"corpora": list(corpora), "first": ids[0] if ids else 0, "last": ids[-1] if ids else 0, "ids": ids},
+    )
+    return dict(rows.fetchall())
 
 
 def stored_corpora(warehouse: Warehouse) -> list[str]:

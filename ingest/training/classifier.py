@@ -58,15 +58,7 @@ def pooling_of(model: LoadedModel) -> str:
 
 def encode(model: LoadedModel, texts: Sequence[str], max_tokens: int) -> list[Text]:
     """Return texts cut to `max_tokens` tokens (special ones included) and to the model's window."""
-    encoded = tokens.encode(
-        model,
-        texts,
-        truncation=True,
-        max_length=min(max_tokens, model.window),
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
+    encoded = tokens.encode(model, texts, min(max_tokens, model.window))
     pairs = zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)
     return [Text(np.array(ids, np.int32), np.array(special, np.int8) == 0) for ids, special in pairs]
 

@@ -65,7 +65,6 @@ class FineTuneSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for values that cannot be."""
         least = {"epochs": 1, "batch_size": 1, "max_tokens": 3, "min_documents": 1, "seed": 0}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:

@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint, dtype_name
-from nwh.ingest.job import Task, are_stored_at, run_once
+from nwh.ingest.job import Task, run_once
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.series import KnownModel
 from nwh.ingest.models.tokens import encode
 from nwh.ingest.models.unembedding import token_texts, unembedding
-from nwh.ingest.text.corpus import corpus_text, drawn_sentences
+from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_of
 from nwh.ingest.weights.neuron_weights import NULL_SHARE, LayerWeights, neuron_weights
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT, Progress
@@ -46,17 +45,14 @@ def ingest_weights(
     """
     check_checkpoint(warehouse, model)
     unembedding(model)
-    return run_once(warehouse, _task(warehouse, model, corpus, progress), again=again, progress=progress)
+    (task,) = weight_tasks(warehouse, model, corpus, progress)
+    return run_once(warehouse, task, again=again, progress=progress)
 
 
-def weights_are_stored(
-    warehouse: Warehouse, model: KnownModel, corpus: str | None, progress: Progress = SILENT
-) -> bool:
-    """Return whether `ingest_weights` would leave the checkpoint alone, and say so. Raises UsageError as it does."""
-    return are_stored_at(warehouse, model, lambda known: [_task(warehouse, known, corpus, progress)], progress)
-
-
-def _task(warehouse: Warehouse, model: LoadedModel, corpus: str | None, progress: Progress) -> Task:
+def weight_tasks(
+    warehouse: Warehouse, model: LoadedModel, corpus: str | None, progress: Progress = SILENT
+) -> list[Task]:
+    """Return what `ingest_weights` has to do. UsageError: an unknown corpus."""
     unit = {"model": model.checkpoint.model, "checkpoint": model.checkpoint.checkpoint}
     counted: dict[str, Any] = {}
     if corpus is not None:
@@ -80,7 +76,7 @@ def _task(warehouse: Warehouse, model: LoadedModel, corpus: str | None, progress
                 writer.write(_rows(layer, found, texts))
                 bar.advance(1)
 
-    return Task("weights", unit, described, work, [model])
+    return [Task("weights", unit, described, work, [model])]
 
 
 def _token_counts(warehouse: Warehouse, model: LoadedModel, corpus: str) -> Tensor:
@@ -96,11 +92,7 @@ def _token_counts(warehouse: Warehouse, model: LoadedModel, corpus: str) -> Tens
 def _chunks(warehouse: Warehouse, corpus: str) -> Iterator[list[str]]:
     drawn = drawn_sentences(warehouse, corpus, SENTENCES, 0)
     for start in range(0, len(drawn), _CHUNK):
-        rows = warehouse.sql(
-            "select text from sentences where corpus = $1 and sentence_id in (select unnest($2))",
-            [corpus, drawn[start : start + _CHUNK]],
-        ).fetchall()
-        yield [text for (text,) in rows]
+        yield list(texts_of(warehouse, [corpus], drawn[start : start + _CHUNK]).values())
 
 
 def _rows(layer: int, found: LayerWeights, texts: np.ndarray) -> pa.Table:

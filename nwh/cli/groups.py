@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -27,6 +27,10 @@ from nwh.cli.state import State
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 from nwh.warehouse.shard import MERGE, Shard, shard_of
+
+if TYPE_CHECKING:
+    from nwh.ingest.job import Task
+    from nwh.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,20 @@ class Checkpoints:
         return loading(self.family, **named, allow_pickle=self.allow_pickle, head=head)
 
     def each(
-        self, state: State, again: bool, ingest: Callable[..., object], is_stored: Callable[..., bool], **of: Any
+        self,
+        state: State,
+        warehouse: Warehouse,
+        again: bool,
+        ingest: Callable[..., object],
+        tasks: Callable[..., Sequence[Task]],
+        **of: Any,
     ) -> None:
         """Run a job that needs the head at every checkpoint; one that is stored is not loaded, unless `again`.
 
-        ingest: takes a loaded model, `again`, `progress` and `of`. is_stored: a known one, `progress` and `of`.
+        ingest: takes a loaded model, `again`, `progress` and `of`. tasks: says of a known one and `of` what there is to
+        do.
         """
+        from nwh.ingest.job import are_stored_at
         from nwh.ingest.models.series import for_each_checkpoint
 
         for_each_checkpoint(
@@ -65,7 +77,7 @@ class Checkpoints:
             self.model,
             self.labels,
             state.progress,
-            is_stored=lambda known: not again and is_stored(known, progress=state.progress, **of),
+            is_stored=lambda known: not again and are_stored_at(warehouse, known, partial(tasks, **of), state.progress),
             **self.loading(head=True),
         )
 

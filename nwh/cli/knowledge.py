@@ -90,7 +90,7 @@ def attributions(
 
     Example: nwh ingest attributions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.knowledge.attributions import attributions_are_stored, ingest_attributions
+    from nwh.ingest.knowledge.attributions import attribution_tasks, ingest_attributions
     from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
     from nwh.ingest.models.references import model_name
 
@@ -109,15 +109,9 @@ def attributions(
         )
         return
     warehouse = state.open()
-    settings = attributing.settings()
-    checkpoints.each(
-        state,
-        again,
-        partial(
-            ingest_attributions, warehouse, dataset=dataset, settings=settings, verbose=verbose, shard=sharing.share
-        ),
-        partial(attributions_are_stored, warehouse, dataset=dataset, settings=settings),
-    )
+    job = partial(ingest_attributions, warehouse, verbose=verbose, shard=sharing.share)
+    tasks = partial(attribution_tasks, warehouse)
+    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=attributing.settings())
 
 
 @grouped
@@ -134,13 +128,13 @@ def interventions(
 
     Example: nwh ingest interventions --model EleutherAI/pythia-70m-deduped --checkpoint all --dataset questions
     """
-    from nwh.ingest.knowledge.interventions import ingest_interventions, interventions_are_stored
+    from nwh.ingest.knowledge.interventions import ingest_interventions, intervention_tasks
 
     state = state_of(context)
     warehouse = state.open()
     job = partial(ingest_interventions, warehouse, shard=sharing.share)
-    is_stored = partial(interventions_are_stored, warehouse)
-    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=changing.settings())
+    tasks = partial(intervention_tasks, warehouse)
+    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=changing.settings())
 
 
 @grouped
@@ -159,12 +153,14 @@ def ablations(
 
     Example: nwh ingest ablations --model EleutherAI/pythia-70m-deduped --dataset questions --best 100
     """
-    from nwh.ingest.knowledge.ablations import AblationSettings, ablations_are_stored, ingest_ablations
+    from nwh.ingest.knowledge.ablations import AblationSettings, ablation_tasks, ingest_ablations
 
     state = state_of(context)
     warehouse = state.open()
-    job, is_stored = partial(ingest_ablations, warehouse), partial(ablations_are_stored, warehouse)
-    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=AblationSettings(best, prompts, seed))
+    job, tasks = partial(ingest_ablations, warehouse), partial(ablation_tasks, warehouse)
+    checkpoints.each(
+        state, warehouse, again, job, tasks, dataset=dataset, settings=AblationSettings(best, prompts, seed)
+    )
 
 
 @grouped
@@ -182,12 +178,12 @@ def faithfulness(
 
     Example: nwh ingest faithfulness --model EleutherAI/pythia-70m-deduped --dataset questions
     """
-    from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_is_stored, ingest_faithfulness
+    from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_tasks, ingest_faithfulness
 
     state = state_of(context)
     warehouse = state.open()
-    job, is_stored = partial(ingest_faithfulness, warehouse), partial(faithfulness_is_stored, warehouse)
-    checkpoints.each(state, again, job, is_stored, dataset=dataset, settings=FaithfulnessSettings(prompts, seed))
+    job, tasks = partial(ingest_faithfulness, warehouse), partial(faithfulness_tasks, warehouse)
+    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=FaithfulnessSettings(prompts, seed))
 
 
 @grouped
@@ -207,16 +203,17 @@ def side_effects(
 
     Example: nwh ingest side-effects --model EleutherAI/pythia-70m-deduped --dataset questions --neutral brown
     """
-    from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effects_are_stored
+    from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effect_tasks
 
     state = state_of(context)
     warehouse = state.open()
-    job, is_stored = partial(ingest_side_effects, warehouse), partial(side_effects_are_stored, warehouse)
+    job, tasks = partial(ingest_side_effects, warehouse), partial(side_effect_tasks, warehouse)
     checkpoints.each(
         state,
+        warehouse,
         again,
         job,
-        is_stored,
+        tasks,
         dataset=dataset,
         corpus=neutral,
         settings=SideEffectSettings(sentences, seed, rule),

@@ -25,9 +25,9 @@ def weights(
 
     Example: nwh ingest weights --model EleutherAI/pythia-70m-deduped --checkpoint all --corpus brown
     """
-    from nwh.ingest.weights.job import ingest_weights, weights_are_stored
+    from nwh.ingest.weights.job import ingest_weights, weight_tasks
 
     state = state_of(context)
     warehouse = state.open() if corpus else state.create()
-    job, is_stored = partial(ingest_weights, warehouse), partial(weights_are_stored, warehouse)
-    checkpoints.each(state, again, job, is_stored, corpus=corpus)
+    job, tasks = partial(ingest_weights, warehouse), partial(weight_tasks, warehouse)
+    checkpoints.each(state, warehouse, again, job, tasks, corpus=corpus)

@@ -23,7 +23,6 @@ class BlockMoments:
     """
 
     def __init__(self) -> None:
-        """Start empty."""
         self._waiting: dict[_Node, Moments] = {}
 
     def add(self, block: int, moments: Moments) -> None:

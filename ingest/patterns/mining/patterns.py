@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import UsageError
 
+CHUNK = 16_384  # sentences counted at a time: bounds the memory of a projection
 HALF = 32  # a packed support holds the support in the first half above this bit, the whole support below
 WHOLE = (1 << HALF) - 1
 
@@ -82,6 +83,42 @@ class Supports:
     support_first: NDArray[np.int64]
 
 
+Count = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+"""Packed supports of P patterns, (P,), from sentences (indices) and what each sentence of the corpus adds to them."""
+
+
+def mine_each(
+    mine: Callable[[NDArray[np.int64], NDArray[np.int64], int, int], Rows],
+    sets: Sequence[NDArray[np.integer]],
+    n_sentences: int,
+    n_codes: int,
+    min_support: float,
+    first_half: NDArray[np.bool_] | None,
+    threads: int,
+) -> Mined:
+    """Return the frequent patterns of each set of sentences; codes are below `n_codes`.
+
+    mine: those of a set, from its sentences, what each sentence adds to a packed support, and `minimum_counts`.
+    """
+    minimum_count(min_support, 1)
+    weight = pack_weights(n_sentences, first_half)
+
+    def of_set(name: int) -> Rows:
+        members = check_set(sets[name], n_sentences, name)
+        return mine(members, weight, *minimum_counts(min_support, members, first_half))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return merge(list(pool.map(of_set, range(len(sets)))), max(n_codes, 1))
+
+
+def count_all(count: Count, n_sentences: int, first_half: NDArray[np.bool_] | None, threads: int) -> Supports:
+    """Return the supports of patterns in the whole corpus."""
+    weight = pack_weights(n_sentences, first_half)
+    parts = np.split(np.arange(n_sentences), range(CHUNK, n_sentences, CHUNK))
+    with ThreadPoolExecutor(threads) as pool:
+        return Supports(*unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), parts)))))
+
+
 def merge(sets: Sequence[Rows], n_codes: int) -> Mined:
     """Return the rows of all sets over one trie of distinct patterns; codes are below `n_codes`."""
     sizes = np.array([len(supports) for _, supports in sets], np.int64)
@@ -137,16 +174,8 @@ class Occurrences:
     places: NDArray[np.int32]
 
 
-def find(
-    count: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]],
-    members: NDArray[np.int64],
-    n_sentences: int,
-    threads: int,
-) -> Occurrences:
-    """Return which of some sentences (indices) have each pattern, by a count of packed supports.
-
-    count(members, weight): as the kernels count, (P,). In each pass every sentence has a bit of its own.
-    """
+def find(count: Count, members: NDArray[np.int64], n_sentences: int, threads: int) -> Occurrences:
+    """Return which of some sentences (indices) have each pattern: in each pass every sentence has a bit of its own."""
     weight = np.zeros(n_sentences, np.int64)
     weight[members] = 1 + (np.int64(1) << (HALF + np.arange(len(members)) % BITS))
     groups = [members[start : start + BITS] for start in range(0, max(len(members), 1), BITS)]

@@ -5,31 +5,25 @@ support is the number of sentences that have it. Patterns and supports are those
 2001).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.patterns.mining.encoding import EncodedSentences
 from nwh.ingest.patterns.mining.patterns import (
+    Count,
     Mined,
     Occurrences,
     Patterns,
     Rows,
     Supports,
-    check_set,
+    count_all,
     find,
-    merge,
-    minimum_count,
-    minimum_counts,
-    pack_weights,
-    unpack,
+    mine_each,
 )
 from nwh.ingest.patterns.mining.sequence_kernels import count_patterns, mine_set, restrict
 from nwh.warehouse.errors import UsageError
-
-CHUNK = 16_384  # sentences counted at a time: bounds the memory of a projection
 
 
 def mine_sequences(
@@ -50,18 +44,12 @@ def mine_sequences(
     Raises UsageError for settings or sets that cannot be.
     """
     gap = _check(max_length, max_gap)
-    minimum_count(min_support, 1)
-    weight = pack_weights(len(corpus), first_half)
+    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last)
 
-    arrays = (corpus.item, corpus.bounds, corpus.previous, corpus.last, weight)
+    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int) -> Rows:
+        return mine_set(*arrays, weight, members, len(corpus.items), least, least_first, max_length, gap)
 
-    def mine(name: int) -> Rows:
-        members = check_set(sets[name], len(corpus), name)
-        least = minimum_counts(min_support, members, first_half)
-        return mine_set(*arrays, members, len(corpus.items), *least, max_length, gap)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return merge(list(pool.map(mine, range(len(sets)))), max(len(corpus.items), 1))
+    return mine_each(mine, sets, len(corpus), len(corpus.items), min_support, first_half, threads)
 
 
 def count_sequences(
@@ -70,21 +58,15 @@ def count_sequences(
     *,
     max_gap: int | None = None,
     first_half: NDArray[np.bool_] | None = None,
-    counted: NDArray[np.bool_] | None = None,
     threads: int = 2,
 ) -> Supports:
-    """Return the exact supports of mined patterns in the corpus, among the sentences `counted` (S,), or all.
+    """Return the exact supports of mined patterns in the corpus.
 
     Each distinct pattern is counted once, however many sets have it. Give `max_gap` as it was mined with.
     """
-    weight = pack_weights(len(corpus), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    count = _counter(corpus, patterns, max_gap)
-    with ThreadPoolExecutor(threads) as pool:
-        return Supports(
-            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(corpus), counted)))))
-        )
+    return count_all(_counter(corpus, patterns, max_gap), len(corpus), first_half, threads)
 
 
 def find_sequences(
@@ -99,9 +81,7 @@ def find_sequences(
     return find(_counter(corpus, patterns, max_gap), members, len(corpus), threads)
 
 
-def _counter(
-    corpus: EncodedSentences, patterns: Patterns, max_gap: int | None
-) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+def _counter(corpus: EncodedSentences, patterns: Patterns, max_gap: int | None) -> Count:
     """Return what counts packed supports, (P,), among sentences `members`, each of which adds its `weight`."""
     gap = _check(1, max_gap)
     used = np.unique(patterns.code)
@@ -114,13 +94,6 @@ def _counter(
         return count_patterns(restrict(*arrays, weight, members, code_of), len(used), *trie, gap)
 
     return count
-
-
-def chunks(n_sentences: int, counted: NDArray[np.bool_] | None) -> Iterator[NDArray[np.int64]]:
-    """Yield the indices of the sentences that count, CHUNK at a time (at least one, maybe empty, array)."""
-    members = np.arange(n_sentences) if counted is None else np.flatnonzero(counted)
-    for start in range(0, max(len(members), 1), CHUNK):
-        yield members[start : start + CHUNK]
 
 
 def _check(max_length: int, max_gap: int | None) -> int:

@@ -4,28 +4,23 @@ A subtree keeps parent and child, and the order of siblings, which may have othe
 ordered, labelled); its support is the number of trees that have it. Mined by FREQT (Asai et al. 2002).
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.patterns.mining.forest import Forest
 from nwh.ingest.patterns.mining.patterns import (
+    Count,
     Mined,
     Occurrences,
     Patterns,
     Rows,
     Supports,
-    check_set,
+    count_all,
     find,
-    merge,
-    minimum_count,
-    minimum_counts,
-    pack_weights,
-    unpack,
+    mine_each,
 )
-from nwh.ingest.patterns.mining.sequences import chunks
 from nwh.ingest.patterns.mining.subtree_kernels import count_patterns, gather, mine_set
 from nwh.warehouse.errors import UsageError
 
@@ -48,19 +43,13 @@ def mine_subtrees(
     """
     if max_size < 1:
         raise UsageError(f"maximum length {max_size} leaves no subtree: give 1 node or more")
-    minimum_count(min_support, 1)
-    weight = pack_weights(len(forest), first_half)
-
     n_labels = len(forest.labels)
-    arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling, weight)
+    arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling)
 
-    def mine(name: int) -> Rows:
-        members = check_set(sets[name], len(forest), name)
-        trees = gather(*arrays, members, max_size)
-        return mine_set(trees, n_labels, *minimum_counts(min_support, members, first_half), max_size)
+    def mine(members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int) -> Rows:
+        return mine_set(gather(*arrays, weight, members, max_size), n_labels, least, least_first, max_size)
 
-    with ThreadPoolExecutor(threads) as pool:
-        return merge(list(pool.map(mine, range(len(sets)))), max(n_labels * max_size, 1))
+    return mine_each(mine, sets, len(forest), n_labels * max_size, min_support, first_half, threads)
 
 
 def count_subtrees(
@@ -68,21 +57,15 @@ def count_subtrees(
     patterns: Patterns,
     *,
     first_half: NDArray[np.bool_] | None = None,
-    counted: NDArray[np.bool_] | None = None,
     threads: int = 2,
 ) -> Supports:
-    """Return the exact supports of mined subtrees in the corpus, among the sentences `counted` (S,), or all.
+    """Return the exact supports of mined subtrees in the corpus.
 
     Each distinct subtree is counted once, however many sets have it.
     """
-    weight = pack_weights(len(forest), first_half)
     if not len(patterns):
         return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    count = _counter(forest, patterns)
-    with ThreadPoolExecutor(threads) as pool:
-        return Supports(
-            *unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), chunks(len(forest), counted)))))
-        )
+    return count_all(_counter(forest, patterns), len(forest), first_half, threads)
 
 
 def find_subtrees(forest: Forest, patterns: Patterns, members: NDArray[np.int64], *, threads: int = 2) -> Occurrences:
@@ -90,7 +73,7 @@ def find_subtrees(forest: Forest, patterns: Patterns, members: NDArray[np.int64]
     return find(_counter(forest, patterns), members, len(forest), threads)
 
 
-def _counter(forest: Forest, patterns: Patterns) -> Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+def _counter(forest: Forest, patterns: Patterns) -> Count:
     """Return what counts packed supports, (P,), among trees `members`, each of which adds its `weight`."""
     child_bounds, longest = patterns.child_bounds(), int(patterns.length.max())
     arrays = (forest.label, forest.bounds, forest.parent, forest.first_child, forest.next_sibling)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nwh.ingest.patterns.mining import sequences
+from nwh.ingest.patterns.mining import patterns
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
 from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
 from nwh.warehouse.errors import UsageError
@@ -70,12 +70,12 @@ def test_sets_halves_and_corpus_supports_are_those_of_brute_force(sentences, max
     n = len(sentences)
     flags = st.lists(st.booleans(), min_size=n, max_size=n)
     sets = [np.flatnonzero(data.draw(flags)) for _ in range(3)]
-    first, counted = np.array(data.draw(flags)), np.array(data.draw(flags))
+    first = np.array(data.draw(flags))
     corpus, found = corpus_of(sentences), [brute_force(s, max_length, max_gap) for s in sentences]
     mined = mine_sequences(
         corpus, sets, min_support=0.4, max_length=max_length, max_gap=max_gap, first_half=first, threads=1
     )
-    supports = count_sequences(corpus, mined.patterns, max_gap=max_gap, first_half=first, counted=counted)
+    supports = count_sequences(corpus, mined.patterns, max_gap=max_gap, first_half=first)
     spelled = [tuple(int(c) for c in row if c >= 0) for row in mined.patterns.matrix()]
     for name, members in enumerate(sets):
         every = {p for s in members for p in found[s]}
@@ -89,8 +89,8 @@ def test_sets_halves_and_corpus_supports_are_those_of_brute_force(sentences, max
     for name, pattern, in_first in zip(mined.set_index, mined.pattern, mined.support_first, strict=True):
         assert in_first == sum(spelled[pattern] in found[s] for s in sets[name] if first[s])
     for i, pattern in enumerate(spelled):
-        assert supports.support[i] == sum(pattern in found[s] for s in range(n) if counted[s])
-        assert supports.support_first[i] == sum(pattern in found[s] for s in range(n) if counted[s] and first[s])
+        assert supports.support[i] == sum(pattern in found[s] for s in range(n))
+        assert supports.support_first[i] == sum(pattern in found[s] for s in range(n) if first[s])
 
 
 def test_real_sentences_give_the_rows_of_the_package(brown_words):
@@ -120,7 +120,7 @@ def test_results_do_not_depend_on_threads_chunks_or_the_block(monkeypatch):
         alone = mine_sequences(corpus, [sets[name]], min_support=0.2, threads=1)
         assert rows_of(alone) == rows_of(block, name)
     whole = count_sequences(corpus, block.patterns, threads=1)
-    monkeypatch.setattr(sequences, "CHUNK", 7)
+    monkeypatch.setattr(patterns, "CHUNK", 7)
     assert np.array_equal(count_sequences(corpus, block.patterns).support, whole.support)
 
 
@@ -140,7 +140,7 @@ def test_empty_sets_and_sentences_give_no_rows():
     assert len(count_sequences(corpus, mined.patterns).support) == 0
     assert len(mine_sequences(corpus, []).support) == 0
     one = mine_sequences(corpus, [np.array([2])])
-    assert count_sequences(corpus, one.patterns, counted=np.zeros(3, bool)).support.tolist() == [0]
+    assert count_sequences(corpus, one.patterns).support.tolist() == [1]
 
 
 @pytest.mark.parametrize(

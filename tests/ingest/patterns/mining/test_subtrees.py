@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwh.ingest.annotation.trees import clean, read_trees
-from nwh.ingest.patterns.mining import sequences
+from nwh.ingest.patterns.mining import patterns
 from nwh.ingest.patterns.mining.forest import encode_trees
 from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, mine_subtrees
 from nwh.warehouse.errors import UsageError
@@ -68,11 +68,11 @@ def test_subtrees_halves_and_corpus_supports_are_those_of_brute_force(forest, ma
     n = len(forest)
     flags = st.lists(st.booleans(), min_size=n, max_size=n)
     sets = [np.flatnonzero(data.draw(flags)) for _ in range(3)]
-    first, counted = np.array(data.draw(flags)), np.array(data.draw(flags))
+    first = np.array(data.draw(flags))
     found = [brute_force(tree, max_size) for tree in forest]
     encoded = encode_trees(map(with_words, forest))
     mined = mine_subtrees(encoded, sets, min_support=0.4, max_size=max_size, first_half=first, threads=1)
-    supports = count_subtrees(encoded, mined.patterns, first_half=first, counted=counted)
+    supports = count_subtrees(encoded, mined.patterns, first_half=first)
     texts = [bracketed(row, encoded.labels) for row in mined.patterns.matrix()]
     for name, members in enumerate(sets):
         support = {p: sum(p in found[s] for s in members) for p in set().union(*(found[s] for s in members))}
@@ -85,8 +85,8 @@ def test_subtrees_halves_and_corpus_supports_are_those_of_brute_force(forest, ma
     for name, pattern, in_first in zip(mined.set_index, mined.pattern, mined.support_first, strict=True):
         assert in_first == sum(texts[pattern] in found[s] for s in sets[name] if first[s])
     for i, text in enumerate(texts):
-        assert supports.support[i] == sum(text in found[s] for s in range(n) if counted[s])
-        assert supports.support_first[i] == sum(text in found[s] for s in range(n) if counted[s] and first[s])
+        assert supports.support[i] == sum(text in found[s] for s in range(n))
+        assert supports.support_first[i] == sum(text in found[s] for s in range(n) if first[s])
 
 
 def test_gold_trees_give_the_supports_of_brute_force(wsj):
@@ -120,7 +120,7 @@ def test_results_do_not_depend_on_threads_chunks_or_the_block(monkeypatch):
         alone = mine_subtrees(forest, [sets[name]], min_support=0.3, threads=1)
         assert rows_of(alone, forest.labels) == rows_of(block, forest.labels, name)
     whole = count_subtrees(forest, block.patterns, threads=1)
-    monkeypatch.setattr(sequences, "CHUNK", 7)
+    monkeypatch.setattr(patterns, "CHUNK", 7)
     assert np.array_equal(count_subtrees(forest, block.patterns).support, whole.support)
 
 
