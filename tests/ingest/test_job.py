@@ -67,7 +67,7 @@ def test_a_failure_leaves_what_was_stored(warehouse):
     with pytest.raises(UsageError):
         run_once(warehouse, Task("annotations", UNIT, {"other": 1}, fail))
     assert words(warehouse) == [(["first"],)]
-    assert list(warehouse.storage.held_locks()) == []
+    assert list(warehouse.storage.locks.held()) == []
 
 
 def test_a_task_can_say_itself_what_is_stored(warehouse):

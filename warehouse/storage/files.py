@@ -1,38 +1,44 @@
-"""All file access: one folder or object-store URI with data files, a staging area, locks and `nwh.duckdb`.
+"""All file access: one folder or object-store URI with data files, a staging area and `nwh.duckdb`.
 
 Layout: `<relation>/` Delta tables, `staging/<job>/<unit>/` partial results, `cache/`, `locks/`, `nwh.duckdb`.
-Nothing outside this module and `cache` opens, lists or removes a file of the warehouse; `tables` keeps the Delta logs.
+Nothing outside this module, `cache` and `locks` opens, lists or removes a file of the warehouse; `tables` keeps the
+Delta logs.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.schema import Relation
 from nwh.warehouse.storage.cache import Cache
+from nwh.warehouse.storage.locks import Locks
 from nwh.warehouse.storage.refusals import refusal, through_duckdb
 from nwh.warehouse.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
     import pyarrow.fs as pafs
+
+    from nwh.warehouse.storage.object_files import ObjectFiles
 
 BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
 SHARDS = "shards"
 """Folder of the staging area for shares of a unit's work: see `staged_shards`."""
 _BUFFER = 1 << 20
+_BLOCK = 1 << 21  # the most that DuckDB reads at once
+_OF_RUN = ("run_id", "job", "unit", "settings", "seq", "manifest")
+_AT_ONCE = 16  # files read, of 25 connections that a client has
 _LENGTH = 8  # bytes at the end of a staged file that say how many come before
 
 
@@ -52,6 +58,8 @@ class Storage:
         self.local = "://" not in text
         self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
         self._client: pafs.FileSystem | None = None
+        self._opened: ObjectFiles | None = None
+        self._runs: dict[str, pa.Table] = {}
         if self.local and (odd := _MISREAD.search(self.uri)):
             raise UsageError(
                 f"a warehouse cannot lie at {self.uri!r}: Delta or DuckDB would read {odd[0]!r} in its path as "
@@ -86,12 +94,36 @@ class Storage:
         """Open a file of a snapshot for reading."""
         return self._fs().open_input_file(uri if self.local else uri.split("://", 1)[1])
 
+    def read(self, uris: Iterable[str], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield what small files of a snapshot hold, in order, many fetched at once: columns, those that a file has."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        def read_one(uri: str) -> pa.Table:
+            with self.open_uri(uri) as stream:  # as a whole: in an object store every part is a request
+                return pq.ParquetFile(pa.BufferReader(stream.read_buffer())).read(columns)
+
+        if self.local:
+            yield from map(read_one, uris)
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            yield from threads.map(read_one, uris)
+
+    def read_runs(self, uris: Sequence[str]) -> list[pa.Table]:
+        """Return what files of `runs` say of each run, its manifest too; each is read once."""
+        new = [uri for uri in uris if uri not in self._runs]
+        self._runs.update(zip(new, self.read(new, _OF_RUN), strict=True))
+        return [self._runs[uri] for uri in uris]
+
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let a DuckDB connection read this warehouse's files, where they are in an object store."""
         if not self.local:
             from nwh.warehouse.storage.object_files import ObjectFiles
 
-            connection.register_filesystem(ObjectFiles(self.uri.split("://")[0], self._fs()))
+            self._opened = self._opened or ObjectFiles(self.uri.split("://")[0], self._fs())
+            connection.register_filesystem(self._opened)
+            # what is read beside the bytes asked for takes less time than to ask for it, which is what comes next
+            connection.execute(f"set external_file_cache_remote_min_block_size = {_BLOCK}")
 
     def data_files(self, relation: str) -> Iterator[tuple[str, float]]:
         """Yield path and time of change (seconds since 1970) of every data file in a relation's folder."""
@@ -114,6 +146,11 @@ class Storage:
     def cache(self) -> Cache:
         """What jobs keep to save work."""
         return Cache(self._fs(), f"{self._root()}/cache", self.local)
+
+    @property
+    def locks(self) -> Locks:
+        """Who works on what."""
+        return Locks(Path(self.uri, "locks") if self.local else None)
 
     # -- staging --------------------------------------------------------------------------------------------
 
@@ -232,75 +269,3 @@ class Storage:
                     target = self._fs().open_output_stream(f"{self._root()}/nwh.duckdb")
                     with target:
                         shutil.copyfileobj(source, target)
-
-    # -- locks ----------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def lock(
-        self, name: str, holder: Mapping[str, Any] | None = None, *, wait: bool = False, shared: bool = False
-    ) -> Iterator[None]:
-        """Hold a lock; the system frees it when the process ends, however it ends.
-
-        `holder` describes who has it, for others to read. A `shared` lock can be held by several, who are not
-        described, but not beside one who holds it alone. Raises BusyError naming the holder unless `wait`.
-        """
-        if not self.local:
-            yield
-            return
-        # a name can be longer than a file's may be: it stands in the file
-        path = Path(self.uri, "locks", sha256(name.encode()).hexdigest()[:32])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a+") as stream:
-            try:
-                _acquire(stream, wait, shared)
-            except BlockingIOError:
-                stream.seek(0)
-                first = _json(stream.read())
-                raise BusyError(
-                    f"run {first.get('run_id', '?')} (process {first.get('pid', '?')}) is already working on "
-                    f"{name}: wait for it, or stop it; `nwh status` shows it"
-                ) from None
-            if not shared:
-                stream.truncate(0)
-                stream.write(json.dumps({**(holder or {}), "lock": name, "pid": os.getpid()}))
-                stream.flush()
-            yield
-
-    def held_locks(self) -> dict[str, dict[str, Any]]:
-        """Return the locks that one process of this machine holds alone right now, with what it wrote."""
-        import fcntl
-
-        held = {}
-        for path in sorted(Path(self.uri, "locks").glob("*")) if self.local else []:
-            with open(path) as stream:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    holder = _json(stream.read())
-                    held[holder.get("lock", path.name)] = holder
-        return held
-
-
-def _acquire(stream: Any, wait: bool, shared: bool) -> None:
-    """Lock an open file; without `wait` give up after 0.2 s, longer than `held_locks` looks at one."""
-    import fcntl
-
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    if wait:
-        fcntl.flock(stream, kind)
-        return
-    for attempt in range(5):
-        try:
-            fcntl.flock(stream, kind | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if attempt == 4:
-                raise
-            time.sleep(0.05)
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(text))
-    except ValueError:
-        return {}

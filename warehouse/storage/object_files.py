@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import local
 from typing import Any
 
@@ -13,9 +14,14 @@ from pyarrow.fs import FileSystem
 
 from nwh.warehouse.storage.refusals import refusal
 
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # of a later second than the last ten DuckDB takes nobody's word
+
 
 class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
-    """Read-only files for `connection.register_filesystem`."""
+    """Read-only files for `connection.register_filesystem`, which are never written again.
+
+    So each is opened once, which is a request, and DuckDB need not ask whether what it keeps of it is right.
+    """
 
     cachable = False
 
@@ -24,26 +30,25 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self.protocol = protocol
         self._files = files
-        self._known: dict[str, dict[str, Any]] = {}  # files are never written again, and DuckDB asks many times
+        self._opened: dict[str, Any] = {}
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> _File:
         """Open a file for reading; StorageError where the store refuses."""
-        with _answering(path):
-            return _File(self._files.open_input_file(_plain(path)), path)
+        return _File(self._open(path), path)
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Describe a file; FileNotFoundError where there is none, StorageError where the store refuses."""
-        if path not in self._known:
-            with _answering(path):
-                found = self._files.get_file_info(_plain(path))
-            if not found.is_file:
-                raise FileNotFoundError(path)
-            self._known[path] = {"name": path, "size": found.size, "type": "file", "mtime": found.mtime}
-        return self._known[path]
+        """Describe a file; StorageError where the store refuses, or has none."""
+        return {"name": path, "size": self._open(path).size(), "type": "file"}
 
-    def modified(self, path: str) -> Any:
+    def _open(self, path: str) -> Any:
+        if path not in self._opened:
+            with _answering(path):
+                self._opened[path] = self._files.open_input_file(_plain(path))
+        return self._opened[path]
+
+    def modified(self, path: str) -> datetime:
         """Return when a file changed."""
-        return self.info(path)["mtime"]
+        return _LONG_AGO
 
     def glob(self, path: str, **_: Any) -> list[str]:
         """Return the path: a snapshot names every file, and all of them are there."""
@@ -74,7 +79,7 @@ class _File:
         return data
 
     def close(self) -> None:
-        self._file.close()
+        """Leave the file open for the next who reads it."""
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from nwh.warehouse.storage.attribution_settings import holds
 from nwh.warehouse.storage.manifests import Place
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from nwh.warehouse.storage.files import Storage
 
 Snapshot = dict[str, list[str]]
@@ -131,18 +133,19 @@ class Provenance:
 
     def _read_runs(self) -> dict[str, RunRow | None]:
         files, self._files_of_runs = self._files_of_runs, ()
-        for run_id, job, unit, settings in self.rows(files, "run_id", "job", "unit", "settings"):
-            self._runs.setdefault(run_id, RunRow(job, unit, json.loads(settings)) if job in JOBS else None)
+        for table in self.storage.read_runs(files):
+            for run_id, job, unit, settings in _rows(table, "run_id", "job", "unit", "settings"):
+                self._runs.setdefault(run_id, RunRow(job, unit, json.loads(settings)) if job in JOBS else None)
         return self._runs
 
     def rows(self, uris: Iterable[str], *columns: str) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of data files."""
-        import pyarrow.parquet as pq
+        for table in self.storage.read(uris, columns):
+            yield from _rows(table, *columns)
 
-        for uri in uris:
-            with self.storage.open_uri(uri) as stream:
-                table = pq.ParquetFile(stream).read(columns=list(columns))
-            yield from zip(*(table[column].to_pylist() for column in columns), strict=True)
+
+def _rows(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)
 
 
 class _Rule:

@@ -6,7 +6,7 @@ import random
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from nwh.warehouse.storage.provenance import Provenance, Snapshot
 from nwh.warehouse.storage.runs import Run
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from deltalake import DeltaTable
 
 _PUBLISHED = "runs"
@@ -34,8 +33,8 @@ class Tables:
     def __init__(self, storage: Storage) -> None:
         """Look at nothing yet."""
         self.storage = storage
-        self._manifests: dict[str, list[tuple[int | None, str | None]]] = {}  # of files of `runs`, which never change
         self._runs: DeltaTable | None = None  # as opened last
+        self._made: set[str] = set()  # relations that have a table
         self._folded: tuple[int, Manifest] | None = None  # a version of `runs`, and what was stored then
 
     def exist(self) -> bool:
@@ -97,7 +96,7 @@ class Tables:
 
     def _stored(self, runs: DeltaTable) -> Manifest:
         if self._folded is None or self._folded[0] != runs.version():
-            stored = fold(row for file in delta.files_of(RUNS.name, runs) for row in self._rows(file))
+            stored = fold(self._rows(delta.files_of(RUNS.name, runs)))
             self._folded = runs.version(), stored or self._without_manifests(runs)
         stored = self._folded[1]
         if stored.schema_version > SCHEMA_VERSION:
@@ -107,20 +106,11 @@ class Tables:
             )
         return stored
 
-    def _rows(self, file: DataFile) -> list[tuple[int | None, str | None]]:
-        """Return `seq` and manifest of each run in a file of `runs`."""
-        if file.path not in self._manifests:
-            table = self._read(file, ["seq", "manifest"])
-            columns = (table[name].to_pylist() for name in table.column_names)  # none: nwh 0.1 wrote neither
-            self._manifests[file.path] = list(zip(*columns, strict=True))
-        return self._manifests[file.path]
-
-    def _read(self, file: DataFile, columns: list[str] | None = None) -> pa.Table:
-        """Return a file of `runs`: all columns, or those of these names that it has."""
-        import pyarrow.parquet as pq
-
-        with self.storage.open_uri(self._uri(RUNS.name, file.path)) as stream:
-            return pq.ParquetFile(stream).read(columns)
+    def _rows(self, files: Sequence[DataFile]) -> Iterator[tuple[int | None, str | None]]:
+        """Yield `seq` and manifest of each run in files of `runs`; nwh 0.1 wrote neither."""
+        for table in self.storage.read_runs([self._uri(RUNS.name, file.path) for file in files]):
+            if "seq" in table.column_names:
+                yield from zip(table["seq"].to_pylist(), table["manifest"].to_pylist(), strict=True)
 
     def _without_manifests(self, runs: DeltaTable) -> Manifest:
         """Return what is stored where only nwh 0.1 has written.
@@ -184,16 +174,19 @@ class Tables:
         Never backwards, and nothing where a log says it already; whoever writes a relation next, or `vacuum`, does what
         a writer that died has left undone.
         """
+        runs = self._open_runs()
         for name in relations:
-            delta.create(self.storage, name)
+            if name not in self._made:
+                delta.create(self.storage, name)
+                self._made.add(name)
             for _ in range(_PATIENCE):
-                if self._is_published(name):
+                if self._is_published(name, runs):
                     break
                 time.sleep(random.random() * 0.05)
 
-    def _is_published(self, name: str) -> bool:
-        """Bring a relation's log to what is stored now; return whether it is, and no other writer came first."""
-        runs, table = self._open_runs(), delta.open_table(self.storage, name)
+    def _is_published(self, name: str, runs: DeltaTable) -> bool:
+        """Bring a relation's log to what is stored; return whether it is, and no other writer came first."""
+        table = delta.open_table(self.storage, name)
         version = runs.version()
         if (table.transaction_version(_PUBLISHED) or 0) >= version:
             return True
@@ -216,7 +209,8 @@ class Tables:
         small = [file for file in delta.files_of(RUNS.name, runs) if file.rows < _SMALL]
         if len(small) < _SMALL:
             return
-        rows = pa.concat_tables(map(self._read, small), promote_options="default").sort_by("started_at")
+        tables = self.storage.read(self._uri(RUNS.name, file.path) for file in small)
+        rows = pa.concat_tables(tables, promote_options="default").sort_by("started_at")
         name = f"runs-{runs.version()}-{secrets.token_hex(4)}.parquet"
         path, stream = self.storage.new_data_file(RUNS, {}, name)
         with stream:

@@ -116,7 +116,7 @@ class UnitUnderWay:
 def units_under_way(storage: Storage) -> list[UnitUnderWay]:
     """Return the units that runs are working on, then those that runs have left behind with a partial result."""
     staged = {place: resume_state.describe(storage, place) for place in storage.staged_places()}
-    running = {holder["place"]: holder["run_id"] for holder in storage.held_locks().values() if "place" in holder}
+    running = {holder["place"]: holder["run_id"] for holder in storage.locks.held().values() if "place" in holder}
     found = []
     for place in [*sorted(running, key=lambda place: running[place]), *sorted(staged.keys() - running.keys())]:
         saved = staged.get(place) or {}

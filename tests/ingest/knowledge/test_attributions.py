@@ -352,7 +352,7 @@ def test_wrong_use(warehouse, masked, causal, tmp_path):
     ):
         ingest_attributions(warehouse, masked, "questions", RIEMANN)
     unit = "attributions/model=masked/checkpoint=main/dataset=cities"
-    with warehouse.storage.lock(unit, {"run_id": "other"}), pytest.raises(BusyError, match="run other"):
+    with warehouse.storage.locks.hold(unit, {"run_id": "other"}), pytest.raises(BusyError, match="run other"):
         ingest_attributions(warehouse, masked, "cities", RIEMANN)
 
 

@@ -300,7 +300,7 @@ def test_a_stale_damaged_or_missing_catalog_file_is_never_believed(warehouse):
             if content is not None:
                 published.write_bytes(content)
             opened = Warehouse.open(warehouse.storage.uri)
-            with warehouse.storage.lock("catalog") if busy else nullcontext():
+            with warehouse.storage.locks.hold("catalog") if busy else nullcontext():
                 assert texts(opened, "a") == ["2"]
             used = opened.sql("select database_name from duckdb_databases() where not internal").fetchall()
             assert used == [("memory",) if busy and content != fresh else ("nwh",)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -14,7 +13,9 @@ from deltalake import DeltaTable
 
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, StorageError, UsageError
+from nwh.warehouse.storage.locks import Locks
 from nwh.warehouse.storage.tables import Tables
+from tests.forked import forked
 
 N_PROCESSES = 4
 N_COMMITS = {"folder": 25, "s3": 8}
@@ -31,11 +32,12 @@ def store(warehouse, corpus, n):
     yield run
 
 
-def work(place, who, results, n_commits):
+def work(environment, place, who, results, n_commits):
     """Commit units of this process's own and one that all share; die at random before or after the commit.
 
     Two have died in any case: before and after their first.
     """
+    os.environ.update(environment)
     chance = Random(f"{who}/{os.getpid()}")
     warehouse = Warehouse.open(place)
     append = Tables.publish
@@ -81,14 +83,14 @@ def torn(warehouse):
 def test_runs_of_several_processes_are_whole_or_absent_whoever_dies(place):
     n_commits = N_COMMITS["s3" if place.startswith("s3://") else "folder"]
     Warehouse.create(place)
-    context = multiprocessing.get_context("spawn")
-    results = [context.Value("i", 0) for _ in range(N_PROCESSES)]
+    results = [forked.Value("i", 0) for _ in range(N_PROCESSES)]
     workers = {}
     deaths, reads, last = 0, 0, 0
     while True:
         for who in range(N_PROCESSES):
             if who not in workers:
-                workers[who] = context.Process(target=work, args=(place, who, results, n_commits))
+                arguments = dict(os.environ), place, who, results, n_commits
+                workers[who] = forked.Process(target=work, args=arguments)
                 workers[who].start()
             elif workers[who].exitcode == -signal.SIGKILL:  # another begins where it ended
                 deaths += 1
@@ -102,7 +104,7 @@ def test_runs_of_several_processes_are_whole_or_absent_whoever_dies(place):
         reads, last = reads + 1, version
         if len(workers) == N_PROCESSES and all(process.exitcode == 0 for process in workers.values()):
             break
-        time.sleep(0.05)
+        time.sleep(0.3)
     after = Warehouse.open(place)
     runs = after.sql("select run_id, unit, seq from runs order by seq").fetchall()
     assert len({seq for _, _, seq in runs}) == len({run_id for run_id, _, _ in runs}) == len(runs)
@@ -125,7 +127,7 @@ def test_runs_of_several_processes_are_whole_or_absent_whoever_dies(place):
 def test_of_two_first_runs_of_one_unit_the_second_is_told_who_came_first(place, monkeypatch):
     first = Warehouse.create(place)
     second = Warehouse.open(place)
-    monkeypatch.setattr(type(first.storage), "lock", unlocked)  # as on two machines that share no locks
+    monkeypatch.setattr(Locks, "hold", unlocked)  # as on two machines that share no locks
     one, two = store(first, "a", 1), store(second, "a", 2)
     winner, loser = next(one), next(two)
     next(one)

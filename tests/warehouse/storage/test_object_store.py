@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -65,20 +64,6 @@ def test_every_job_and_command_does_there_what_it_does_in_a_folder(both, tmp_pat
     code, _, error = command(tmp_path, s3, "sql", f"from '{other}'")
     assert code == 2
     assert "disabled by configuration" in error
-
-
-@pytest.mark.slow
-def test_pages_open_there(both, monkeypatch):
-    from streamlit.testing.v1 import AppTest
-
-    import nwh.dashboards
-
-    monkeypatch.setenv("NWH_WAREHOUSE", both[1].storage.uri)
-    page = AppTest.from_file(str(Path(nwh.dashboards.__file__).with_name("pages") / "app.py"), default_timeout=120)
-    page.run()
-    assert not page.exception
-    assert not page.error
-    assert len(page.main) > 3
 
 
 def test_a_file_that_was_not_written_to_its_end_is_not_there(s3):

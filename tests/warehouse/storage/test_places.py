@@ -48,7 +48,7 @@ def test_the_rows_are_those_of_any_other_folder(tmp_path, name):
     assert select(opened.connection, QUERY).fetchall() == rows
     shutil.rmtree(decoy)
     (root / "nwh.duckdb").write_bytes(b"damaged")
-    with opened.storage.lock("commit"):  # nobody makes it anew: views in memory
+    with opened.storage.locks.hold("commit"):  # nobody makes it anew: views in memory
         assert Warehouse.open(root).sql(QUERY).fetchall() == rows
     rows = fill(Warehouse.open(root), ["three"])
     assert Warehouse.open(root).sql(QUERY).fetchall() == rows_of(root / "nwh.duckdb") == rows

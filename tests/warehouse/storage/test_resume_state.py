@@ -160,12 +160,12 @@ def test_names_of_units_may_be_as_long_as_a_folders_and_no_longer(tmp_path):
 def test_locks_are_named_to_others(tmp_path):
     warehouse = Warehouse.create(tmp_path)
     name = "clusters/scope=" + "+".join(["a-rather-long-corpus"] * 30)
-    with warehouse.storage.lock(name, {"run_id": "r1", "place": "p"}):
-        held = warehouse.storage.held_locks()
+    with warehouse.storage.locks.hold(name, {"run_id": "r1", "place": "p"}):
+        held = warehouse.storage.locks.held()
         assert held[name]["run_id"] == "r1"
         with pytest.raises(BusyError, match=f"run r1 .* is already working on {name[:200]}".replace("+", r"\+")):
-            warehouse.storage.lock(name).__enter__()
-    assert warehouse.storage.held_locks() == {}
+            warehouse.storage.locks.hold(name).__enter__()
+    assert warehouse.storage.locks.held() == {}
 
 
 def test_a_run_that_starts_during_a_vacuum_loses_nothing(tmp_path, monkeypatch):
