@@ -4,6 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from threading import Thread
 from typing import Any, TypeVar
@@ -24,6 +25,11 @@ _TIMES = "query_times"
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     st.session_state[_TIMES] = []
+    return opened()
+
+
+def opened() -> Warehouse:
+    """Return the same outside of a page."""
     return _opened(*_place())
 
 
@@ -70,8 +76,14 @@ def footer() -> None:
 
 def _place() -> tuple[str, int]:
     """Return the warehouse's address and its version: each completed run makes a new one of its `runs` table."""
-    storage = Storage(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
-    return storage.uri, Tables(storage).version()
+    tables = _tables(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
+    return tables.storage.uri, tables.version()
+
+
+@cache
+def _tables(address: str) -> Tables:
+    """Return the same tables each time, which see whether there is a later version many times faster than new ones."""
+    return Tables(Storage(address))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -81,9 +93,13 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
-    # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
-    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
     return found
+
+
+@st.cache_resource(show_spinner=False)
+def import_models() -> None:
+    """Begin to import what runs models, which takes seconds; a model itself is loaded when a page needs it."""
+    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -97,8 +97,11 @@ def test_sentences_of_every_strength_have_a_tab_each(open_page):
     app = open_page(tokens="off")
     names = [tab.label for tab in app.tabs]
     assert names == ["0.99 to 1", "0.9 to 0.99", "0.5 to 0.9", "0.1 to 0.5", "0 to 0.1", "Random"]
+    assert [bool(tab.children) for tab in app.tabs] == [True] + [False] * 5  # drawn when they are opened
     ranges = []
-    for tab in app.tabs[:-1]:
+    for i, name in enumerate(names[:-1]):
+        app.session_state["strength"] = name
+        tab = run(app).tabs[i]
         found = texts(tab.get("html")[0].value)
         assert 1 <= len(found) <= 5
         said = re.search("activations from (.*) to (.*)$", tab.caption[0].value).groups()
