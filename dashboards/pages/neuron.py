@@ -97,6 +97,8 @@ def _parts(
     """
     neuron = chosen.neuron
     legend = st.empty()
+    sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
+    _ask_ahead(warehouse, neuron, tuple(corpora), sites)
     left, right = st.columns([3, 2], gap="large")
     loaded = token_values.has_run(warehouse, neuron)
     with left:
@@ -122,7 +124,6 @@ def _parts(
     with values:
         metadata.show(warehouse, neuron, corpora)
     with alike:
-        sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
         related.similar(warehouse, chosen, corpora, sites)
         related.elsewhere(warehouse, chosen)
         related.concepts(warehouse, neuron)
@@ -135,6 +136,19 @@ def _parts(
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
+
+
+def _ask_ahead(warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], sites: Sequence[str]) -> None:
+    """Begin to ask what takes longest of what the page asks after the sentences, the first needed first."""
+    annotator = queries.shared_patterns.annotator_of(warehouse, corpora)
+    words = (queries.shared_patterns.typical_words, neuron, corpora, annotator, queries.shared_patterns.MOST_ROWS)
+    session.ask_ahead(
+        warehouse,
+        *([words] if annotator else []),
+        (queries.neurons.metadata, neuron, corpora, queries.neurons.MOST_VALUES),
+        (queries.summary.classes, neuron, corpora),
+        related.first_asked(neuron, corpora, sites),
+    )
 
 
 def _of_prompts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:

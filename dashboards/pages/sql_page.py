@@ -194,7 +194,7 @@ def neurons_of(values: Mapping[str, list[Any]], known: Sequence[Extent]) -> list
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _result(_warehouse: Warehouse, runs: tuple[str, ...], query: str, rows: int, seconds: int) -> Result:
+def _result(_warehouse: Warehouse, runs: str, query: str, rows: int, seconds: int) -> Result:
     return limited_sql.run(_warehouse, query, rows, seconds)
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
+from altair.utils import schemapi
 
 from nwh.dashboards.address import sql_address
 from nwh.dashboards.charts.chart_parts import Picture, look
@@ -24,8 +25,8 @@ def draw(picture: Picture, about: str, finding: str = "", **options: Any) -> Any
     dark = st.context.theme.type == "dark"
     text = f"{about}: {finding}" if finding else about
     # Streamlit's way from a chart to its specification checks it against Vega-Lite's schema, which takes longer than
-    # most questions; tests do that.
-    spec = look(picture, dark).to_dict(validate=False)
+    # most questions: a server has Altair's debug mode off (pages/serving.py), tests have not.
+    spec = look(picture, dark).to_dict(validate=schemapi.DEBUG_MODE)
     spec["config"]["view"] = {"stroke": "transparent"}  # without Altair's sizes: the page has others
     return st.vega_lite_chart(spec=spec, alt=text, **options)
 
