@@ -116,7 +116,7 @@ def _parts(
         _distribution(warehouse, neuron, corpora)
         metadata.separation(warehouse, chosen, corpora)
         alike, output = st.container(), st.container()
-    shared, values = st.columns(2, gap="large")
+    shared, values = st.columns(2, gap="medium")
     with sampled:
         drawn = sentences.by_quantile(warehouse, chosen, corpora, lists)
     with shared:
