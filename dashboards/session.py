@@ -4,6 +4,9 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
+from hashlib import sha256
 from importlib import import_module
 from threading import Thread
 from typing import Any, TypeVar
@@ -17,6 +20,9 @@ from nwh.warehouse.storage.tables import Tables
 
 T = TypeVar("T")
 memory.divide_among(2)  # what pages ask, and what users ask
+_beside = ThreadPoolExecutor(2, "ask-ahead")
+_AHEAD = "asked ahead"
+"""Session state: what the page under way asks ahead."""
 _TIMES = "query_times"
 """Session state: (question, seconds that the page waited for it) of the page under way."""
 
@@ -24,6 +30,11 @@ _TIMES = "query_times"
 def warehouse() -> Warehouse:
     """Return the warehouse `$NWH_WAREHOUSE` as of its last completed run; StorageError where there is none."""
     st.session_state[_TIMES] = []
+    return opened()
+
+
+def opened() -> Warehouse:
+    """Return the same outside of a page."""
     return _opened(*_place())
 
 
@@ -32,18 +43,30 @@ def limited() -> Warehouse:
     return _limited(*_place())
 
 
-def runs(warehouse: Warehouse) -> tuple[str, ...]:
+@lru_cache(maxsize=4)
+def runs(warehouse: Warehouse) -> str:
     """Return what tells apart a warehouse before and after a run, as a key for what is kept of it."""
-    return warehouse.storage.uri, *sorted(warehouse.snapshot.get("runs", ()))
+    files = sorted(warehouse.snapshot.get("runs", ()))
+    return sha256("\n".join([warehouse.storage.uri, *files]).encode()).hexdigest()
 
 
 def ask(warehouse: Warehouse, question: Callable[..., T], *arguments: Any) -> T:
     """Return the answer to a question, asked again only when a run has stored something since; `footer` times it."""
     began = time.monotonic()
-    name = f"{question.__module__.rpartition('.')[2]}.{question.__name__}"
-    answer = _answer(warehouse, question, runs(warehouse), name, arguments)
+    answer = _kept(warehouse, question, *arguments)
     took(question.__name__, time.monotonic() - began)
     return answer
+
+
+def ask_ahead(warehouse: Warehouse, *questions: tuple[Any, ...]) -> None:
+    """Begin to answer questions, each with its arguments, that the page asks later: `ask` then waits for them alone.
+
+    DuckDB plans a question on one processor, which takes longer than to answer most; the page's own work is on another.
+    What an earlier run of the page has asked ahead and nobody waits for any more is left out.
+    """
+    for asked in st.session_state.get(_AHEAD, ()):
+        asked.cancel()
+    st.session_state[_AHEAD] = [_beside.submit(_kept, warehouse, *question) for question in questions]
 
 
 def tab(title: str) -> None:
@@ -68,10 +91,22 @@ def footer() -> None:
     st.caption(f"{queries} in {total * 1000:,.0f} ms{several if len(times) > 1 else ''}")
 
 
+def _kept(warehouse: Warehouse, question: Callable[..., T], *arguments: Any) -> T:
+    name = f"{question.__module__.rpartition('.')[2]}.{question.__name__}"
+    answer: T = _answer(warehouse, question, runs(warehouse), name, arguments)
+    return answer
+
+
 def _place() -> tuple[str, int]:
     """Return the warehouse's address and its version: each completed run makes a new one of its `runs` table."""
-    storage = Storage(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
-    return storage.uri, Tables(storage).version()
+    tables = _tables(os.environ.get("NWH_WAREHOUSE") or "nwh-data")
+    return tables.storage.uri, tables.version()
+
+
+@cache
+def _tables(address: str) -> Tables:
+    """Return the same tables each time, which see whether there is a later version many times faster than new ones."""
+    return Tables(Storage(address))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -81,9 +116,13 @@ def _opened(uri: str, version: int) -> Warehouse:
     for module in ("numpy", "pandas", "pyarrow.compute"):
         import_module(module)  # charts look at what is imported: they must not find what the thread has half imported
     gc.freeze()  # what is imported stays: no need to look for garbage there after every run of a page
-    # The libraries, which take seconds: a model is loaded when a page needs it, not from wherever a warehouse says.
-    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
     return found
+
+
+@st.cache_resource(show_spinner=False)
+def import_models() -> None:
+    """Begin to import what runs models, which takes seconds; a model itself is loaded when a page needs it."""
+    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -95,7 +134,7 @@ def _limited(uri: str, version: int) -> Warehouse:
 def _answer(
     _warehouse: Warehouse,
     _question: Callable[..., T],
-    runs: tuple[str, ...],
+    runs: str,
     name: str,
     arguments: tuple[Any, ...],
 ) -> T:

@@ -196,7 +196,7 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
         .mark_rect()
         .encode(
             x=over_training(checkpoints, top=True),
-            y=alt.Y("place:O", title="layer/neuron", sort=places, axis=alt.Axis(labelOverlap=False)),
+            y=alt.Y("place:O", title="layer/neuron", sort=places, axis=alt.Axis(labelOverlap=False, labelFlush=False)),
             color=alt.Color(
                 "shown:Q",
                 title=f"attribution (probability{scale})",

@@ -40,29 +40,40 @@ def rank_change(rows: Rows, title: str, source: str) -> alt.Chart:
     return chart
 
 
-def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.Chart:
-    """Return the rank change of the most and the least frequent concepts over checkpoints, both arms."""
+def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.LayerChart | alt.FacetChart:
+    """Return the rank change of the most and the least frequent concepts over checkpoints, both arms.
+
+    With bands of their intervals, those of the contributing neurons alone.
+    """
     names = {(extreme, arm): f"{extreme} frequent, {arm}" for extreme in ("most", "least") for arm in ARMS}
     named = [{**row, "line": names[row["extreme"], row["arm"]]} for row in rows]
     # One field for colour and dashes: Vega draws the legend of dashes alone in no colour at all.
     domain, title = list(names.values()), "concepts, neurons changed"
     colours = alt.Scale(domain=domain, range=[HIGH, HIGH, LOW, LOW])
     dashes = alt.Scale(domain=domain, range=[[1, 0], [5, 3]] * 2)
-    legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolSize=400, symbolType="stroke")
-    wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
-    chart: alt.Chart = (
+    legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolSize=400, symbolType="stroke", symbolOpacity=1)
+    wide = WideAxis(rows, ["mean", "low", "high"], _LINEAR_RANKS)
+    figures = [alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", "low", "high")]
+    base = (
         titled(named, f"Rank change under {operation}: the ten most and ten least frequent concepts")
         .transform_calculate(**wide.transforms)
-        .mark_line(point=True)
         .encode(
             x=over_training(checkpoints),
-            y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
             color=alt.Color("line:N", title=title, scale=colours, legend=legend),
-            strokeDash=alt.StrokeDash("line:N", title=title, scale=dashes, legend=legend),
-            tooltip=["checkpoint:N", "extreme:N", "arm:N", alt.Tooltip("rank_change:Q", format=".3g"), "n_concepts:Q"],
+            tooltip=["checkpoint:N", "extreme:N", "arm:N", *figures, "n_concepts:Q"],
         )
     )
-    return chart
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(wide.place(name), title=wide.title("rank after - before"), axis=wide.axis)
+
+    band = base.transform_filter(f"datum.arm == '{ARMS[0]}'").mark_area(opacity=0.15)
+    return alt.layer(
+        band.encode(y=y("low"), y2=wide.place("high")),
+        base.mark_line(point=True).encode(
+            y=y("mean"), strokeDash=alt.StrokeDash("line:N", title=title, scale=dashes, legend=legend)
+        ),
+    )
 
 
 def acquisition(rows: Rows, checkpoints: Sequence[str], source: str) -> alt.Chart:

@@ -38,12 +38,16 @@ def table(header: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], link
 
 def auroc(row: Mapping[str, Any]) -> str:
     """Return an area with its bounds, of a row with `auroc`, `auroc_low` and `auroc_high`; nothing where it is null."""
-    return "" if row["auroc"] is None else f"{row['auroc']:.3f}\N{NO-BREAK SPACE}({interval(row)})"
+    if row["auroc"] is None:
+        return ""
+    return f"{row['auroc']:.3f}" + (f"\N{NO-BREAK SPACE}({bounds})" if (bounds := interval(row)) else "")
 
 
 def interval(row: Mapping[str, Any]) -> str:
-    """Return the bounds alone."""
-    return "" if row["auroc"] is None else f"{row['auroc_low']:.2f}\N{EN DASH}\N{WORD JOINER}{row['auroc_high']:.2f}"
+    """Return the bounds alone; nothing where they are null."""
+    return (
+        "" if row["auroc_low"] is None else f"{row['auroc_low']:.2f}\N{EN DASH}\N{WORD JOINER}{row['auroc_high']:.2f}"
+    )
 
 
 def generalises(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -11,6 +11,8 @@ from nwh.dashboards.html.templates import macros, number
 
 MOST_ROWS = 100
 """Tables of more are grids, which draw what is in sight alone and sort by any column."""
+_PROSE = 30
+"""Characters from which on a text is read as a sentence."""
 _PARTS = macros("parts.html")
 
 
@@ -26,18 +28,32 @@ def draw(
     all where it is null. about: what they are, said by screen readers.
     """
     names = list(rows[0]) if order is None else list(order)
-    configured = {name: columns.get(name) or {} for name in names}
-    settings = {name: each if isinstance(each, Mapping) else {"label": each} for name, each in configured.items()}
+    settings = with_titles(names, columns)
     kinds = {name: setting.get("type_config") or {} for name, setting in settings.items()}
     head = [
         (
-            settings[name].get("label") or name,
+            settings[name]["label"],
             settings[name].get("help"),
-            kinds[name].get("type") != "link" and any(isinstance(row[name], (str, list, tuple)) for row in rows),
+            _class([row[name] for row in rows]) if kinds[name].get("type") != "link" else "",
         )
         for name in names
     ]
     return str(_PARTS.plain_table(head, [[_cell(row[name], kinds[name]) for name in names] for row in rows], about))
+
+
+def _class(values: Sequence[Any]) -> str:
+    """Return how a column stands: texts at the left, those of sentences never in a column of single words."""
+    if not any(isinstance(value, (str, list, tuple)) for value in values):
+        return ""
+    longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+    return "nwh-left nwh-prose" if longest > _PROSE else "nwh-left"
+
+
+def with_titles(names: Iterable[str], columns: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the configuration of some columns, those without a title called by their name in words."""
+    configured = {name: columns.get(name) or {} for name in names}
+    settings = {name: each if isinstance(each, Mapping) else {"label": each} for name, each in configured.items()}
+    return {name: {**each, "label": each.get("label") or name.replace("_", " ")} for name, each in settings.items()}
 
 
 def _cell(value: Any, kind: Mapping[str, Any]) -> str:

@@ -208,6 +208,7 @@ def _frequency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -
             exhibits.chart(frequency_charts.rank_change(changes.records, title, chosen.frequency), changes, title)
         extremes = session.ask(warehouse, queries.frequency.rank_change_of_extremes, *place, chosen.operation)
         if extremes.rows:
+            st.caption(formation.INTERVALS)
             picture = frequency_charts.rank_change_of_extremes(extremes.records, series.checkpoints, chosen.operation)
             exhibits.chart(picture, extremes, "Rank change of the most and least frequent concepts")
     _correlations(session.ask(warehouse, queries.frequency.correlations, chosen.model, chosen.dataset), series)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
 from typing import Any
 
 import streamlit as st
@@ -55,11 +54,11 @@ def page() -> None:
         notices.wrong_address(problems, label, _go, chosen)
         return
     corpora = chosen.corpora or extent.corpora
-    summary.show(warehouse, chosen.neuron, corpora)
+    summed_up = summary.head(warehouse, chosen.neuron, corpora)
     explanations.show(warehouse, chosen.neuron)
     if corpora:
         searched.show(warehouse, chosen, corpora, _go)
-        _parts(warehouse, chosen, corpora, extent, known)
+        _parts(warehouse, chosen, corpora, extent, known, summed_up)
     else:
         _of_prompts(warehouse, chosen, extent, known)
 
@@ -85,48 +84,71 @@ def open_one(places: Sequence[Neuron | NeuronAddress]) -> None:
 
 
 def _parts(
-    warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], extent: Extent, known: Sequence[Extent]
+    warehouse: Warehouse,
+    chosen: NeuronAddress,
+    corpora: Sequence[str],
+    extent: Extent,
+    known: Sequence[Extent],
+    summed_up: Any,
 ) -> None:
-    """Show the neuron: sentences first, then what is quick, then what takes longer, last a model that is not loaded."""
+    """Show the neuron: sentences first, then what is quick, then what takes longer, last a model that is not loaded.
+
+    summed_up: where the line goes that sums it up.
+    """
     neuron = chosen.neuron
     legend = st.empty()
+    sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
+    _ask_ahead(warehouse, neuron, tuple(corpora), sites)
     left, right = st.columns([3, 2], gap="large")
     loaded = token_values.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
         if chosen.tokens and loaded:
             _heat_maps(warehouse, chosen, legend, lists)
+    with summed_up:
+        summary.show(warehouse, neuron, corpora)
+    with left:
         downloads.sentences(warehouse, neuron, corpora)
-        sampled, own, output = st.container(), st.container(), st.container()
+        sampled = st.container()
+        own_text.box(_changed, (known, chosen))
+        answer = st.container()
     with right:
         _distribution(warehouse, neuron, corpora)
         metadata.separation(warehouse, chosen, corpora)
-        shared, values, contributes, alike = (st.container() for _ in range(4))
-    foot = st.container()
-    with own:
-        own_text.box(_changed, (known, chosen))
-        answer = st.container()
+        alike, output = st.container(), st.container()
+    shared, values = st.columns(2, gap="medium")
     with sampled:
-        drawn = sentences.by_quantile(warehouse, chosen, corpora)
-    with contributes:
-        related.concepts(warehouse, neuron)
+        drawn = sentences.by_quantile(warehouse, chosen, corpora, lists)
     with shared:
         patterns.show(warehouse, neuron, corpora)
     with values:
         metadata.show(warehouse, neuron, corpora)
     with alike:
-        sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
         related.similar(warehouse, chosen, corpora, sites)
         related.elsewhere(warehouse, chosen)
-    with foot:
-        session.footer()
+        related.concepts(warehouse, neuron)
+    session.footer()
+    session.import_models()
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
-    if chosen.tokens:
+    if chosen.tokens and not loaded:
         _heat_maps(warehouse, chosen, legend, lists, drawn)
     if neuron.site == "ffn":
         with output:
             output_tokens.show(warehouse, neuron)
+
+
+def _ask_ahead(warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], sites: Sequence[str]) -> None:
+    """Begin to ask what takes longest of what the page asks after the sentences, the first needed first."""
+    annotator = queries.shared_patterns.annotator_of(warehouse, corpora)
+    words = (queries.shared_patterns.typical_words, neuron, corpora, annotator, queries.shared_patterns.MOST_ROWS)
+    session.ask_ahead(
+        warehouse,
+        *([words] if annotator else []),
+        (queries.neurons.metadata, neuron, corpora, queries.neurons.MOST_VALUES),
+        (queries.summary.classes, neuron, corpora),
+        related.first_asked(neuron, corpora, sites),
+    )
 
 
 def _of_prompts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) -> None:
@@ -144,6 +166,7 @@ def _of_prompts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, kno
         st.caption("This model was run over no corpus. This command adds what its neurons do there:")
         notices.commands(warehouse, "ingest activations --model MODEL")
     session.footer()
+    session.import_models()
     with answer:
         own_text.show(warehouse, neuron, extent, chosen.text)
     with output:
@@ -236,20 +259,14 @@ def _heat_maps(
     warehouse: Warehouse, chosen: NeuronAddress, legend: Any, lists: Sequence[Shown], drawn: Sequence[Shown] = ()
 ) -> None:
     """Replace sentences by their heat maps; the strongest token of `lists` sets the colours, of `drawn` too."""
-    neuron, words = chosen.neuron, chosen.words
-    texts = [[sentence["text"] for shown in some for sentence in shown.sentences] for some in (lists, drawn)]
     try:
         with legend, st.spinner("Running the model over these sentences"):
-            values = [token_values.token_values(warehouse, neuron, of) for of in texts]
+            scale = sentences.heat_maps(warehouse, chosen, lists, lists)
+            sentences.heat_maps(warehouse, chosen, drawn, lists)
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
         legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
         return
-    scale = max((abs(value) for tokens in values[0] for _, _, value in tokens), default=0.0)
     legend.html(markup.colour_scale(scale))
-    rest = chain(*values)
-    for shown in (*lists, *drawn):
-        of_texts = list(islice(rest, len(shown.sentences)))
-        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, words))
 
 
 def _levels(quantiles: Sequence[dict[str, Any]]) -> str:

@@ -53,6 +53,8 @@ def page() -> None:
     if answer is not None:
         _show(warehouse, answer, chosen)
     session.footer()
+    if chosen.by == "text":
+        session.import_models()
 
 
 # -- choosing ----------------------------------------------------------------------------------------------

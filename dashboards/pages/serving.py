@@ -2,12 +2,26 @@
 
 import os
 import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from threading import Thread
 
+from streamlit import runtime
 from streamlit.web import cli
+
+from nwh.warehouse.errors import NwhError
+
+PAGES = ("comparison", "concepts", "formation", "home", "layers", "neuron", "neuron_map", "search", "sql_page")
+# What all pages are made with, imported before one is asked for.
+for _module in ("altair", "pandas", "pyarrow.compute", "deltalake", "nwh.warehouse.queries"):
+    import_module(_module)
+import_module("altair.utils.schemapi").disable_debug_mode()  # charts are checked by tests, not each time they are drawn
 
 
 def main(host: str, port: str, *arguments: str) -> None:
     """Run Streamlit with its arguments (`run PAGE --OPTION …`) until it is interrupted; it ends this process."""
+    Thread(target=_prepare, daemon=True).start()
     place = f"[{host}]" if ":" in host else host
     print(f"Pages at http://{place}:{port} (Ctrl+C ends them)", flush=True)
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Streamlit greets, and says that it stops
@@ -19,6 +33,19 @@ def main(host: str, port: str, *arguments: str) -> None:
     sys.stderr.flush()
     # Nothing is left to do, and what DuckDB's bindings say of memory that ends with the process reads like a crash.
     os._exit(code)
+
+
+def _prepare() -> None:
+    """Import the pages and open the warehouse while a first browser loads Streamlit's scripts.
+
+    Not before there is a server: what keeps answers looks for one.
+    """
+    while not runtime.exists():
+        time.sleep(0.02)
+    for page in PAGES:
+        import_module(f"nwh.dashboards.pages.{page}")
+    with suppress(NwhError):  # a page says so
+        import_module("nwh.dashboards.session").opened()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from nwh.dashboards.address.sql_address import MAX_ROWS, MAX_SECONDS, SHOWN_AS, 
 from nwh.dashboards.charts.chart_parts import HIGH
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
-from nwh.dashboards.parts import downloads, exhibits, notices, saved_queries
+from nwh.dashboards.parts import completion, downloads, exhibits, notices, saved_queries
 from nwh.dashboards.parts.dictionary import INSERT, STYLE, dictionary
 from nwh.ingest.demo.findings import FINDINGS
 from nwh.warehouse import Warehouse, limited_sql, queries
@@ -40,9 +40,9 @@ def page() -> None:
         "Ask this warehouse in SQL (DuckDB's). It takes one statement that reads, under the limits of `nwh sql`: no "
         "writes, no other files. The statement is in the address: to keep or share it, keep or share the address."
     )
-    st.html(STYLE + _STYLE)
+    st.html(STYLE + completion.STYLE + _STYLE)
     with st.container(key="nwh-script-insert"):
-        st.html(INSERT, unsafe_allow_javascript=True)
+        st.html(INSERT + completion.COMPLETE + completion.names(), unsafe_allow_javascript=True)
     warehouse = session.warehouse()
     chosen, problems = read(st.query_params)
     left, right = st.columns([3, 2], gap="large")
@@ -194,7 +194,7 @@ def neurons_of(values: Mapping[str, list[Any]], known: Sequence[Extent]) -> list
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _result(_warehouse: Warehouse, runs: tuple[str, ...], query: str, rows: int, seconds: int) -> Result:
+def _result(_warehouse: Warehouse, runs: str, query: str, rows: int, seconds: int) -> Result:
     return limited_sql.run(_warehouse, query, rows, seconds)
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
+from altair.utils import schemapi
 
 from nwh.dashboards.address import sql_address
 from nwh.dashboards.charts.chart_parts import Picture, look
@@ -23,7 +24,11 @@ def draw(picture: Picture, about: str, finding: str = "", **options: Any) -> Any
     """Draw a chart in the colours of the page; those who cannot see it are told what it shows and what is found."""
     dark = st.context.theme.type == "dark"
     text = f"{about}: {finding}" if finding else about
-    return st.altair_chart(look(picture, dark), alt=text, **options)
+    # Streamlit's way from a chart to its specification checks it against Vega-Lite's schema, which takes longer than
+    # most questions: a server has Altair's debug mode off (pages/serving.py), tests have not.
+    spec = look(picture, dark).to_dict(validate=schemapi.DEBUG_MODE)
+    spec["config"]["view"] = {"stroke": "transparent"}  # without Altair's sizes: the page has others
+    return st.vega_lite_chart(spec=spec, alt=text, **options)
 
 
 def chart(picture: Picture, answer: Answer, about: str, finding: str = "", **options: Any) -> None:
@@ -66,7 +71,8 @@ def grid(
     picture: Picture | None = None,
 ) -> None:
     """Show rows as a table to be sorted and searched, which browsers take longer to draw."""
-    st.dataframe(rows, hide_index=True, column_order=order, column_config=dict(columns))
+    titled: dict[str, Any] = {**plain_table.with_titles(rows[0] if rows else columns, columns)}
+    st.dataframe(rows, hide_index=True, column_order=order, column_config=titled)
     source(answer, about, picture)
 
 

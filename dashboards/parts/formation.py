@@ -30,18 +30,6 @@ def over_training(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series
         with columns[i % 2]:
             picture = interval_charts.curve(rows.records, series.checkpoints, figure.title, figure.unit)
             exhibits.chart(picture, rows, f"{figure.title}, with intervals")
-    extremes = session.ask(
-        warehouse,
-        queries.frequency.extremes_with_intervals,
-        chosen.model,
-        chosen.dataset,
-        chosen.frequency,
-        chosen.operation,
-    )
-    if extremes.rows:
-        title = f"Rank change under {chosen.operation}: the ten most and ten least frequent concepts"
-        picture = interval_charts.curve(extremes.records, series.checkpoints, title, "rank after - before", "extreme")
-        exhibits.chart(picture, extremes, f"{title}, with intervals")
     if chosen.operation:
         _together(warehouse, chosen)
     _seeds(warehouse, chosen)
@@ -158,11 +146,19 @@ def faithfulness(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
             exhibits.chart(interval_charts.faithfulness(rows.records, title), rows, title)
     areas = session.ask(warehouse, queries.formation.faithfulness_areas, chosen.model, chosen.dataset)
     columns = st.column_config
-    area = columns.NumberColumn(format="%.3f")
+    st.caption(
+        "Areas over the share of neurons kept, and over its logarithm, where small sets count as much as large ones: "
+        "under the faithfulness (CPR; the more the better), and between it and 1 (CMD; the less the better; Mueller et "
+        "al. 2025)."
+    )
+    names = {"cpr": "CPR", "cmd": "CMD", "cpr_log": "CPR, logarithm", "cmd_log": "CMD, logarithm"}
     exhibits.table(
         areas,
         "Areas under faithfulness",
-        {"n_prompts": columns.NumberColumn("prompts"), **dict.fromkeys(("cpr", "cmd", "cpr_log", "cmd_log"), area)},
+        {
+            "n_prompts": columns.NumberColumn("prompts"),
+            **{name: columns.NumberColumn(title, format="%.3f") for name, title in names.items()},
+        },
     )
 
 
@@ -170,9 +166,19 @@ _NEUTRAL = {
     "n_concepts": st.column_config.NumberColumn("concepts"),
     "n_neurons": st.column_config.NumberColumn("neurons", format="%.1f"),
     "n_sentences": st.column_config.NumberColumn("sentences"),
-    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("kl", "kl_low", "kl_high")},
-    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("loss_before", "loss_after", "loss_change")},
-    **{name: st.column_config.NumberColumn(format="%.3g") for name in ("loss_low", "loss_high")},
+    **{
+        name: st.column_config.NumberColumn(title, format="%.3g")
+        for name, title in {
+            "kl": "KL",
+            "kl_low": "KL from",
+            "kl_high": "KL to",
+            "loss_before": "loss before",
+            "loss_after": "loss after",
+            "loss_change": "change of loss",
+            "loss_low": "change from",
+            "loss_high": "change to",
+        }.items()
+    },
 }
 
 

@@ -15,8 +15,10 @@ from nwh.dashboards.parts import exhibits
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.neurons import MOST_VALUES
+from nwh.warehouse.queries.shared_patterns import MOST_ROWS
 
-_ROWS, _BARS = 100, 10
+_BARS, _WORDS = 10, 6
 _ORDER = ("name", "auroc", "share", "corpus_share", "lift", "recall", "q_value", "support", "documents")
 _columns = st.column_config
 COLUMNS: dict[str, Any] = {
@@ -40,7 +42,7 @@ COLUMNS: dict[str, Any] = {
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the values that the top sentences have, those rarer there than in the corpus apart."""
     st.markdown("#### Metadata")
-    found = session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS)
+    found = session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), MOST_VALUES)
     rows = found.records
     if not rows:
         st.caption("The sentences of these corpora have no metadata; `nwh ingest corpus --metadata` keeps columns.")
@@ -79,7 +81,7 @@ def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[st
         offered[f"{key} = {of_key}"] = (kind, key, of_key)
     if kind == "word" and " " not in value:
         offered[value] = (kind, "", value)
-    for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), _ROWS).records[:_BARS]:
+    for row in session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), MOST_VALUES).records[:_BARS]:
         offered.setdefault(f"{row['key']} = {row['value']}", ("metadata", row["key"], row["value"]))
     for row in _words(warehouse, neuron, corpora):
         offered.setdefault(f"{row['word']} ({row['class']})", ("word", row["class"], row["word"]))
@@ -98,5 +100,6 @@ def _words(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list
     annotator = queries.shared_patterns.annotator_of(warehouse, corpora)
     if annotator is None:
         return []
-    ask: Answer = session.ask(warehouse, queries.shared_patterns.typical_words, neuron, tuple(corpora), annotator, 3)
-    return ask.records
+    asked = (neuron, tuple(corpora), annotator, MOST_ROWS)
+    found: Answer = session.ask(warehouse, queries.shared_patterns.typical_words, *asked)
+    return found.records[:_WORDS]

@@ -15,8 +15,9 @@ from nwh.dashboards.parts import exhibits, metadata
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
+from nwh.warehouse.queries.shared_patterns import MOST_ROWS
 
-_ROWS, _BARS, _TREES, _ALSO, _TOLD = 50, 12, 12, 4, 150
+_BARS, _TREES, _ALSO, _TOLD = 12, 12, 4, 150
 _SHOWN = (
     *("name", "auroc", "share", "corpus_share", "lift", "recall", "q_value", "mined_q_value", "generalises"),
     *("support", "documents", "more"),
@@ -26,7 +27,7 @@ _SHOWN = (
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
     st.markdown("#### What the top sentences share")
-    parts = queries.shared_patterns.parts(warehouse, neuron, tuple(corpora), _ROWS, session.ask)
+    parts = queries.shared_patterns.parts(warehouse, neuron, tuple(corpora), MOST_ROWS, session.ask)
     lengths = session.ask(warehouse, queries.shared_patterns.mean_length, neuron, tuple(corpora))
     for row in lengths.records:
         if row["pole"] == "top":
@@ -79,7 +80,7 @@ def _part(title: str, answer: Answer, told_apart: Callable[..., Any], several: b
         return
     kind = next((kind for kind, start in queries.shared_patterns.TITLES.items() if title.startswith(start)), None)
     if kind:
-        rows = told_apart(kind, queries.closed_patterns.fold(rows, kind)[:_TOLD])[:_ROWS]
+        rows = told_apart(kind, queries.closed_patterns.fold(rows, kind)[:_TOLD])[:MOST_ROWS]
     rows = [{**row, **_told(row, several)} for row in rows]
     if title.startswith("subtrees"):
         captions = (f"lift {row['lift']:.2f}, {row['share']:.0%} of the top sentences" for row in rows)

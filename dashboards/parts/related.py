@@ -24,10 +24,10 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str],
     """Show the neurons whose activations are most like this one's, with links to their pages; sites: to choose from."""
     st.markdown("#### Similar neurons")
     own = chosen.neuron.site
-    site = own
     if len(sites) > 1:
-        site = st.segmented_control("Of site", sites, default=own, required=True, key=f"similar-{own}")
-    found = session.ask(warehouse, queries.samples.similar, chosen.neuron, tuple(corpora), _NEURONS, site)
+        st.segmented_control("Of site", sites, default=own, required=True, key=_site_key(own))
+    _, *asked = first_asked(chosen.neuron, corpora, sites)
+    found, site = session.ask(warehouse, queries.samples.similar, *asked), asked[-1]
     rows = found.records
     if not rows:
         st.caption(
@@ -56,6 +56,16 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str],
         )
     )
     exhibits.source(found, "Similar neurons")
+
+
+def first_asked(neuron: Neuron, corpora: Sequence[str], sites: Sequence[str]) -> tuple[Any, ...]:
+    """Return what `similar` asks first, with its arguments."""
+    site = st.session_state.get(_site_key(neuron.site))
+    return queries.samples.similar, neuron, tuple(corpora), _NEURONS, site if site in sites else neuron.site
+
+
+def _site_key(own: str) -> str:
+    return f"similar-{own}"
 
 
 def elsewhere(warehouse: Warehouse, chosen: NeuronAddress) -> None:

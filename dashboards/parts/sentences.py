@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import streamlit as st
@@ -12,8 +13,9 @@ import streamlit as st
 from nwh.dashboards import session
 from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
+from nwh.dashboards.html.markup import TokenValue
 from nwh.dashboards.html.templates import number
-from nwh.dashboards.parts import exhibits
+from nwh.dashboards.parts import exhibits, token_values
 from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, queries
 
@@ -72,8 +74,14 @@ def _pole(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], p
     return drawn
 
 
-def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
-    """Show sentences between quantiles of the neuron's activation, and random ones, from the stored sample."""
+@st.fragment
+def by_quantile(
+    warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], of_poles: Sequence[Shown]
+) -> list[Shown]:
+    """Show sentences between quantiles of the neuron's activation, or random ones, from the stored sample.
+
+    Those of one tab, the others when they are opened; in the colours of `of_poles` where the model has run.
+    """
     st.markdown("#### Sentences of every strength")
     k = min(chosen.k, _PER_INTERVAL)
     found = session.ask(warehouse, queries.samples.by_quantile, chosen.neuron, tuple(corpora), k)
@@ -96,13 +104,38 @@ def by_quantile(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[s
     names = [
         "Random" if (low, high) == queries.samples.RANDOM else f"{low:g} to {high:g}" for low, high, _ in intervals
     ]
-    for tab, (_, _, drawn) in zip(st.tabs(names), intervals, strict=True):
-        with tab:
-            lowest, highest = number(drawn[0]["lowest"]), number(drawn[0]["highest"])
-            st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
-            lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
+    tabs = st.tabs(names, key="strength", on_change="rerun")
+    for tab, (_, _, drawn) in zip(tabs, intervals, strict=True):
+        if tab.open:
+            with tab:
+                lowest, highest = number(drawn[0]["lowest"]), number(drawn[0]["highest"])
+                st.caption(f"{len(drawn)} of {drawn[0]['n']:,} sentences, activations from {lowest} to {highest}")
+                lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
     exhibits.source(found, "Sentences of every strength")
+    if chosen.tokens and token_values.has_run(warehouse, chosen.neuron):
+        with suppress(Exception):  # whatever torch says: the page has said it, and the sentences are there without it
+            heat_maps(warehouse, chosen, lists, of_poles)
     return lists
+
+
+def heat_maps(
+    warehouse: Warehouse, chosen: NeuronAddress, lists: Sequence[Shown], of_colours: Sequence[Shown]
+) -> float:
+    """Replace lists by their heat maps; return the strongest activation of `of_colours`, which sets the colours.
+
+    Raises what running the model raises.
+    """
+
+    def values(lists: Sequence[Shown]) -> list[list[TokenValue]]:
+        texts = [sentence["text"] for shown in lists for sentence in shown.sentences]
+        return token_values.token_values(warehouse, chosen.neuron, texts)
+
+    scale = max((abs(value) for tokens in values(of_colours) for _, _, value in tokens), default=0.0)
+    rest = iter(values(lists))
+    for shown in lists:
+        of_texts = list(islice(rest, len(shown.sentences)))
+        shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, chosen.words))
+    return scale
 
 
 def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], found: list[dict[str, Any]]) -> Shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -18,14 +19,19 @@ _OTHER_LENGTH = 1.2
 """The ratio to the corpus's mean length, or its inverse, from which on length is worth a word."""
 
 
-def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    """Show the neuron's name, its summary and the provenance of its activations; of no corpora the name alone."""
+def head(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Any:
+    """Show the neuron's name and the provenance of its activations; return the place of its summary between them."""
     with st.container(key="head", gap="small"):
         st.title(neuron.within, anchor=False)
-        if corpora:
-            found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
-            st.markdown(line(found, len(corpora) > 1))
+        place = st.container()
         st.caption(_provenance(warehouse, neuron, corpora))
+    return place
+
+
+def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
+    """Show the neuron's summary."""
+    found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
+    st.markdown(line(found, len(corpora) > 1))
 
 
 def line(found: Summary, several: bool) -> str:

@@ -222,7 +222,7 @@ def _by_frequency(subject: Subject, series: Series, source: str) -> Iterator[Exh
                 f"rank-change-{operation}-{dataset}",
                 f"Rank change under {operation} of frequent and rare concepts ({source}), {series.dataset}",
                 "Change of the answers' rank in the vocabulary, mean over the ten most and the ten least frequent "
-                "concepts (view rank_change; Ariyama 2024, figures 20 to 22).",
+                "concepts with its 95 % interval over concepts (view rank_change; Ariyama 2024, figures 20 to 22).",
                 found,
                 [frequency_charts.rank_change_of_extremes(found.records, checkpoints, operation)],
             )

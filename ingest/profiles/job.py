@@ -71,7 +71,7 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
                 samples.write(rows)
             before = sample
             totals = top.sums(sentences.lengths)
-            metadata.write(item_rows(top, items, sentences, sample, with_shares=True))
+            metadata.write(_with_bounds(warehouse, item_rows(top, items, sentences, sample, with_shares=True)))
             profiles.write(
                 {
                     **top.names(np.arange(len(top.neuron))),
@@ -84,6 +84,19 @@ def _metadata(warehouse: Warehouse, run: Run, unit: Unit, progress: Progress) ->
                     "length_r2": length_r2(sample, top.neuron),
                 }
             )
+
+
+def _with_bounds(warehouse: Warehouse, rows: pa.Table) -> pa.Table:
+    """Add the bounds of each AUROC, as macro auroc_bound defines them, to 3 digits as it is."""
+    bound = "round(auroc_bound(auroc, sample_support, n_sampled - sample_support, {}), 3)::float as {}"
+    with warehouse.cursor() as cursor:
+        cursor.register("detected", rows.select(["auroc", "sample_support", "n_sampled"]))
+        bounds = cursor.sql(
+            f"select {bound.format(-1.96, 'auroc_low')}, {bound.format(1.96, 'auroc_high')} from detected"
+        ).to_arrow_table()
+    for name in bounds.column_names:
+        rows = rows.append_column(name, bounds[name])
+    return rows
 
 
 # -- words and tags ------------------------------------------------------------------------------------------------

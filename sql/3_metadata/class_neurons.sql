@@ -11,9 +11,7 @@
 -- lift: share / corpus_share
 -- columns: g2
 -- q_value: Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole: see neuron_metadata
--- columns: auroc
--- auroc_low: lower bound of auroc
--- auroc_high: upper bound of auroc
+-- columns: auroc, auroc_low, auroc_high
 create view class_neurons as
 select
     model,

@@ -13,14 +13,12 @@
 -- corpus_share: corpus_support / n_sentences
 -- columns: lift, g2, p_value
 -- q_value: Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole
--- columns: auroc, sample_support, n_sampled
+-- columns: auroc, sample_support, n_sampled, auroc_low, auroc_high
 -- share_low: lower bound of share
 -- share_high: upper bound of share
 -- recall: support / corpus_support
 -- recall_low: lower bound of recall
 -- recall_high: upper bound of recall
--- auroc_low: lower bound of auroc
--- auroc_high: upper bound of auroc
 create view metadata_detectors as
 select
     model,
@@ -47,12 +45,12 @@ select
     auroc,
     sample_support,
     n_sampled,
+    auroc_low,
+    auroc_high,
     wilson_bound(support, k, -1.96) as share_low,
     wilson_bound(support, k, 1.96) as share_high,
     support / corpus_support as recall,
     wilson_bound(support, corpus_support, -1.96) as recall_low,
-    wilson_bound(support, corpus_support, 1.96) as recall_high,
-    auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low,
-    auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high
+    wilson_bound(support, corpus_support, 1.96) as recall_high
 from neuron_metadata
 where support > 0;

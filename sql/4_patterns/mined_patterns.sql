@@ -9,8 +9,7 @@
 -- recall: support / corpus_support
 -- heldout_share: share of the pole's sentences of the other half, which had no part in choosing, that have it
 -- heldout_others_share: share of the other sentences of that half that have it
--- auroc_low: lower bound of auroc, 95 % confidence (Newcombe 2006), as if sentences were independent of one another
--- auroc_high: upper bound of auroc
+-- columns: auroc_low, auroc_high
 create view mined_patterns as
 select
     model,

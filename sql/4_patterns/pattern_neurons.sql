@@ -10,10 +10,7 @@
 -- columns: mined_support, mined_lift, mined_g2, mined_q_value
 -- heldout_share: share of the pole's sentences of the other half, which had no part in choosing, that have it
 -- heldout_others_share: share of the other sentences of that half that have it
--- columns: heldout_auroc, auroc
--- auroc_low: lower bound of auroc, 95 % confidence (Newcombe 2006), as if sentences were independent of one another
--- auroc_high: upper bound of auroc
--- columns: sample_support, n_sampled
+-- columns: heldout_auroc, auroc, auroc_low, auroc_high, sample_support, n_sampled
 create macro pattern_neurons(chosen_kind, chosen) as table
 select
     model,

@@ -91,7 +91,12 @@ def test_a_statement_is_written_and_run(address, browser):
     page.open("sql")
     page.until(lambda: page.all("textarea"), "the editor")
     page.tab_to("Statement", "textarea")
-    page.press_keys("select count(*) as n from corpora")
+    page.press_keys("select count(*) as n from corp")
+    page.until(lambda: page.all("#nwh-offer span"), "names that begin so")
+    assert [each.text for each in page.all("#nwh-offer span")][:2] == ["corpora", "corpus_metadata"]
+    page.press_keys(Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.TAB)
+    assert page.all(".st-key-sql_query textarea")[0].get_attribute("value") == "select count(*) as n from corpora"
+    assert not page.all("#nwh-offer")[0].is_displayed()
     page.together(Keys.CONTROL, Keys.ENTER)
     page.until(lambda: "1 row in" in page.text(), "a row")
     assert page.address() == {"query": "select count(*) as n from corpora"}

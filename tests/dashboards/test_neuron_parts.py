@@ -6,10 +6,12 @@ import html
 import io
 import json
 import re
+from contextlib import contextmanager
 
 import polars as pl
 import pyarrow as pa
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.charts import tree_drawing
@@ -97,13 +99,40 @@ def test_sentences_of_every_strength_have_a_tab_each(open_page):
     app = open_page(tokens="off")
     names = [tab.label for tab in app.tabs]
     assert names == ["0.99 to 1", "0.9 to 0.99", "0.5 to 0.9", "0.1 to 0.5", "0 to 0.1", "Random"]
+    assert [bool(tab.children) for tab in app.tabs] == [True] + [False] * 5  # drawn when they are opened
     ranges = []
-    for tab in app.tabs[:-1]:
+    for i, name in enumerate(names[:-1]):
+        app.session_state["strength"] = name
+        tab = run(app).tabs[i]
         found = texts(tab.get("html")[0].value)
         assert 1 <= len(found) <= 5
         said = re.search("activations from (.*) to (.*)$", tab.caption[0].value).groups()
         ranges.append([float(value.replace("\N{MINUS SIGN}", "-")) for value in said])
     assert ranges == sorted(ranges, reverse=True)
+
+
+def test_nothing_is_asked_twice(open_page, monkeypatch):
+    """Neither by two parts of the page, nor ahead of the page and by it."""
+    asked, lend = [], Warehouse.cursor
+
+    class Noting:
+        def __init__(self, cursor):
+            self.cursor = cursor
+
+        def execute(self, query, params):
+            asked.append((query, params.get("pole")))
+            return self.cursor.execute(query, params)
+
+    @contextmanager
+    def noting(warehouse):
+        with lend(warehouse) as cursor:
+            yield Noting(cursor)
+
+    st.cache_data.clear()
+    monkeypatch.setattr(Warehouse, "cursor", noting)
+    open_page(tokens="off")
+    assert len(asked) > 12
+    assert [question for question in asked if asked.count(question) > 1] == []
 
 
 def test_context_shows_the_sentences_around(warehouse, open_page):

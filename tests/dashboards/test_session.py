@@ -31,6 +31,8 @@ def test_opening_a_warehouse_loads_no_model(home, monkeypatch):
     monkeypatch.setattr("nwh.ingest.activations.live_activations._load", lambda *stored, **_: loaded.append(stored))
     gc.unfreeze()
     home.run()
+    session.import_models.clear()
+    session.import_models()
     assert gc.get_freeze_count()
     deadline = time.monotonic() + 60
     while any(thread.daemon for thread in set(threading.enumerate()) - before):

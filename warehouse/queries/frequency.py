@@ -33,13 +33,21 @@ def rank_change_by_frequency(
 
 
 def rank_change_of_extremes(warehouse: Warehouse, model: str, dataset: str, source: str, operation: str) -> Answer:
-    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint and arm."""
+    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint and arm.
+
+    low, high: its 95 % interval, by bootstrap over the concepts; null for few (see macro bootstrap_interval).
+    """
     return ask(
         warehouse,
-        "select checkpoint, extreme, arm, avg(rank_change) as rank_change, count(*) as n_concepts "
+        "with means as (select checkpoint, step, extreme, arm, count(*) as n_concepts, avg(rank_change) as mean, "
+        "list(rank_change order by concept) as of_concepts "
         f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
         "and operation = $operation and polarity = 'positive' and extreme is not null and frequency_source = $source "
-        f"group by checkpoint, step, extreme, arm order by {_BY_STEP}, extreme, arm",
+        "group by checkpoint, step, extreme, arm), "
+        "intervals as (select *, bootstrap_interval(bootstrap_means(of_concepts, 0), mean, n_concepts) as bounds "
+        "from means) "
+        "select checkpoint, extreme, arm, mean, bounds[1] as low, bounds[2] as high, n_concepts from intervals "
+        f"order by {_BY_STEP}, extreme, arm",
         model=model,
         dataset=dataset,
         source=source,
@@ -68,24 +76,4 @@ def correlations(warehouse: Warehouse, model: str, dataset: str) -> Answer:
         f"where {_SERIES} order by figure desc, frequency_source, {_BY_STEP}",
         model=model,
         dataset=dataset,
-    )
-
-
-def extremes_with_intervals(warehouse: Warehouse, model: str, dataset: str, source: str, operation: str) -> Answer:
-    """Return the mean rank change of the ten most and the ten least frequent concepts by checkpoint, with intervals."""
-    return ask(
-        warehouse,
-        "with means as (select checkpoint, step, extreme, count(*) as n_concepts, avg(rank_change) as mean, "
-        "list(rank_change order by concept) as of_concepts "
-        f"from rank_change inner join concept_frequency using (model, dataset, concept) where {_SERIES} "
-        "and operation = $operation and polarity = 'positive' and arm = 'contributing' and extreme is not null "
-        "and frequency_source = $source group by checkpoint, step, extreme), "
-        "intervals as (select *, bootstrap_interval(bootstrap_means(of_concepts, 0), mean, n_concepts) as bounds "
-        "from means) "
-        "select checkpoint, extreme, n_concepts, mean, bounds[1] as low, bounds[2] as high from intervals "
-        f"order by {_BY_STEP}, extreme",
-        model=model,
-        dataset=dataset,
-        source=source,
-        operation=operation,
     )

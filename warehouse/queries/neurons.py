@@ -11,6 +11,8 @@ from nwh.warehouse.queries.answers import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 _ALL_STORED = 2**31 - 1
+MOST_VALUES = 100
+"""Metadata values of a neuron that pages ask for."""
 _PLACE = (
     "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
     "and list_contains($corpora, corpus)"

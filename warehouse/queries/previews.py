@@ -10,11 +10,6 @@ from nwh.warehouse.warehouse import Warehouse
 
 _PLACE = "model, checkpoint, site, layer, neuron"
 _WANTED = f"with wanted as (select {', '.join(f'unnest(${name}s) as {name}' for name in _PLACE.split(', '))})"
-_NEAR = (
-    "list_contains($models, model) and list_contains($checkpoints, checkpoint) and list_contains($sites, site) "
-    "and layer between list_min($layers) and list_max($layers)"
-)
-"""What lets DuckDB leave files and row groups unread, which a join does not."""
 
 
 def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) -> Answer:
@@ -22,15 +17,16 @@ def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) 
 
     One row per neuron: model, checkpoint, site, layer, neuron, text. Of neurons without activations none.
     """
+    near, params = _wanted(neurons)
     return ask(
         warehouse,
         f"{_WANTED}, "
         f"first_of as (select {_PLACE}, corpus, sentence_id, activation from neuron_topk semi join wanted "
-        f"using ({_PLACE}) where {_NEAR} and pole = $pole and rank = 1 "
+        f"using ({_PLACE}) where {near} and pole = $pole and rank = 1 "
         f"qualify row_number() over (partition by {_PLACE} "
         "order by if(pole = 'top', -activation, activation), sentence_id) = 1) "
         f"select {_PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all",
-        **_params(neurons),
+        **params,
         pole=pole,
     )
 
@@ -40,19 +36,28 @@ def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str
 
     One row per neuron that has any: model, checkpoint, site, layer, neuron, words. Those that `typical_words` takes.
     """
+    near, params = _wanted(neurons)
     return ask(
         warehouse,
         f"{_WANTED}, "
         f"typical as (select {_PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
-        f"using ({_PLACE}) where {_NEAR} and pole = 'top' and list_contains($corpora, corpus) "
+        f"using ({_PLACE}) where {near} and pole = 'top' and list_contains($corpora, corpus) "
         "and class in ('noun', 'verb', 'adjective') and support >= greatest(3, 0.03 * k) and lift > 1 "
         "and q_value <= 0.05 group by all) "
         f"select {_PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all",
-        **_params(neurons),
+        **params,
         corpora=list(corpora),
         n=n,
     )
 
 
-def _params(neurons: Sequence[Neuron]) -> dict[str, list[object]]:
-    return {f"{name}s": [getattr(neuron, name) for neuron in neurons] for name in _PLACE.split(", ")}
+def _wanted(neurons: Sequence[Neuron]) -> tuple[str, dict[str, object]]:
+    """Return a condition that lets DuckDB leave unread what a join would read, and all parameters."""
+    params: dict[str, object] = {}
+    near = []
+    for name in _PLACE.split(", "):
+        values = [getattr(neuron, name) for neuron in neurons]
+        of_name = {f"{name}_{i}": value for i, value in enumerate(dict.fromkeys(values))}
+        near.append(f"{name} in ({', '.join(f'${each}' for each in of_name)})")
+        params |= {f"{name}s": values, **of_name}
+    return " and ".join(near), params

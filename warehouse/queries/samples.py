@@ -12,11 +12,18 @@ INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
 """Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""
 RANDOM = (0.0, 1.0)
 """All of the sample: sentences drawn from it are random ones."""
-_OWN = (
-    "select corpus, sentence_id, activations[$neuron + 1] as activation from activation_sample "
-    "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
+_SAMPLED = (
+    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
     "and list_contains($corpora, corpus)"
 )
+OWN = (
+    "sampled as (select corpus, sentence_id, row_number() over (partition by corpus order by sentence_id) as place "
+    f"from activation_sample where {_SAMPLED}), "
+    "values_of as (select corpus, unnest(activations) as activation, generate_subscripts(activations, 1) as place "
+    f"from neuron_samples where {_SAMPLED} and neuron = $neuron), "
+    "own as (select corpus, sentence_id, activation from sampled inner join values_of using (corpus, place))"
+)
+"""The sampled sentences with a neuron's activation there: activation_sample has those of a layer's neurons together."""
 _DRAWN = (
     "placed as (select *, (row_number() over (order by activation, sentence_id) - 1) / count(*) over () as place "
     "from own), "
@@ -47,7 +54,7 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "lows": [low for low, _ in bounds],
         "highs": [high for _, high in bounds],
     }
-    return ask(warehouse, f"with own as ({_OWN}), {_DRAWN}", **params, **neuron.params)
+    return ask(warehouse, f"with {OWN}, {_DRAWN}", **params, **neuron.params)
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int, site: str) -> Answer:

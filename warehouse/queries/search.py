@@ -176,14 +176,10 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
         f"and corpus in (select corpus from searched){where}), "
         "ranked as (select *, row_number() over (order by p_value, g2 desc) as by_p from searched), "
         "corrected as (select * replace (least(1, min(p_value * n / by_p) over ("
-        "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ranked, compared), "
-        f"chosen as (select * from corrected where support > 0{bounds} "
-        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit) "
-        f"select {_PLACE}, pole, corpus as scope, auroc, "
-        "auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low, "
-        "auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high, "
-        "share, support / corpus_support as recall, corpus_share, lift, q_value from chosen "
-        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus",
+        "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ranked, compared) "
+        f"select {_PLACE}, pole, corpus as scope, auroc, auroc_low, auroc_high, share, "
+        f"support / corpus_support as recall, corpus_share, lift, q_value from corrected where support > 0{bounds} "
+        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit",
         key=key,
         value=value,
         limit=limit,

@@ -6,18 +6,10 @@ from collections.abc import Sequence
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.samples import OWN
 from nwh.warehouse.warehouse import Warehouse
 
 _BINS = 24
-_LAYER = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer"
-_SAMPLED = f"{_LAYER} and list_contains($corpora, corpus)"
-_OWN = (
-    "sampled as (select corpus, sentence_id, row_number() over (partition by corpus order by sentence_id) as place "
-    f"from activation_sample where {_SAMPLED}), "
-    "values_of as (select corpus, unnest(activations) as activation, generate_subscripts(activations, 1) as place "
-    f"from neuron_samples where {_SAMPLED} and neuron = $neuron), "
-    "own as (select sentence_id, activation from sampled inner join values_of using (corpus, place))"
-)
 _HAVING = {
     "metadata": "select sentence_id from sentence_metadata where key = $key and value = $value",
     "word": "select sentence_id from annotations where list_contains(words, $value) "
@@ -34,7 +26,7 @@ def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kin
     """
     return ask(
         warehouse,
-        f"with {_OWN}, with_it as ({_HAVING[kind]} and list_contains($corpora, corpus)), "
+        f"with {OWN}, with_it as ({_HAVING[kind]} and list_contains($corpora, corpus)), "
         "marked as (select activation, sentence_id in (select sentence_id from with_it) as has, "
         "min(activation) over () as lowest, max(activation) over () as highest from own), "
         f"placed as (select has, lowest, highest, least({_BINS - 1}, floor((activation - lowest) / "

@@ -18,6 +18,8 @@ from nwh.warehouse.warehouse import Warehouse
 CLASSES = ("noun", "verb", "adjective")
 TITLES = {"word": "word sequences", "tag": "tag sequences", "tree": "subtrees"}
 """Kinds of patterns, and how their parts of the table begin."""
+MOST_ROWS = 50
+"""Rows of each part of the table that pages ask for."""
 FOLDED = 6
 """Patterns asked for per pattern shown, for those that others contain to be folded."""
 

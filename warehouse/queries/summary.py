@@ -11,16 +11,16 @@ from nwh.warehouse.queries import neurons, shared_patterns
 from nwh.warehouse.queries.answers import Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
-_WORDS = 3
+_WORDS, _MAX_Q = 3, 0.05
 
 
 @dataclass(frozen=True)
 class Summary:
     """Facts of a neuron's top sentences over some corpora; each is empty or null where nothing is stored.
 
-    words: rows of `typical_words`, the most telling first. value: the row of `metadata` of highest G2, if any is more
-    frequent than in the corpus. lengths: rows of `mean_length` of the top. positive: share of all sentences with an
-    activation above 0. classes: `neuron_classes` that it is of.
+    words: rows of `typical_words`, the most telling first. value: the first row of `metadata`, of MOST_VALUES, that is
+    more frequent than in the corpus with a q of at most 0.05. lengths: rows of `mean_length` of the top. positive:
+    share of all sentences with an activation above 0. classes: `neuron_classes` that it is of.
     """
 
     words: list[dict[str, Any]]
@@ -37,15 +37,15 @@ def summary(
     annotator = shared_patterns.annotator_of(warehouse, corpora)
     words: list[dict[str, Any]] = []
     if annotator is not None:
-        words = asked(warehouse, shared_patterns.typical_words, neuron, corpora, annotator, _WORDS).records
-        words = sorted(words, key=lambda row: -row["g2"])[:_WORDS]
-    values = asked(warehouse, neurons.metadata, neuron, corpora, 1, 1, 0.05).records
+        found = asked(warehouse, shared_patterns.typical_words, neuron, corpora, annotator, shared_patterns.MOST_ROWS)
+        words = found.records[:_WORDS]
+    values = asked(warehouse, neurons.metadata, neuron, corpora, neurons.MOST_VALUES).records
     lengths = asked(warehouse, shared_patterns.mean_length, neuron, corpora).records
     statistics = asked(warehouse, neurons.statistics, neuron, corpora).records
     n = sum(row["n"] for row in statistics)
     return Summary(
         words,
-        values[0] if values else None,
+        next((row for row in values if row["lift"] > 1 and row["q_value"] <= _MAX_Q), None),
         [row for row in lengths if row["pole"] == "top"],
         sum(row["n"] * row["share_positive"] for row in statistics) / n,
         list(dict.fromkeys(row["class"] for row in asked(warehouse, classes, neuron, corpora).records)),

@@ -52,6 +52,9 @@ GLOSSARY = {
     "auroc": "of the neuron as a detector of it: the chance that a sampled sentence with it has a higher activation "
     "(pole `bottom`: a lower one) than one without, 0.5 by chance, to 3 digits; null where fewer than "
     f"{LEAST_SAMPLED} sampled sentences have it, or lack it",
+    "auroc_low": "lower bound of auroc, 95 % confidence (Newcombe 2006, macro auroc_bound), as if sentences were "
+    "independent of one another",
+    "auroc_high": "upper bound of auroc",
     "lift": "(support / k) / (corpus_support / n_sentences)",
     "g2": "log-likelihood ratio of the pole's sentences against the others of the corpus or scope",
     "p_value": "of g2, two-sided: chi-square with one degree of freedom, Fisher's exact where a cell's expected count "

@@ -28,6 +28,7 @@ _DETECTS = (
     shared("sample_support", "integer", True, "null::integer", dictionary=True),
     shared("n_sampled", "integer", True, "null::integer", dictionary=True),
 )
+_BOUNDS = tuple(shared(f"auroc_{side}", "float", True, "null::float", dictionary=True) for side in ("low", "high"))
 _TESTED = tuple(shared(name, "double", dictionary=True) for name in ("lift", "g2", "p_value"))
 # There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
 _OF_WORDS = tuple(replace(column, type="float") for column in _TESTED)
@@ -119,6 +120,7 @@ NEURON_METADATA = Relation(
         ),
         Column("n_tested", "integer", "how many values these are"),
         *_DETECTS,
+        *_BOUNDS,
     ),
     _UNIT,
     references=_REFERENCES,

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
 
 from nwh.ingest.activations.job import Settings, ingest_activations
@@ -284,3 +284,23 @@ def test_a_value_that_no_counted_sentence_has_has_no_rows(tmp_path):
     ingest_profiles(made)
     found = made.sql("select value, support, corpus_support, lift, n_tested from neuron_metadata").fetchall()
     assert found == [("long", 5, 19, 1.0, 1)]
+
+
+def test_bounds_of_an_area_are_roots_of_newcombes_equation(stored):
+    rows = stored.sql(
+        "select distinct auroc, auroc_low, auroc_high, sample_support, n_sampled - sample_support from neuron_metadata"
+    ).fetchall()
+    assert all((low is None) == (area is None) == (high is None) for area, low, high, *_ in rows)
+
+    def bound(area, n_with, n_without, end):
+        def equation(b):
+            u = b * (1 - b)
+            spread = u * (2 + u + ((n_with + n_without) / 2 - 1) * (1 + 2 * u)) / (n_with * n_without)
+            return (area - b) ** 2 * (2 + u) - 1.96**2 * spread
+
+        return optimize.brentq(equation, area, end)
+
+    known = [row for row in rows if row[0] is not None and 0 < row[0] < 1]
+    assert len(known) > 20
+    for area, low, high, *n in known:
+        assert (low, high) == pytest.approx((bound(area, *n, 0), bound(area, *n, 1)), abs=0.000501)

@@ -21,8 +21,8 @@ insert into neuron_metadata (
 ('m', 's', 'ffn', 'a', 0, 3, 'top', 'topic', 'law', 8, 1, 0.8, 0.6, 1.25, 3, 0.01);
 insert into neuron_metadata (
     model, checkpoint, site, corpus, layer, neuron, pole, key, value, support, k, place, corpus_support, lift, q_value, auroc,
-    sample_support, n_sampled
-) values ('m', 's', 'ffn', 'a', 0, 4, 'top', 'topic', 'tax', 2, 10, 2, 4, 1.5, 1, 0.75, 5, 20);
+    auroc_low, auroc_high
+) values ('m', 's', 'ffn', 'a', 0, 4, 'top', 'topic', 'tax', 2, 10, 2, 4, 1.5, 1, 0.75, 0.5, 0.875);
 -- of layer 1, 0 is an entropy neuron; 1 varies too much, 2 is too small, 3 is read well; 4 and 5 follow frequency
 insert into neuron_weights (model, checkpoint, layer, neuron, write_norm, logit_variance, null_share, frequency_correlation) values
 ('w', 's', 1, 0, 2, 0.25, 0.75, 0.4), ('w', 's', 1, 1, 2, 0.75, 0.75, null), ('w', 's', 1, 2, 0.5, 0.25, 0.75, 0), ('w', 's', 1, 3, 2, 0.5, 0.25, 0),
@@ -39,7 +39,7 @@ values
 (2, 'law', 2, null, null, null, null, null, null, null, null),
 (
     4, 'tax', 2, wilson_bound(2, 10, -1.96), wilson_bound(2, 10, 1.96), 0.5, wilson_bound(2, 4, -1.96), wilson_bound(2, 4, 1.96),
-    0.75, auroc_bound(0.75, 5, 15, -1.96), auroc_bound(0.75, 5, 15, 1.96)
+    0.75, 0.5, 0.875
 );
 select neuron, count(*) from metadata_detectors group by neuron order by neuron;
 values (2, 3), (3, 1), (4, 1);

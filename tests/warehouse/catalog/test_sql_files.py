@@ -197,4 +197,4 @@ def test_comments_reach_the_catalog_file(warehouse):
             "select count(*) from duckdb_columns() where comment is not null and table_name = 'neuron_metadata'"
         ).fetchall()
     assert "neuron x pole x key x value" in views["neuron_metadata"]
-    assert columns == [(25,)]
+    assert columns == [(27,)]
