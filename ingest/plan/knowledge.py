@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.attribution import answer_scores, of_group
@@ -32,6 +32,7 @@ from nwh.ingest.plan.estimate import Estimate, timed, weights_bytes
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
+from nwh.warehouse.storage.runs import Run
 
 _FEW = 4  # prompts that say how many more there is time for
 _EDIT_ROW = 12  # bytes of a row of interventions on disk
@@ -115,15 +116,17 @@ def attributions_cost(
     confirmed = checked_prompts(known[:block])
     checking = timed(model, lambda: [baseline_probabilities(model, known[i]) for i in confirmed])
     blocks = math.ceil(len(like) / block) * sum(rule.name in PATH_RULES for rule in rules)
+    table = attributions(pa.Table.from_pylist(rows, STAGED)).sort_by([("prompt_id", "ascending")])
+    storing, stored = _stored(lambda run: run.write("attributions", run.unit, table))
     return Estimate(
         "attributions",
         described,
         n,
         "prompts",
         len(like) / (taken + blocks * checking),
-        asking + calibration.once,
+        asking + calibration.once + storing,
         memory,
-        int(n * len(rules) * _stored_bytes(rows) / len(rows)),
+        int(n * len(rules) * stored / len(rows)),
         f"calibrated on {calibration.n:,} prompts{note}",
     )
 
@@ -201,8 +204,12 @@ def interventions_cost(
         groups += [[edited[i] for i in group] for group in alike(model, [prompt for prompt, _ in edited])]
     calibration = calibrated(model, groups, work, run, seconds)
     rate = sum(sizes) / calibration.seconds(map(work, groups))
-    once = calibration.once + _asking(
-        model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10
+    scores = {"prompt_id": [0], "probability": [1.0], "rank": [1]}
+    storing, _ = _stored(lambda run: run.write("prompt_scores", run.unit, scores))
+    once = (
+        calibration.once
+        + storing
+        + _asking(model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10)
     )
     note = f"calibrated on {calibration.n:,} prompts with their edits"
     return Estimate("interventions", described, n, "edits", rate, once, memory, n * _EDIT_ROW, note)
@@ -246,9 +253,13 @@ def _drawn(prompts: Sequence[PromptInput], most: int) -> list[PromptInput]:
     return [prompts[i] for i in np.sort(np.random.default_rng(0).permutation(len(prompts))[:most])]
 
 
-def _stored_bytes(rows: Sequence[dict[str, object]]) -> int:
-    """Return the bytes of what is stored of some prompts."""
-    stream = io.BytesIO()
-    table = attributions(pa.Table.from_pylist(list(rows), STAGED))
-    pq.write_table(table.sort_by([("prompt_id", "ascending")]), stream, compression="zstd")
-    return stream.tell()
+def _stored(write: Callable[[Run], object]) -> tuple[float, int]:
+    """Return the seconds of a run that stores something in a new warehouse, loads included, and the bytes stored."""
+    unit = {"model": "sample", "checkpoint": "sample", "dataset": "sample"}
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        with Warehouse.create(folder).run("plan", unit, {}) as run:
+            write(run)
+        taken = time.monotonic() - began
+        files = [path for path in Path(folder).rglob("*.parquet") if "runs" not in path.parts]
+        return taken, sum(path.stat().st_size for path in files)
