@@ -302,9 +302,9 @@ def test_killed_at_any_moment_it_goes_on_and_readers_see_the_old_or_the_new(firs
     reader = threading.Thread(target=read)
     reader.start()
     chance = SystemRandom()
-    # how often runs are looked at first, some 15 times by each run; the last is killed when it has mined, before it has
+    # how often runs are looked at first, some 7 times by each run; the last is killed when it has mined, before it has
     # stored that
-    moments = [(15, 0), (60, 0), (chance.randrange(5, 45), 0), (0, 1), (0, 2)]
+    moments = [(7, 0), (30, 0), (chance.randrange(3, 25), 0), (0, 1), (0, 2)]
     print(moments)
     try:
         for moment in moments:
