@@ -46,7 +46,10 @@ def ray_nodes(s3_server):
         for name, value in object_store.environment(s3_server).items():
             patch.setenv(name, value)
         patch.setenv("RAY_worker_niceness", "0")  # else the tests beside these leave them little
-        made = cluster_utils.Cluster(initialize_head=True, head_node_args={**small, "_system_config": seen_soon})
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        alone = {"include_dashboard": False, "include_log_monitor": False}
+        of_head = {**small, **alone, "_system_config": seen_soon}
+        made = cluster_utils.Cluster(initialize_head=True, head_node_args=of_head)
         try:
             other = made.add_node(**small)
             made.wait_for_nodes()

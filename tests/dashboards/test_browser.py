@@ -199,6 +199,25 @@ def test_an_empty_warehouse_says_which_commands_fill_it(serve, browser, tmp_path
         page.leave()
 
 
+def test_pages_over_a_warehouse_on_an_object_store(s3, warehouse, serve, browser, tmp_path):
+    from pyarrow.fs import copy_files
+
+    copy_files(warehouse.storage.uri, s3)
+    best = (
+        "select text from top_sentences(['plain'], 5) where site = 'ffn' and layer = 1 and neuron = 5 and pole = 'top'"
+    )
+    with serve(s3, tmp_path / "log") as base:
+        page = Page(browser(1280), base)
+        page.open(f"{ADDRESS}&corpora=plain")
+        page.shows("tiny@main/ffn/1/5")
+        assert {line.text for line in page.all(".nwh-text")} >= {text for (text,) in warehouse.sql(best).fetchall()}
+        page.no_complaint()
+        page.open(f"sql?query={quote('select corpus, count(*) from neuron_sentences group by corpus')}")
+        page.until(lambda: "2 rows in" in page.text(), "the rows of a statement")
+        page.no_complaint()
+        page.leave()
+
+
 def test_every_page_opens_and_leads_on(address, browser):
     page = Page(browser(1280), address)
     for name in PAGES:

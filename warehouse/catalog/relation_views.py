@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from nwh.warehouse.schema import Column, Relation
+from nwh.warehouse.schema import RUNS, Column, Relation
 from nwh.warehouse.statements import sql_literal
+
+if TYPE_CHECKING:
+    from nwh.warehouse.storage.files import Storage
 
 
 def folder_macros(root: str) -> list[str]:
@@ -71,13 +76,16 @@ def relation_view(
 
 
 def lacking_columns(
-    connection: duckdb.DuckDBPyConnection, relation: Relation, uris: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, storage: Storage, relation: Relation, uris: Sequence[str]
 ) -> dict[Column, int]:
     """Return how many files are of versions that did not store a column yet, for each column that some lack."""
     columns = {column.name: column for column in relation.columns if column.absent}
     if not uris or not columns:
         return {}
-    query = "select name, count(distinct file_name) from parquet_schema($1) where name in $2 group by name"
-    having = dict(connection.execute(query, [[pattern_of(uri) for uri in uris], list(columns)]).fetchall())
+    if relation is RUNS:  # which are read all the same, and are many
+        having = dict(Counter(name for table in storage.read_runs(uris) for name in table.column_names))
+    else:
+        query = "select name, count(distinct file_name) from parquet_schema($1) where name in $2 group by name"
+        having = dict(connection.execute(query, [[pattern_of(uri) for uri in uris], list(columns)]).fetchall())
     lacking = {column: len(uris) - having.get(name, 0) for name, column in columns.items()}
     return {column: n for column, n in lacking.items() if n}

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -18,11 +17,9 @@ from nwh.warehouse.catalog.sql_files import SqlFile, sql_files
 from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.schema import RELATIONS, Relation
 from nwh.warehouse.statements import sql_literal
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.provenance import Snapshot
 from nwh.warehouse.storage.refusals import through_duckdb
-
-if TYPE_CHECKING:
-    from nwh.warehouse.storage.files import Storage
 
 _WRONG = ("partitioned_execution", "window_self_join")
 """Optimizers of DuckDB 2.0.0: under the first, windows over large sorted files repeat some rows and lose others; under
@@ -40,7 +37,7 @@ def connect(
     memory.apply(connection, storage)
     storage.register(connection)
     if copied is None:
-        _create_relations(connection, snapshot, storage.uri, RELATIONS.values())
+        _create_relations(connection, snapshot, storage, RELATIONS.values())
         for file in sql_files():
             connection.execute(file.sql)
     connection.execute("set enable_progress_bar = false")  # it would be drawn on stdout, among the rows
@@ -93,7 +90,7 @@ def build(path: str, snapshot: Snapshot, storage: Storage, afresh: bool = False)
         storage.register(connection)
         connection.execute("begin")  # one flush to the disk, not one for each view and comment
         others = [each for each in RELATIONS.values() if afresh or below.get(each.name) != before.get(each.name)]
-        _create_relations(connection, snapshot, storage.uri, others)
+        _create_relations(connection, snapshot, storage, others)
         connection.execute(";".join(comment for each in others for comment in _relation_comments(each)))
         connection.execute(f"create or replace macro nwh_catalog() as {sql_literal(_mark(snapshot))}")
         connection.execute("commit")
@@ -115,7 +112,7 @@ def _template() -> bytes:
         path = Path(folder) / "template.duckdb"
         with _file(str(path)) as connection:
             connection.execute("begin")
-            _create_relations(connection, {}, folder, RELATIONS.values())
+            _create_relations(connection, {}, Storage(folder), RELATIONS.values())
             for file in sql_files():
                 connection.execute(file.sql)
                 connection.execute(";".join(_sql_comments(file)))
@@ -126,15 +123,15 @@ def _template() -> bytes:
 
 
 def _create_relations(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: str, relations: Iterable[Relation]
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, storage: Storage, relations: Iterable[Relation]
 ) -> None:
-    for macro in folder_macros(root):
+    for macro in folder_macros(storage.uri):
         connection.execute(macro)
     for relation in relations:
         uris = snapshot.get(relation.name, [])
         try:
-            lacking = lacking_columns(connection, relation, uris)
-            connection.execute(relation_view(relation, uris, root, lacking))
+            lacking = lacking_columns(connection, storage, relation, uris)
+            connection.execute(relation_view(relation, uris, storage.uri, lacking))
         except duckdb.Error as error:
             raise through_duckdb(error) or StorageError(
                 f"a file of relation {relation.name} is damaged ({first_line(error)}): `nwh verify` names all such "

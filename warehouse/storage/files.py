@@ -86,10 +86,6 @@ class Storage:
         """Remove a data file that no table knows."""
         self._fs().delete_file(f"{self._root()}/{relation}/{path}")
 
-    def size(self, relation: str, path: str) -> int:
-        """Return the bytes of a data file."""
-        return int(self._fs().get_file_info(f"{self._root()}/{relation}/{path}").size)
-
     def open_uri(self, uri: str) -> Any:
         """Open a file of a snapshot for reading."""
         return self._fs().open_input_file(uri if self.local else uri.split("://", 1)[1])

@@ -80,21 +80,16 @@ class Provenance:
         self._runs: dict[str, RunRow | None] = {}
         self.hashes: dict[Place, str | None] = {}
 
-    def with_run(
-        self, run_id: str, run: RunRow, replaced: Iterable[Place], files: Mapping[Place, Sequence[str]]
-    ) -> Provenance:
-        """Return what would be stored after a run: the places it replaces, and its files there."""
+    def with_run(self, run_id: str, run: RunRow, files: Mapping[Place, Sequence[str]]) -> Provenance:
+        """Return what would be stored after a run: its files of each place that it replaces."""
         after = Provenance(self.storage, {})
-        after.files = defaultdict(list, self.files)
         after._runs = {**self._read_runs(), run_id: run}
-        for place in replaced:
-            after.files.pop(place, None)
-        after.files.update({place: list(uris) for place, uris in files.items() if uris})
+        after.files.update({place: list(uris) for place, uris in {**self.files, **files}.items() if uris})
         return after
 
     def with_source(self, relation: str, names: tuple[str, ...], digest: str) -> Provenance:
         """Return what would be stored if a corpus, data set or checkpoint had this hash."""
-        after = self.with_run("", RunRow("", "", {}), (), {})
+        after = self.with_run("", RunRow("", "", {}), {})
         after.hashes = {**self.hashes, (relation, names): digest}
         return after
 

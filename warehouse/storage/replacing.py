@@ -27,7 +27,7 @@ def refuse_early(stored: Provenance, run: Run) -> None:
     replaced = [place for place in stored.files if place[0] in own and _will_replace(run, place)]
     if not replaced:
         return
-    after = stored.with_run(run.run_id, run.row, replaced, {place: [f"{run.run_id}-0.parquet"] for place in replaced})
+    after = stored.with_run(run.run_id, run.row, {place: [f"{run.run_id}-0.parquet"] for place in replaced})
     lost = _lost(stored, after)
     if asked := [stale for stale in lost if stale.run_id != run.run_id and not JOBS[stale.run.job].follows]:
         raise refused(asked)
@@ -41,8 +41,7 @@ def settle(began_with: Manifest, now: Manifest, stored: Provenance, run: Run, ag
     has been stored meanwhile, or what the run has read is not what is stored any more.
     """
     _check_still_first(began_with, now, run)
-    written = run.written
-    after = stored.with_run(run.run_id, run.row, written, written)
+    after = stored.with_run(run.run_id, run.row, run.written)
     stale = after.stale()
     if own := [each for each in stale if each.run_id == run.run_id]:
         raise BusyError(

@@ -215,7 +215,7 @@ class Tables:
         path, stream = self.storage.new_data_file(RUNS, {}, name)
         with stream:
             pq.write_table(rows, stream, compression="zstd", store_schema=False)
-        merged = DataFile(path, self.storage.size(RUNS.name, path), rows.num_rows, {})
+            merged = DataFile(path, stream.tell(), rows.num_rows, {})
         if not delta.change(RUNS.name, runs, [merged], small, rewrites=True):
             self.storage.delete_data_file(RUNS.name, path)
 

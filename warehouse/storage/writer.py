@@ -70,6 +70,7 @@ class RelationWriter:
                 self._flush()
             if self._parquet is not None:
                 self._parquet.close()
+                size = self._stream.tell()
                 self._stream.close()
         except (OSError, NwhError) as failure:
             self._remove()
@@ -77,7 +78,6 @@ class RelationWriter:
         if error is not None:
             self._remove()
         elif self._parquet is not None:
-            size = self._storage.size(self.relation.name, self._path)
             self.file = DataFile(self._path, size, self.rows, self.partition)
 
     def _flush(self) -> None:
