@@ -122,7 +122,12 @@ def _opened(uri: str, version: int) -> Warehouse:
 @st.cache_resource(show_spinner=False)
 def import_models() -> None:
     """Begin to import what runs models, which takes seconds; a model itself is loaded when a page needs it."""
-    Thread(target=import_module, args=("nwh.ingest.activations.text_activations",), daemon=True).start()
+
+    def of_models() -> None:
+        import_module("nwh.ingest.activations.text_activations")
+        gc.freeze()  # a third of a second after every run of a page, in which no other is served
+
+    Thread(target=of_models, daemon=True).start()
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -88,8 +88,8 @@ def by_quantile(
     rows = found.records
     if not rows:
         st.caption(
-            "No sentences of these corpora were sampled for this model; `nwh ingest activations --sample 1000` keeps "
-            "some of every strength."
+            "No sentences of these corpora were sampled for this model: `nwh ingest activations --sample 1000` keeps "
+            "some of every strength. Those that an earlier version sampled are shown after `nwh ingest profiles`."
         )
         return []
     (whole,) = {row["n"] for row in rows if (row["low"], row["high"]) == queries.samples.RANDOM}

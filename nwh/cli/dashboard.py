@@ -24,6 +24,7 @@ def serve(warehouse: Warehouse, host: str, port: int) -> NoReturn:
         "server.address": host,
         "server.port": port,
         "server.headless": "true",
+        "server.fileWatcherType": "none",  # else all imported modules are gone through after every run of a page
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         "theme.base": folder / "theme.toml",
