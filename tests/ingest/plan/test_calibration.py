@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
@@ -41,14 +40,6 @@ def test_what_is_not_timed_follows_from_the_line_through_what_is(monkeypatch, se
     assert found.n <= sum(clock.sizes)
     assert clock.now < 4 + 3 * seconds  # short, whatever there is to do
     assert (max(clock.sizes) < 64) == (seconds < 1000)
-
-
-def test_items_of_their_own_cost_add_up_to_what_all_take(monkeypatch):
-    clock, draw = Clock(monkeypatch, 0.3), np.random.default_rng(3)
-    groups = [draw.lognormal(0, 1, size).tolist() for size in draw.integers(1, 40, 30)]
-    whole = sum(0.3 + sum(group) for group in groups)
-    found = calibrated(MODEL, groups, len, clock.run, whole / 4)
-    assert found.seconds(map(len, groups)) == pytest.approx(whole, rel=0.25)
 
 
 def test_neither_groups_nor_units_take_less_than_nothing():
