@@ -98,11 +98,11 @@ def _parts(
     neuron = chosen.neuron
     legend = st.empty()
     sites = [each.site for each in known if neuron_address.label(each) == chosen.label and each.corpora]
-    _ask_ahead(warehouse, neuron, tuple(corpora), sites)
     left, right = st.columns([3, 2], gap="large")
     loaded = token_values.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
+        _ask_ahead(warehouse, neuron, tuple(corpora), sites)
         if chosen.tokens and loaded:
             _heat_maps(warehouse, chosen, legend, lists)
     with summed_up:
