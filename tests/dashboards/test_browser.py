@@ -294,7 +294,7 @@ def test_the_pages_of_knowledge_neurons(serve, browser, tmp_path, width, dark):
     made = Rows().write(tmp_path / "warehouse")
     with serve(made.storage.uri, tmp_path / "log") as base:
         page = Page(browser(width, 4500, dark), base)
-        for name, n_charts in (("concept", 7), ("formation", 22)):
+        for name, n_charts in (("concept", 7), ("formation", 21)):
             page.open(f"{name}?model=bert&dataset=a&concept={quote(CONCEPTS[6])}&checkpoint=step20")
             page.draws(n_charts)
             page.picture(f"{name}-{width}")
