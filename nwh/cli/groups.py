@@ -118,19 +118,22 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         else:
             taken.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
 
+    takes = Signature(taken)
+
     @wraps(command)
     def with_options(**options: Any) -> None:
-        given = dict(options)
+        given = takes.bind(**options)
+        given.apply_defaults()
+        arguments: dict[str, Any] = dict(given.arguments)
         for name, group in groups.items():
-            of = {field.name: given.pop(field.name) for field in fields(group) if field.name in given}
-            given[name] = made = group(**of)
+            arguments[name] = made = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
             if isinstance(made, Sharing) and made.on is not None:
-                distribute(command=with_options, **options)
+                distribute(command=with_options, **given.arguments)
                 return
-        command(**given)
+        command(**arguments)
 
     with_options.__annotations__ = {each.name: each.annotation for each in taken}
-    with_options.__signature__ = Signature(taken)  # type: ignore[attr-defined]
+    with_options.__signature__ = takes  # type: ignore[attr-defined]
     return with_options
 
 
