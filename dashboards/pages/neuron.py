@@ -262,7 +262,8 @@ def _heat_maps(
     try:
         with legend, st.spinner("Running the model over these sentences"):
             scale = sentences.heat_maps(warehouse, chosen, lists, lists)
-            sentences.heat_maps(warehouse, chosen, drawn, lists)
+            if drawn:
+                sentences.heat_maps(warehouse, chosen, drawn, lists)
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
         legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
         return

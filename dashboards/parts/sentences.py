@@ -130,8 +130,9 @@ def heat_maps(
         texts = [sentence["text"] for shown in lists for sentence in shown.sentences]
         return token_values.token_values(warehouse, chosen.neuron, texts)
 
-    scale = max((abs(value) for tokens in values(of_colours) for _, _, value in tokens), default=0.0)
-    rest = iter(values(lists))
+    own = values(of_colours)
+    scale = max((abs(value) for tokens in own for _, _, value in tokens), default=0.0)
+    rest = iter(own if lists is of_colours else values(lists))
     for shown in lists:
         of_texts = list(islice(rest, len(shown.sentences)))
         shown.slot.html(markup.sentence_list(shown.sentences, of_texts, scale, chosen.words))

@@ -17,10 +17,8 @@ from nwh.cli.options import (
     DeviceOption,
     DtypeOption,
     FamilyOption,
-    MergeOption,
     ModelOption,
     PickleOption,
-    ShardOption,
     loading,
 )
 from nwh.cli.state import State
@@ -86,8 +84,11 @@ class Checkpoints:
 class Sharing:
     """How the work is shared among processes and machines."""
 
-    shard: ShardOption = None
-    merge: MergeOption = False
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
+    ] = None
+    merge: Annotated[bool, typer.Option("--merge", help="Store what all shards have staged.")] = False
     on: Annotated[
         str | None,
         typer.Option(help="ray: run as shards on the Ray of this machine; HOST:PORT, ray://HOST:PORT: on that one."),
@@ -117,7 +118,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             taken += (_parameter(field, of_fields[field.name]) for field in fields(groups[name]))
         else:
             taken.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
-
     takes = Signature(taken)
 
     @wraps(command)

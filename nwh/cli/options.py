@@ -35,11 +35,6 @@ ReplaceOption = Annotated[
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Repeat what is stored already, and remove what was made of it.")
 ]
-ShardOption = Annotated[
-    str | None,
-    typer.Option("--shard", help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
-]
-MergeOption = Annotated[bool, typer.Option("--merge", help="Store what all shards have staged.")]
 
 
 def loading(family: Path | None = None, **options: Any) -> dict[str, Any]:
