@@ -85,12 +85,11 @@ def stats_rows(layer: int, summary: LayerSummary) -> dict[str, Any]:
 
 def sample_rows(layer: int, summary: LayerSummary, first_id: int) -> dict[str, Any]:
     """Return a layer's rows of activation_sample, sorted by sentence; without those the model left out."""
-    activations = summary.sampled.cpu().numpy()
-    seen = ~np.isnan(activations).any(axis=1)
+    seen = summary.seen
     return {
-        "sentence_id": summary.sample.numpy()[seen] + first_id,
-        "layer": np.full(seen.sum(), layer, np.int16),
-        "activations": lists(activations[seen]),
+        "sentence_id": summary.sample[seen].numpy() + first_id,
+        "layer": np.full(int(seen.sum()), layer, np.int16),
+        "activations": lists(summary.sampled[seen.to(summary.sampled.device)].cpu().numpy()),
     }
 
 

@@ -211,3 +211,22 @@ def count(values: NDArray[np.float32], scale: NDArray[np.float32], counts: NDArr
         by = scale[neuron]
         for i in range(values.shape[1]):
             counts[neuron, np.int32(np.floor(values[neuron, i] * by)) & last] += 1
+
+
+@compiled(nogil=True)
+def join(
+    counts: NDArray[np.int32], first: NDArray[np.int64], shift: NDArray[np.int64], into: NDArray[np.int32]
+) -> None:
+    """Add counts of fine bins to those of bins 2**shift as wide.
+
+    counts, into [neurons, slots]: bin b is in slot b mod the number of slots, a power of two; first [neurons]: the
+    least fine bin that is counted; shift [neurons].
+    """
+    last = counts.shape[1] - 1
+    for neuron in range(counts.shape[0]):
+        fine, coarse, by = counts[neuron], into[neuron], shift[neuron]
+        if by == 0:
+            coarse += fine
+            continue
+        for b in range(first[neuron], first[neuron] + counts.shape[1]):
+            coarse[(b >> by) & last] += fine[b & last]

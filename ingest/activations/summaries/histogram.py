@@ -39,7 +39,7 @@ class Histogram:
     def merge(self, other: Histogram) -> None:
         """Take in all that another summary of the same neurons holds."""
         self._cover(other.min, other.max)
-        self.counts += _coarsened(other.counts, other.min, other.exponent, self.exponent)
+        self._join(other.counts, other.min, other.exponent, self.exponent, self.counts)
 
     def _cover(self, low: Tensor, high: Tensor) -> None:
         """Widen the grid so that it holds [low, high] too."""
@@ -47,8 +47,14 @@ class Histogram:
         exponent = _exponent(low.double(), high.double())
         moved = ((exponent != self.exponent) & (self.min <= self.max)).nonzero()[:, 0]  # others have no counts yet
         if len(moved):
-            self.counts[moved] = _coarsened(self.counts[moved], self.min[moved], self.exponent[moved], exponent[moved])
+            coarser = torch.zeros_like(self.counts[moved])
+            self._join(self.counts[moved], self.min[moved], self.exponent[moved], exponent[moved], coarser)
+            self.counts[moved] = coarser
         self.min[:], self.max[:], self.exponent[:] = low, high, exponent
+
+    def _join(self, counts: Tensor, low: Tensor, fine: Tensor, coarse: Tensor, into: Tensor) -> None:
+        """Add counts on the grid of exponent `fine`, whose least value is `low`, to those on the grid of `coarse`."""
+        self.loops.join(counts, _first(low, fine)[:, 0], (coarse - fine).clamp(0, 62), into)
 
     @property
     def resolution(self) -> Tensor:
@@ -85,7 +91,7 @@ class Histogram:
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
-        return {name: getattr(self, name) for name in _STATE}
+        return {name: getattr(self, name) for name in _STATE} | {"counts": _narrow(self.counts)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Continue from `state()`."""
@@ -94,6 +100,13 @@ class Histogram:
 
 
 _STATE = ("counts", "min", "max", "exponent")
+
+
+def _narrow(counts: Tensor) -> Tensor:
+    """Return counts in the narrowest type that holds them: most of what is staged where K is small."""
+    highest = int(counts.max())
+    fits = (dtype for dtype in (torch.uint8, torch.int16) if highest <= torch.iinfo(dtype).max)
+    return counts.to(next(fits, torch.int32))
 
 
 def _scaled(values: Tensor, exponent: Tensor) -> Tensor:
@@ -114,14 +127,6 @@ def _first(low: Tensor, exponent: Tensor) -> Tensor:
 def _bins(low: Tensor, exponent: Tensor) -> Tensor:
     """Return the numbers of the 2,048 bins from that of `low` on, [neurons, 2048]."""
     return _first(low, exponent) + torch.arange(FINE, device=low.device)
-
-
-def _coarsened(counts: Tensor, low: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
-    """Return counts on the grid of exponent `coarse`, by slot; `low` is the least value counted."""
-    bins = _bins(low, fine)
-    joined = torch.zeros_like(counts)
-    slots = (bins >> (coarse - fine)[:, None].clamp(0, 62)) & (FINE - 1)
-    return joined.scatter_add_(1, slots, counts.gather(1, bins & (FINE - 1)))
 
 
 def _exponent(low: Tensor, high: Tensor) -> Tensor:

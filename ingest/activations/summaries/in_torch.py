@@ -95,3 +95,10 @@ def count(values: Tensor, scale: Tensor, counts: Tensor) -> None:
     """Count each value of a neuron in slot floor(value * scale) mod the number of slots, a power of two."""
     slots = (values * scale[:, None]).floor_().int() & (counts.shape[1] - 1)
     counts.scatter_add_(1, slots.long(), torch.ones((), dtype=torch.int32, device=counts.device).expand_as(slots))
+
+
+def join(counts: Tensor, first: Tensor, shift: Tensor, into: Tensor) -> None:
+    """Add counts of fine bins to those of bins 2**shift as wide; see the function of the same name in `compiled`."""
+    last = counts.shape[1] - 1
+    bins = first[:, None] + torch.arange(counts.shape[1], device=counts.device)
+    into.scatter_add_(1, (bins >> shift[:, None]) & last, counts.gather(1, bins & last))

@@ -48,7 +48,8 @@ class LayerSummary:
         self.blocks = BlockMoments()
         self.histogram = Histogram(n_neurons, loops, device)
         self.sample = sample
-        self.sampled = torch.full((len(sample), n_neurons), torch.nan, device=device)
+        self.sampled = torch.empty((len(sample), n_neurons), device=device)  # rows not `seen` mean nothing
+        self.seen = torch.zeros(len(sample), dtype=torch.bool)
         self.max_token = torch.full((n_neurons,), -torch.inf, device=device)
 
     def part(self, neurons: slice) -> LayerSummary:
@@ -90,7 +91,7 @@ class LayerSummary:
         if len(self.sample):
             at = torch.searchsorted(self.sample, ordinals).clamp(max=len(self.sample) - 1)
             hit = (self.sample[at] == ordinals).nonzero()[:, 0]
-            self.sampled[at[hit].to(values.device)] = values[:, hit.to(values.device)].T
+            self._put_sampled(at[hit], values[:, hit.to(values.device)].T)
 
     def end_block(self, block: int) -> None:
         """Note that all sentences of a block, numbered from 0 in its corpus, have been taken in."""
@@ -126,8 +127,8 @@ class LayerSummary:
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs, as flat named tensors."""
         parts = {name: getattr(self, name).state() for name in _PARTS}
-        at = (~self.sampled.isnan().any(1)).nonzero()[:, 0]
-        parts |= {"blocks": self.blocks.state(), "sampled": {"at": at, "values": self.sampled[at]}}
+        sampled = {"at": self.seen.nonzero()[:, 0], "values": self.sampled[self.seen.to(self.sampled.device)]}
+        parts |= {"blocks": self.blocks.state(), "sampled": sampled}
         flat = {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.items()}
         return {**flat, "max_token": self.max_token.cpu()}
 
@@ -141,6 +142,7 @@ class LayerSummary:
         self.max_token.copy_(state["max_token"])
 
     def _put_sampled(self, at: Tensor, values: Tensor) -> None:
+        self.seen[at] = True
         self.sampled[at.to(self.sampled.device)] = values.to(self.sampled.device)
 
 

@@ -26,6 +26,7 @@ class Loops:
     extremes: Callable[[Tensor], tuple[Tensor, Tensor]]
     central_sums: Callable[[Tensor], Tensor]
     count: Callable[[Tensor, Tensor, Tensor], None]
+    join: Callable[[Tensor, Tensor, Tensor, Tensor], None]
 
 
 def _array(tensor: Tensor | None) -> np.ndarray | None:
@@ -72,7 +73,11 @@ def _count(values: Tensor, scale: Tensor, counts: Tensor) -> None:
     compiled.count(values.numpy(), scale.numpy(), counts.numpy())
 
 
-COMPILED = Loops(_append, _keep_largest, _ranked, _extremes, _central_sums, _count)
+def _join(counts: Tensor, first: Tensor, shift: Tensor, into: Tensor) -> None:
+    compiled.join(counts.numpy(), first.numpy(), shift.numpy(), into.numpy())
+
+
+COMPILED = Loops(_append, _keep_largest, _ranked, _extremes, _central_sums, _count, _join)
 IN_TORCH = Loops(
     in_torch.append,
     in_torch.keep_largest,
@@ -80,4 +85,5 @@ IN_TORCH = Loops(
     in_torch.extremes,
     in_torch.central_sums,
     in_torch.count,
+    in_torch.join,
 )

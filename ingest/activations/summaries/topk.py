@@ -65,7 +65,7 @@ class TopK:
             beside = torch.cat([self.positions[:, :used], other["positions"]], dim=1)
         self.loops.keep_largest(keys, beside, torch.full_like(self.filled, used + more), self.least, self.k)
         kept = min(self.k, used + more)
-        self.keys[:, :kept], self.keys[:, kept:] = keys[:, :kept], EMPTY
+        self.keys[:, :kept] = keys[:, :kept]
         if self.positions is not None and beside is not None:
             self.positions[:, :kept] = beside[:, :kept]
         self.filled.add_(other["filled"]).clamp_(max=kept)
@@ -92,9 +92,8 @@ class TopK:
         """
         self._cut()
         n = min(self.k, int(self.filled.max()))
-        beside = None if self.positions is None else self.positions[:, : self.k]
-        keys, beside = self.loops.ranked(self.keys[:, : self.k], beside)
-        return *decode(keys[:, :n].cpu(), self.pole), None if beside is None else beside[:, :n].cpu()
+        keys, beside = self.loops.ranked(self.keys[:, :n], None if self.positions is None else self.positions[:, :n])
+        return *decode(keys.cpu(), self.pole), None if beside is None else beside.cpu()
 
     def _cut(self) -> None:
         """Keep the K largest keys of each neuron; a candidate must reach the least of them."""

@@ -95,6 +95,17 @@ def test_histogram_does_not_depend_on_order_or_split(values, loops):
         assert torch.equal(whole.exponent, other.exponent)
 
 
+@pytest.mark.parametrize("n", [200, 300, 40_000])
+def test_counts_are_staged_in_the_narrowest_type_that_holds_them(n):
+    histogram = fill(Histogram, np.full((2, n), 1.5, np.float32), 1)
+    state = histogram.state()
+    assert state["counts"].dtype == {200: torch.uint8, 300: torch.int16, 40_000: torch.int32}[n]
+    resumed = Histogram(2)
+    resumed.restore(state)
+    assert torch.equal(resumed.counts, histogram.counts)
+    assert resumed.counts.dtype == torch.int32
+
+
 @both
 def test_a_layer_resumed_from_its_state_is_the_same_bit_for_bit(values, loops):
     sample = torch.tensor([3, 100, 4999])
