@@ -23,7 +23,7 @@ def server() -> str | None:
     return str(beside) if beside.exists() else shutil.which("weed")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for _ in range(100):  # the server takes the port 10,000 above each for itself
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -44,7 +44,7 @@ def running(folder: Path) -> Iterator[str]:
     keys = [{"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}]
     who = {"name": "test", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    ports = {name: _free_port() for name in ("master", "volume", "filer", "s3")}
+    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     command = [str(server()), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-master.telemetry=false", "-volume.max=60", "-master.volumeSizeLimitMB=64"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]  # fixed ports, which a second server could not have

@@ -37,9 +37,12 @@ PLACE = "activations/model=tiny-bert/checkpoint=main/corpus=one/site=ffn+hidden"
 
 @pytest.fixture(scope="module")
 def ray_nodes(s3_server):
-    """Return a Ray of two local nodes with a CPU each, which know the store, and the second of them; or skip."""
+    """Return a Ray of two local nodes with a CPU each, which know the store, the second of them, and the first's address
+    for clients; or skip.
+    """  # fmt: skip
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     small = {"num_cpus": 1, "object_store_memory": 100_000_000}
+    port = object_store.free_port()
     quick = ("initial_delay_ms", "period_ms")
     seen_soon = {f"health_check_{name}": 1000 for name in quick} | {"health_check_failure_threshold": 3}
     with pytest.MonkeyPatch.context() as patch:
@@ -48,12 +51,12 @@ def ray_nodes(s3_server):
         patch.setenv("RAY_worker_niceness", "0")  # else the tests beside these leave them little
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         alone = {"include_dashboard": False, "include_log_monitor": False}
-        of_head = {**small, **alone, "_system_config": seen_soon}
+        of_head = {**small, **alone, "_system_config": seen_soon, "ray_client_server_port": port}
         made = cluster_utils.Cluster(initialize_head=True, head_node_args=of_head)
         try:
             other = made.add_node(**small)
             made.wait_for_nodes()
-            yield made, other
+            yield made, other, f"ray://127.0.0.1:{port}"
         finally:
             made.shutdown()
 
@@ -92,7 +95,7 @@ def test_the_commands_of_the_page(s3, tmp_path, tiny_bert, ray_nodes, monkeypatc
     folder = str(tmp_path / "w")
     for name, value in {"NWH_WAREHOUSE": folder, "MODEL": tiny_bert, "SOURCE": source, "BUCKET": s3}.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.setenv("RAY", ray_nodes[0].address)
+    monkeypatch.setenv("RAY", ray_nodes[2])
     ran = set()
     for language, text in blocks():
         if language == "yaml":
@@ -151,7 +154,7 @@ class Interrupting(Progress):
 
 @pytest.mark.slow
 def test_an_interrupt_and_a_killed_node_lose_nothing(ray_nodes, tmp_path, tiny_bert, add_corpus, monkeypatch):
-    made, other = ray_nodes
+    made, other, _ = ray_nodes
     warehouse = Warehouse.create(tmp_path / "w")
     add_corpus(warehouse, "one", 6000)  # four blocks
     whole = copied(warehouse.storage.uri, tmp_path / "whole")
