@@ -37,9 +37,7 @@ PLACE = "activations/model=tiny-bert/checkpoint=main/corpus=one/site=ffn+hidden"
 
 @pytest.fixture(scope="module")
 def ray_nodes(s3_server):
-    """Return a Ray of two local nodes with a CPU each, which know the store, the second of them, and the first's address
-    for clients; or skip.
-    """  # fmt: skip
+    """Return a Ray of two local nodes with a CPU each, the second of them, and the address for clients; or skip."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     small = {"num_cpus": 1, "object_store_memory": 100_000_000}
     port = object_store.free_port()
@@ -208,3 +206,11 @@ def test_without_ray_it_says_how_to_get_it_and_nothing_of_it_is_imported(tmp_pat
         ingest(warehouse, tiny_bert, on="ray")
     with pytest.raises(UsageError, match="leave out --shard"):
         ingest(warehouse, tiny_bert, on="ray", shard="1/2")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "nobody"])
+def test_where_no_ray_answers_it_says_so_at_once(tmp_path, tiny_bert, address):
+    pytest.importorskip("ray")
+    on = address.format(object_store.free_port())
+    with pytest.raises(UsageError, match=f"no Ray at --on {on}: |--on nobody names no Ray"):
+        ingest(Warehouse.create(tmp_path / "w"), tiny_bert, on=on)

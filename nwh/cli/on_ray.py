@@ -7,6 +7,7 @@ tried again anywhere, twice by mistake too, and nothing is lost with a node or w
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from nwh.cli.state import State, state_of
 from nwh.warehouse.errors import BusyError, NwhError, UsageError, first_line
 from nwh.warehouse.storage.units import units_under_way
 
+_ANSWERS = 10  # seconds in which a node has to
 _TRIES = 10  # of a shard whose process or node dies
 _WAITS = 60  # of 5 s, for another process that does the same shard
 _PER_SLOT = 2  # shards for each that can run at once: who is done first takes another
@@ -71,9 +73,14 @@ def _ray() -> Any:
 
 def _connect(ray: Any, on: str) -> None:
     address = None if on == "ray" else on
+    host, _, port = on.removeprefix("ray://").rpartition(":")
+    if address and not port.isdigit():
+        raise UsageError(f"--on {on} names no Ray: give ray, HOST:PORT or ray://HOST:PORT")
     try:
+        if address:  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), _ANSWERS).close()
         ray.init(address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise UsageError(f"no Ray at --on {on}: {first_line(error)}") from error
 
 
