@@ -133,6 +133,7 @@ class Tables:
         found = defaultdict(list, {RUNS.name: delta.files_of(RUNS.name, runs)})
         for (relation, _), files in self._stored(runs).places.items():
             found[relation] += files
+        self.storage.sizes = {self._uri(name, file.path): file.size for name in found for file in found[name]}
         return {
             name: [self._uri(name, file.path) for file in sorted(found[name], key=lambda file: (-file.size, file.path))]
             for name in RELATIONS
