@@ -233,7 +233,9 @@ class Storage:
 
         if self._client is None:
             try:
-                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri)[0]
+                # a small file is then written by one request, not by three
+                at_once = "?allow_delayed_open=true" if self.uri.startswith("s3://") else ""
+                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri + at_once)[0]
             except (OSError, ValueError) as error:
                 raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
         return self._client
