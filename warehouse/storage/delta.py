@@ -73,15 +73,14 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
 def read_on(storage: Storage, name: str, table: DeltaTable) -> bool:
     """Bring an opened table to what it is now, several times faster than opening it again; return whether that worked.
 
-    Where its own entry of the log is gone (Delta removes old ones, the oldest first) it is opened again, and where a
-    store refuses to answer: opening the table tells the reasons.
+    Not where its own entry of the log is gone, of which reading on says nothing: Delta removes old ones, the oldest
+    first, and a store can lose all. Not where a store refuses to answer: opening the table tells the reasons.
     """
     from deltalake.exceptions import DeltaError
 
     version = table.version()
     try:
-        # in a folder looking for two names is faster than asking Delta, in an object store it is not
-        here, next_ = storage.log_entries(name, version, version + 1) if storage.local else (True, True)
+        here, next_ = storage.log_entries(name, version, version + 1)
         if here and next_:
             table.update_incremental()
     except (DeltaError, OSError):

@@ -6,6 +6,7 @@ import secrets
 
 import numpy as np
 import pytest
+from deltalake import DeltaTable
 
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
@@ -89,6 +90,34 @@ def test_runs_are_read_side_by_side(counting):
     store.round_trips()
     Warehouse.open(uri)
     assert store.round_trips() < RUNS + 6  # 6 if nothing else ran here
+
+
+def test_a_log_is_not_read_again_from_its_beginning(s3_server, s3, monkeypatch):
+    """What a commit asks Delta logs for does not grow with the runs that are stored."""
+    monkeypatch.setattr(Storage, "publish_catalog", lambda *_: None)
+
+    def add(warehouse, corpus):
+        with warehouse.run("corpus", {"corpus": corpus}, {}) as run:
+            columns = {name: [0] for name in ("sentence_id", "position", "n_words")}
+            run.write("sentences", {"corpus": corpus}, {**columns, "doc_id": ["d"], "text": ["x"]})
+
+    def read(*warehouse_and_corpus):
+        store.seen()
+        add(*warehouse_and_corpus)
+        return sum("/_delta_log/" in asked for asked in store.seen())
+
+    first = Warehouse.create(s3)
+    for i in range(12):
+        add(first, f"a{i}")
+    with failing_store.before(s3_server) as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.address)
+        first, second = Warehouse.open(s3), Warehouse.open(s3)
+        assert read(first, "b") < 60  # the first of its process opens the table
+        assert read(first, "c") < 35
+        assert read(second, "d") < 70
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    told = {path.rpartition("/sentences/")[2] for path in DeltaTable(f"{s3}/sentences").file_uris()}
+    assert told == {path.rpartition("/sentences/")[2] for path in Warehouse.open(s3).snapshot["sentences"]}
 
 
 class Blocks:
