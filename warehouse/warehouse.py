@@ -138,7 +138,7 @@ class Warehouse:
     @property
     def version(self) -> int:
         """The version of the schema that all is stored in, at most SCHEMA_VERSION: `nwh upgrade` brings it there."""
-        return self.tables.stored().schema_version
+        return self.tables.now()[1].schema_version
 
     def scan(self, relation: str) -> pl.LazyFrame:
         """Return a stored relation as a polars LazyFrame. UsageError for an unknown name."""
@@ -199,8 +199,8 @@ class Warehouse:
             for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
                 held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
             self._check_others(run)
-            began_with = self.tables.stored()
-            if self.tables.snapshot()["runs"] != self.snapshot["runs"]:  # others have stored since: work on theirs
+            snapshot, began_with = self.tables.now()
+            if snapshot["runs"] != self.snapshot["runs"]:  # others have stored since: work on theirs
                 self.refresh()
             if not again:
                 refuse_early(self.provenance, run)
@@ -280,7 +280,7 @@ class Warehouse:
         Where we cannot write, or a run is being stored, it stays as it is, and is not used.
         """
         with suppress(BusyError, OSError), self.storage.locks.hold("catalog"):
-            latest = self.tables.snapshot()
+            latest, _ = self.tables.now()
             if (current := views.open_published(latest, self.storage)) is not None:
                 current.close()
             else:

@@ -35,7 +35,7 @@ def connect(
     """
     connection = copied or duckdb.connect()
     memory.apply(connection, storage)
-    storage.register(connection)
+    storage.register(connection, snapshot)
     if copied is None:
         _create_relations(connection, snapshot, storage, RELATIONS.values())
         for file in sql_files():

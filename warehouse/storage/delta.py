@@ -19,6 +19,8 @@ from nwh.warehouse.storage.refusals import refusal
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+_CHECKPOINT = "10"  # entries of a log, after which what they say is put into one file: each is read twice
+
 
 def exists(storage: Storage, name: str) -> bool:
     """Return whether a relation has a table; StorageError where the store does not answer."""
@@ -43,6 +45,7 @@ def create(storage: Storage, name: str) -> None:
                 mode="ignore",
                 partition_by=list(relation.partition),
                 description=f"one row per {relation.grain}",
+                configuration={"delta.checkpointInterval": _CHECKPOINT},
             )
     except Exception as error:  # deltalake raises OSError, DeltaError and plain Exception here
         raise refusal(f"cannot make table {name} at {storage}", error) from error
@@ -67,16 +70,22 @@ def open_table(storage: Storage, name: str, version: int | None = None) -> Delta
         raise refusal(what, error) from error
 
 
-def is_latest(storage: Storage, name: str, table: DeltaTable) -> bool:
-    """Return whether no version follows an opened table's, many times faster than opening it again.
+def read_on(storage: Storage, name: str, table: DeltaTable) -> bool:
+    """Bring an opened table to what it is now, several times faster than opening it again; return whether that worked.
 
-    Where its own entry of the log is gone (Delta removes old ones, the oldest first) there can be later ones. Not where
-    a store refuses to say: to a question for a name it gives no reasons, and opening the table tells them.
+    Not where its own entry of the log is gone, of which reading on says nothing: Delta removes old ones, the oldest
+    first, and a store can lose all. Not where a store refuses to answer: opening the table tells the reasons.
     """
+    from deltalake.exceptions import DeltaError
+
+    version = table.version()
     try:
-        return storage.log_entries(name, table.version(), table.version() + 1) == [True, False]
-    except OSError:
+        here, next_ = storage.log_entries(name, version, version + 1)
+        if here and next_:
+            table.update_incremental()
+    except (DeltaError, OSError):
         return False
+    return here
 
 
 def files_of(name: str, table: DeltaTable) -> list[DataFile]:

@@ -29,14 +29,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.fs as pafs
 
-    from nwh.warehouse.storage.object_files import ObjectFiles
-
 BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
 SHARDS = "shards"
 """Folder of the staging area for shares of a unit's work: see `staged_shards`."""
 _BUFFER = 1 << 20
-_BLOCK = 1 << 21  # the most that DuckDB reads at once
 _OF_RUN = ("run_id", "job", "unit", "settings", "seq", "manifest")
 _AT_ONCE = 16  # files read, of 25 connections that a client has
 _LENGTH = 8  # bytes at the end of a staged file that say how many come before
@@ -58,7 +55,8 @@ class Storage:
         self.local = "://" not in text
         self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
         self._client: pafs.FileSystem | None = None
-        self._opened: ObjectFiles | None = None
+        self.sizes: dict[str, int] = {}
+        """of the files of the snapshot that was looked at last, by their URI: what is known is not asked for"""
         self._runs: dict[str, pa.Table] = {}
         if self.local and (odd := _MISREAD.search(self.uri)):
             raise UsageError(
@@ -111,15 +109,25 @@ class Storage:
         self._runs.update(zip(new, self.read(new, _OF_RUN), strict=True))
         return [self._runs[uri] for uri in uris]
 
-    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a DuckDB connection read this warehouse's files, where they are in an object store."""
+    def register(self, connection: duckdb.DuckDBPyConnection, snapshot: Mapping[str, Sequence[str]] = {}) -> None:
+        """Let a DuckDB connection read this warehouse's files, where they are in an object store.
+
+        snapshot: of which it is going to be asked. DuckDB looks at the first file of each relation that a statement
+        names, one after the other: they are asked for now, side by side, while nobody waits for them.
+        """
         if not self.local:
+            from deltalake.fs import DeltaStorageHandler
+            from pyarrow.fs import PyFileSystem
+
             from nwh.warehouse.storage.object_files import ObjectFiles
 
-            self._opened = self._opened or ObjectFiles(self.uri.split("://")[0], self._fs())
-            connection.register_filesystem(self._opened)
-            # what is read beside the bytes asked for takes less time than to ask for it, which is what comes next
-            connection.execute(f"set external_file_cache_remote_min_block_size = {_BLOCK}")
+            protocol, path = self.uri.split("://")
+            bucket = f"{protocol}://{path.split('/')[0]}/"
+            sizes = {uri.removeprefix(bucket): size for uri, size in self.sizes.items()}
+            client = PyFileSystem(DeltaStorageHandler(bucket, known_sizes=sizes))  # pyarrow's own asks for each size
+            files = ObjectFiles(bucket, client, snapshot.get("sentences", ()))
+            connection.register_filesystem(files)
+            files.ahead(uris[0] for uris in snapshot.values() if uris)
 
     def data_files(self, relation: str) -> Iterator[tuple[str, float]]:
         """Yield path and time of change (seconds since 1970) of every data file in a relation's folder."""
@@ -225,7 +233,9 @@ class Storage:
 
         if self._client is None:
             try:
-                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri)[0]
+                # a small file is then written by one request, not by three
+                at_once = "?allow_delayed_open=true" if self.uri.startswith("s3://") else ""
+                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri + at_once)[0]
             except (OSError, ValueError) as error:
                 raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
         return self._client

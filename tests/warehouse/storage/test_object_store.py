@@ -89,6 +89,6 @@ def test_duckdb_reads_a_file_whose_name_has_brackets(tmp_path):
     path = tmp_path / "x[1] *?.parquet"
     duckdb.sql("select 7 as n").write_parquet(str(path))
     with duckdb.connect() as connection:
-        connection.register_filesystem(ObjectFiles("s3", LocalFileSystem()))
+        connection.register_filesystem(ObjectFiles("s3://", LocalFileSystem()))
         found = connection.execute("select n from read_parquet($1)", [pattern_of(f"s3://{path}")]).fetchall()
     assert found == [(7,)]

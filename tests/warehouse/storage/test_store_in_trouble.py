@@ -166,7 +166,7 @@ def test_shards_go_on_from_what_was_staged_when_the_store_takes_writes_again(fai
     def run(i):
         return ingest_activations(warehouse, model, ["one"], settings, shard=Shard(i, 2), save_every=0)
 
-    failing.refuse("full", f"{WRITING}/1-of-2/partial", after=3)  # which one save takes
+    failing.refuse("full", f"{WRITING}/1-of-2/partial", after=1)  # which one save takes
     with pytest.raises(StorageError) as error:
         run(1)
     check(error, warehouse, "full")
