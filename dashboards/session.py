@@ -136,11 +136,5 @@ def _limited(uri: str, version: int) -> Warehouse:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def _answer(
-    _warehouse: Warehouse,
-    _question: Callable[..., T],
-    runs: str,
-    name: str,
-    arguments: tuple[Any, ...],
-) -> T:
+def _answer(_warehouse: Warehouse, _question: Callable[..., T], runs: str, name: str, arguments: tuple[Any, ...]) -> T:
     return _question(_warehouse, *arguments)

@@ -8,17 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import (
-    ARMS,
-    GREY,
-    HIGH,
-    MORE,
-    Rows,
-    WideAxis,
-    in_units,
-    over_training,
-    titled,
-)
+from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, MORE, Rows, WideAxis, in_units, over_training, titled
 
 _ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
 _QUANTILES = ("q05", "q25", "median", "q75", "q95")

@@ -20,11 +20,7 @@ def curve(
     base = titled(rows, title).encode(
         x=over_training(checkpoints),
         color=colour,
-        tooltip=[
-            "checkpoint:N",
-            *([f"{group}:N"] if group else []),
-            *_figures(value),
-        ],
+        tooltip=["checkpoint:N", *([f"{group}:N"] if group else []), *_figures(value)],
     )
     y = alt.Y(f"{value}:Q", title=unit, axis=alt.Axis(format=".4~g"))
     return alt.layer(

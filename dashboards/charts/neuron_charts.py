@@ -142,19 +142,11 @@ def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
         titled(values, title, 150 + 26 * len(rows))
         .mark_bar()
         .encode(
-            x=alt.X(
-                "share:Q",
-                title=f"share {unit}",
-                axis=alt.Axis(format="%"),
-                scale=alt.Scale(domainMin=0),
-            ),
+            x=alt.X("share:Q", title=f"share {unit}", axis=alt.Axis(format="%"), scale=alt.Scale(domainMin=0)),
             y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             yOffset=alt.YOffset("of:N", sort=of),
             color=alt.Color(
-                "of:N",
-                title=None,
-                scale=alt.Scale(domain=of, range=[HIGH, GREY]),
-                legend=alt.Legend(orient="top"),
+                "of:N", title=None, scale=alt.Scale(domain=of, range=[HIGH, GREY]), legend=alt.Legend(orient="top")
             ),
             tooltip=[
                 alt.Tooltip("name:N", title=title),

@@ -182,13 +182,7 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
     sites = [other.site for other in known if neuron_address.label(other) == chosen.label]
     place = chosen.neuron
     st.session_state.update(
-        {
-            "model": chosen.label,
-            "site": place.site,
-            "layer": place.layer,
-            "neuron": place.neuron,
-            "k": chosen.k,
-        }
+        {"model": chosen.label, "site": place.site, "layer": place.layer, "neuron": place.neuron, "k": chosen.k}
     )
     st.session_state.update({name: getattr(chosen, name) for name in ("tokens", "context", "text")})
     st.session_state["corpora"] = list(chosen.corpora)

@@ -37,8 +37,7 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         items |= {f"{name}_{i}": word for i, word in enumerate(words)}
         tests.append(_in_order([f"${name}_{i}" for i in range(len(words))]))
     bound = "auroc_bound(auroc, n_with, n_sampled - n_with, {})"
-    return ask(
-        warehouse,
+    query = (
         # the relation itself: `pattern_neurons` once for each of them takes longer to plan than all of this to answer
         "with searched as (select * from neuron_patterns where kind = $kind and mined_q_value is not null "
         f"and pattern_text in ({', '.join(f'${name}' for name in names)}) "
@@ -83,13 +82,9 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         "support / k as share, support, k, support / corpus_support as recall, "
         "corpus_support / n_sentences as corpus_share, support / k / (corpus_support / n_sentences) as lift "
         f"from chosen inner join tops using ({_ROW}) inner join sizes using ({_ROW}) left join told using ({_ROW}) "
-        f"order by auroc desc nulls last, g2 desc, {_ROW}",
-        kind="word",
-        limit=limit,
-        **items,
-        **limits,
-        **params,
+        f"order by auroc desc nulls last, g2 desc, {_ROW}"
     )
+    return ask(warehouse, query, kind="word", limit=limit, **items, **limits, **params)
 
 
 def _in_order(names: Sequence[str]) -> str:
