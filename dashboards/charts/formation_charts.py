@@ -8,7 +8,18 @@ from typing import Any
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, MORE, Rows, WideAxis, in_units, over_training, titled
+from nwh.dashboards.charts.chart_parts import (
+    ARMS,
+    GREY,
+    HIGH,
+    MORE,
+    Rows,
+    WideAxis,
+    in_units,
+    over_training,
+    tips,
+    titled,
+)
 
 _ARM_COLOURS = alt.Scale(domain=list(ARMS), range=[HIGH, GREY])
 _QUANTILES = ("q05", "q25", "median", "q75", "q95")
@@ -31,13 +42,13 @@ def change_distribution(
             x=over_training(checkpoints),
             xOffset=alt.XOffset("arm:N", sort=list(ARMS)),
             color=alt.Color("arm:N", title="neurons changed", scale=_ARM_COLOURS, legend=alt.Legend(orient="top")),
-            tooltip=[
+            tooltip=tips(
                 "checkpoint:N",
                 "arm:N",
-                *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", *_QUANTILES)),
-                alt.Tooltip("n_concepts:Q", title="concepts"),
-                alt.Tooltip("n_null:Q", title="concepts without (probability 0 before)"),
-            ],
+                *((f"{name}:Q", "", ".3g") for name in ("mean", *_QUANTILES)),
+                ("n_concepts:Q", "concepts"),
+                ("n_null:Q", "concepts without (probability 0 before)"),
+            ),
         )
     )
 
@@ -45,8 +56,8 @@ def change_distribution(
         return alt.Y(wide.place(name), title=wide.title("relative change, %"), axis=wide.axis)
 
     return alt.layer(
-        base.mark_rule().encode(y=y("q05"), y2=wide.place("q95")),
-        base.mark_bar(opacity=0.5, size=8).encode(y=y("q25"), y2=wide.place("q75")),
+        base.mark_rule().encode(y=y("q05"), y2=alt.Y2(wide.place("q95"))),
+        base.mark_bar(opacity=0.5, size=8).encode(y=y("q25"), y2=alt.Y2(wide.place("q75"))),
         base.mark_tick(thickness=2, size=10).encode(y=y("median")),
     )
 
@@ -55,17 +66,13 @@ def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart 
     """Return the mean number of contributing neurons per concept by checkpoint, with its quartiles."""
     base = titled(rows, "Contributing neurons per concept: mean, and quartiles over concepts").encode(
         x=over_training(checkpoints),
-        tooltip=[
-            "checkpoint:N",
-            alt.Tooltip("mean:Q", format=".3g"),
-            "q25:Q",
-            "q75:Q",
-            alt.Tooltip("n_concepts:Q", title="concepts"),
-        ],
+        tooltip=tips("checkpoint:N", ("mean:Q", "", ".3g"), "q25:Q", "q75:Q", ("n_concepts:Q", "concepts")),
     )
     return alt.layer(
-        base.mark_area(opacity=0.25, color=HIGH).encode(y=alt.Y("q25:Q", title="neurons per concept"), y2="q75:Q"),
-        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y="mean:Q"),
+        base.mark_area(opacity=0.25, color=HIGH).encode(
+            y=alt.Y("q25:Q", title="neurons per concept"), y2=alt.Y2("q75:Q")
+        ),
+        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y=alt.Y("mean:Q")),
     )
 
 
@@ -86,7 +93,7 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
                 scale=alt.Scale(range=MORE, domainMin=0),
                 legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
             ),
-            tooltip=["checkpoint:N", "layer:O", alt.Tooltip(f"{figure}:Q", title=unit, format=".3g")],
+            tooltip=tips("checkpoint:N", "layer:O", (f"{figure}:Q", unit, ".3g")),
         )
     )
     return chart
@@ -109,10 +116,10 @@ def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
                 scale=alt.Scale(domain=(0.5, most + 0.5), nice=False),
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
-            x2="after:Q",
+            x2=alt.X2("after:Q"),
             y=alt.Y(wide.place("n_neurons"), title=wide.title("neurons"), axis=wide.axis),
-            y2="none:Q",
-            tooltip=[alt.Tooltip("n_concepts:Q", title="concepts"), alt.Tooltip("n_neurons:Q", title="neurons")],
+            y2=alt.Y2("none:Q"),
+            tooltip=tips(("n_concepts:Q", "concepts"), ("n_neurons:Q", "neurons")),
         )
     )
     return chart
@@ -135,7 +142,7 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
             x=over_training(checkpoints),
             y=alt.Y("share:Q", title="share found", axis=alt.Axis(format="%"), scale=alt.Scale(domain=(0, 1))),
             color=alt.Color("of:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
-            tooltip=["checkpoint:N", "of:N", alt.Tooltip("share:Q", format=".1%")],
+            tooltip=tips("checkpoint:N", "of:N", ("share:Q", "", ".1%")),
         )
     )
     return chart
@@ -166,7 +173,7 @@ def since_when(neurons: Rows, checkpoints: Sequence[str], concept: str) -> alt.C
         .encode(
             x=over_training(checkpoints, "since").title("contributes at every checkpoint since"),
             y=alt.Y("count():Q", title="neurons", axis=alt.Axis(tickMinStep=1, format="d")),
-            tooltip=[alt.Tooltip("since:N"), alt.Tooltip("count():Q", title="neurons")],
+            tooltip=tips("since:N", ("count():Q", "neurons")),
         )
     )
     return chart
@@ -193,12 +200,7 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
                 scale=alt.Scale(range=MORE, domainMin=0),
                 legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
             ),
-            tooltip=[
-                "place:N",
-                "checkpoint:N",
-                alt.Tooltip("attribution:Q", format=".3g"),
-                alt.Tooltip("persistence:Q", format=".0%"),
-            ],
+            tooltip=tips("place:N", "checkpoint:N", ("attribution:Q", "", ".3g"), ("persistence:Q", "", ".0%")),
         )
     )
     return chart
@@ -214,7 +216,7 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
             x=over_training(checkpoints, "checkpoint_a").title("earlier checkpoint"),
             y=y,
             color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(range=MORE, domain=(0, 1))),
-            tooltip=["checkpoint_a:N", "checkpoint_b:N", alt.Tooltip("jaccard:Q", format=".2f"), "n_concepts:Q"],
+            tooltip=tips("checkpoint_a:N", "checkpoint_b:N", ("jaccard:Q", "", ".2f"), "n_concepts:Q"),
         )
     )
     return chart

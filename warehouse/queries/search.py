@@ -38,11 +38,6 @@ class Filters:
     min_lift: float = 0
     max_q: float = 1
 
-    def units(self, scope: str) -> dict[str, str]:
-        """Return the model, checkpoint, site and scope that narrow, the scope under the name of its column."""
-        values = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, scope: self.scope}
-        return {name: value for name, value in values.items() if value}
-
     def where(self, scope: str = "", lift: str = "", q_value: str = "") -> tuple[str, dict[str, Any]]:
         """Return SQL conditions, each after `and`, and their parameters.
 
@@ -140,8 +135,9 @@ def over_neurons(filters: Filters, patterns: int = 1) -> tuple[str, dict[str, An
     of_patterns, _ = filters.where("scope")
     bounds, limits = Filters(min_lift=filters.min_lift, max_q=filters.max_q).where("", "mined_lift", "q_value")
     return (
-        "units as (select distinct model, checkpoint, site, scope, pole, unnest(string_split(scope, '+')) as corpus "
-        f"from neuron_patterns where kind = $kind{of_patterns}), "
+        "mined as (select distinct model, checkpoint, site, scope, pole from neuron_patterns "
+        f"where kind = $kind{of_patterns}), "
+        "units as (select *, unnest(string_split(scope, '+')) as corpus from mined), "
         f"compared as (select count(*) * {patterns} as n from (select distinct {_PLACE}, scope, pole "
         "from neuron_profiles inner join units using (model, checkpoint, site, pole, corpus) "
         f"where differ = 1{of_profiles})), "
