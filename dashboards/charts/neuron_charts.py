@@ -25,7 +25,7 @@ def with_quantiles(
         .mark_tick(orient="vertical", size=9, thickness=1.5, color=GREY, opacity=1, yOffset=4)
         .encode(
             x=alt.X("activation:Q"),
-            y=alt.YValue(0),
+            y=alt.YValue(0),  # type: ignore[no-untyped-call]
             tooltip=tips(("level:Q", "quantile", "~g"), ("activation:Q", "activation", ".4g")),
         )
     )

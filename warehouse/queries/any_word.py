@@ -53,7 +53,8 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         f"kept as (select i, corpus, sentence_id from spread inner join neuron_topk using ({_PLACE}, pole, corpus) "
         "where rank <= k qualify row_number() over (partition by i "
         "order by if(pole = 'top', -activation, activation), sentence_id) <= k), "
-        "tops as (select i, count(*) as support from kept semi join having_any using (corpus, sentence_id) group by i), "
+        "tops as (select i, count(*) as support from kept semi join having_any using (corpus, sentence_id) "
+        "group by i), "
         "wholes as (select model, checkpoint, corpus, count(*) as n, count(having_any.sentence_id) as n_with "
         "from sentence_tokens left join having_any using (corpus, sentence_id) "
         "semi join spread using (model, checkpoint, corpus) group by all), "
@@ -78,7 +79,8 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         f"select {_ROW}, words, auroc, {bound.format(-1.96)} as auroc_low, {bound.format(1.96)} as auroc_high, "
         "support / k as share, support, k, support / corpus_support as recall, "
         "corpus_support / n_sentences as corpus_share, support / k / (corpus_support / n_sentences) as lift "
-        f"from told inner join tops using (i) inner join sizes using (i) order by auroc desc nulls last, g2 desc, {_ROW}"
+        "from told inner join tops using (i) inner join sizes using (i) "
+        f"order by auroc desc nulls last, g2 desc, {_ROW}"
     )
     return ask(warehouse, query, kind="word", limit=limit, **items, **limits, **params)
 
