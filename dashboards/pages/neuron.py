@@ -259,7 +259,7 @@ def _heat_maps(
             if drawn:
                 sentences.heat_maps(warehouse, chosen, drawn, lists)
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
-        legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
+        legend.warning(notices.no_tokens(error))
         return
     legend.html(markup.colour_scale(scale))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
@@ -15,7 +14,7 @@ from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
 from nwh.dashboards.html.markup import TokenValue
 from nwh.dashboards.html.templates import number
-from nwh.dashboards.parts import exhibits, token_values
+from nwh.dashboards.parts import exhibits, notices, token_values
 from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, queries
 
@@ -113,8 +112,12 @@ def by_quantile(
                 lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
     exhibits.source(found, "Sentences of every strength")
     if chosen.tokens and token_values.has_run(warehouse, chosen.neuron):
-        with suppress(Exception):  # whatever torch says: the page has said it, and the sentences are there without it
+        try:
             heat_maps(warehouse, chosen, lists, of_poles)
+        except (
+            Exception
+        ) as error:  # those of the poles may be kept, which says nothing of these
+            st.warning(notices.no_tokens(error))
     return lists
 
 
