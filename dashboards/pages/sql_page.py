@@ -249,8 +249,7 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
         axes["color"] = alt.Color(field="colour", type=types["colour"], title=colour)
     else:
         axes["color"] = alt.ColorValue(HIGH)
-    drawn: alt.Chart = marked.encode(**axes)
-    return drawn
+    return marked.encode(**axes)
 
 
 def _axis(type: str, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
