@@ -34,6 +34,15 @@ class Shown:
     sentences: list[dict[str, Any]]
 
 
+def first_asked(chosen: NeuronAddress, corpora: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return what `poles` asks first, with the arguments, in its order."""
+    place, asked = (chosen.neuron, tuple(corpora)), _LOOKED_AT * chosen.k
+    return [
+        (queries.neurons.statistics, *place),
+        *((queries.neurons.sentences, *place, pole, asked) for pole in POLES),
+    ]
+
+
 def poles(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
     """Show the sentences of highest and of lowest activation."""
     lists = []
