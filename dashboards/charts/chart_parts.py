@@ -76,6 +76,12 @@ def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
     ]
 
 
+def amounts(field: str, title: str) -> alt.Color:
+    """Return colours of amounts from 0 on, with their legend below the chart."""
+    legend = alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4)
+    return alt.Color(field, title=title, scale=alt.Scale(range=MORE, domainMin=0), legend=legend)
+
+
 def over_training(checkpoints: Sequence[str], name: str = "checkpoint", top: bool = False) -> alt.X:
     """Return an x axis of checkpoints at equal distances, in order of training steps; top: above the chart."""
     return alt.X(

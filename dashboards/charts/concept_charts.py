@@ -11,8 +11,8 @@ from nwh.dashboards.charts.chart_parts import (
     GREY,
     GROUPS,
     HIGH,
-    MORE,
     Rows,
+    amounts,
     in_units,
     over_training,
     powers,
@@ -54,12 +54,7 @@ def neuron_picture(rows: Rows, n_layers: int) -> alt.Chart:
         .encode(
             x=alt.X("count():Q", title="contributing neurons", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("layer:O", title="layer", scale=alt.Scale(domain=list(reversed(range(n_layers))))),
-            color=alt.Color(
-                "mean(shown):Q",
-                title=f"mean attribution (probability{scale})",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
+            color=amounts("mean(shown):Q", f"mean attribution (probability{scale})"),
             tooltip=tips(
                 "layer:O",
                 ("count():Q", "neurons"),

@@ -15,6 +15,7 @@ from nwh.dashboards.charts.chart_parts import (
     MORE,
     Rows,
     WideAxis,
+    amounts,
     in_units,
     over_training,
     tips,
@@ -87,12 +88,7 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
         .encode(
             x=over_training(checkpoints),
             y=alt.Y("layer:O", title="layer", sort="descending"),
-            color=alt.Color(
-                "shown:Q",
-                title=f"{unit}{scale}",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
+            color=amounts("shown:Q", f"{unit}{scale}"),
             tooltip=tips("checkpoint:N", "layer:O", (f"{figure}:Q", unit, ".3g")),
         )
     )
@@ -190,12 +186,7 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
         .encode(
             x=over_training(checkpoints, top=True),
             y=alt.Y("place:O", title="layer/neuron", sort=places, axis=alt.Axis(labelOverlap=False, labelFlush=False)),
-            color=alt.Color(
-                "shown:Q",
-                title=f"attribution (probability{scale})",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
+            color=amounts("shown:Q", f"attribution (probability{scale})"),
             tooltip=tips("place:N", "checkpoint:N", ("attribution:Q", "", ".3g"), ("persistence:Q", "", ".0%")),
         )
     )

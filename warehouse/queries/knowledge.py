@@ -8,13 +8,10 @@ from typing import Any
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
-from nwh.warehouse.queries.frequency import is_counted
+from nwh.warehouse.queries.frequency import BY_STEP, OF_SERIES, is_counted
 from nwh.warehouse.queries.neurons import Extent, extents
 from nwh.warehouse.queries.shared_patterns import directly
 from nwh.warehouse.warehouse import Warehouse
-
-_SERIES = "model = $model and dataset = $dataset"
-_BY_STEP = "step nulls last, checkpoint"
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def all_series(warehouse: Warehouse) -> list[Series]:
         warehouse,
         "with ran as (select distinct model, dataset, checkpoint from concept_scores), "
         "labels as (select model, dataset, max(n_layers) as n_layers, max(d_ffn) as d_ffn, "
-        f"list(checkpoint order by {_BY_STEP}) as checkpoints "
+        f"list(checkpoint order by {BY_STEP}) as checkpoints "
         "from ran inner join checkpoints using (model, checkpoint) group by model, dataset), "
         "names as (select model, dataset, list(distinct concept) as concepts from concept_scores group by all), "
         "changed as (select model, dataset, list(distinct operation) as operations from interventions group by all), "
@@ -79,7 +76,7 @@ def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) 
     """Return the concept whose prompts a checkpoint answers best, by the median rank of the answer."""
     query = (
         "select concept, median(rank) as rank from prompt_scores inner join prompts using (dataset, prompt_id) "
-        f"where {_SERIES} and checkpoint = $checkpoint group by concept "
+        f"where {OF_SERIES} and checkpoint = $checkpoint group by concept "
         "order by rank, avg(probability) desc, concept limit 1"
     )
     return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint)
@@ -93,7 +90,7 @@ def prompt_scores(warehouse: Warehouse, model: str, dataset: str, concept: str) 
     query = (
         "select dense_rank() over (order by prompt_id) as prompt, text, answer, checkpoint, probability, rank "
         "from prompt_scores inner join prompts using (dataset, prompt_id) left join checkpoints "
-        f"using (model, checkpoint) where {_SERIES} and concept = $concept order by {_BY_STEP}, prompt"
+        f"using (model, checkpoint) where {OF_SERIES} and concept = $concept order by {BY_STEP}, prompt"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
@@ -104,7 +101,8 @@ def neurons(
     """Return a concept's contributing neurons at a checkpoint, highest attribution first."""
     query = (
         "select layer, neuron, attribution, share, n_selected, n_prompts from knowledge_neurons_at($t, $p) "
-        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept order by attribution desc, layer, neuron"
+        f"where {OF_SERIES} and checkpoint = $checkpoint and concept = $concept "
+        "order by attribution desc, layer, neuron"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept, checkpoint=checkpoint, t=t, p=p)
 
@@ -141,7 +139,7 @@ def interventions(warehouse: Warehouse, model: str, dataset: str, concept: str, 
         "select operation, polarity, arm, n_neurons, n_prompts, n_null, p_before, p_after, relative_change, "
         "rank_before, rank_after, rank_change from relative_change inner join rank_change using (model, checkpoint, "
         "dataset, concept, operation, polarity, arm, n_neurons, n_prompts) "
-        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept "
+        f"where {OF_SERIES} and checkpoint = $checkpoint and concept = $concept "
         "order by operation desc, polarity desc, arm"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept, checkpoint=checkpoint)
@@ -154,8 +152,8 @@ def relative_change(warehouse: Warehouse, model: str, dataset: str, operation: s
     """Return the distribution over concepts of the relative change by checkpoint, polarity and arm."""
     query = (
         "select checkpoint, polarity, arm, n_concepts, n_null, n_null_prompts, mean, q05, q25, median, q75, q95 "
-        f"from relative_change_distribution where {_SERIES} and operation = $operation and n_concepts > 0 "
-        f"order by {_BY_STEP}, polarity, arm"
+        f"from relative_change_distribution where {OF_SERIES} and operation = $operation and n_concepts > 0 "
+        f"order by {BY_STEP}, polarity, arm"
     )
     return ask(warehouse, query, model=model, dataset=dataset, operation=operation)
 
@@ -165,7 +163,7 @@ def neurons_per_concept(warehouse: Warehouse, model: str, dataset: str) -> Answe
     query = (
         "select checkpoint, avg(n_neurons) as mean, quantile_cont(n_neurons, 0.25) as q25, "
         "quantile_cont(n_neurons, 0.75) as q75, count(*) as n_concepts "
-        f"from knowledge_neurons_per_concept where {_SERIES} group by checkpoint, step order by {_BY_STEP}"
+        f"from knowledge_neurons_per_concept where {OF_SERIES} group by checkpoint, step order by {BY_STEP}"
     )
     return ask(warehouse, query, model=model, dataset=dataset)
 
@@ -173,8 +171,8 @@ def neurons_per_concept(warehouse: Warehouse, model: str, dataset: str) -> Answe
 def layers(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return how many contributing neurons each layer has per concept, by checkpoint."""
     query = (
-        f"select checkpoint, layer, per_concept, share, n_neurons from knowledge_neuron_layers where {_SERIES} "
-        f"order by {_BY_STEP}, layer"
+        f"select checkpoint, layer, per_concept, share, n_neurons from knowledge_neuron_layers where {OF_SERIES} "
+        f"order by {BY_STEP}, layer"
     )
     return ask(warehouse, query, model=model, dataset=dataset)
 
@@ -182,8 +180,8 @@ def layers(warehouse: Warehouse, model: str, dataset: str) -> Answer:
 def attributions(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return the mean attribution of each layer's contributing neurons, by checkpoint."""
     query = (
-        f"select checkpoint, layer, mean, median, n_contributions from attribution_by_layer where {_SERIES} "
-        f"order by {_BY_STEP}, layer"
+        f"select checkpoint, layer, mean, median, n_contributions from attribution_by_layer where {OF_SERIES} "
+        f"order by {BY_STEP}, layer"
     )
     return ask(warehouse, query, model=model, dataset=dataset)
 
@@ -191,7 +189,7 @@ def attributions(warehouse: Warehouse, model: str, dataset: str) -> Answer:
 def sharing(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
     """Return how many neurons contribute to 1, 2, 3 … concepts at a checkpoint."""
     query = (
-        f"select n_concepts, count(*) as n_neurons from concepts_per_neuron where {_SERIES} "
+        f"select n_concepts, count(*) as n_neurons from concepts_per_neuron where {OF_SERIES} "
         "and checkpoint = $checkpoint group by n_concepts order by n_concepts"
     )
     return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint)
@@ -200,7 +198,7 @@ def sharing(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> 
 def shared_neurons(warehouse: Warehouse, model: str, dataset: str, checkpoint: str, limit: int) -> Answer:
     """Return the neurons that contribute to most concepts at a checkpoint, with these concepts."""
     query = (
-        f"select layer, neuron, n_concepts, concepts from concepts_per_neuron where {_SERIES} "
+        f"select layer, neuron, n_concepts, concepts from concepts_per_neuron where {OF_SERIES} "
         "and checkpoint = $checkpoint and n_concepts > 1 order by n_concepts desc, layer, neuron limit $limit"
     )
     return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint, limit=limit)
@@ -212,8 +210,8 @@ def stability(warehouse: Warehouse, model: str, dataset: str, concept: str) -> A
         "select checkpoint, reference_checkpoint, avg(share_found) as mean_found, avg(jaccard) as mean_jaccard, "
         "max(share_found) filter (where concept = $concept) as found, "
         "max(jaccard) filter (where concept = $concept) as jaccard "
-        f"from knowledge_neuron_stability where {_SERIES} group by checkpoint, step, reference_checkpoint "
-        f"order by {_BY_STEP}"
+        f"from knowledge_neuron_stability where {OF_SERIES} group by checkpoint, step, reference_checkpoint "
+        f"order by {BY_STEP}"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
@@ -222,10 +220,10 @@ def history(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Ans
     """Return at which checkpoints each of a concept's neurons of the last checkpoint contributes."""
     query = (
         "with wanted as (select model, dataset, concept, layer, neuron, first_checkpoint, persistence "
-        f"from knowledge_neuron_persistence where {_SERIES} and concept = $concept) "
+        f"from knowledge_neuron_persistence where {OF_SERIES} and concept = $concept) "
         "select layer || '/' || neuron as place, checkpoint, knowledge_neurons.attribution, first_checkpoint, "
         "persistence from knowledge_neurons inner join wanted using (model, dataset, concept, layer, neuron) "
-        f"where {_SERIES} and concept = $concept order by layer, neuron, checkpoint"
+        f"where {OF_SERIES} and concept = $concept order by layer, neuron, checkpoint"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
@@ -233,7 +231,7 @@ def history(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Ans
 def overlap(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return the mean Jaccard index of every pair of checkpoints, the earlier one first."""
     query = (
-        f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {_SERIES} "
+        f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {OF_SERIES} "
         "and jaccard is not null order by step_a nulls last, checkpoint_a, step_b nulls last, checkpoint_b"
     )
     return ask(warehouse, query, model=model, dataset=dataset)
