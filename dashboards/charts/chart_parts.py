@@ -46,7 +46,7 @@ def look(picture: Picture, dark: bool) -> Picture:
     """Return a chart in the colours of a light or dark page, its text with a contrast of at least 4.5."""
     ink, line = ("#c3c7cf", "#3b3f49") if dark else ("#4a4e57", "#dfe1e6")
     text: dict[str, Any] = {"labelColor": ink, "titleColor": ink}
-    return picture.configure(
+    dressed: Picture = picture.configure(
         range=alt.RangeConfig(category=GROUPS, **_RANGES[dark]),
         axis=alt.AxisConfig(gridColor=line, domainColor=line, titlePadding=8, labelPadding=6, **text),
         legend=alt.LegendConfig(padding=0, offset=8, titlePadding=4, labelPadding=4, **text),
@@ -54,6 +54,7 @@ def look(picture: Picture, dark: bool) -> Picture:
         title=alt.TitleConfig(color=ink, offset=10, fontSize=14, fontWeight="bold", anchor="start"),
         view=alt.ViewConfig(stroke="transparent"),
     )
+    return dressed
 
 
 def titled(rows: Rows, title: str, height: int = 300) -> alt.Chart:

@@ -27,7 +27,7 @@ def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> al
     """Return one line per prompt over checkpoints; figure: `probability`, or `rank` with 1 at the top."""
     titles = {"probability": "Probability of the answer", "rank": "Rank of the answer in the vocabulary (1 = first)"}
     of_rank = alt.Scale(type="log", reverse=True, domainMin=1, nice=False)
-    return (
+    chart: alt.Chart = (
         titled(rows, titles[figure])
         .mark_line(point=True)
         .encode(
@@ -42,12 +42,13 @@ def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> al
             tooltip=tips("prompt:N", "text:N", "checkpoint:N", ("probability:Q", "", ".3g"), "rank:Q"),
         )
     )
+    return chart
 
 
 def neuron_picture(rows: Rows, n_layers: int) -> alt.Chart:
     """Return the number of contributing neurons of each layer, the last at the top, coloured by mean attribution."""
     shown, scale = in_units(rows, "attribution")
-    return (
+    chart: alt.Chart = (
         titled(rows, f"{len(rows)} contributing neurons", 150 + 22 * n_layers)
         .transform_calculate(shown=shown)
         .mark_bar()
@@ -63,6 +64,7 @@ def neuron_picture(rows: Rows, n_layers: int) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def before_and_after(rows: Rows, operation: str) -> alt.Chart:
@@ -75,7 +77,7 @@ def before_and_after(rows: Rows, operation: str) -> alt.Chart:
         for row in rows
         for when, column in (("before", "p_before"), ("after", "p_after"))
     ]
-    return (
+    chart: alt.Chart = (
         titled(values, f"Answers before and after: {operation}", 140)
         .mark_bar()
         .encode(
@@ -94,3 +96,4 @@ def before_and_after(rows: Rows, operation: str) -> alt.Chart:
         .properties(width=230)
         .resolve_scale(y="independent")
     )
+    return chart

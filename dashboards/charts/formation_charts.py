@@ -81,7 +81,7 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
     """Return a figure of each layer at each checkpoint as a heat map, the last layer at the top."""
     n_layers = len({row["layer"] for row in rows})
     shown, scale = in_units(rows, figure)
-    return (
+    chart: alt.Chart = (
         titled(rows, title, 190 + 22 * n_layers)
         .transform_calculate(shown=shown)
         .mark_rect()
@@ -92,13 +92,14 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
             tooltip=tips("checkpoint:N", "layer:O", (f"{figure}:Q", unit, ".3g")),
         )
     )
+    return chart
 
 
 def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
     """Return bars of how many neurons contribute to 1, 2, 3 … concepts; numbers that none has leave a gap."""
     wide = WideAxis(rows, ["n_neurons"], 10)
     most = max(row["n_concepts"] for row in rows)
-    return (
+    chart: alt.Chart = (
         titled(rows, f"Concepts per neuron at {checkpoint}")
         .transform_calculate(
             **wide.transforms, before="datum.n_concepts - 0.4", after="datum.n_concepts + 0.4", none="0"
@@ -117,6 +118,7 @@ def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
             tooltip=tips(("n_concepts:Q", "concepts"), ("n_neurons:Q", "neurons")),
         )
     )
+    return chart
 
 
 def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart:
@@ -129,7 +131,7 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
         if row[column] is not None
     ]
     scale = alt.Scale(domain=list(names.values()), range=[HIGH, GREY])
-    return (
+    chart: alt.Chart = (
         titled(values, f"Neurons of {rows[0]['reference_checkpoint']} that contribute at each checkpoint")
         .mark_line(point=True)
         .encode(
@@ -139,6 +141,7 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
             tooltip=tips("checkpoint:N", "of:N", ("share:Q", "", ".1%")),
         )
     )
+    return chart
 
 
 def lasting(rows: Rows, checkpoints: Sequence[str], reference: str) -> list[dict[str, Any]]:
@@ -160,7 +163,7 @@ def lasting(rows: Rows, checkpoints: Sequence[str], reference: str) -> list[dict
 
 def since_when(neurons: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart:
     """Return bars of how many of the last checkpoint's neurons contribute since each checkpoint; rows as `lasting`."""
-    return (
+    chart: alt.Chart = (
         titled(neurons, f"Since when the last checkpoint's {len(neurons)} neurons of {concept} contribute", 190)
         .mark_bar(color=HIGH)
         .encode(
@@ -169,6 +172,7 @@ def since_when(neurons: Rows, checkpoints: Sequence[str], concept: str) -> alt.C
             tooltip=tips("since:N", ("count():Q", "neurons")),
         )
     )
+    return chart
 
 
 def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str) -> alt.Chart:
@@ -179,7 +183,7 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
     places = [each["place"] for each in lasting(rows, checkpoints, reference)[:MOST_PLACES]]
     drawn = [row for row in rows if row["place"] in set(places)]
     shown, scale = in_units(drawn, "attribution")
-    return (
+    chart: alt.Chart = (
         titled(drawn, f"When the last checkpoint's neurons of {concept} contribute", 120 + 15 * len(places))
         .transform_calculate(shown=shown)
         .mark_rect()
@@ -190,12 +194,13 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
             tooltip=tips("place:N", "checkpoint:N", ("attribution:Q", "", ".3g"), ("persistence:Q", "", ".0%")),
         )
     )
+    return chart
 
 
 def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
     """Return the mean Jaccard index of each pair of checkpoints as a heat map."""
     y = alt.Y("checkpoint_b:O", title="later checkpoint", sort=list(checkpoints))
-    return (
+    chart: alt.Chart = (
         titled(rows, "Shared contributing neurons of two checkpoints, mean over concepts", 170 + 16 * len(checkpoints))
         .mark_rect()
         .encode(
@@ -205,3 +210,4 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
             tooltip=tips("checkpoint_a:N", "checkpoint_b:N", ("jaccard:Q", "", ".2f"), "n_concepts:Q"),
         )
     )
+    return chart

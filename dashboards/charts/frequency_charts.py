@@ -26,7 +26,7 @@ def _scale(source: str) -> alt.Scale:
 def rank_change(rows: Rows, title: str, source: str) -> alt.Chart:
     """Return each concept's rank change by its frequency."""
     wide = WideAxis(rows, ["rank_change"], _LINEAR_RANKS)
-    return (
+    chart: alt.Chart = (
         titled(rows, title)
         .transform_calculate(**wide.transforms)
         .mark_circle(opacity=0.8)
@@ -37,6 +37,7 @@ def rank_change(rows: Rows, title: str, source: str) -> alt.Chart:
             tooltip=tips("concept:N", "frequency:Q", "rank_before:Q", "rank_after:Q", "rank_change:Q"),
         )
     )
+    return chart
 
 
 def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: str) -> alt.LayerChart | alt.FacetChart:
@@ -77,7 +78,7 @@ def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: s
 
 def acquisition(rows: Rows, checkpoints: Sequence[str], source: str) -> alt.Chart:
     """Return each acquired concept's frequency by the checkpoint that first knows it."""
-    return (
+    chart: alt.Chart = (
         titled(rows, "First checkpoint that has the answer in the top 10, by frequency")
         .mark_circle(opacity=0.8)
         .encode(
@@ -87,6 +88,7 @@ def acquisition(rows: Rows, checkpoints: Sequence[str], source: str) -> alt.Char
             tooltip=tips("concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"),
         )
     )
+    return chart
 
 
 def correlations(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart | alt.FacetChart:

@@ -71,7 +71,7 @@ def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
     """Return concepts by the step from which they are known and the one from which their neurons matter to them."""
     steps = sorted({row[name] for row in rows for name in ("known_step", "matters_step")})
     scale = alt.Scale(domain=steps)
-    return (
+    chart: alt.Chart = (
         titled(rows, title)
         .mark_circle(opacity=0.8, color=HIGH)
         .encode(
@@ -81,6 +81,7 @@ def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
             tooltip=tips("known_step:O", "matters_step:O", ("count():Q", "concepts")),
         )
     )
+    return chart
 
 
 def seeds(rows: Rows, title: str, unit: str) -> alt.LayerChart | alt.FacetChart:

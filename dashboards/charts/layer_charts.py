@@ -71,7 +71,7 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int =
     places = [{name: row[name] for name in ("layer", "neuron", "value")} for row in rows]
     name = figure_title(figure)
     title = f"{name[:1].upper()}{name[1:]}, by layer and dimension"
-    return (
+    chart: alt.Chart = (
         titled(places, title, 160 + 24 * n_layers)
         # each mark reaches under its right neighbour: no seam shows between them
         .transform_calculate(
@@ -93,11 +93,12 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int =
         .add_params(_pick())
         .properties(usermeta=_ON_CANVAS)
     )
+    return chart
 
 
 def consistency(rows: Rows) -> alt.Chart:
     """Return the correlation of each pair of layers as a triangle."""
-    return (
+    chart: alt.Chart = (
         titled(rows, "Correlation over dimensions", 160 + 22 * len({row["layer_b"] for row in rows}))
         .mark_rect()
         .encode(
@@ -120,6 +121,7 @@ def consistency(rows: Rows) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -> alt.Chart:
@@ -143,7 +145,7 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
     # the coordinates of t-SNE have no unit and no origin
     scale, axis = alt.Scale(zero=False), alt.Axis(labels=False, ticks=False, grid=False)
     of_cluster = f"datum.cluster === {chosen}"
-    return (
+    chart: alt.Chart = (
         titled(places, title, 560)
         .mark_point(filled=True)
         .encode(
@@ -166,6 +168,7 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
         .add_params(_pick())
         .properties(usermeta=_ON_CANVAS)
     )
+    return chart
 
 
 def layer_distances(rows: Rows, measure: str) -> alt.Chart:
@@ -177,7 +180,7 @@ def layer_distances(rows: Rows, measure: str) -> alt.Chart:
     if measure == "share":
         title, unit = "Distance by layer, against that of two sentences", "share of their distance"
         axis = alt.Axis(format="%")
-    return (
+    chart: alt.Chart = (
         titled(rows, title, 320)
         .mark_line(point=True)
         .encode(
@@ -187,12 +190,13 @@ def layer_distances(rows: Rows, measure: str) -> alt.Chart:
             tooltip=tips(("set_name:N", "sentences"), "layer:O", (f"{measure}:Q", "", ",.4g")),
         )
     )
+    return chart
 
 
 def match_histogram(rows: Rows) -> alt.Chart:
     """Return the shares of neurons by correlation with the best partner, and with a rotated basis."""
     scale = alt.Scale(domain=["best partner", "rotated basis"], range=[HIGH, GREY])
-    return (
+    chart: alt.Chart = (
         titled(rows, "Neurons by their highest correlation")
         .mark_bar(opacity=0.6, binSpacing=0)
         .encode(
@@ -209,11 +213,12 @@ def match_histogram(rows: Rows) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def matches_by_layer(rows: Rows) -> alt.Chart:
     """Return by layer the share of neurons whose partner is better than the baseline."""
-    return (
+    chart: alt.Chart = (
         titled(rows, "Neurons whose partner exceeds the rotated basis")
         .mark_bar(color=HIGH)
         .encode(
@@ -232,3 +237,4 @@ def matches_by_layer(rows: Rows) -> alt.Chart:
             ),
         )
     )
+    return chart

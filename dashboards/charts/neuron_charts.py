@@ -37,7 +37,7 @@ def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = F
 
     log: whether their heights are logarithms, of one more than the number.
     """
-    return (
+    chart: alt.Chart = (
         titled(bins, title, 220)
         .mark_bar(binSpacing=0)
         .encode(
@@ -55,6 +55,7 @@ def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = F
             tooltip=tips(("low:Q", "from", ".4g"), ("high:Q", "to", ".4g"), ("sentences:Q", "", ",")),
         )
     )
+    return chart
 
 
 def marked_histogram(
@@ -71,7 +72,7 @@ def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
     """Return two overlaid densities; bins have has (`with_it` or not), low, high, n, share."""
     names = [f"with {with_it}", "without"]
     values = [{**row, "side": names[not row["has"]]} for row in bins]
-    return (
+    chart: alt.Chart = (
         titled(values, title, 260)
         .mark_bar(binSpacing=0, opacity=0.55)
         .encode(
@@ -93,13 +94,14 @@ def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
     """Return marks of concepts by checkpoint; rows have concept, checkpoint (in order of steps), attribution."""
     checkpoints = list(dict.fromkeys(row["checkpoint"] for row in rows))
     concepts = list(dict.fromkeys(row["concept"] for row in rows))
-    return (
+    chart: alt.Chart = (
         titled(rows, title, 190 + 20 * len(concepts))
         .mark_circle(opacity=1, color=HIGH)
         .encode(
@@ -117,6 +119,7 @@ def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
             ),
         )
     )
+    return chart
 
 
 def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
@@ -128,7 +131,7 @@ def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
     ]
     names = [row["name"] for row in rows]
     of = [_IN_TOP, _IN_CORPUS]
-    return (
+    chart: alt.Chart = (
         titled(values, title, 150 + 26 * len(rows))
         .mark_bar()
         .encode(
@@ -141,3 +144,4 @@ def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
             tooltip=tips(("name:N", title), ("of:N", "of"), ("share:Q", "", ".1%")),
         )
     )
+    return chart

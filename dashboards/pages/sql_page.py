@@ -249,7 +249,8 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
         axes["color"] = alt.Color(field="colour", type=types["colour"], title=colour)
     else:
         axes["color"] = alt.ColorValue(HIGH)
-    return marked.encode(**axes)
+    drawn: alt.Chart = marked.encode(**axes)
+    return drawn
 
 
 def _axis(type: str, rows: Sequence[Mapping[str, Any]]) -> alt.Axis:
