@@ -123,9 +123,7 @@ def by_quantile(
     if chosen.tokens and token_values.has_run(warehouse, chosen.neuron):
         try:
             heat_maps(warehouse, chosen, lists, of_poles)
-        except (
-            Exception
-        ) as error:  # those of the poles may be kept, which says nothing of these
+        except Exception as error:  # those of the poles may be kept, which says nothing of these
             st.warning(notices.no_tokens(error))
     return lists
 
