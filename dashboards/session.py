@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from nwh.dashboards.html.markup import code_span
-from nwh.warehouse import Warehouse, limited_sql, memory
+from nwh.warehouse import Warehouse, limited_sql, memory, queries
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.tables import Tables
 
@@ -36,6 +36,14 @@ def warehouse() -> Warehouse:
 def opened() -> Warehouse:
     """Return the same outside of a page."""
     return _opened(*_place())
+
+
+def prepare() -> None:
+    """Open the warehouse, and keep what every page and the first one ask, before there is a page."""
+    found = opened()
+    for_all = (queries.neurons.extents, queries.knowledge.all_series, queries.layers.maps)
+    for question in (*for_all, queries.home.models, queries.home.corpora, queries.home.datasets):
+        _kept(found, question)
 
 
 def limited() -> Warehouse:
@@ -136,11 +144,5 @@ def _limited(uri: str, version: int) -> Warehouse:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def _answer(
-    _warehouse: Warehouse,
-    _question: Callable[..., T],
-    runs: str,
-    name: str,
-    arguments: tuple[Any, ...],
-) -> T:
+def _answer(_warehouse: Warehouse, _question: Callable[..., T], runs: str, name: str, arguments: tuple[Any, ...]) -> T:
     return _question(_warehouse, *arguments)

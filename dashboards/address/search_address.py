@@ -41,9 +41,7 @@ KINDS = {
         _PATTERN,
     ),
     "tree": Kind(
-        "subtree",
-        "Neurons among whose top sentences an ordered labelled subtree of the parse is frequent.",
-        _PATTERN,
+        "subtree", "Neurons among whose top sentences an ordered labelled subtree of the parse is frequent.", _PATTERN
     ),
     "metadata": Kind(
         "metadata class",

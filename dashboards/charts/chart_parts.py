@@ -65,6 +65,24 @@ def titled(rows: Rows, title: str, height: int = 300) -> alt.Chart:
     return alt.Chart({"values": list(rows)}, title=title, height=height)
 
 
+def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
+    """Return what is told of a mark under the pointer: `name:type`, with its title ("": the name) and format.
+
+    Like all channels here it is no text, for which Altair searches its whole schema, three milliseconds each.
+    """
+    told = ((each,) if isinstance(each, str) else each for each in fields)
+    return [
+        alt.Tooltip(field, title=title or alt.Undefined, format=format or alt.Undefined)
+        for field, title, format in ((*each, "", "")[:3] for each in told)
+    ]
+
+
+def amounts(field: str, title: str) -> alt.Color:
+    """Return colours of amounts from 0 on, with their legend below the chart."""
+    legend = alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4)
+    return alt.Color(field, title=title, scale=alt.Scale(range=MORE, domainMin=0), legend=legend)
+
+
 def over_training(checkpoints: Sequence[str], name: str = "checkpoint", top: bool = False) -> alt.X:
     """Return an x axis of checkpoints at equal distances, in order of training steps; top: above the chart."""
     return alt.X(

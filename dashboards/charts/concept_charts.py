@@ -11,11 +11,12 @@ from nwh.dashboards.charts.chart_parts import (
     GREY,
     GROUPS,
     HIGH,
-    MORE,
     Rows,
+    amounts,
     in_units,
     over_training,
     powers,
+    tips,
     titled,
 )
 
@@ -38,7 +39,7 @@ def prompts_over_time(rows: Rows, checkpoints: Sequence[str], figure: str) -> al
                 axis=powers(row["rank"] for row in rows) if figure == "rank" else alt.Axis(tickCount=5, format=".4~g"),
             ),
             color=alt.Color("prompt:N", title="prompt", scale=_PROMPTS, legend=alt.Legend(orient="top")),
-            tooltip=["prompt:N", "text:N", "checkpoint:N", alt.Tooltip("probability:Q", format=".3g"), "rank:Q"],
+            tooltip=tips("prompt:N", "text:N", "checkpoint:N", ("probability:Q", "", ".3g"), "rank:Q"),
         )
     )
     return chart
@@ -54,18 +55,13 @@ def neuron_picture(rows: Rows, n_layers: int) -> alt.Chart:
         .encode(
             x=alt.X("count():Q", title="contributing neurons", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("layer:O", title="layer", scale=alt.Scale(domain=list(reversed(range(n_layers))))),
-            color=alt.Color(
-                "mean(shown):Q",
-                title=f"mean attribution (probability{scale})",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
-            tooltip=[
+            color=amounts("mean(shown):Q", f"mean attribution (probability{scale})"),
+            tooltip=tips(
                 "layer:O",
-                alt.Tooltip("count():Q", title="neurons"),
-                alt.Tooltip("mean(attribution):Q", title="mean attribution", format=".3g"),
-                alt.Tooltip("max(attribution):Q", title="highest attribution", format=".3g"),
-            ],
+                ("count():Q", "neurons"),
+                ("mean(attribution):Q", "mean attribution", ".3g"),
+                ("max(attribution):Q", "highest attribution", ".3g"),
+            ),
         )
     )
     return chart
@@ -95,7 +91,7 @@ def before_and_after(rows: Rows, operation: str) -> alt.Chart:
                 legend=alt.Legend(orient="top"),
             ),
             row=alt.Row("polarity:N", title="prompts", sort=["positive", "negative"]),
-            tooltip=["polarity:N", "arm:N", "when:N", alt.Tooltip("probability:Q", format=".3g")],
+            tooltip=tips("polarity:N", "arm:N", "when:N", ("probability:Q", "", ".3g")),
         )
         .properties(width=230)
         .resolve_scale(y="independent")

@@ -7,7 +7,7 @@ from statistics import mean
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import DEPTH, Rows, titled
+from nwh.dashboards.charts.chart_parts import DEPTH, Rows, tips, titled
 
 _NAMED = 20
 """Layers whose names fit beside a chart: of more, every second, third … is named."""
@@ -32,18 +32,16 @@ def sse_against_mean(rows: Rows) -> alt.LayerChart | alt.FacetChart:
 def _by_depth(rows: Rows, title: str, figure: str, axis: alt.Y) -> alt.LayerChart | alt.FacetChart:
     """Return a line per layer; figure: the field that `axis` draws."""
     scale = alt.Scale(range=DEPTH)
-    tooltip: list[str | alt.Tooltip] = ["layer:O", "k:Q", alt.Tooltip("sse:Q", format=",.4g")]
-    if figure == "against":
-        tooltip.append(alt.Tooltip("against:Q", title="against the mean", format="+.1%"))
-    tooltip.append(alt.Tooltip("n_vectors:Q", title="sentences clustered", format=","))
+    against = [("against:Q", "against the mean", "+.1%")] if figure == "against" else []
+    tooltip = tips("layer:O", "k:Q", ("sse:Q", "", ",.4g"), *against, ("n_vectors:Q", "sentences clustered", ","))
     x = alt.X("k:Q", title="number of clusters k", axis=alt.Axis(tickMinStep=1, format="d", tickCount=8))
     colour = alt.Color("layer:Q", scale=scale, legend=None)
     lines = titled(rows, title, 380).mark_line(point=True)
     named = alt.Chart({"values": _ends(rows, figure)})
     return alt.layer(
-        lines.encode(x=x, y=axis, color=colour, detail="layer:O", tooltip=tooltip),
+        lines.encode(x=x, y=axis, color=colour, detail=alt.Detail("layer:O"), tooltip=tooltip),
         named.mark_text(align="left", dx=8, fontWeight="bold").encode(
-            x="k:Q", y="place:Q", text="name:N", color=colour
+            x=alt.X("k:Q"), y=alt.Y("place:Q"), text=alt.Text("name:N"), color=colour
         ),
     )
 

@@ -15,8 +15,10 @@ from nwh.dashboards.charts.chart_parts import (
     MORE,
     Rows,
     WideAxis,
+    amounts,
     in_units,
     over_training,
+    tips,
     titled,
 )
 
@@ -41,13 +43,13 @@ def change_distribution(
             x=over_training(checkpoints),
             xOffset=alt.XOffset("arm:N", sort=list(ARMS)),
             color=alt.Color("arm:N", title="neurons changed", scale=_ARM_COLOURS, legend=alt.Legend(orient="top")),
-            tooltip=[
+            tooltip=tips(
                 "checkpoint:N",
                 "arm:N",
-                *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", *_QUANTILES)),
-                alt.Tooltip("n_concepts:Q", title="concepts"),
-                alt.Tooltip("n_null:Q", title="concepts without (probability 0 before)"),
-            ],
+                *((f"{name}:Q", "", ".3g") for name in ("mean", *_QUANTILES)),
+                ("n_concepts:Q", "concepts"),
+                ("n_null:Q", "concepts without (probability 0 before)"),
+            ),
         )
     )
 
@@ -55,8 +57,8 @@ def change_distribution(
         return alt.Y(wide.place(name), title=wide.title("relative change, %"), axis=wide.axis)
 
     return alt.layer(
-        base.mark_rule().encode(y=y("q05"), y2=wide.place("q95")),
-        base.mark_bar(opacity=0.5, size=8).encode(y=y("q25"), y2=wide.place("q75")),
+        base.mark_rule().encode(y=y("q05"), y2=alt.Y2(wide.place("q95"))),
+        base.mark_bar(opacity=0.5, size=8).encode(y=y("q25"), y2=alt.Y2(wide.place("q75"))),
         base.mark_tick(thickness=2, size=10).encode(y=y("median")),
     )
 
@@ -65,17 +67,13 @@ def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart 
     """Return the mean number of contributing neurons per concept by checkpoint, with its quartiles."""
     base = titled(rows, "Contributing neurons per concept: mean, and quartiles over concepts").encode(
         x=over_training(checkpoints),
-        tooltip=[
-            "checkpoint:N",
-            alt.Tooltip("mean:Q", format=".3g"),
-            "q25:Q",
-            "q75:Q",
-            alt.Tooltip("n_concepts:Q", title="concepts"),
-        ],
+        tooltip=tips("checkpoint:N", ("mean:Q", "", ".3g"), "q25:Q", "q75:Q", ("n_concepts:Q", "concepts")),
     )
     return alt.layer(
-        base.mark_area(opacity=0.25, color=HIGH).encode(y=alt.Y("q25:Q", title="neurons per concept"), y2="q75:Q"),
-        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y="mean:Q"),
+        base.mark_area(opacity=0.25, color=HIGH).encode(
+            y=alt.Y("q25:Q", title="neurons per concept"), y2=alt.Y2("q75:Q")
+        ),
+        base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y=alt.Y("mean:Q")),
     )
 
 
@@ -90,13 +88,8 @@ def layers_over_time(rows: Rows, checkpoints: Sequence[str], figure: str, title:
         .encode(
             x=over_training(checkpoints),
             y=alt.Y("layer:O", title="layer", sort="descending"),
-            color=alt.Color(
-                "shown:Q",
-                title=f"{unit}{scale}",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
-            tooltip=["checkpoint:N", "layer:O", alt.Tooltip(f"{figure}:Q", title=unit, format=".3g")],
+            color=amounts("shown:Q", f"{unit}{scale}"),
+            tooltip=tips("checkpoint:N", "layer:O", (f"{figure}:Q", unit, ".3g")),
         )
     )
     return chart
@@ -119,10 +112,10 @@ def sharing(rows: Rows, checkpoint: str) -> alt.Chart:
                 scale=alt.Scale(domain=(0.5, most + 0.5), nice=False),
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
-            x2="after:Q",
+            x2=alt.X2("after:Q"),
             y=alt.Y(wide.place("n_neurons"), title=wide.title("neurons"), axis=wide.axis),
-            y2="none:Q",
-            tooltip=[alt.Tooltip("n_concepts:Q", title="concepts"), alt.Tooltip("n_neurons:Q", title="neurons")],
+            y2=alt.Y2("none:Q"),
+            tooltip=tips(("n_concepts:Q", "concepts"), ("n_neurons:Q", "neurons")),
         )
     )
     return chart
@@ -145,7 +138,7 @@ def stability(rows: Rows, checkpoints: Sequence[str], concept: str) -> alt.Chart
             x=over_training(checkpoints),
             y=alt.Y("share:Q", title="share found", axis=alt.Axis(format="%"), scale=alt.Scale(domain=(0, 1))),
             color=alt.Color("of:N", title=None, scale=scale, legend=alt.Legend(orient="top")),
-            tooltip=["checkpoint:N", "of:N", alt.Tooltip("share:Q", format=".1%")],
+            tooltip=tips("checkpoint:N", "of:N", ("share:Q", "", ".1%")),
         )
     )
     return chart
@@ -176,7 +169,7 @@ def since_when(neurons: Rows, checkpoints: Sequence[str], concept: str) -> alt.C
         .encode(
             x=over_training(checkpoints, "since").title("contributes at every checkpoint since"),
             y=alt.Y("count():Q", title="neurons", axis=alt.Axis(tickMinStep=1, format="d")),
-            tooltip=[alt.Tooltip("since:N"), alt.Tooltip("count():Q", title="neurons")],
+            tooltip=tips("since:N", ("count():Q", "neurons")),
         )
     )
     return chart
@@ -197,18 +190,8 @@ def history(rows: Rows, checkpoints: Sequence[str], concept: str, reference: str
         .encode(
             x=over_training(checkpoints, top=True),
             y=alt.Y("place:O", title="layer/neuron", sort=places, axis=alt.Axis(labelOverlap=False, labelFlush=False)),
-            color=alt.Color(
-                "shown:Q",
-                title=f"attribution (probability{scale})",
-                scale=alt.Scale(range=MORE, domainMin=0),
-                legend=alt.Legend(orient="bottom", format=".4~g", gradientLength=220, titleLimit=330, tickCount=4),
-            ),
-            tooltip=[
-                "place:N",
-                "checkpoint:N",
-                alt.Tooltip("attribution:Q", format=".3g"),
-                alt.Tooltip("persistence:Q", format=".0%"),
-            ],
+            color=amounts("shown:Q", f"attribution (probability{scale})"),
+            tooltip=tips("place:N", "checkpoint:N", ("attribution:Q", "", ".3g"), ("persistence:Q", "", ".0%")),
         )
     )
     return chart
@@ -224,7 +207,7 @@ def overlap(rows: Rows, checkpoints: Sequence[str]) -> alt.Chart:
             x=over_training(checkpoints, "checkpoint_a").title("earlier checkpoint"),
             y=y,
             color=alt.Color("jaccard:Q", title="Jaccard index", scale=alt.Scale(range=MORE, domain=(0, 1))),
-            tooltip=["checkpoint_a:N", "checkpoint_b:N", alt.Tooltip("jaccard:Q", format=".2f"), "n_concepts:Q"],
+            tooltip=tips("checkpoint_a:N", "checkpoint_b:N", ("jaccard:Q", "", ".2f"), "n_concepts:Q"),
         )
     )
     return chart

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, LOW, Rows, WideAxis, over_training, titled
+from nwh.dashboards.charts.chart_parts import ARMS, GREY, HIGH, LOW, Rows, WideAxis, over_training, tips, titled
 from nwh.warehouse.queries.frequency import is_counted
 
 _EXTREMES = alt.Scale(domain=["most", "least", "other"], range=[HIGH, LOW, GREY])
@@ -34,7 +34,7 @@ def rank_change(rows: Rows, title: str, source: str) -> alt.Chart:
             x=alt.X("frequency:Q", title=_named(source), scale=_scale(source)),
             y=alt.Y(wide.place("rank_change"), title=wide.title("rank after - before"), axis=wide.axis),
             color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
-            tooltip=["concept:N", "frequency:Q", "rank_before:Q", "rank_after:Q", "rank_change:Q"],
+            tooltip=tips("concept:N", "frequency:Q", "rank_before:Q", "rank_after:Q", "rank_change:Q"),
         )
     )
     return chart
@@ -53,14 +53,14 @@ def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: s
     dashes = alt.Scale(domain=domain, range=[[1, 0], [5, 3]] * 2)
     legend = alt.Legend(orient="top", columns=2, labelLimit=260, symbolSize=400, symbolType="stroke", symbolOpacity=1)
     wide = WideAxis(rows, ["mean", "low", "high"], _LINEAR_RANKS)
-    figures = [alt.Tooltip(f"{name}:Q", format=".3g") for name in ("mean", "low", "high")]
+    figures = [(f"{name}:Q", "", ".3g") for name in ("mean", "low", "high")]
     base = (
         titled(named, f"Rank change under {operation}: the ten most and ten least frequent concepts")
         .transform_calculate(**wide.transforms)
         .encode(
             x=over_training(checkpoints),
             color=alt.Color("line:N", title=title, scale=colours, legend=legend),
-            tooltip=["checkpoint:N", "extreme:N", "arm:N", *figures, "n_concepts:Q"],
+            tooltip=tips("checkpoint:N", "extreme:N", "arm:N", *figures, "n_concepts:Q"),
         )
     )
 
@@ -69,7 +69,7 @@ def rank_change_of_extremes(rows: Rows, checkpoints: Sequence[str], operation: s
 
     band = base.transform_filter(f"datum.arm == '{ARMS[0]}'").mark_area(opacity=0.15)
     return alt.layer(
-        band.encode(y=y("low"), y2=wide.place("high")),
+        band.encode(y=y("low"), y2=alt.Y2(wide.place("high"))),
         base.mark_line(point=True).encode(
             y=y("mean"), strokeDash=alt.StrokeDash("line:N", title=title, scale=dashes, legend=legend)
         ),
@@ -85,7 +85,7 @@ def acquisition(rows: Rows, checkpoints: Sequence[str], source: str) -> alt.Char
             x=over_training(checkpoints),
             y=alt.Y("frequency:Q", title=_named(source), scale=_scale(source)),
             color=alt.Color("extreme:N", title="frequent", scale=_EXTREMES, legend=alt.Legend(orient="top")),
-            tooltip=["concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"],
+            tooltip=tips("concept:N", "frequency:Q", "checkpoint:N", "median_rank:Q"),
         )
     )
     return chart
@@ -97,12 +97,12 @@ def correlations(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart | alt
         x=over_training(checkpoints),
         y=alt.Y("correlation:Q", title="Spearman's correlation", scale=alt.Scale(domain=(-1, 1))),
         color=alt.Color("frequency_source:N", title="frequency", legend=alt.Legend(orient="top")),
-        tooltip=[
+        tooltip=tips(
             "frequency_source:N",
             "checkpoint:N",
-            *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("correlation", "p_value", "q_value")),
-            alt.Tooltip("n:Q", title="concepts"),
-        ],
+            *((f"{name}:Q", "", ".3g") for name in ("correlation", "p_value", "q_value")),
+            ("n:Q", "concepts"),
+        ),
     )
     sure = "datum.q_value !== null && datum.q_value <= 0.05"
     return alt.layer(

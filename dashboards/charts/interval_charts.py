@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import GREY, HIGH, Rows, over_training, powers, titled
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, Rows, over_training, powers, tips, titled
 
 
 def curve(
@@ -16,21 +16,21 @@ def curve(
 
     rows: with the column `value`, and `low` and `high`, null where there is no interval.
     """
-    colour = alt.value(HIGH) if group is None else alt.Color(f"{group}:N", title=None, legend=alt.Legend(orient="top"))
+    colour = (
+        alt.ColorValue(HIGH) if group is None else alt.Color(f"{group}:N", title=None, legend=alt.Legend(orient="top"))
+    )
     base = titled(rows, title).encode(
         x=over_training(checkpoints),
         color=colour,
-        tooltip=[
-            "checkpoint:N",
-            *([f"{group}:N"] if group else []),
-            *_figures(value),
-        ],
+        tooltip=tips("checkpoint:N", *([f"{group}:N"] if group else []), *_figures(value)),
     )
     y = alt.Y(f"{value}:Q", title=unit, axis=alt.Axis(format=".4~g"))
     return alt.layer(
         base.mark_line(point=True).encode(y=y),
-        base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q"),
-        base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q"),  # of an interval between two without one
+        base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
+        base.mark_rule(opacity=0.5).encode(
+            y=alt.Y("low:Q"), y2=alt.Y2("high:Q")
+        ),  # of an interval between two without one
     )
 
 
@@ -48,12 +48,14 @@ def faithfulness(rows: Rows, title: str) -> alt.LayerChart | alt.FacetChart:
             scale=alt.Scale(type="log"),
             axis=powers([row["share"] for row in shown], "~%"),
         ),
-        tooltip=["of:N", alt.Tooltip("share:Q", format=".2%"), *_figures("faithfulness")],
+        tooltip=tips("of:N", ("share:Q", "", ".2%"), *_figures("faithfulness")),
     )
     y = alt.Y("faithfulness:Q", title="faithfulness", axis=alt.Axis(format=".4~g"))
     colour = alt.Color("of:N", title=None, legend=alt.Legend(orient="top"))
     random, prompt = "datum.arm == 'random'", "datum.selection == 'prompt'"
-    band = base.mark_area(opacity=0.35, color=GREY).encode(y=alt.Y("low:Q"), y2="high:Q", detail="rule:N")
+    band = base.mark_area(opacity=0.35, color=GREY).encode(
+        y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), detail=alt.Detail("rule:N")
+    )
     return alt.layer(
         base.transform_filter(f"{prompt} && !({random})").mark_line(point=True).encode(y=y, color=colour),
         band.transform_filter(f"{prompt} && {random}"),
@@ -61,8 +63,8 @@ def faithfulness(rows: Rows, title: str) -> alt.LayerChart | alt.FacetChart:
     )
 
 
-def _figures(value: str) -> list[alt.Tooltip]:
-    return [alt.Tooltip(f"{name}:Q", format=".3g") for name in (value, "low", "high")]
+def _figures(value: str) -> list[tuple[str, ...]]:
+    return [(f"{name}:Q", "", ".3g") for name in (value, "low", "high")]
 
 
 def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
@@ -76,7 +78,7 @@ def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
             x=alt.X("known_step:O", title="step from which it is known", scale=scale, axis=alt.Axis(labelAngle=-45)),
             y=alt.Y("matters_step:O", title="step from which its neurons matter", scale=scale, sort="descending"),
             size=alt.Size("count():Q", title="concepts", scale=alt.Scale(range=(30, 600))),
-            tooltip=["known_step:O", "matters_step:O", alt.Tooltip("count():Q", title="concepts")],
+            tooltip=tips("known_step:O", "matters_step:O", ("count():Q", "concepts")),
         )
     )
     return chart
@@ -86,9 +88,9 @@ def seeds(rows: Rows, title: str, unit: str) -> alt.LayerChart | alt.FacetChart:
     """Return the mean over seeds by training step, with the band from the lowest to the highest run."""
     base = titled(rows, title).encode(
         x=alt.X("step:O", title="training step", axis=alt.Axis(labelAngle=-45, labelOverlap=True)),
-        tooltip=["step:O", "n_seeds:Q", *(alt.Tooltip(f"{n}:Q", format=".3g") for n in ("mean", "std", "lowest"))],
+        tooltip=tips("step:O", "n_seeds:Q", *((f"{n}:Q", "", ".3g") for n in ("mean", "std", "lowest"))),
     )
     return alt.layer(
         base.mark_line(point=alt.OverlayMarkDef(color=HIGH), color=HIGH).encode(y=alt.Y("mean:Q", title=unit)),
-        base.mark_area(opacity=0.25, color=HIGH).encode(y="lowest:Q", y2="highest:Q"),
+        base.mark_area(opacity=0.25, color=HIGH).encode(y=alt.Y("lowest:Q"), y2=alt.Y2("highest:Q")),
     )

@@ -7,7 +7,7 @@ from statistics import median
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import GREY, GROUPS, HIGH, MORE, Rows, parted, titled
+from nwh.dashboards.charts.chart_parts import GREY, GROUPS, HIGH, MORE, Rows, parted, tips, titled
 
 PICKED = "picked"
 """Name of the selection that holds layer and neuron of the mark that was clicked."""
@@ -85,10 +85,10 @@ def heat_map(rows: Rows, figure: str, n_layers: int, n_neurons: int, step: int =
                 scale=alt.Scale(domain=(0, n_neurons), nice=False),
                 axis=alt.Axis(tickMinStep=1, format="d", grid=False),
             ),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("layer:O", title="layer", scale=alt.Scale(domain=list(reversed(range(n_layers))), padding=0.05)),
             color=_colours(figure, rows[0]["low"], rows[0]["high"]),
-            tooltip=["layer:O", "neuron:Q", alt.Tooltip("value:Q", title=figure, format=".4g")],
+            tooltip=tips("layer:O", "neuron:Q", ("value:Q", figure, ".4g")),
         )
         .add_params(_pick())
         .properties(usermeta=_ON_CANVAS)
@@ -110,15 +110,15 @@ def consistency(rows: Rows) -> alt.Chart:
                 scale=parted(domain=(-1, 1)),
                 legend=alt.Legend(orient="bottom"),
             ),
-            tooltip=[
-                alt.Tooltip("layer_a:O", title="lower layer"),
-                alt.Tooltip("layer_b:O", title="higher layer"),
-                alt.Tooltip("correlation:Q", format=".3f"),
-                alt.Tooltip("baseline:Q", format=".3f"),
-                alt.Tooltip("baseline_std:Q", title="its standard deviation", format=".3f"),
-                alt.Tooltip("p_value:Q", title="p", format=".2g"),
-                alt.Tooltip("n_neurons:Q", title="dimensions"),
-            ],
+            tooltip=tips(
+                ("layer_a:O", "lower layer"),
+                ("layer_b:O", "higher layer"),
+                ("correlation:Q", "", ".3f"),
+                ("baseline:Q", "", ".3f"),
+                ("baseline_std:Q", "its standard deviation", ".3f"),
+                ("p_value:Q", "p", ".2g"),
+                ("n_neurons:Q", "dimensions"),
+            ),
         )
     )
     return chart
@@ -132,12 +132,12 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
     numbers = sorted({row["cluster"] for row in rows})
     columns = ("layer", "neuron", "cluster", "x", "y") + (("value",) if figure else ())
     places = [{name: row[name] for name in columns} for row in rows]
-    tooltip: list[str | alt.Tooltip] = ["layer:O", "neuron:Q", "cluster:O"]
+    tooltip: list[str | tuple[str, ...]] = ["layer:O", "neuron:Q", "cluster:O"]
     legend = None
     if figure:
         limits = next((row for row in rows if row["low"] is not None), {"low": 0.0, "high": 1.0})
         colour = _colours(figure, limits["low"], limits["high"])
-        tooltip.append(alt.Tooltip("value:Q", title=figure, format=".4g"))
+        tooltip.append(("value:Q", figure, ".4g"))
     else:
         scale = alt.Scale(domain=numbers, range=[GROUPS[i % len(GROUPS)] for i in range(len(numbers))])
         legend = alt.Legend(orient="bottom", columns=10)
@@ -161,9 +161,9 @@ def neuron_map(rows: Rows, title: str, chosen: int, figure: str | None = None) -
                     domain=numbers, range=[_SHAPES[i // len(GROUPS) % len(_SHAPES)] for i in range(len(numbers))]
                 ),
             ),
-            size=alt.condition(of_cluster, alt.value(70), alt.value(32)),
-            opacity=alt.condition(of_cluster, alt.value(1), alt.value(0.6)),
-            tooltip=tooltip,
+            size=alt.SizeValue(32, condition={"test": of_cluster, "value": 70}),
+            opacity=alt.OpacityValue(0.6, condition={"test": of_cluster, "value": 1}),
+            tooltip=tips(*tooltip),
         )
         .add_params(_pick())
         .properties(usermeta=_ON_CANVAS)
@@ -187,11 +187,7 @@ def layer_distances(rows: Rows, measure: str) -> alt.Chart:
             x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(f"{measure}:Q", title=unit, scale=alt.Scale(domainMin=0), axis=axis),
             color=alt.Color("set_name:N", title=None, scale=scale, legend=legend),
-            tooltip=[
-                alt.Tooltip("set_name:N", title="sentences"),
-                "layer:O",
-                alt.Tooltip(f"{measure}:Q", format=",.4g"),
-            ],
+            tooltip=tips(("set_name:N", "sentences"), "layer:O", (f"{measure}:Q", "", ",.4g")),
         )
     )
     return chart
@@ -205,16 +201,16 @@ def match_histogram(rows: Rows) -> alt.Chart:
         .mark_bar(opacity=0.6, binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="Pearson correlation"),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y("share:Q", title="share of neurons", stack=None, axis=alt.Axis(format="%")),
             color=alt.Color("basis:N", title="with", scale=scale, legend=alt.Legend(orient="bottom")),
-            tooltip=[
-                alt.Tooltip("basis:N", title="with"),
-                alt.Tooltip("low:Q", title="from", format=".2f"),
-                alt.Tooltip("high:Q", title="to", format=".2f"),
-                alt.Tooltip("n_neurons:Q", title="neurons", format=","),
-                alt.Tooltip("share:Q", format=".1%"),
-            ],
+            tooltip=tips(
+                ("basis:N", "with"),
+                ("low:Q", "from", ".2f"),
+                ("high:Q", "to", ".2f"),
+                ("n_neurons:Q", "neurons", ","),
+                ("share:Q", "", ".1%"),
+            ),
         )
     )
     return chart
@@ -230,15 +226,15 @@ def matches_by_layer(rows: Rows) -> alt.Chart:
             y=alt.Y(
                 "share_above:Q", title="share of neurons", scale=alt.Scale(domain=(0, 1)), axis=alt.Axis(format="%")
             ),
-            tooltip=[
+            tooltip=tips(
                 "layer:O",
-                alt.Tooltip("share_above:Q", title="share above", format=".1%"),
-                alt.Tooltip("share_same_layer:Q", title="partner in the same layer", format=".1%"),
-                alt.Tooltip("median_correlation:Q", title="median correlation", format=".3f"),
-                alt.Tooltip("median_rotated:Q", title="median, rotated basis", format=".3f"),
-                alt.Tooltip("n_neurons:Q", title="neurons"),
-                alt.Tooltip("n_constant:Q", title="constant neurons, left out"),
-            ],
+                ("share_above:Q", "share above", ".1%"),
+                ("share_same_layer:Q", "partner in the same layer", ".1%"),
+                ("median_correlation:Q", "median correlation", ".3f"),
+                ("median_rotated:Q", "median, rotated basis", ".3f"),
+                ("n_neurons:Q", "neurons"),
+                ("n_constant:Q", "constant neurons, left out"),
+            ),
         )
     )
     return chart

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from nwh.dashboards.charts.chart_parts import GREY, HIGH, LOW, Rows, titled
+from nwh.dashboards.charts.chart_parts import GREY, HIGH, LOW, Rows, tips, titled
 
 # Neither of the colours of activations, and visible on light and dark pages.
 _MARK = "#009e73"
@@ -24,12 +24,9 @@ def with_quantiles(
         alt.Chart({"values": list(quantiles)})
         .mark_tick(orient="vertical", size=9, thickness=1.5, color=GREY, opacity=1, yOffset=4)
         .encode(
-            x="activation:Q",
-            y=alt.value(0),
-            tooltip=[
-                alt.Tooltip("level:Q", title="quantile", format="~g"),
-                alt.Tooltip("activation:Q", title="activation", format=".4g"),
-            ],
+            x=alt.X("activation:Q"),
+            y=alt.YValue(0),  # type: ignore[no-untyped-call]
+            tooltip=tips(("level:Q", "quantile", "~g"), ("activation:Q", "activation", ".4g")),
         )
     )
     return alt.layer(histogram(bins, title, domain, log), ticks)
@@ -45,7 +42,7 @@ def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = F
         .mark_bar(binSpacing=0)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sentence", scale=alt.Scale(domain=domain)),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y(
                 "sentences:Q",
                 title="sentences, logarithmic" if log else "sentences",
@@ -54,12 +51,8 @@ def histogram(bins: Rows, title: str, domain: tuple[float, float], log: bool = F
                 else alt.Axis(tickMinStep=1, format=",d"),
                 scale=alt.Scale(type="symlog", constant=1) if log else alt.Undefined,
             ),
-            color=alt.condition("datum.low + datum.high > 0", alt.value(HIGH), alt.value(LOW)),
-            tooltip=[
-                alt.Tooltip("low:Q", title="from", format=".4g"),
-                alt.Tooltip("high:Q", title="to", format=".4g"),
-                alt.Tooltip("sentences:Q", format=","),
-            ],
+            color=alt.ColorValue(LOW, condition={"test": "datum.low + datum.high > 0", "value": HIGH}),
+            tooltip=tips(("low:Q", "from", ".4g"), ("high:Q", "to", ".4g"), ("sentences:Q", "", ",")),
         )
     )
     return chart
@@ -71,7 +64,7 @@ def marked_histogram(
     """Return a histogram with a line at one activation; bins have low, high, sentences."""
     low, high = min(domain[0], activation), max(domain[1], activation)
     rule = alt.Chart({"values": [{"activation": activation}]}).mark_rule(color=_MARK, size=3)
-    line = rule.encode(x="activation:Q", tooltip=alt.Tooltip("activation:Q", title="your text", format=".4g"))
+    line = rule.encode(x=alt.X("activation:Q"), tooltip=tips(("activation:Q", "your text", ".4g")))
     return alt.layer(histogram(bins, title, (low, high)), line)
 
 
@@ -84,7 +77,7 @@ def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
         .mark_bar(binSpacing=0, opacity=0.55)
         .encode(
             x=alt.X("low:Q", bin="binned", title="activation of a sampled sentence"),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y("share:Q", title="of its sentences", stack=False, axis=alt.Axis(format="%")),
             color=alt.Color(
                 "side:N",
@@ -92,13 +85,13 @@ def separation(bins: Rows, title: str, with_it: str) -> alt.Chart:
                 scale=alt.Scale(domain=names, range=[HIGH, GREY]),
                 legend=alt.Legend(orient="top", labelLimit=220),
             ),
-            tooltip=[
-                alt.Tooltip("side:N", title="sentences"),
-                alt.Tooltip("low:Q", title="from", format=".4g"),
-                alt.Tooltip("high:Q", title="to", format=".4g"),
-                alt.Tooltip("n:Q", title="sentences"),
-                alt.Tooltip("share:Q", title="of these", format=".1%"),
-            ],
+            tooltip=tips(
+                ("side:N", "sentences"),
+                ("low:Q", "from", ".4g"),
+                ("high:Q", "to", ".4g"),
+                ("n:Q", "sentences"),
+                ("share:Q", "of these", ".1%"),
+            ),
         )
     )
     return chart
@@ -117,13 +110,13 @@ def over_checkpoints(rows: Rows, title: str) -> alt.Chart:
             size=alt.Size(
                 "attribution:Q", title="attribution, probability", legend=alt.Legend(orient="bottom", format=".2g")
             ),
-            tooltip=[
+            tooltip=tips(
                 "concept:N",
                 "dataset:N",
                 "checkpoint:N",
-                alt.Tooltip("attribution:Q", title="attribution, probability", format=".3g"),
-                alt.Tooltip("share:Q", title="of its prompts", format=".0%"),
-            ],
+                ("attribution:Q", "attribution, probability", ".3g"),
+                ("share:Q", "of its prompts", ".0%"),
+            ),
         )
     )
     return chart
@@ -142,25 +135,13 @@ def shares(rows: Rows, title: str, unit: str = "of sentences") -> alt.Chart:
         titled(values, title, 150 + 26 * len(rows))
         .mark_bar()
         .encode(
-            x=alt.X(
-                "share:Q",
-                title=f"share {unit}",
-                axis=alt.Axis(format="%"),
-                scale=alt.Scale(domainMin=0),
-            ),
+            x=alt.X("share:Q", title=f"share {unit}", axis=alt.Axis(format="%"), scale=alt.Scale(domainMin=0)),
             y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             yOffset=alt.YOffset("of:N", sort=of),
             color=alt.Color(
-                "of:N",
-                title=None,
-                scale=alt.Scale(domain=of, range=[HIGH, GREY]),
-                legend=alt.Legend(orient="top"),
+                "of:N", title=None, scale=alt.Scale(domain=of, range=[HIGH, GREY]), legend=alt.Legend(orient="top")
             ),
-            tooltip=[
-                alt.Tooltip("name:N", title=title),
-                alt.Tooltip("of:N", title="of"),
-                alt.Tooltip("share:Q", format=".1%"),
-            ],
+            tooltip=tips(("name:N", title), ("of:N", "of"), ("share:Q", "", ".1%")),
         )
     )
     return chart

@@ -142,16 +142,7 @@ def _commands(warehouse: Warehouse, steps: Sequence[str]) -> None:
     st.caption(notices.RELOAD)
 
 
-_ORDER = (
-    "corpus",
-    "annotations",
-    "activations",
-    "patterns",
-    "clusters",
-    "distances",
-    "prompts",
-    "attributions",
-)
+_ORDER = ("corpus", "annotations", "activations", "patterns", "clusters", "distances", "prompts", "attributions")
 
 
 def _number(label: str, help: str | None = None) -> Any:

@@ -46,6 +46,9 @@ def page() -> None:
     chosen, problems = neuron_address.read(st.query_params, known)
     extent = neuron_address.extent_of(known, chosen.label, chosen.neuron.site)
     st.set_page_config(page_title=f"{chosen.neuron.within} {chosen.neuron.model} \N{MIDDLE DOT} nwh")
+    corpora = chosen.corpora or extent.corpora
+    if corpora and not problems:
+        session.ask_ahead(warehouse, *sentences.first_asked(chosen, corpora))
     _controls(chosen, extent, known)
     if problem := st.session_state.pop("jump_problem", None):
         st.warning(markup.code_span(problem))
@@ -53,7 +56,6 @@ def page() -> None:
         label = f"Show {markup.code_span(str(chosen.neuron))} instead"
         notices.wrong_address(problems, label, _go, chosen)
         return
-    corpora = chosen.corpora or extent.corpora
     summed_up = summary.head(warehouse, chosen.neuron, corpora)
     explanations.show(warehouse, chosen.neuron)
     if corpora:
@@ -102,9 +104,9 @@ def _parts(
     loaded = token_values.has_run(warehouse, neuron)
     with left:
         lists = sentences.poles(warehouse, chosen, corpora)
-        _ask_ahead(warehouse, neuron, tuple(corpora), sites)
-        if chosen.tokens and loaded:
+        if chosen.tokens and loaded:  # before what is asked ahead, which would take the processors from the model
             _heat_maps(warehouse, chosen, legend, lists)
+        _ask_ahead(warehouse, neuron, tuple(corpora), sites)
     with summed_up:
         summary.show(warehouse, neuron, corpora)
     with left:
@@ -182,13 +184,7 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
     sites = [other.site for other in known if neuron_address.label(other) == chosen.label]
     place = chosen.neuron
     st.session_state.update(
-        {
-            "model": chosen.label,
-            "site": place.site,
-            "layer": place.layer,
-            "neuron": place.neuron,
-            "k": chosen.k,
-        }
+        {"model": chosen.label, "site": place.site, "layer": place.layer, "neuron": place.neuron, "k": chosen.k}
     )
     st.session_state.update({name: getattr(chosen, name) for name in ("tokens", "context", "text")})
     st.session_state["corpora"] = list(chosen.corpora)
@@ -265,7 +261,7 @@ def _heat_maps(
             if drawn:
                 sentences.heat_maps(warehouse, chosen, drawn, lists)
     except Exception as error:  # whatever torch, transformers or a hub says: the sentences are there without it
-        legend.warning(f"The model cannot be run, so activations per token are not shown: {notices.reason(error)}")
+        legend.warning(notices.no_tokens(error))
         return
     legend.html(markup.colour_scale(scale))
 

@@ -36,7 +36,7 @@ def main(host: str, port: str, *arguments: str) -> None:
 
 
 def _prepare() -> None:
-    """Import the pages and open the warehouse while a first browser loads Streamlit's scripts.
+    """Import the pages, open the warehouse and ask what comes first while a first browser loads Streamlit's scripts.
 
     Not before there is a server: what keeps answers looks for one.
     """
@@ -45,7 +45,7 @@ def _prepare() -> None:
     for page in PAGES:
         import_module(f"nwh.dashboards.pages.{page}")
     with suppress(NwhError):  # a page says so
-        import_module("nwh.dashboards.session").opened()
+        import_module("nwh.dashboards.session").prepare()
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ def chart(values: Mapping[str, list[Any]], mark: str, x: str, y: str, colour: st
     if colour:
         axes["color"] = alt.Color(field="colour", type=types["colour"], title=colour)
     else:
-        axes["color"] = alt.value(HIGH)
+        axes["color"] = alt.ColorValue(HIGH)
     drawn: alt.Chart = marked.encode(**axes)
     return drawn
 

@@ -47,3 +47,8 @@ def commands(warehouse: Warehouse, *steps: str) -> None:
 def reason(error: Exception) -> str:
     """Return in Markdown why something failed, with the kind of error where it is not one of ours."""
     return code_span(str(error) if isinstance(error, NwhError) else f"{type(error).__name__}: {error}")
+
+
+def no_tokens(error: Exception) -> str:
+    """Return in Markdown why there are no activations per token: an error of loading or running the model."""
+    return f"The model cannot be run, so activations per token are not shown: {reason(error)}"

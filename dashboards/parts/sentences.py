@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
@@ -15,7 +14,7 @@ from nwh.dashboards.address.neuron_address import NeuronAddress
 from nwh.dashboards.html import markup
 from nwh.dashboards.html.markup import TokenValue
 from nwh.dashboards.html.templates import number
-from nwh.dashboards.parts import exhibits, token_values
+from nwh.dashboards.parts import exhibits, notices, token_values
 from nwh.dashboards.parts.near_duplicates import fold
 from nwh.warehouse import Warehouse, queries
 
@@ -33,6 +32,15 @@ class Shown:
 
     slot: Any
     sentences: list[dict[str, Any]]
+
+
+def first_asked(chosen: NeuronAddress, corpora: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return what `poles` asks first, with the arguments, in its order."""
+    place, asked = (chosen.neuron, tuple(corpora)), _LOOKED_AT * chosen.k
+    return [
+        (queries.neurons.statistics, *place),
+        *((queries.neurons.sentences, *place, pole, asked) for pole in POLES),
+    ]
 
 
 def poles(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> list[Shown]:
@@ -113,8 +121,10 @@ def by_quantile(
                 lists.append(_show(warehouse, chosen, corpora, fold(drawn)))
     exhibits.source(found, "Sentences of every strength")
     if chosen.tokens and token_values.has_run(warehouse, chosen.neuron):
-        with suppress(Exception):  # whatever torch says: the page has said it, and the sentences are there without it
+        try:
             heat_maps(warehouse, chosen, lists, of_poles)
+        except Exception as error:  # those of the poles may be kept, which says nothing of these
+            st.warning(notices.no_tokens(error))
     return lists
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from nwh.warehouse.neuron import Neuron
@@ -107,3 +108,34 @@ class Subject:
                 f"ingest interventions --model {self.model} --checkpoint all --dataset NAME",
             ],
         )
+
+
+Content = Iterator[Exhibit | Missing]
+
+
+def section(
+    title: str, none: Callable[[Subject], Missing] = lambda subject: subject.no_activations
+) -> Callable[[Callable[[Subject], Content]], Callable[[Subject], Section]]:
+    """Make the section of a function that yields what it holds; none: what is said where that is nothing."""
+
+    def of(content: Callable[[Subject], Content]) -> Callable[[Subject], Section]:
+        @wraps(content)
+        def made(subject: Subject) -> Section:
+            return Section(title, list(content(subject)) or [none(subject)])
+
+        return made
+
+    return of
+
+
+def by_series(title: str) -> Callable[[Callable[[Subject, Series], Content]], Callable[[Subject], Section]]:
+    """Make the section of a function that yields what there is of one data set of prompts, of all of them in turn."""
+
+    def of(content: Callable[[Subject, Series], Content]) -> Callable[[Subject], Section]:
+        @wraps(content)
+        def of_all(subject: Subject) -> Content:
+            return (each for series in subject.series for each in content(subject, series))
+
+        return section(title, lambda subject: subject.no_attributions)(of_all)
+
+    return of

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from nwh.dashboards.charts import interval_charts
 from nwh.dashboards.charts.formation_figures import OVERLAP, figures
-from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from nwh.dashboards.report.exhibits import Content, Exhibit, Missing, Subject, by_series
 from nwh.warehouse import queries
 from nwh.warehouse.queries.knowledge import Series
 
@@ -14,22 +12,9 @@ _FIGURES = ("probability", "specific effect")  # others have exhibits of their o
 _INTERVALS = "mean over concepts, with its 95 % interval from 1,000 bootstrap resamples of concepts"
 
 
-def formation(subject: Subject) -> Section:
-    """Return figures over training with intervals, and whether knowledge and its neurons' effect form together."""
-    return _section("Formation, with intervals", subject, _formation)
-
-
-def consistency(subject: Subject) -> Section:
-    """Return whether the prompts of a concept find the same neurons, and what the thresholds hide."""
-    return _section("Consistency over prompts", subject, _consistency)
-
-
-def _section(title: str, subject: Subject, of: Callable[[Subject, Series], Iterator[Exhibit | Missing]]) -> Section:
-    content = [each for series in subject.series for each in of(subject, series)]
-    return Section(title, content or [subject.no_attributions])
-
-
-def _formation(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Formation, with intervals")
+def formation(subject: Subject, series: Series) -> Content:
+    """Yield figures over training with intervals, and whether knowledge and its neurons' effect form together."""
     dataset = series.dataset
     found = queries.formation.curves(subject.warehouse, series.model, dataset)
     for figure, rows in figures(found):
@@ -68,12 +53,9 @@ def _formation(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         )
 
 
-def faithfulness(subject: Subject) -> Section:
-    """Return how much of the answers sets of neurons carry, by each rule of attribution and by random sets."""
-    return _section("Faithfulness of sets of neurons", subject, _faithfulness)
-
-
-def _faithfulness(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Faithfulness of sets of neurons")
+def faithfulness(subject: Subject, series: Series) -> Content:
+    """Yield how much of the answers sets of neurons carry, by each rule of attribution and by random sets."""
     checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
     found = queries.formation.faithfulness(subject.warehouse, series.model, series.dataset, checkpoint)
     if not found.rows:
@@ -101,12 +83,9 @@ def _faithfulness(subject: Subject, series: Series) -> Iterator[Exhibit | Missin
     )
 
 
-def side_effects(subject: Subject) -> Section:
-    """Return what suppressing contributing neurons does to text that has nothing to do with the concepts."""
-    return _section("Side effects on neutral text", subject, _side_effects)
-
-
-def _side_effects(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Side effects on neutral text")
+def side_effects(subject: Subject, series: Series) -> Content:
+    """Yield what suppressing contributing neurons does to text that has nothing to do with the concepts."""
     found = queries.formation.side_effects(subject.warehouse, series.model, series.dataset)
     if not found.rows:
         command = (
@@ -124,7 +103,9 @@ def _side_effects(subject: Subject, series: Series) -> Iterator[Exhibit | Missin
     )
 
 
-def _consistency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Consistency over prompts")
+def consistency(subject: Subject, series: Series) -> Content:
+    """Yield whether the prompts of a concept find the same neurons, and what the thresholds hide."""
     found = queries.formation.overlaps(subject.warehouse, series.model, series.dataset)
     if found.rows:
         yield Exhibit(

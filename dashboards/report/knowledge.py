@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from nwh.dashboards.charts import formation_charts, frequency_charts
-from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
+from nwh.dashboards.report.exhibits import Content, Exhibit, Missing, Subject, by_series
 from nwh.warehouse import queries
 from nwh.warehouse.queries.knowledge import Series
 
@@ -13,37 +11,9 @@ _SHARED_NEURONS = 100
 _T_P = "contributing at the study's thresholds t = 0.2, p = 0.5"
 
 
-def changes(subject: Subject) -> Section:
-    """Return what changing contributing neurons does to the answers, by operation, checkpoint, polarity and arm."""
-    return _section("Changing contributing neurons", subject, _changes)
-
-
-def counts(subject: Subject) -> Section:
-    """Return how many contributing neurons concepts have, in which layers, and how much these contribute."""
-    return _section("Contributing neurons: how many, and where", subject, _counts)
-
-
-def sharing(subject: Subject) -> Section:
-    """Return which neurons several concepts share."""
-    return _section("Concepts per neuron", subject, _sharing)
-
-
-def stability(subject: Subject) -> Section:
-    """Return since when the last checkpoint's contributing neurons are there."""
-    return _section("Stability over training", subject, _stability)
-
-
-def frequency(subject: Subject) -> Section:
-    """Return whether frequent concepts are acquired earlier, and change otherwise, than rare ones."""
-    return _section("Frequency and acquisition", subject, _frequency)
-
-
-def _section(title: str, subject: Subject, of: Callable[[Subject, Series], Iterator[Exhibit | Missing]]) -> Section:
-    content = [each for series in subject.series for each in of(subject, series)]
-    return Section(title, content or [subject.no_attributions])
-
-
-def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Changing contributing neurons")
+def changes(subject: Subject, series: Series) -> Content:
+    """Yield what changing contributing neurons does to the answers, by operation, checkpoint, polarity and arm."""
     for operation in series.operations:
         place = (series.model, series.dataset, operation)
         found = queries.knowledge.relative_change(subject.warehouse, *place)
@@ -68,7 +38,9 @@ def _changes(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         yield Missing(f"There are no interventions on {series.dataset}.", [command])
 
 
-def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
+@by_series("Contributing neurons: how many, and where")
+def counts(subject: Subject, series: Series) -> Content:
+    """Yield how many contributing neurons concepts have, in which layers, and how much these contribute."""
     place, dataset = (series.model, series.dataset), series.dataset
     found = queries.knowledge.neurons_per_concept(subject.warehouse, *place)
     yield Exhibit(
@@ -103,7 +75,9 @@ def _counts(subject: Subject, series: Series) -> Iterator[Exhibit]:
         )
 
 
-def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Concepts per neuron")
+def sharing(subject: Subject, series: Series) -> Content:
+    """Yield which neurons several concepts share."""
     checkpoint = subject.checkpoint if subject.checkpoint in series.checkpoints else series.checkpoints[-1]
     place, where = (series.model, series.dataset, checkpoint), f"at {checkpoint}, {series.dataset}"
     found = queries.knowledge.sharing(subject.warehouse, *place)
@@ -129,7 +103,9 @@ def _sharing(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         )
 
 
-def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Stability over training")
+def stability(subject: Subject, series: Series) -> Content:
+    """Yield since when the last checkpoint's contributing neurons are there."""
     dataset, checkpoints = series.dataset, series.checkpoints
     shown = queries.report.shown_concept(subject.warehouse, series.model, dataset)
     if not shown.rows:
@@ -169,7 +145,9 @@ def _stability(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         )
 
 
-def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
+@by_series("Frequency and acquisition")
+def frequency(subject: Subject, series: Series) -> Content:
+    """Yield whether frequent concepts are acquired earlier, and change otherwise, than rare ones."""
     dataset = series.dataset
     if not series.sources:
         what = f"There are no frequencies of the concepts of {dataset} (package wordfreq knows those of English words)."
@@ -200,7 +178,7 @@ def _frequency(subject: Subject, series: Series) -> Iterator[Exhibit | Missing]:
         yield from _by_frequency(subject, series, source)
 
 
-def _by_frequency(subject: Subject, series: Series, source: str) -> Iterator[Exhibit | Missing]:
+def _by_frequency(subject: Subject, series: Series, source: str) -> Content:
     """Return when concepts are acquired, and what changing their neurons does, by one source of frequencies."""
     place, checkpoints = (series.model, series.dataset, source), series.checkpoints
     dataset = series.dataset if source == series.sources[0] else f"{series.dataset}-{source.replace(' ', '-')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject, only
+from nwh.dashboards.report.exhibits import Content, Exhibit, Missing, Subject, only, section
 from nwh.warehouse import queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer
@@ -18,36 +18,32 @@ _LOOKED_AT = 3
 _COLUMNS = ["neuron", "item", "corpus", "value", "share", "corpus_share", "lift", "q_value", "auroc", "recall"]
 
 
-def typical_neurons(subject: Subject) -> Section:
-    """Return table 2 and the strongest sentences of a few neurons of each site."""
-    content: list[Exhibit | Missing] = []
+@section("What single neurons respond to")
+def typical_neurons(subject: Subject) -> Content:
+    """Yield table 2 and the strongest sentences of a few neurons of each site."""
     for extent in subject.extents:
         if chosen := _chosen(subject, extent):
-            content += [_shared_patterns(subject, extent, chosen), _strongest(subject, extent, chosen)]
-    return Section("What single neurons respond to", content or [subject.no_activations])
+            yield from (_shared_patterns(subject, extent, chosen), _strongest(subject, extent, chosen))
 
 
-def selective_neurons(subject: Subject) -> Section:
-    """Return the neurons of each site that act like classifiers of metadata."""
-    content: list[Exhibit | Missing] = []
+@section("Neurons that act like classifiers")
+def selective_neurons(subject: Subject) -> Content:
+    """Yield the neurons of each site that act like classifiers of metadata."""
     for extent in subject.extents:
         found = queries.report.selective_neurons(subject.warehouse, *subject.place(extent.site), _SELECTIVE)
         if not found.rows:
-            content.append(Missing(f"No neuron of {subject.label} at {extent.site} follows metadata of the corpora."))
+            yield Missing(f"No neuron of {subject.label} at {extent.site} follows metadata of the corpora.")
             continue
-        content.append(
-            Exhibit(
-                f"selective-{extent.site}",
-                f"Neurons at {extent.site} that follow metadata",
-                "The commonest value of a metadata key among a neuron's top sentences, its share there (precision) and "
-                "in the corpus, the share of the value's sentences that are there (recall), and the AUROC of its "
-                "activation over sampled sentences of every kind, with its 95 % interval (Newcombe 2006); at most "
-                f"{_SELECTIVE}, those whose interval begins highest, q at most 0.05 (view class_neurons; the "
-                "classifier-like neurons of Oba et al. 2021).",
-                found,
-            )
+        yield Exhibit(
+            f"selective-{extent.site}",
+            f"Neurons at {extent.site} that follow metadata",
+            "The commonest value of a metadata key among a neuron's top sentences, its share there (precision) and "
+            "in the corpus, the share of the value's sentences that are there (recall), and the AUROC of its "
+            "activation over sampled sentences of every kind, with its 95 % interval (Newcombe 2006); at most "
+            f"{_SELECTIVE}, those whose interval begins highest, q at most 0.05 (view class_neurons; the "
+            "classifier-like neurons of Oba et al. 2021).",
+            found,
         )
-    return Section("Neurons that act like classifiers", content or [subject.no_activations])
 
 
 def _chosen(subject: Subject, extent: Extent) -> list[Neuron]:

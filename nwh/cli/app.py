@@ -102,8 +102,8 @@ app.add_typer(ingest, name="ingest")
 plan.add_to(app)
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
-export.add_to(app)
-report.add_to(app)
+app.command()(export.export)
+app.command()(report.report)
 
 
 def main() -> None:

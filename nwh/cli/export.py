@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from nwh.warehouse import Warehouse
 
 
-def add_to(parent: typer.Typer) -> None:
-    """Hang this command below `nwh`."""
-    parent.command()(export)
-
-
 def export(
     context: typer.Context,
     what: Annotated[

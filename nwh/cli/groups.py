@@ -85,8 +85,7 @@ class Sharing:
     """How the work is shared among processes and machines."""
 
     shard: Annotated[
-        str | None,
-        typer.Option(help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it."),
+        str | None, typer.Option(help="Do share I/N of the work, as 3/8; whoever does the last one stores all of it.")
     ] = None
     merge: Annotated[bool, typer.Option("--merge", help="Store what all shards have staged.")] = False
     on: Annotated[

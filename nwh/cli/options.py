@@ -12,8 +12,7 @@ from nwh.warehouse.names import split_list
 
 ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folder, GGUF file, or package:NAME.")]
 CheckpointOption = Annotated[
-    list[str] | None,
-    typer.Option("--checkpoint", help="Revisions or sub-folders; `all` for every one there is."),
+    list[str] | None, typer.Option("--checkpoint", help="Revisions or sub-folders; `all` for every one there is.")
 ]
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
 SiteOption = Annotated[

@@ -18,8 +18,8 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.output import Format, write_rows
 
 if TYPE_CHECKING:
-    from nwh.ingest.models import LoadedModel
     from nwh.ingest.plan.estimate import Estimate
+    from nwh.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,9 @@ def activations(
     """
     from nwh.ingest.plan.activations import plan_activations
 
-    warehouse, settings = state_of(context).open(), keeping.settings()
+    warehouse = state_of(context).open()
     corpora = named_or_all_corpora(warehouse, corpus)
-    _plan(
-        checkpoints,
-        planning,
-        lambda loaded: plan_activations(warehouse, loaded, corpora, settings, **planning.timing),
-        head=False,
-    )
+    _plan(checkpoints, planning, plan_activations, warehouse, corpora, keeping.settings(), head=False)
 
 
 @grouped
@@ -105,12 +100,8 @@ def attributions(
     """
     from nwh.ingest.plan.knowledge import plan_attributions
 
-    warehouse, settings = state_of(context).open(), attributing.settings()
-    _plan(
-        checkpoints,
-        planning,
-        lambda loaded: [plan_attributions(warehouse, loaded, dataset, settings, **planning.timing)],
-    )
+    warehouse = state_of(context).open()
+    _plan(checkpoints, planning, plan_attributions, warehouse, dataset, attributing.settings())
 
 
 @grouped
@@ -127,12 +118,8 @@ def interventions(
     """
     from nwh.ingest.plan.knowledge import plan_interventions
 
-    warehouse, settings = state_of(context).open(), changing.settings()
-    _plan(
-        checkpoints,
-        planning,
-        lambda loaded: plan_interventions(warehouse, loaded, dataset, settings, **planning.timing),
-    )
+    warehouse = state_of(context).open()
+    _plan(checkpoints, planning, plan_interventions, warehouse, dataset, changing.settings())
 
 
 @grouped
@@ -182,10 +169,15 @@ def study_b(
 def _plan(
     checkpoints: Checkpoints,
     planning: PlanOptions,
-    work: Callable[[LoadedModel], Iterable[Estimate]],
+    job: Callable[..., Estimate | list[Estimate]],
+    warehouse: Warehouse,
+    *of: Any,
     head: bool = True,
 ) -> None:
-    """Print the estimates of each checkpoint, the last of which is timed: the others are of its shape."""
+    """Print the estimates of each checkpoint, the last of which is timed: the others are of its shape.
+
+    job: takes the warehouse, a loaded model, `of` and how the device is timed.
+    """
     from nwh.ingest.models import load
     from nwh.ingest.models.precision import multiplying
     from nwh.ingest.models.references import list_checkpoints
@@ -194,7 +186,8 @@ def _plan(
     labels = list_checkpoints(checkpoints.model) if labels == ["all"] else labels
     loaded = load(checkpoints.model, labels[-1] if labels else None, **checkpoints.loading(head))
     with multiplying(loaded.tf32):
-        found = list(work(loaded))
+        made = job(warehouse, loaded, *of, **planning.timing)
     own = f"{loaded.checkpoint.model}@{loaded.checkpoint.checkpoint}"
     named = [f"{loaded.checkpoint.model}@{label}" for label in labels] or [own]
+    found = made if isinstance(made, list) else [made]
     planning.print(replace(each, of=each.of.replace(own, name)) for name in named for each in found)

@@ -29,8 +29,7 @@ def sql(
     query: Annotated[str | None, typer.Argument(help="A statement, or a file that holds one.")] = None,
     format: FormatOption = Format.table,
     unsafe: Annotated[
-        bool,
-        typer.Option("--unsafe", help="Allow everything DuckDB can do: files, ATTACH, COPY, extensions."),
+        bool, typer.Option("--unsafe", help="Allow everything DuckDB can do: files, ATTACH, COPY, extensions.")
     ] = False,
 ) -> None:
     """Ask in SQL; reads this warehouse and nothing else. Without a query, a prompt.

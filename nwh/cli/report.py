@@ -11,11 +11,6 @@ from nwh.cli.state import state_of
 from nwh.warehouse.names import split_list
 
 
-def add_to(parent: typer.Typer) -> None:
-    """Hang this command below `nwh`."""
-    parent.command()(report)
-
-
 def report(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="MODEL or MODEL@CHECKPOINT; else the last that has activations.")],

@@ -24,8 +24,7 @@ def corpus(
         list[str] | None, typer.Option(help="Columns kept as metadata: `domain,topic=category`.")
     ] = None,
     format: Annotated[
-        str | None,
-        typer.Option(help="parquet, csv, jsonl, txt, lines, dir or hf; else from the file's name."),
+        str | None, typer.Option(help="parquet, csv, jsonl, txt, lines, dir or hf; else from the file's name.")
     ] = None,
     again: ReplaceOption = False,
 ) -> None:

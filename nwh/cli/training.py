@@ -20,8 +20,7 @@ def fine_tune(
     as_name: Annotated[str, typer.Option("--as", help="What the new model is called.")],
     checkpoint: Annotated[str | None, typer.Option(help="Revision or sub-folder to begin with.")] = None,
     split: Annotated[
-        str | None,
-        typer.Option(help="Metadata key that says train or test; a random fifth is tested on if not given."),
+        str | None, typer.Option(help="Metadata key that says train or test; a random fifth is tested on if not given.")
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training documents.")] = 5,
     learning_rate: Annotated[float, typer.Option(help="Adam's, constant.")] = 1e-5,

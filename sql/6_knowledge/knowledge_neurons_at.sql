@@ -16,25 +16,7 @@
 -- attribution: mean knowledge attribution over the prompts that selected it, in probability
 -- columns: rule
 create macro knowledge_neurons_at(t, p, by_rule := null) as table
-with kept as (
-    select
-        model,
-        checkpoint,
-        dataset,
-        concept,
-        layer,
-        neuron,
-        attribution,
-        rule
-    from attributions
-    where by_rule is null or rule is null or rule = by_rule
-    -- the concept is the prompt's: naming it lets a query for one concept read that concept's rows only
-    qualify attribution > 0 and attribution >= t::double * max(attribution) over (
-        partition by model, checkpoint, dataset, rule, concept, prompt_id
-    )
-),
-
-selected as (
+with selected as (
     select
         model,
         checkpoint,
@@ -45,21 +27,17 @@ selected as (
         rule,
         count(*) as n_selected,
         avg(attribution) as attribution
-    from kept
+    from selected_attributions_at(t, by_rule)
     group by model, checkpoint, dataset, rule, concept, layer, neuron
 ),
 
 shared as (
     select
-        selected.* exclude (rule),
+        selected.*,
         concept_scores.n_prompts,
-        selected.n_selected / concept_scores.n_prompts as share,
-        coalesce(selected.rule, chosen_rules.rule) as rule
+        selected.n_selected / concept_scores.n_prompts as share
     from selected
     inner join concept_scores using (model, checkpoint, dataset, concept)
-    -- here and not below, where it would meet every attribution: four times slower
-    inner join chosen_rules using (model, checkpoint, dataset)
-    where coalesce(selected.rule, chosen_rules.rule) = coalesce(by_rule, chosen_rules.rule)
 )
 
 select

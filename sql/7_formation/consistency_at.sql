@@ -25,6 +25,21 @@ with sets as (
     from selected_sets_at(t, by_rule) as selected
 ),
 
+-- each with four others, chosen before the sets themselves are laid side by side
+shifted as (
+    select
+        sets.*,
+        unnest(range(1, least(5, n_places))) as shift
+    from sets
+),
+
+others as (
+    select
+        shifted.* exclude (shift, place, n_places),
+        1 + (place - 1 + shift) % n_places as other_place
+    from shifted
+),
+
 pairs as (
     select
         a.model,
@@ -46,13 +61,12 @@ pairs as (
         'other concept' as kind,
         len(a.neurons) + len(b.neurons) as n_both,
         len(list_intersect(a.neurons, b.neurons)) as n_shared
-    from sets as a
-    cross join range(1, 5) as shifts (shift)
+    from others as a
     inner join sets as b
         on
             a.model = b.model and a.checkpoint = b.checkpoint and a.dataset = b.dataset
-            and b.place = 1 + (a.place - 1 + shifts.shift) % a.n_places
-    where shifts.shift < a.n_places and a.concept != b.concept
+            and a.other_place = b.place
+    where a.concept != b.concept
 ),
 
 compared as (

@@ -55,7 +55,7 @@ of_facts as (
         chosen.concept,
         chosen.code,
         count(*) as n_selected,
-        count(*) / any_value(facts.n_prompts) >= p::double as in_fact
+        count(*) / any_value(facts.n_prompts) as of_fact
     from chosen
     inner join facts using (model, checkpoint, dataset, concept, fact_id)
     group by chosen.model, chosen.checkpoint, chosen.dataset, chosen.concept, chosen.fact_id, chosen.code
@@ -68,7 +68,7 @@ neurons as (
         of_facts.dataset,
         of_facts.concept,
         sum(of_facts.n_selected) / any_value(concepts.n_prompts) as share,
-        bool_or(of_facts.in_fact) as in_fact
+        max(of_facts.of_fact) as of_fact
     from of_facts
     inner join concepts using (model, checkpoint, dataset, concept)
     group by of_facts.model, of_facts.checkpoint, of_facts.dataset, of_facts.concept, of_facts.code
@@ -83,7 +83,7 @@ counts as (
         count(*) as n_selected,
         count(*) filter (where share >= p::double) as n_neurons,
         max(share) as best_share,
-        count(*) filter (where in_fact and share < p::double) as n_hidden
+        count(*) filter (where of_fact >= p::double and share < p::double) as n_hidden
     from neurons
     group by model, checkpoint, dataset, concept
 )

@@ -10,41 +10,21 @@ with by_rules as (
     select distinct
         stored.model,
         stored.checkpoint,
-        stored.dataset,
-        stored.rule
+        stored.dataset
     from attribution_quality as stored
     inner join chosen_rules using (model, checkpoint, dataset)
     where stored.layer = 0 and stored.rule = coalesce(by_rule, chosen_rules.rule)
 ),
 
-kept as (
+sets as (
     select
         model,
         checkpoint,
         dataset,
-        concept,
         prompt_id,
-        rule,
-        layer::bigint * 4294967296 + neuron as code
-    from attributions
-    where by_rule is null or rule is null or rule = by_rule
-    -- the concept is the prompt's: naming it lets a query for one concept read that concept's rows only
-    qualify attribution > 0 and attribution >= t::double * max(attribution) over (
-        partition by model, checkpoint, dataset, rule, concept, prompt_id
-    )
-),
-
-sets as (
-    select
-        kept.model,
-        kept.checkpoint,
-        kept.dataset,
-        kept.prompt_id,
-        list(kept.code order by kept.code) as neurons
-    from kept
-    inner join by_rules using (model, checkpoint, dataset)
-    where coalesce(kept.rule, by_rules.rule) = by_rules.rule
-    group by kept.model, kept.checkpoint, kept.dataset, kept.concept, kept.prompt_id
+        list(layer::bigint * 4294967296 + neuron order by layer, neuron) as neurons
+    from selected_attributions_at(t, by_rule)
+    group by model, checkpoint, dataset, concept, prompt_id
 )
 
 select

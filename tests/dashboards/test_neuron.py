@@ -220,6 +220,29 @@ def test_a_model_that_is_gone_is_named_and_the_sentences_are_shown(open_page, tm
     assert len(texts(lists(app)[0])) == 3
 
 
+def test_a_model_that_goes_while_a_page_is_open_is_named_where_it_is_missed(open_page, tmp_path, add_corpus, tiny_bert):
+    """What is kept of the top sentences is shown as before; sentences of another strength say why they have none."""
+    from nwh.ingest.activations import live_activations
+    from nwh.ingest.activations.job import Settings, ingest_activations
+    from nwh.ingest.models import load
+
+    folder = shutil.copytree(tiny_bert, tmp_path / "tiny")
+    made = Warehouse.create(tmp_path / "warehouse")
+    add_corpus(made, "one", 30)
+    ingest_activations(made, load(str(folder), device="cpu"), ["one"], Settings(("ffn",), k=2, sample=20))
+    app = open_page(made)
+    run(app)  # now with values of every strength, of the first tab
+    assert all("nwh-token" in listing for listing in lists(app))
+    assert not app.warning
+    shutil.rmtree(folder)
+    live_activations._load.cache_clear()
+    app.session_state["strength"] = "Random"
+    top, bottom, drawn = lists(run(app))
+    assert all("nwh-token" in listing for listing in (top, bottom))
+    assert "nwh-token" not in drawn
+    assert [str(folder) in each.value for each in app.warning] == [True]
+
+
 def test_no_warehouse_is_one_clear_message(monkeypatch, tmp_path):
     monkeypatch.setenv("NWH_WAREHOUSE", str(tmp_path / "nowhere"))
     app = run(AppTest.from_file(APP, default_timeout=60))

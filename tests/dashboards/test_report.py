@@ -151,11 +151,11 @@ def across(tmp_path_factory):
 @pytest.fixture(scope="module")
 def knowledge(across, tmp_path_factory):
     """Return the folder of the report on these, as the command writes it."""
-    from nwh.cli.report import add_to
+    from nwh.cli.report import report
 
     app = typer.Typer()
     app.callback()(lambda: None)
-    add_to(app)
+    app.command()(report)
     out = tmp_path_factory.mktemp("report") / "knowledge"
     done = CliRunner().invoke(
         app, ["report", "Someone/Bert@main", "--out", str(out)], env={"NWH_WAREHOUSE": across.storage.uri}

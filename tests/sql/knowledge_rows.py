@@ -104,7 +104,11 @@ class Rows:
                 ]
                 by_rule = {"adaptive": self.attributions[unit], "relp": decoys}
                 names = ("rule", "prompt_id", "layer", "evaluations", "max_attribution", "completeness_error")
-                rows = [(rule, i, 0, 5, 1.0, None) for rule in by_rule for i in scores]
+                rows = [
+                    (rule, i, 0, 5, max((row[4] for row in kept if row[0] == i), default=0.0), None)
+                    for rule, kept in by_rule.items()
+                    for i in scores
+                ]
                 run.write("attribution_quality", place, columns(names, rows))
                 if rows := [(rule, *row) for rule, kept in by_rule.items() for row in kept]:
                     names = ("rule", "prompt_id", "concept", "layer", "neuron", "attribution")

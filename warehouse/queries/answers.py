@@ -43,12 +43,7 @@ class Answer:
 
 
 def ask(
-    warehouse: Warehouse,
-    query: str,
-    neuron: Neuron | None = None,
-    corpora: Sequence[str] = (),
-    /,
-    **params: Any,
+    warehouse: Warehouse, query: str, neuron: Neuron | None = None, corpora: Sequence[str] = (), /, **params: Any
 ) -> Answer:
     """Run a query on a cursor of its own, so that sessions of a server can share a warehouse."""
     if neuron is not None:

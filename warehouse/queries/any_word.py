@@ -37,59 +37,52 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         items |= {f"{name}_{i}": word for i, word in enumerate(words)}
         tests.append(_in_order([f"${name}_{i}" for i in range(len(words))]))
     bound = "auroc_bound(auroc, n_with, n_sampled - n_with, {})"
-    return ask(
-        warehouse,
+    query = (
         # the relation itself: `pattern_neurons` once for each of them takes longer to plan than all of this to answer
         "with searched as (select * from neuron_patterns where kind = $kind and mined_q_value is not null "
         f"and pattern_text in ({', '.join(f'${name}' for name in names)}) "
         f"and length = len(string_split(pattern_text, ' ')){where}), {corrected}, "
-        f"chosen as (select {_ROW}, any_value(k) as k, sum(mined_g2) as g2, list(distinct pattern_text "
-        "order by pattern_text) as words from corrected "
-        f"group by {_ROW} order by g2 desc, {_ROW} limit $limit), "
+        # numbered, since the number is what the rest is grouped, ordered and joined by: a row is named by seven columns
+        f"summed as (select {_ROW}, any_value(k) as k, sum(mined_g2) as g2, list(distinct pattern_text "
+        f"order by pattern_text) as words from corrected group by {_ROW}), "
+        f"chosen as (select *, row_number() over (order by g2 desc, {_ROW}) as i from summed qualify i <= $limit), "
         # which sentences have any of them
-        "used as (select distinct unnest(string_split(scope, '+')) as corpus from chosen), "
-        "having_any as materialized (select distinct corpus, sentence_id from annotations "
-        "semi join used using (corpus) "
-        f"where {' or '.join(tests)}), "
         "spread as (select *, unnest(string_split(scope, '+')) as corpus from chosen), "
-        f"kept as (select {_ROW}, corpus, sentence_id from spread inner join neuron_topk "
-        f"using ({_PLACE}, pole, corpus) "
-        f"where rank <= k qualify row_number() over (partition by {_ROW} "
+        "having_any as materialized (select distinct corpus, sentence_id from annotations "
+        f"semi join spread using (corpus) where {' or '.join(tests)}), "
+        f"kept as (select i, corpus, sentence_id from spread inner join neuron_topk using ({_PLACE}, pole, corpus) "
+        "where rank <= k qualify row_number() over (partition by i "
         "order by if(pole = 'top', -activation, activation), sentence_id) <= k), "
-        f"tops as (select {_ROW}, count(*) as support from kept semi join having_any using (corpus, sentence_id) "
-        f"group by {_ROW}), "
+        "tops as (select i, count(*) as support from kept semi join having_any using (corpus, sentence_id) "
+        "group by i), "
         "wholes as (select model, checkpoint, corpus, count(*) as n, count(having_any.sentence_id) as n_with "
         "from sentence_tokens left join having_any using (corpus, sentence_id) "
         "semi join spread using (model, checkpoint, corpus) group by all), "
-        f"sizes as (select {_ROW}, sum(n) as n_sentences, sum(n_with) as corpus_support "
-        f"from spread inner join wholes using (model, checkpoint, corpus) group by {_ROW}), "
+        "sizes as (select i, sum(n) as n_sentences, sum(n_with) as corpus_support "
+        "from spread inner join wholes using (model, checkpoint, corpus) group by i), "
         # how their activations lie among those of all sampled sentences
-        "sampled as (select model, checkpoint, site, layer, corpus, sentence_id, row_number() over ("
-        "partition by model, checkpoint, site, layer, corpus order by sentence_id) as place "
-        "from activation_sample semi join spread using (model, checkpoint, site, layer, corpus)), "
-        f"listed as (select {_ROW}, corpus, unnest(activations) as activation, "
-        "generate_subscripts(activations, 1) as place from spread inner join neuron_samples "
-        f"using ({_PLACE}, corpus)), "
-        f"ranked as (select {_ROW}, having_any.sentence_id is not null as has, "
-        f"rank() over (partition by {_ROW} order by activation) + (count(*) over (partition by {_ROW}, activation) "
-        "- 1) / 2 as place from listed inner join sampled using (model, checkpoint, site, layer, corpus, place) "
-        "left join having_any using (corpus, sentence_id)), "
-        f"areas as (select {_ROW}, count(*) filter (has) as n_with, count(*) as n_sampled, "
+        "sampled as (select model, checkpoint, site, layer, corpus, "
+        "list(having_any.sentence_id is not null order by sentence_id) as flags "
+        "from activation_sample semi join spread using (model, checkpoint, site, layer, corpus) "
+        "left join having_any using (corpus, sentence_id) group by all), "
+        "listed as (select i, unnest(activations) as activation, unnest(flags) as has "
+        f"from spread inner join neuron_samples using ({_PLACE}, corpus) "
+        "inner join sampled using (model, checkpoint, site, layer, corpus)), "
+        # of equals the mean of their ranks
+        "ranked as (select i, has, (rank() over by_activation + count(*) over by_activation) / 2 as place from listed "
+        "window by_activation as (partition by i order by activation)), "
+        "areas as (select i, count(*) filter (has) as n_with, count(*) as n_sampled, "
         "(sum(place) filter (has) - n_with * (n_with + 1) / 2) / (n_with * (n_sampled - n_with)) as above "
-        f"from ranked group by {_ROW}), "
-        f"told as (select *, case when least(n_with, n_sampled - n_with) >= 5 then "
-        "round(if(pole = 'top', above, 1 - above), 3) end as auroc from areas) "
+        "from ranked group by i), "
+        "told as (select *, case when least(n_with, n_sampled - n_with) >= 5 then "
+        "round(if(pole = 'top', above, 1 - above), 3) end as auroc from chosen left join areas using (i)) "
         f"select {_ROW}, words, auroc, {bound.format(-1.96)} as auroc_low, {bound.format(1.96)} as auroc_high, "
         "support / k as share, support, k, support / corpus_support as recall, "
         "corpus_support / n_sentences as corpus_share, support / k / (corpus_support / n_sentences) as lift "
-        f"from chosen inner join tops using ({_ROW}) inner join sizes using ({_ROW}) left join told using ({_ROW}) "
-        f"order by auroc desc nulls last, g2 desc, {_ROW}",
-        kind="word",
-        limit=limit,
-        **items,
-        **limits,
-        **params,
+        "from told inner join tops using (i) inner join sizes using (i) "
+        f"order by auroc desc nulls last, g2 desc, {_ROW}"
     )
+    return ask(warehouse, query, kind="word", limit=limit, **items, **limits, **params)
 
 
 def _in_order(names: Sequence[str]) -> str:

@@ -8,13 +8,10 @@ from typing import Any
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import Answer, ask
-from nwh.warehouse.queries.frequency import is_counted
+from nwh.warehouse.queries.frequency import BY_STEP, OF_SERIES, is_counted
 from nwh.warehouse.queries.neurons import Extent, extents
 from nwh.warehouse.queries.shared_patterns import directly
 from nwh.warehouse.warehouse import Warehouse
-
-_SERIES = "model = $model and dataset = $dataset"
-_BY_STEP = "step nulls last, checkpoint"
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def all_series(warehouse: Warehouse) -> list[Series]:
         warehouse,
         "with ran as (select distinct model, dataset, checkpoint from concept_scores), "
         "labels as (select model, dataset, max(n_layers) as n_layers, max(d_ffn) as d_ffn, "
-        f"list(checkpoint order by {_BY_STEP}) as checkpoints "
+        f"list(checkpoint order by {BY_STEP}) as checkpoints "
         "from ran inner join checkpoints using (model, checkpoint) group by model, dataset), "
         "names as (select model, dataset, list(distinct concept) as concepts from concept_scores group by all), "
         "changed as (select model, dataset, list(distinct operation) as operations from interventions group by all), "
@@ -77,15 +74,12 @@ def extents_with_prompts(warehouse: Warehouse, asked: Callable[..., Any] = direc
 
 def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
     """Return the concept whose prompts a checkpoint answers best, by the median rank of the answer."""
-    return ask(
-        warehouse,
+    query = (
         "select concept, median(rank) as rank from prompt_scores inner join prompts using (dataset, prompt_id) "
-        f"where {_SERIES} and checkpoint = $checkpoint group by concept "
-        "order by rank, avg(probability) desc, concept limit 1",
-        model=model,
-        dataset=dataset,
-        checkpoint=checkpoint,
+        f"where {OF_SERIES} and checkpoint = $checkpoint group by concept "
+        "order by rank, avg(probability) desc, concept limit 1"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint)
 
 
 # -- one concept -------------------------------------------------------------------------------------------
@@ -93,32 +87,24 @@ def best_known(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) 
 
 def prompt_scores(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
     """Return probability and rank of each of a concept's prompts (numbered from 1) at each checkpoint."""
-    return ask(
-        warehouse,
+    query = (
         "select dense_rank() over (order by prompt_id) as prompt, text, answer, checkpoint, probability, rank "
         "from prompt_scores inner join prompts using (dataset, prompt_id) left join checkpoints "
-        f"using (model, checkpoint) where {_SERIES} and concept = $concept order by {_BY_STEP}, prompt",
-        model=model,
-        dataset=dataset,
-        concept=concept,
+        f"using (model, checkpoint) where {OF_SERIES} and concept = $concept order by {BY_STEP}, prompt"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
 
 def neurons(
     warehouse: Warehouse, model: str, dataset: str, concept: str, checkpoint: str, t: float, p: float
 ) -> Answer:
     """Return a concept's contributing neurons at a checkpoint, highest attribution first."""
-    return ask(
-        warehouse,
+    query = (
         "select layer, neuron, attribution, share, n_selected, n_prompts from knowledge_neurons_at($t, $p) "
-        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept order by attribution desc, layer, neuron",
-        model=model,
-        dataset=dataset,
-        concept=concept,
-        checkpoint=checkpoint,
-        t=t,
-        p=p,
+        f"where {OF_SERIES} and checkpoint = $checkpoint and concept = $concept "
+        "order by attribution desc, layer, neuron"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, concept=concept, checkpoint=checkpoint, t=t, p=p)
 
 
 def concepts_of(warehouse: Warehouse, neuron: Neuron) -> Answer:
@@ -139,30 +125,24 @@ def concepts_of(warehouse: Warehouse, neuron: Neuron) -> Answer:
     ).rows
     if not near:
         return Answer(columns, [])
-    return ask(
-        warehouse,
+    query = (
         f"select {', '.join(columns)} from knowledge_neurons left join checkpoints using (model, checkpoint) "
         "where model = $model and list_contains($concepts, concept) and layer = $layer and neuron = $neuron "
-        "order by step nulls last, checkpoint, attribution desc, dataset, concept",
-        **place,
-        concepts=[concept for (concept,) in near],
+        "order by step nulls last, checkpoint, attribution desc, dataset, concept"
     )
+    return ask(warehouse, query, **place, concepts=[concept for (concept,) in near])
 
 
 def interventions(warehouse: Warehouse, model: str, dataset: str, concept: str, checkpoint: str) -> Answer:
     """Return what changing a concept's neurons did at a checkpoint: one row per operation, polarity and arm."""
-    return ask(
-        warehouse,
+    query = (
         "select operation, polarity, arm, n_neurons, n_prompts, n_null, p_before, p_after, relative_change, "
         "rank_before, rank_after, rank_change from relative_change inner join rank_change using (model, checkpoint, "
         "dataset, concept, operation, polarity, arm, n_neurons, n_prompts) "
-        f"where {_SERIES} and checkpoint = $checkpoint and concept = $concept "
-        "order by operation desc, polarity desc, arm",
-        model=model,
-        dataset=dataset,
-        concept=concept,
-        checkpoint=checkpoint,
+        f"where {OF_SERIES} and checkpoint = $checkpoint and concept = $concept "
+        "order by operation desc, polarity desc, arm"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, concept=concept, checkpoint=checkpoint)
 
 
 # -- formation over training: one row per checkpoint and what is named ------------------------------------
@@ -170,112 +150,88 @@ def interventions(warehouse: Warehouse, model: str, dataset: str, concept: str, 
 
 def relative_change(warehouse: Warehouse, model: str, dataset: str, operation: str) -> Answer:
     """Return the distribution over concepts of the relative change by checkpoint, polarity and arm."""
-    return ask(
-        warehouse,
+    query = (
         "select checkpoint, polarity, arm, n_concepts, n_null, n_null_prompts, mean, q05, q25, median, q75, q95 "
-        f"from relative_change_distribution where {_SERIES} and operation = $operation and n_concepts > 0 "
-        f"order by {_BY_STEP}, polarity, arm",
-        model=model,
-        dataset=dataset,
-        operation=operation,
+        f"from relative_change_distribution where {OF_SERIES} and operation = $operation and n_concepts > 0 "
+        f"order by {BY_STEP}, polarity, arm"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, operation=operation)
 
 
 def neurons_per_concept(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return the number of contributing neurons per concept by checkpoint: mean and quartiles over concepts."""
-    return ask(
-        warehouse,
+    query = (
         "select checkpoint, avg(n_neurons) as mean, quantile_cont(n_neurons, 0.25) as q25, "
         "quantile_cont(n_neurons, 0.75) as q75, count(*) as n_concepts "
-        f"from knowledge_neurons_per_concept where {_SERIES} group by checkpoint, step order by {_BY_STEP}",
-        model=model,
-        dataset=dataset,
+        f"from knowledge_neurons_per_concept where {OF_SERIES} group by checkpoint, step order by {BY_STEP}"
     )
+    return ask(warehouse, query, model=model, dataset=dataset)
 
 
 def layers(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return how many contributing neurons each layer has per concept, by checkpoint."""
-    return ask(
-        warehouse,
-        f"select checkpoint, layer, per_concept, share, n_neurons from knowledge_neuron_layers where {_SERIES} "
-        f"order by {_BY_STEP}, layer",
-        model=model,
-        dataset=dataset,
+    query = (
+        f"select checkpoint, layer, per_concept, share, n_neurons from knowledge_neuron_layers where {OF_SERIES} "
+        f"order by {BY_STEP}, layer"
     )
+    return ask(warehouse, query, model=model, dataset=dataset)
 
 
 def attributions(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return the mean attribution of each layer's contributing neurons, by checkpoint."""
-    return ask(
-        warehouse,
-        f"select checkpoint, layer, mean, median, n_contributions from attribution_by_layer where {_SERIES} "
-        f"order by {_BY_STEP}, layer",
-        model=model,
-        dataset=dataset,
+    query = (
+        f"select checkpoint, layer, mean, median, n_contributions from attribution_by_layer where {OF_SERIES} "
+        f"order by {BY_STEP}, layer"
     )
+    return ask(warehouse, query, model=model, dataset=dataset)
 
 
 def sharing(warehouse: Warehouse, model: str, dataset: str, checkpoint: str) -> Answer:
     """Return how many neurons contribute to 1, 2, 3 … concepts at a checkpoint."""
-    return ask(
-        warehouse,
-        f"select n_concepts, count(*) as n_neurons from concepts_per_neuron where {_SERIES} "
-        "and checkpoint = $checkpoint group by n_concepts order by n_concepts",
-        model=model,
-        dataset=dataset,
-        checkpoint=checkpoint,
+    query = (
+        f"select n_concepts, count(*) as n_neurons from concepts_per_neuron where {OF_SERIES} "
+        "and checkpoint = $checkpoint group by n_concepts order by n_concepts"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint)
 
 
 def shared_neurons(warehouse: Warehouse, model: str, dataset: str, checkpoint: str, limit: int) -> Answer:
     """Return the neurons that contribute to most concepts at a checkpoint, with these concepts."""
-    return ask(
-        warehouse,
-        f"select layer, neuron, n_concepts, concepts from concepts_per_neuron where {_SERIES} "
-        "and checkpoint = $checkpoint and n_concepts > 1 order by n_concepts desc, layer, neuron limit $limit",
-        model=model,
-        dataset=dataset,
-        checkpoint=checkpoint,
-        limit=limit,
+    query = (
+        f"select layer, neuron, n_concepts, concepts from concepts_per_neuron where {OF_SERIES} "
+        "and checkpoint = $checkpoint and n_concepts > 1 order by n_concepts desc, layer, neuron limit $limit"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, checkpoint=checkpoint, limit=limit)
 
 
 def stability(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
     """Return the share of the last checkpoint's neurons found at each checkpoint: one concept, and the mean of all."""
-    return ask(
-        warehouse,
+    query = (
         "select checkpoint, reference_checkpoint, avg(share_found) as mean_found, avg(jaccard) as mean_jaccard, "
         "max(share_found) filter (where concept = $concept) as found, "
         "max(jaccard) filter (where concept = $concept) as jaccard "
-        f"from knowledge_neuron_stability where {_SERIES} group by checkpoint, step, reference_checkpoint "
-        f"order by {_BY_STEP}",
-        model=model,
-        dataset=dataset,
-        concept=concept,
+        f"from knowledge_neuron_stability where {OF_SERIES} group by checkpoint, step, reference_checkpoint "
+        f"order by {BY_STEP}"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
 
 def history(warehouse: Warehouse, model: str, dataset: str, concept: str) -> Answer:
     """Return at which checkpoints each of a concept's neurons of the last checkpoint contributes."""
-    return ask(
-        warehouse,
+    query = (
         "with wanted as (select model, dataset, concept, layer, neuron, first_checkpoint, persistence "
-        f"from knowledge_neuron_persistence where {_SERIES} and concept = $concept) "
+        f"from knowledge_neuron_persistence where {OF_SERIES} and concept = $concept) "
         "select layer || '/' || neuron as place, checkpoint, knowledge_neurons.attribution, first_checkpoint, "
         "persistence from knowledge_neurons inner join wanted using (model, dataset, concept, layer, neuron) "
-        f"where {_SERIES} and concept = $concept order by layer, neuron, checkpoint",
-        model=model,
-        dataset=dataset,
-        concept=concept,
+        f"where {OF_SERIES} and concept = $concept order by layer, neuron, checkpoint"
     )
+    return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
 
 def overlap(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return the mean Jaccard index of every pair of checkpoints, the earlier one first."""
-    return ask(
-        warehouse,
-        f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {_SERIES} "
-        "and jaccard is not null order by step_a nulls last, checkpoint_a, step_b nulls last, checkpoint_b",
-        model=model,
-        dataset=dataset,
+    query = (
+        f"select checkpoint_a, checkpoint_b, jaccard, n_concepts from checkpoint_overlap where {OF_SERIES} "
+        "and jaccard is not null order by step_a nulls last, checkpoint_a, step_b nulls last, checkpoint_b"
     )
+    return ask(warehouse, query, model=model, dataset=dataset)

@@ -49,58 +49,40 @@ class NeuronMap:
 def figures(warehouse: Warehouse, model: str, checkpoint: str, corpus: str) -> Answer:
     """Return the names of figures that neurons have over a corpus, shares for its commonest metadata values only."""
     words = ask(warehouse, "select corpus from annotations where corpus = $corpus limit 1", corpus=corpus).rows
-    shares = ask(
-        warehouse,
+    query = (
         "select 'share:' || key || '=' || value from corpus_metadata "
         "where model = $model and checkpoint = $checkpoint and corpus = $corpus "
-        f"order by corpus_support desc, key, value limit {_MOST_SHARES}",
-        model=model,
-        checkpoint=checkpoint,
-        corpus=corpus,
+        f"order by corpus_support desc, key, value limit {_MOST_SHARES}"
     )
+    shares = ask(warehouse, query, model=model, checkpoint=checkpoint, corpus=corpus)
     names = (*FIGURES, *(WORD_FIGURES if words else ()))
     return Answer(["figure"], [*((name,) for name in names), *shares.rows])
 
 
 def figure_values(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return a figure of each neuron; low and high are its 1st and 99th percentile over all of them."""
-    return ask(
-        warehouse,
+    query = (
         f"with {_FIGURES}, "
         "named as (select layer, neuron, value from figures where isfinite(value)), "
         f"limits as ({_LIMITS} from named) "
-        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        corpus=corpus,
-        figure=figure,
+        "select layer, neuron, value, low, high from named cross join limits order by layer, neuron"
     )
+    return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, corpus=corpus, figure=figure)
 
 
 def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, figure: str) -> Answer:
     """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
-    return ask(
-        warehouse,
+    query = (
         "select layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value "
-        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        corpus=corpus,
-        figure=figure,
+        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b"
     )
+    return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, corpus=corpus, figure=figure)
 
 
 def sse_curves(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
     """Return the within-cluster sum of squares of the sentences that activate each layer's neurons most, by k."""
-    return ask(
-        warehouse,
-        f"select scope, layer, k, sse, n_vectors from layer_clusters where {_OF_SITE} order by scope, layer, k",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-    )
+    query = f"select scope, layer, k, sse, n_vectors from layer_clusters where {_OF_SITE} order by scope, layer, k"
+    return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site)
 
 
 # -- map of neurons ----------------------------------------------------------------------------------------
@@ -123,29 +105,19 @@ def maps(warehouse: Warehouse) -> list[NeuronMap]:
 
 def clusters(warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int) -> Answer:
     """Return how many neurons each cluster of a layer has."""
-    return ask(
-        warehouse,
+    query = (
         f"select cluster, count(*) as n_neurons from neuron_clusters where {_OF_MAP} and layer = $layer "
-        "group by cluster order by cluster",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        scope=scope,
-        layer=layer,
+        "group by cluster order by cluster"
     )
+    return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, scope=scope, layer=layer)
 
 
 def neuron_map(warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str, layer: int) -> Answer:
     """Return each neuron's place in a layer's picture and its cluster."""
-    return ask(
-        warehouse,
-        f"select layer, neuron, cluster, x, y from neuron_clusters where {_OF_MAP} and layer = $layer order by neuron",
-        model=model,
-        checkpoint=checkpoint,
-        site=site,
-        scope=scope,
-        layer=layer,
+    query = (
+        f"select layer, neuron, cluster, x, y from neuron_clusters where {_OF_MAP} and layer = $layer order by neuron"
     )
+    return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, scope=scope, layer=layer)
 
 
 def neuron_map_by(
@@ -153,17 +125,14 @@ def neuron_map_by(
 ) -> Answer:
     """Return the same with a figure of each neuron over a corpus (null without one), and its percentiles 1 and 99."""
     place = {"model": model, "checkpoint": checkpoint, "site": site, "scope": scope, "layer": layer}
-    return ask(
-        warehouse,
+    query = (
         f"with {_FIGURES}, "
         "named as (select neuron, value from figures where layer = $layer and isfinite(value)), "
         f"limits as ({_LIMITS} from named) "
         "select layer, neuron, cluster, x, y, value, low, high from neuron_clusters left join named using (neuron) "
-        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron",
-        **place,
-        corpus=corpus,
-        figure=figure,
+        f"cross join limits where {_OF_MAP} and layer = $layer order by neuron"
     )
+    return ask(warehouse, query, **place, corpus=corpus, figure=figure)
 
 
 def cluster_profile(

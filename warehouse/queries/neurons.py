@@ -75,60 +75,47 @@ def extent_of(warehouse: Warehouse, neuron: Neuron) -> Extent:
 
 def statistics(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return a neuron's statistics, one row per corpus."""
-    return ask(
-        warehouse,
+    query = (
         "select corpus, n, mean, std, min, quantiles[4] as median, max, skewness, kurtosis, share_positive "
-        f"from neuron_stats where {_PLACE} order by corpus",
-        neuron,
-        corpora,
+        f"from neuron_stats where {_PLACE} order by corpus"
     )
+    return ask(warehouse, query, neuron, corpora)
 
 
 def histogram(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return a neuron's histogram: one row per corpus and bin, with the bin's bounds and its sentences."""
-    return ask(
-        warehouse,
+    query = (
         "select corpus, unnest(histogram_edges[:-2]) as low, unnest(histogram_edges[2:]) as high, "
-        f"unnest(histogram_counts) as sentences from neuron_stats where {_PLACE} order by corpus, low",
-        neuron,
-        corpora,
+        f"unnest(histogram_counts) as sentences from neuron_stats where {_PLACE} order by corpus, low"
     )
+    return ask(warehouse, query, neuron, corpora)
 
 
 def quantiles(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return quantiles of a neuron's activation: one row per corpus and level, off by at most `resolution`."""
-    return ask(
-        warehouse,
+    query = (
         "select corpus, unnest(quantile_levels) as level, unnest(quantiles) as activation, resolution "
-        f"from neuron_stats where {_PLACE} order by corpus, level",
-        neuron,
-        corpora,
+        f"from neuron_stats where {_PLACE} order by corpus, level"
     )
+    return ask(warehouse, query, neuron, corpora)
 
 
 def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, k: int) -> Answer:
     """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
-    return ask(
-        warehouse,
+    query = (
         "select rank, activation, corpus, sentence_id, text from top_sentences($corpora, $k) "
-        f"where {_PLACE} and pole = $pole order by rank",
-        neuron,
-        corpora,
-        pole=pole,
-        k=k,
+        f"where {_PLACE} and pole = $pole order by rank"
     )
+    return ask(warehouse, query, neuron, corpora, pole=pole, k=k)
 
 
 def all_sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return every stored sentence of both poles over the union of corpora, the top ones first."""
-    return ask(
-        warehouse,
+    query = (
         "select model, checkpoint, site, layer, neuron, pole, rank, activation, corpus, sentence_id, text "
-        f"from top_sentences($corpora, $k) where {_PLACE} order by pole desc, rank",
-        neuron,
-        corpora,
-        k=_ALL_STORED,
+        f"from top_sentences($corpora, $k) where {_PLACE} order by pole desc, rank"
     )
+    return ask(warehouse, query, neuron, corpora, k=_ALL_STORED)
 
 
 def context(warehouse: Warehouse, corpora: Sequence[str], sentences: Sequence[int]) -> Answer:
@@ -136,17 +123,15 @@ def context(warehouse: Warehouse, corpora: Sequence[str], sentences: Sequence[in
 
     One row per sentence_id and side (`before`, `after`), with the text on that side.
     """
-    return ask(
-        warehouse,
+    query = (
         "with shown as (select corpus, doc_id, position, sentence_id from sentences "
         "where list_contains($corpora, corpus) and sentence_id in (select unnest($sentences::bigint[]))) "
         "select shown.sentence_id, if(near.position < shown.position, 'before', 'after') as side, near.text "
         "from shown inner join sentences as near on near.corpus = shown.corpus and near.doc_id = shown.doc_id "
         "and near.position between shown.position - 1 and shown.position + 1 and near.position <> shown.position "
-        "where list_contains($corpora, near.corpus) order by all",
-        corpora=list(corpora),
-        sentences=list(sentences),
+        "where list_contains($corpora, near.corpus) order by all"
     )
+    return ask(warehouse, query, corpora=list(corpora), sentences=list(sentences))
 
 
 def percentile_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], activation: float) -> Answer:
@@ -155,46 +140,33 @@ def percentile_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], 
     z: its distance from the mean in standard deviations, null where the neuron is constant. share_below: share of
     sentences with a lower activation, from the histogram (activations within a bin taken as evenly spread).
     """
-    return ask(
-        warehouse,
+    query = (
         "with bins as (select corpus, n, mean, std, unnest(histogram_edges[:-2]) as low, "
         f"unnest(histogram_edges[2:]) as high, unnest(histogram_counts) as sentences from neuron_stats where {_PLACE}) "
         "select corpus, any_value(n) as n, any_value(mean) as mean, any_value(std) as std, "
         "($activation - any_value(mean)) / nullif(any_value(std), 0) as z, "
         "sum(sentences * if(high > low, greatest(0, least(1, ($activation - low) / (high - low))), "
-        "($activation > low)::integer)) / sum(sentences) as share_below from bins group by corpus order by corpus",
-        neuron,
-        corpora,
-        activation=activation,
+        "($activation > low)::integer)) / sum(sentences) as share_below from bins group by corpus order by corpus"
     )
+    return ask(warehouse, query, neuron, corpora, activation=activation)
 
 
 def metadata(
-    warehouse: Warehouse,
-    neuron: Neuron,
-    corpora: Sequence[str],
-    limit: int,
-    min_lift: float = 0,
-    max_q: float = 1,
+    warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int, min_lift: float = 0, max_q: float = 1
 ) -> Answer:
     """Return metadata values of a neuron's top sentences, those that tell most (highest G2) first.
 
     One row per corpus, key and value with a lift above `min_lift` and a q-value of at most `max_q`, with how well the
     neuron detects it (view metadata_detectors).
     """
-    return ask(
-        warehouse,
+    query = (
         "select corpus, key, value, support, documents, share, share_low, share_high, corpus_share, recall, "
         "recall_low, recall_high, lift, g2, q_value, auroc, auroc_low, auroc_high "
         f"from metadata_detectors where {_PLACE} and pole = 'top' "
         "and lift > $min_lift and q_value <= $max_q "
-        "order by g2 desc, corpus, key, value limit $limit",
-        neuron,
-        corpora,
-        limit=limit,
-        min_lift=min_lift,
-        max_q=max_q,
+        "order by g2 desc, corpus, key, value limit $limit"
     )
+    return ask(warehouse, query, neuron, corpora, limit=limit, min_lift=min_lift, max_q=max_q)
 
 
 def explanations(warehouse: Warehouse, neuron: Neuron) -> Answer:
@@ -202,21 +174,19 @@ def explanations(warehouse: Warehouse, neuron: Neuron) -> Answer:
 
     One row per source and place; scores as view `neuron_explanations` has them, null where nothing was judged.
     """
-    return ask(
-        warehouse,
+    query = (
         "select source, explanation, auroc, control_auroc, balanced_accuracy, control_balanced_accuracy, judge, n_top, "
         "n_others, explainer, method, scope, published_score, published_score_kind from neuron_explanations "
         "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
-        "order by auroc desc nulls last, source, place",
-        **neuron.params,
+        "order by auroc desc nulls last, source, place"
     )
+    return ask(warehouse, query, **neuron.params)
 
 
 def weights(warehouse: Warehouse, neuron: Neuron) -> Answer:
     """Return what the weights alone say of a neuron of site `ffn`; no row for `hidden`, or where it is not stored."""
-    return ask(
-        warehouse,
+    query = (
         "select * exclude (model, checkpoint, layer, neuron) from neuron_weights where $site = 'ffn' "
-        "and model = $model and checkpoint = $checkpoint and layer = $layer and neuron = $neuron",
-        **neuron.params,
+        "and model = $model and checkpoint = $checkpoint and layer = $layer and neuron = $neuron"
     )
+    return ask(warehouse, query, **neuron.params)

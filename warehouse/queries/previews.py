@@ -18,17 +18,15 @@ def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) 
     One row per neuron: model, checkpoint, site, layer, neuron, text. Of neurons without activations none.
     """
     near, params = _wanted(neurons)
-    return ask(
-        warehouse,
+    query = (
         f"{_WANTED}, "
         f"first_of as (select {_PLACE}, corpus, sentence_id, activation from neuron_topk semi join wanted "
         f"using ({_PLACE}) where {near} and pole = $pole and rank = 1 "
         f"qualify row_number() over (partition by {_PLACE} "
         "order by if(pole = 'top', -activation, activation), sentence_id) = 1) "
-        f"select {_PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all",
-        **params,
-        pole=pole,
+        f"select {_PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all"
     )
+    return ask(warehouse, query, **params, pole=pole)
 
 
 def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str], n: int) -> Answer:
@@ -37,18 +35,15 @@ def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str
     One row per neuron that has any: model, checkpoint, site, layer, neuron, words. Those that `typical_words` takes.
     """
     near, params = _wanted(neurons)
-    return ask(
-        warehouse,
+    query = (
         f"{_WANTED}, "
         f"typical as (select {_PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
         f"using ({_PLACE}) where {near} and pole = 'top' and list_contains($corpora, corpus) "
         "and class in ('noun', 'verb', 'adjective') and support >= greatest(3, 0.03 * k) and lift > 1 "
         "and q_value <= 0.05 group by all) "
-        f"select {_PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all",
-        **params,
-        corpora=list(corpora),
-        n=n,
+        f"select {_PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all"
     )
+    return ask(warehouse, query, **params, corpora=list(corpora), n=n)
 
 
 def _wanted(neurons: Sequence[Neuron]) -> tuple[str, dict[str, object]]:

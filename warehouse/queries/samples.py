@@ -64,16 +64,12 @@ def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int
     `similar_neurons` has them; none where no sentences were sampled or the neuron does not vary.
     """
     other = {} if site == neuron.site else {"other_site": site}
-    return ask(
-        warehouse,
+    query = (
         "select layer, neuron, correlation, n_sentences from similar_neurons("
         "$model, $checkpoint, $site, $layer, $neuron, $k, corpora := $corpora"
-        f"{', other_site := $other_site' if other else ''}) order by correlation desc, layer, neuron",
-        **neuron.params,
-        **other,
-        k=k,
-        corpora=list(corpora),
+        f"{', other_site := $other_site' if other else ''}) order by correlation desc, layer, neuron"
     )
+    return ask(warehouse, query, **neuron.params, **other, k=k, corpora=list(corpora))
 
 
 def partners(warehouse: Warehouse, neuron: Neuron, limit: int) -> Answer:
@@ -84,14 +80,12 @@ def partners(warehouse: Warehouse, neuron: Neuron, limit: int) -> Answer:
     `limit`.
     """
     rest = "correlation, rotated_correlation, scope, n_sentences from neuron_matches where site = $site"
-    return ask(
-        warehouse,
+    query = (
         "select true as is_partner, other_model as model, other_checkpoint as checkpoint, other_layer as layer, "
         f"other_neuron as neuron, {rest} and model = $model and checkpoint = $checkpoint and layer = $layer "
         "and neuron = $neuron and other_neuron is not null "
         f"union all select false, model, checkpoint, layer, neuron, {rest} and other_model = $model "
         "and other_checkpoint = $checkpoint and other_layer = $layer and other_neuron = $neuron "
-        "order by is_partner desc, correlation desc, model, checkpoint, layer, neuron, scope limit $limit",
-        **neuron.params,
-        limit=limit,
+        "order by is_partner desc, correlation desc, model, checkpoint, layer, neuron, scope limit $limit"
     )
+    return ask(warehouse, query, **neuron.params, limit=limit)

@@ -38,11 +38,6 @@ class Filters:
     min_lift: float = 0
     max_q: float = 1
 
-    def units(self, scope: str) -> dict[str, str]:
-        """Return the model, checkpoint, site and scope that narrow, the scope under the name of its column."""
-        values = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, scope: self.scope}
-        return {name: value for name, value in values.items() if value}
-
     def where(self, scope: str = "", lift: str = "", q_value: str = "") -> tuple[str, dict[str, Any]]:
         """Return SQL conditions, each after `and`, and their parameters.
 
@@ -88,24 +83,22 @@ def sentences_with(warehouse: Warehouse, kind: str, pattern: str) -> Answer:
     One row per corpus and annotator; none where no sentence does.
     """
     column = {"word": "words", "tag": "tags"}[kind]
-    return ask(
-        warehouse,
+    query = (
         f"select corpus, annotator, count(*) as n from annotations where list_has_all({column}, $items) "
-        "group by all order by all",
-        items=pattern.split(),
+        "group by all order by all"
     )
+    return ask(warehouse, query, items=pattern.split())
 
 
 def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
     """Return each metadata key with its corpora and its `limit` commonest values, the commonest first."""
-    return ask(
-        warehouse,
+    query = (
         "with counted as (select key, value, count(*) as n from sentence_metadata group by key, value), "
         "corpora as (select key, list(distinct corpus order by corpus) as corpora from sentence_metadata group by key) "
         "select key, any_value(corpora) as corpora, list(value order by n desc, value)[:$limit] as common "
-        "from counted inner join corpora using (key) group by key order by key",
-        limit=limit,
+        "from counted inner join corpora using (key) group by key order by key"
     )
+    return ask(warehouse, query, limit=limit)
 
 
 # -- searches: neurons with what they were found by, those that it tells most of first ---------------------
@@ -121,18 +114,13 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     where, params = filters.where("scope")
     corrected, limits = over_neurons(filters)
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
-    return ask(
-        warehouse,
+    query = (
         f"with searched as (select * from pattern_neurons($kind, $pattern) where true{where}), {corrected} "
         f"select {_PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
         "q_value, heldout_share, heldout_others_share from corrected "
-        f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit",
-        kind=kind,
-        pattern=chosen,
-        limit=limit,
-        **params,
-        **limits,
+        f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit"
     )
+    return ask(warehouse, query, kind=kind, pattern=chosen, limit=limit, **params, **limits)
 
 
 def over_neurons(filters: Filters, patterns: int = 1) -> tuple[str, dict[str, Any]]:
@@ -147,8 +135,9 @@ def over_neurons(filters: Filters, patterns: int = 1) -> tuple[str, dict[str, An
     of_patterns, _ = filters.where("scope")
     bounds, limits = Filters(min_lift=filters.min_lift, max_q=filters.max_q).where("", "mined_lift", "q_value")
     return (
-        "units as (select distinct model, checkpoint, site, scope, pole, unnest(string_split(scope, '+')) as corpus "
-        f"from neuron_patterns where kind = $kind{of_patterns}), "
+        "mined as (select distinct model, checkpoint, site, scope, pole from neuron_patterns "
+        f"where kind = $kind{of_patterns}), "
+        "units as (select *, unnest(string_split(scope, '+')) as corpus from mined), "
         f"compared as (select count(*) * {patterns} as n from (select distinct {_PLACE}, scope, pole "
         "from neuron_profiles inner join units using (model, checkpoint, site, pole, corpus) "
         f"where differ = 1{of_profiles})), "
@@ -169,8 +158,7 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
     """
     where, params = filters.where("corpus")
     bounds, limits = Filters(min_lift=filters.min_lift, max_q=filters.max_q).where("", "lift", "q_value")
-    return ask(
-        warehouse,
+    query = (
         f"with searched as (select * from neuron_metadata where key = $key and value = $value{where}), "
         "compared as (select count(*) as n from neuron_profiles where differ = 1 "
         f"and corpus in (select corpus from searched){where}), "
@@ -179,40 +167,30 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
         "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ranked, compared) "
         f"select {_PLACE}, pole, corpus as scope, auroc, auroc_low, auroc_high, share, "
         f"support / corpus_support as recall, corpus_share, lift, q_value from corrected where support > 0{bounds} "
-        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit",
-        key=key,
-        value=value,
-        limit=limit,
-        **params,
-        **limits,
+        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit"
     )
+    return ask(warehouse, query, key=key, value=value, limit=limit, **params, **limits)
 
 
 def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filters, limit: int) -> Answer:
     """Return the neurons that contribute to a concept, highest attribution first."""
     where, params = filters.where()
-    return ask(
-        warehouse,
+    query = (
         "select model, checkpoint, 'ffn' as site, layer, neuron, attribution, share, n_selected, n_prompts "
         f"from knowledge_neurons where dataset = $dataset and concept = $concept{where} "
-        f"order by attribution desc, {_PLACE} limit $limit",
-        dataset=dataset,
-        concept=concept,
-        limit=limit,
-        **params,
+        f"order by attribution desc, {_PLACE} limit $limit"
     )
+    return ask(warehouse, query, dataset=dataset, concept=concept, limit=limit, **params)
 
 
 def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> Answer:
     """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first."""
     where, params = filters.where("scope")
-    return ask(
-        warehouse,
+    query = (
         f"select {_PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
-        f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit",
-        limit=limit,
-        **{"class": name, **params},
+        f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit"
     )
+    return ask(warehouse, query, limit=limit, **{"class": name, **params})
 
 
 def by_explanation(warehouse: Warehouse, text: str, filters: Filters, limit: int) -> Answer:
@@ -221,15 +199,12 @@ def by_explanation(warehouse: Warehouse, text: str, filters: Filters, limit: int
     Explanations that were not judged come last.
     """
     where, params = filters.where()
-    return ask(
-        warehouse,
+    query = (
         f"select {_PLACE}, explanation, source, auroc, control_auroc, balanced_accuracy "
         f"from explained_neurons($text) where true{where} "
-        f"order by auroc desc nulls last, {_PLACE}, source, place limit $limit",
-        text=text.strip(),
-        limit=limit,
-        **params,
+        f"order by auroc desc nulls last, {_PLACE}, source, place limit $limit"
     )
+    return ask(warehouse, query, text=text.strip(), limit=limit, **params)
 
 
 @dataclass(frozen=True)

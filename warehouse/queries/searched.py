@@ -20,36 +20,25 @@ def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind:
     """
     if kind == "metadata":
         key, _, of_key = value.partition("=")
-        return ask(
-            warehouse,
+        query = (
             f"select corpus as scope, {_MEASURED} from metadata_detectors where {_PLACE} and pole = 'top' "
-            "and list_contains($corpora, corpus) and key = $key and value = $value order by scope",
-            neuron,
-            corpora,
-            key=key,
-            value=of_key,
+            "and list_contains($corpora, corpus) and key = $key and value = $value order by scope"
         )
-    found = ask(
-        warehouse,
+        return ask(warehouse, query, neuron, corpora, key=key, value=of_key)
+    query = (
         f"select scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, recall, lift, "
         "auroc, auroc_low, auroc_high, heldout_share, heldout_others_share from pattern_neurons($kind, $value) "
-        f"where {_PLACE} and pole = 'top' and list_has_all($corpora, string_split(scope, '+')) order by scope",
-        neuron,
-        corpora,
-        kind=kind,
-        value=value,
+        f"where {_PLACE} and pole = 'top' and list_has_all($corpora, string_split(scope, '+')) order by scope"
     )
+    found = ask(warehouse, query, neuron, corpora, kind=kind, value=value)
     if found.rows or kind != "word" or " " in value:
         return found
-    return ask(
-        warehouse,
+    query = (
         "select corpus as scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, "
         "support / corpus_support as recall, lift, auroc, "
         "auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low, "
         "auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high "
         f"from neuron_words where {_PLACE} and pole = 'top' and list_contains($corpora, corpus) and word = $value "
-        "qualify row_number() over (partition by corpus order by support desc, annotator, class) = 1 order by scope",
-        neuron,
-        corpora,
-        value=value,
+        "qualify row_number() over (partition by corpus order by support desc, annotator, class) = 1 order by scope"
     )
+    return ask(warehouse, query, neuron, corpora, value=value)

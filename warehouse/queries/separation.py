@@ -24,8 +24,7 @@ def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kin
     per bin, whose bounds are `low` and `high`, and side (`has`, true or false), with `n` sentences and their share of
     the side.
     """
-    return ask(
-        warehouse,
+    query = (
         f"with {OWN}, with_it as ({_HAVING[kind]} and list_contains($corpora, corpus)), "
         "marked as (select activation, sentence_id in (select sentence_id from with_it) as has, "
         "min(activation) over () as lowest, max(activation) over () as highest from own), "
@@ -35,9 +34,6 @@ def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kin
         "from placed where bin is not null group by has, bin) "
         f"select has, lowest + bin * (highest - lowest) / {_BINS} as low, "
         f"lowest + (bin + 1) * (highest - lowest) / {_BINS} as high, n, n / sum(n) over (partition by has) as share "
-        "from counted order by has, low",
-        neuron,
-        corpora,
-        key=key,
-        value=value,
+        "from counted order by has, low"
     )
+    return ask(warehouse, query, neuron, corpora, key=key, value=value)

@@ -32,13 +32,11 @@ def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> 
 
     Each with the annotator whose words, tags or trees were mined.
     """
-    found = ask(
-        warehouse,
+    query = (
         f"select distinct scope, annotator, length(scope) from neuron_patterns where {_PLACE} "
-        "and list_has_all($corpora, string_split(scope, '+')) order by 3 desc, 1, 2",
-        neuron,
-        corpora,
+        "and list_has_all($corpora, string_split(scope, '+')) order by 3 desc, 1, 2"
     )
+    found = ask(warehouse, query, neuron, corpora)
     return [(str(scope), str(annotator)) for scope, annotator, _ in found.rows]
 
 
@@ -139,50 +137,38 @@ def texts_of_pole(
         if of_words is None
         else (f"[{of_words} for each in list_zip(words, tags) if regexp_matches(each[1], '[\\p{{L}}\\p{{N}}]')]")
     )
-    return ask(
-        warehouse,
+    query = (
         f"with ranked as (select corpus, sentence_id, row_number() over (order by if(pole = 'top', -activation, "
         f"activation), sentence_id) as place from neuron_topk where {_OF_CORPORA} and pole = $pole), "
         f"mined as (select k from neuron_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
         "limit 1) "
         f"select corpus || '/' || doc_id as document, {items} as items from ranked "
         "inner join sentences using (corpus, sentence_id) inner join annotations using (corpus, sentence_id) "
-        "where annotator = $annotator and place <= (select k from mined)",
-        neuron,
-        scope.split("+"),
-        scope=scope,
-        kind=kind,
-        annotator=annotator,
-        pole=pole,
+        "where annotator = $annotator and place <= (select k from mined)"
     )
+    return ask(warehouse, query, neuron, scope.split("+"), scope=scope, kind=kind, annotator=annotator, pole=pole)
 
 
 def tag_distribution(
     warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], annotator: str, *, pole: str = "top"
 ) -> Answer:
     """Return the shares of the word classes (noun, verb …) among the words of a neuron's sentences, per corpus."""
-    return ask(
-        warehouse,
+    query = (
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
         f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution "
         f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
-        "group by corpus, class order by corpus, share desc, class",
-        neuron,
-        corpora,
-        annotator=annotator,
-        pole=pole,
+        "group by corpus, class order by corpus, share desc, class"
     )
+    return ask(warehouse, query, neuron, corpora, annotator=annotator, pole=pole)
 
 
 def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return the mean length of a neuron's sentences beside the corpus's, one row per corpus and pole."""
-    return ask(
-        warehouse,
+    query = (
         "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_profiles "
-        f"where {_OF_CORPORA} order by corpus, pole desc",
-        neuron,
-        corpora,
+        f"where {_OF_CORPORA} order by corpus, pole desc"
     )
+    return ask(warehouse, query, neuron, corpora)
 
 
 def directly(warehouse: Warehouse, question: Callable[..., Any], *arguments: Any) -> Any:
@@ -191,11 +177,7 @@ def directly(warehouse: Warehouse, question: Callable[..., Any], *arguments: Any
 
 
 def parts(
-    warehouse: Warehouse,
-    neuron: Neuron,
-    corpora: Sequence[str],
-    limit: int,
-    asked: Callable[..., Any] = directly,
+    warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], limit: int, asked: Callable[..., Any] = directly
 ) -> dict[str, Callable[[], Answer]]:
     """Return how to ask for each part of the table, `limit` rows of it; parts that nothing is stored for are left out.
 

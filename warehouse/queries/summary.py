@@ -54,14 +54,12 @@ def summary(
 
 def classes(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return the classes of a neuron (view neuron_classes) over scopes within some corpora, or by its weights."""
-    return ask(
-        warehouse,
+    query = (
         "select class, evidence, scope, share from neuron_classes where model = $model and checkpoint = $checkpoint "
         "and site = $site and layer = $layer and neuron = $neuron "
-        "and (scope is null or list_has_all($corpora, string_split(scope, '+'))) order by all",
-        neuron,
-        corpora,
+        "and (scope is null or list_has_all($corpora, string_split(scope, '+'))) order by all"
     )
+    return ask(warehouse, query, neuron, corpora)
 
 
 def provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:

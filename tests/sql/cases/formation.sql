@@ -7,9 +7,11 @@ insert into prompt_scores (model, checkpoint, dataset, prompt_id, probability, r
 ('m-seed_1', 's0', 'd', 1, 0.1, 20), ('m-seed_1', 's10', 'd', 1, 0.5, 1), ('m-seed_1', 's20', 'd', 1, 0.8, 1),
 ('m-seed_1', 's20', 'd', 2, 0.8, 1), ('m-seed_1', 's20', 'd', 3, 0.8, 1), ('m-seed_1', 's20', 'd', 4, 0.4, 1),
 ('m-seed_2', 's20', 'd', 1, 0.8, 1);
-insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer) values
-('m-seed_1', 's0', 'd', 'adaptive', 1, 0), ('m-seed_1', 's10', 'd', 'adaptive', 1, 0), ('m-seed_1', 's20', 'd', 'adaptive', 1, 0),
-('m-seed_2', 's20', 'd', 'adaptive', 1, 0), ('m-seed_1', 's20', 'd', 'relp', 1, 0);
+insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer, max_attribution) values
+('m-seed_1', 's0', 'd', 'adaptive', 1, 0, 0), ('m-seed_1', 's10', 'd', 'adaptive', 1, 0, 0), ('m-seed_1', 's20', 'd', 'adaptive', 1, 0, 0.5),
+('m-seed_1', 's20', 'd', 'adaptive', 2, 0, 0.5), ('m-seed_1', 's20', 'd', 'adaptive', 2, 1, 0.4), ('m-seed_1', 's20', 'd', 'adaptive', 3, 0, 0),
+('m-seed_1', 's20', 'd', 'adaptive', 3, 1, 0.5), ('m-seed_1', 's20', 'd', 'adaptive', 4, 0, 0.5),
+('m-seed_2', 's20', 'd', 'adaptive', 1, 0, 0), ('m-seed_1', 's20', 'd', 'relp', 1, 0, 0);
 -- own prompt: p -> p_after by the contributing and by a random neuron; the other's is not touched
 insert into interventions (
     model, checkpoint, dataset, operation, rule, concept, prompt_id, polarity, arm, n_neurons, p_before, p_after, rank_before, rank_after

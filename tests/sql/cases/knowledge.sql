@@ -12,8 +12,10 @@ insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, 
 ('m', 's10', 'd', 'riemann', 1, 'king', 0, 1, 0.75), ('m', 's10', 'd', 'riemann', 2, 'king', 0, 1, 0.5), ('m', 's10', 'd', 'riemann', 2, 'king', 1, 0, 0.125),
 ('m', 's10', 'd', 'riemann', 3, 'tree', 0, 1, 0.25), ('m', 's10', 'd', 'riemann', 3, 'tree', 1, 1, -0.5);
 -- at s0 an earlier version stored one rule, and not which, with the attributions; relp is not what is taken by itself
-insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer) values
-('m', 's0', 'd', 'adaptive', 1, 0), ('m', 's10', 'd', 'riemann', 1, 0), ('m', 's10', 'd', 'relp', 1, 0);
+insert into attribution_quality (model, checkpoint, dataset, rule, prompt_id, layer, max_attribution) values
+('m', 's0', 'd', 'adaptive', 1, 0, 0.5), ('m', 's0', 'd', 'adaptive', 1, 1, 0.0625), ('m', 's0', 'd', 'adaptive', 2, 0, 0.375), ('m', 's0', 'd', 'adaptive', 2, 1, 0.25),
+('m', 's10', 'd', 'riemann', 1, 0, 0.75), ('m', 's10', 'd', 'riemann', 2, 0, 0.5), ('m', 's10', 'd', 'riemann', 2, 1, 0.125), ('m', 's10', 'd', 'riemann', 3, 0, 0.25),
+('m', 's10', 'd', 'relp', 3, 0, -1), ('m', 's10', 'd', 'relp', 3, 1, 5);
 insert into attributions (model, checkpoint, dataset, rule, prompt_id, concept, layer, neuron, attribution) values
 ('m', 's10', 'd', 'relp', 3, 'tree', 1, 0, 5);
 
@@ -30,6 +32,14 @@ from acquisition order by all;
 values ('m', 'd', 'king', 2, 's10', 10, 2, 1), ('m', 'd', 'tree', 2, 's0', 0, 5, 2);
 from acquisition_at(1) order by all;
 values ('m', 'd', 'king', 2, null, null, null, 0), ('m', 'd', 'tree', 2, null, null, null, 0);
+
+select checkpoint, prompt_id, layer, neuron, rule from selected_attributions_at(0.2) order by all;
+values
+('s0', 1, 0, 0, 'adaptive'), ('s0', 1, 0, 1, 'adaptive'), ('s0', 2, 0, 1, 'adaptive'), ('s0', 2, 1, 1, 'adaptive'),
+('s10', 1, 0, 1, 'riemann'), ('s10', 2, 0, 1, 'riemann'), ('s10', 2, 1, 0, 'riemann'), ('s10', 3, 0, 1, 'riemann');
+-- what an earlier version stored is by the rule that is taken, and by no other
+from selected_attributions_at(0.5, by_rule := 'relp');
+values ('m', 's10', 'd', 3, 'tree', 1, 0, 5, 'relp');
 
 from knowledge_neurons order by all;
 values

@@ -56,6 +56,7 @@ CALLS = {
     "relative_change_of": "'relp'",
     "rule_agreement_at": "5",
     "rule_agreement_distribution_at": "5",
+    "selected_attributions_at": "0.3",
     "selected_sets_at": "0.3",
     "similar_neurons": f"{NEURON.format(1, 1)}, 3",
     "specific_effect_of": "'relp'",
