@@ -15,7 +15,7 @@ from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attrib
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import load
-from nwh.ingest.plan import knowledge as plan
+from nwh.ingest.plan import known as plan
 from nwh.ingest.plan import studies
 from nwh.ingest.plan.activations import plan_activations
 from nwh.ingest.plan.estimate import Estimate, enough, lines
