@@ -16,7 +16,6 @@ from torch import Tensor
 from nwh.ingest.checkpoints import dtype_name
 from nwh.ingest.knowledge.attribution import answer_activations
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.knowledge.reading import Readable, read_prompts, unrelated_prompt
 from nwh.ingest.knowledge.rules.rule import RULES, Rule, rule_named, rules_of
 from nwh.ingest.models import LoadedModel
@@ -30,6 +29,7 @@ class AttributedPrompts:
 
     def __init__(self, warehouse: Warehouse, model: LoadedModel, dataset: str) -> None:
         """Raise UsageError where this checkpoint has no attributions of the data set."""
+        self.warehouse = warehouse
         self.model = model
         row = model.checkpoint
         self.unit = {"model": row.model, "checkpoint": row.checkpoint, "dataset": dataset}
@@ -72,19 +72,21 @@ class AttributedPrompts:
         return read_prompts(self.model, self._rows, answer=answer, min_prompts=min_prompts)
 
     @cached_property
-    def prompts(self) -> list[PromptInput]:
-        """All prompts that the model reads and knows, those of concepts that were not asked for too."""
-        min_prompts, least = self.settings["min_prompts"], self.settings["min_probability"]
-        known = known_prompts(self.model, self._rows, self.readable, min_probability=least, min_prompts=min_prompts)
-        return known.inputs
+    def attributed(self) -> list[PromptInput]:
+        """What was attributed: of the concepts that were asked for, the prompts that the model knows."""
+        found = self.warehouse.sql(
+            "select prompt_id from prompt_scores "
+            "where model = $model and checkpoint = $checkpoint and dataset = $dataset",
+            self.unit,
+        )
+        ids = {prompt_id for (prompt_id,) in found.fetchall()}
+        return [prompt for prompt in self.readable.inputs if prompt.prompt_id in ids]
 
     def drawn(self, n: int, seed: int) -> list[PromptInput]:
         """Return n of the prompts that were attributed, by id, all for 0: the same of the same at every checkpoint."""
-        asked = set(self.settings["concepts"])
-        prompts = [prompt for prompt in self.prompts if not asked or prompt.concept in asked]
-        ids = np.array([prompt.prompt_id for prompt in prompts], np.int64).view(np.uint64)
+        ids = np.array([prompt.prompt_id for prompt in self.attributed], np.int64).view(np.uint64)
         order = np.argsort(mixed(ids ^ seeded(f"{seed}:prompts")), kind="stable")[: n or None]
-        return sorted((prompts[i] for i in order), key=lambda prompt: prompt.prompt_id)
+        return sorted((self.attributed[i] for i in order), key=lambda prompt: prompt.prompt_id)
 
     @cached_property
     def unrelated(self) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts, mixed, seeded
 from nwh.ingest.knowledge.attribution import answer_scores
+from nwh.ingest.knowledge.inputs import PromptInput
+from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -47,9 +49,23 @@ class InterventionInputs(AttributedPrompts):
                 f"all prompts of {dataset} have one answer, so none can be negative: add prompts of other concepts to "
                 "it, or give --negatives 0"
             )
-        self.warehouse = warehouse
         self.choice = choice
         self.rule = self.stored_rule(rule)
+
+    @cached_property
+    def others(self) -> list[PromptInput]:
+        """Prompts of concepts whose attributions were not asked for."""
+        asked = set(self.settings["concepts"])
+        return [prompt for prompt in self.readable.inputs if asked and prompt.concept not in asked]
+
+    @cached_property
+    def prompts(self) -> list[PromptInput]:
+        """All prompts that the model reads and knows, those of concepts that were not asked for too."""
+        min_prompts, least = self.settings["min_prompts"], self.settings["min_probability"]
+        others = replace(self.readable, inputs=self.others)
+        known = known_prompts(self.model, (), others, min_probability=least, min_prompts=min_prompts)
+        ids = {prompt.prompt_id for prompt in (*self.attributed, *known.inputs)}
+        return [prompt for prompt in self.readable.inputs if prompt.prompt_id in ids]
 
     @cached_property
     def positive(self) -> dict[str, list[int]]:

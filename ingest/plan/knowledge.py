@@ -29,12 +29,12 @@ from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.plan.calibration import calibrated
 from nwh.ingest.plan.estimate import Estimate, timed, weights_bytes
+from nwh.ingest.plan.known import known_part
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.storage.runs import Run
 
-_FEW = 4  # prompts that say how many more there is time for
 _EDIT_ROW = 12  # bytes of a row of interventions on disk
 _ATTRIBUTION_ROW = 5  # of a row of attributions, and how many a prompt has, where no run says it
 _ROWS = 200
@@ -62,10 +62,14 @@ def plan_attributions(
     prompts = read_prompts(model, wanted, answer=settings.answer, min_prompts=settings.min_prompts).inputs
     if not prompts:
         raise UsageError(f"{model.checkpoint.model} finds nothing to attribute in {dataset}")
-    rules = rules_named(settings.rules, settings.steps)
-    least, reading = settings.min_probability, time.monotonic() - began
-    cost = attributions_cost(model, dataset, prompts, len(prompts), rules, least, seconds=seconds, rate=rate)
-    return cost if rate else replace(cost, alone=cost.alone + reading)
+    rules, reading = rules_named(settings.rules, settings.steps), time.monotonic() - began
+    known = known_part(model, prompts, settings.min_probability, settings.min_prompts, seconds, rate)
+    if not known.inputs:
+        raise UsageError(f"the model knows no answer that {dataset} asks for, as it seems{known.note}")
+    n = round(known.share * len(prompts))
+    cost = attributions_cost(model, dataset, known.inputs, n, rules, seconds=seconds, rate=rate)
+    alone = 0.0 if rate else cost.alone + reading + known.asking
+    return replace(cost, alone=alone, note=cost.note + known.note)
 
 
 def attributions_cost(
@@ -74,32 +78,16 @@ def attributions_cost(
     prompts: Sequence[PromptInput],
     n: int,
     rules: Sequence[Rule],
-    least: float = 0.0,
     *,
     seconds: float = 20.0,
     rate: float | None = None,
 ) -> Estimate:
-    """Return what n prompts like these cost.
-
-    least: of prompts whose answer the model gives less, none is attributed. Others as for `plan_attributions`.
-    """
+    """Return what n prompts like these cost; others as for `plan_attributions`."""
     described, memory = _described(model, dataset), _memory(model)
     if rate is not None:
         disk, note = n * _ROWS * _ATTRIBUTION_ROW * len(rules), f"given: {rate:g} prompts/s"
         return Estimate("attributions", described, n, "prompts", rate, 0.0, memory, disk, note)
-    block, known = of_block(BLOCK, model.device), prompts
-    asking, note = 0.0, ""
-    if least > 0:
-        asked = _drawn(prompts, 2 * block)
-        answer_scores(model, asked[:_FEW])  # what is loaded once
-        began = time.monotonic()
-        scores = answer_scores(model, asked)
-        asking = n * (time.monotonic() - began) / len(asked)
-        known = [prompt for prompt, (p, _) in zip(asked, scores, strict=True) if p >= least]
-        note = f"; {len(known) / len(scores):.0%} of {len(scores):,} drawn are known"
-        if not known:
-            raise UsageError(f"of {len(scores):,} prompts drawn the model knows none at --min-probability {least:g}")
-        n = round(n * len(known) / len(scores))
+    block = of_block(BLOCK, model.device)
     rows: list[dict[str, Any]] = []
 
     def run(part: Sequence[PromptInput]) -> None:
@@ -110,11 +98,11 @@ def attributions_cost(
     def work(part: Sequence[PromptInput]) -> int:
         return sum(_carried(model, prompt) for prompt in part)
 
-    calibration = calibrated(model, _groups(model, known, block), work, run, seconds)
+    calibration = calibrated(model, _groups(model, prompts, block), work, run, seconds)
     like = _drawn(prompts, n)  # as many as are attributed, or all of those that these are like
     taken = calibration.seconds(map(work, _groups(model, like, block)))
-    confirmed = checked_prompts(known[:block])
-    checking = timed(model, lambda: [baseline_probabilities(model, known[i]) for i in confirmed])
+    confirmed = checked_prompts(prompts[:block])
+    checking = timed(model, lambda: [baseline_probabilities(model, prompts[i]) for i in confirmed])
     blocks = math.ceil(len(like) / block) * sum(rule.name in PATH_RULES for rule in rules)
     table = attributions(pa.Table.from_pylist(rows, STAGED)).sort_by([("prompt_id", "ascending")])
     storing, stored = _stored(lambda run: run.write("attributions", run.unit, table))
@@ -124,10 +112,10 @@ def attributions_cost(
         n,
         "prompts",
         len(like) / (taken + blocks * checking),
-        asking + calibration.once + storing,
+        calibration.once + storing,
         memory,
         int(n * len(rules) * stored / len(rows)),
-        f"calibrated on {calibration.n:,} prompts{note}",
+        f"calibrated on {calibration.n:,} prompts",
     )
 
 
@@ -150,6 +138,12 @@ def plan_interventions(
     for rule in settings.rules or (None,):
         began = time.monotonic()
         scene = InterventionInputs(warehouse, model, dataset, choice, rule)
+        others, least, min_prompts = scene.others, scene.settings["min_probability"], scene.settings["min_prompts"]
+        reading = time.monotonic() - began
+        known = known_part(model, others, least, min_prompts, seconds, rate)
+        began = time.monotonic()
+        # as many as the job will find that the model knows, without asking about all
+        scene.prompts = [*scene.attributed, *_drawn(others, round(known.share * len(others)))]
         concepts = list(scene.sets)
         asked = [(*scene.negative[concept], *scene.positive[concept]) for concept in concepts]
         n = 2 * len(settings.operations) * sum(map(len, asked))
@@ -158,9 +152,10 @@ def plan_interventions(
                 f"no concept of {dataset} has contributing neurons by {scene.rule}: there is nothing to do"
             )
         sets = [(scene.sets[concept], scene.random[concept]) for concept in concepts]
-        of, reading = f"{dataset} by {scene.rule}", time.monotonic() - began
+        of, reading = f"{dataset} by {scene.rule}", reading + time.monotonic() - began
         cost = interventions_cost(model, of, scene.prompts, asked, sets, n, seconds=seconds, rate=rate)
-        estimates.append(cost if rate else replace(cost, alone=cost.alone + reading))
+        alone = 0.0 if rate else cost.alone + reading + known.asking
+        estimates.append(replace(cost, alone=alone, note=cost.note + known.note))
     return estimates
 
 

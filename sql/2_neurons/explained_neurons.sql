@@ -13,27 +13,6 @@
 -- control_balanced_accuracy: balanced_accuracy with that
 -- columns: published_score, published_score_kind
 create macro explained_neurons(chosen) as table
-select
-    model,
-    checkpoint,
-    site,
-    layer,
-    neuron,
-    source,
-    place,
-    explanation,
-    explainer,
-    method,
-    scope,
-    judge,
-    n_top,
-    n_others,
-    auroc,
-    balanced_accuracy,
-    control_auroc,
-    control_balanced_accuracy,
-    published_score,
-    published_score_kind
 from neuron_explanations
 where
     len([

@@ -103,48 +103,12 @@ words_of_classes as (
     group by tags.model, tags.checkpoint, tags.site, tags.corpus, tags.layer, tags.neuron, tags.class
 )
 
-select
-    model,
-    checkpoint,
-    site,
-    corpus,
-    layer,
-    neuron,
-    figure,
-    value
 from (unpivot lengths on mean_tokens, mean_words into name figure value value)
 where chosen is null or figure = chosen
 union all
-select
-    model,
-    checkpoint,
-    site,
-    corpus,
-    layer,
-    neuron,
-    figure,
-    value
 from (unpivot statistics on mean, std, skewness, kurtosis, share_positive into name figure value value)
 where chosen is null or figure = chosen
-union all
-select
-    model,
-    checkpoint,
-    site,
-    corpus,
-    layer,
-    neuron,
-    figure,
-    value
+union all by name
 from shares
 union all
-select
-    model,
-    checkpoint,
-    site,
-    corpus,
-    layer,
-    neuron,
-    figure,
-    value
 from words_of_classes;

@@ -77,19 +77,7 @@ intervals as (
 )
 
 select
-    model,
-    checkpoint,
-    step,
-    dataset,
-    rule,
-    selection,
-    arm,
-    kept,
-    share,
-    n_neurons,
-    n_prompts,
-    probability,
-    faithfulness,
+    intervals.* exclude (of_sets, of_none, of_all, bounds),
     bounds[1] as low,
     bounds[2] as high
 from intervals;

@@ -1,7 +1,7 @@
 -- Whether frequent words behave differently: Spearman's correlation of a concept's frequency with the step at which it
 -- is acquired (concepts never acquired count as later than all others, tied), and with its mean rank change when its
--- contributing neurons are set to zero, on its own prompts. Ties have their mean rank; p-values are two-sided, from
--- Student's t with n - 2 degrees of freedom, as in scipy.stats.spearmanr. Concepts of unknown frequency are left out.
+-- contributing neurons are set to zero, on its own prompts. Ties have their mean rank; p-values are two-sided, those of
+-- scipy.stats.spearmanr for 8 concepts or more, exact for fewer. Concepts of unknown frequency are left out.
 -- grain: figure x source of frequencies x checkpoint (none for the step of acquisition), per model and dataset
 -- columns: model, dataset
 -- figure: step of acquisition, or rank change under zero
@@ -10,7 +10,7 @@
 -- step: training step of the checkpoint, null if unknown or for the step of acquisition
 -- n: concepts
 -- correlation: Spearman's rank correlation, null where frequency or figure has one value only
--- p_value: of the correlation, null for fewer than 3 concepts
+-- p_value: of the correlation (macro rank_correlation_p), null for fewer than 3 concepts
 -- q_value: Benjamini-Hochberg over the checkpoints of the figure and source, null where p is
 create view frequency_correlation as
 with figures as (
@@ -73,15 +73,17 @@ correlated as (
         case
             when min(frequency_rank) < max(frequency_rank) and min(value_rank) < max(value_rank)
                 then corr(frequency_rank, value_rank)
-        end as correlation
+        end as correlation,
+        list(frequency_rank order by frequency_rank) as frequency_ranks,
+        list(value_rank order by value_rank) as value_ranks
     from ranked
     group by model, dataset, figure, frequency_source, checkpoint, step
 ),
 
 tested as (
     select
-        correlated.*,
-        correlation_p(correlation, n) as p_value
+        correlated.* exclude (frequency_ranks, value_ranks),
+        rank_correlation_p(correlation, frequency_ranks, value_ranks) as p_value
     from correlated
 ),
 

@@ -16,7 +16,7 @@
 -- matters_step: first step at which the effect is at least this share of last_effect; null where that is not above 0
 -- correlation: Spearman's over checkpoints, of probability and effect; null for fewer than 3, or where one is constant
 -- lead: known_step - matters_step, in steps: above 0 where the neurons matter first
--- p_value: of the correlation, from Student's t
+-- p_value: of the correlation (macro rank_correlation_p): exact for up to 7 checkpoints
 create macro formation_at(share, by_rule := null) as table
 with effects as (
     select
@@ -91,24 +91,15 @@ formed as (
                 and min(probability_rank) < max(probability_rank) and min(effect_rank) < max(effect_rank)
                 -- without what the order of sums adds, and without -0
                 then round(corr(probability_rank, effect_rank), 12) + 0
-        end as correlation
+        end as correlation,
+        list(probability_rank order by probability_rank) filter (where effect is not null) as probability_ranks,
+        list(effect_rank order by effect_rank) filter (where effect is not null) as effect_ranks
     from ranked
     group by model, dataset, concept, operation
 )
 
 select
-    model,
-    dataset,
-    concept,
-    operation,
-    n_checkpoints,
-    n_effects,
-    last_probability,
-    last_rank,
-    last_effect,
-    known_step,
-    matters_step,
-    correlation,
+    formed.* exclude (probability_ranks, effect_ranks),
     known_step - matters_step as lead,
-    correlation_p(correlation, n_effects) as p_value
+    rank_correlation_p(correlation, probability_ranks, effect_ranks) as p_value
 from formed;

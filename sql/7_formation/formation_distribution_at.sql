@@ -44,17 +44,7 @@ intervals as (
 )
 
 select
-    model,
-    dataset,
-    operation,
-    n_concepts,
-    n_matter,
-    n_correlations,
-    correlation,
-    median_lead,
-    share_before,
-    share_together,
-    share_after,
+    intervals.* exclude (correlations, bounds),
     bounds[1] as low,
     bounds[2] as high
 from intervals;

@@ -86,18 +86,7 @@ intervals as (
 )
 
 select
-    model,
-    checkpoint,
-    step,
-    dataset,
-    concept,
-    operation,
-    n_neurons,
-    n_own,
-    n_others,
-    own_change,
-    others_change,
-    specific_effect,
+    intervals.* exclude (own, others, bounds),
     bounds[1] as low,
     bounds[2] as high
 from intervals;

@@ -12,6 +12,8 @@
 -- mean: mean over these
 -- low: lower end of its interval, null for fewer than 4 concepts
 -- high: upper end
+
+-- noqa: disable=RF05
 create macro training_curves_of(by_rule := null) as table
 with found as (
     select
@@ -32,77 +34,43 @@ stability as (
     from knowledge_neuron_stability_at(null, 0.2, 0.5, by_rule)
 ),
 
-effects as (
-    from specific_effect_of(by_rule)
+of_concepts as (
+    select
+        model,
+        checkpoint,
+        scores.step,
+        dataset,
+        concept,
+        null::varchar as operation,
+        scores.probability,
+        coalesce(found.n_neurons, 0)::double as "neurons per concept",
+        stability.share_found as "share of the last checkpoint's neurons found",
+        sharing.overlap as "overlap of one concept's prompts",
+        sharing.chance as "overlap of different concepts' prompts"
+    from concept_scores as scores
+    left join found using (model, checkpoint, dataset, concept)
+    left join stability using (model, checkpoint, dataset, concept)
+    left join sharing using (model, checkpoint, dataset, concept)
 ),
 
 figures as (
+    from (
+        unpivot of_concepts
+        on columns(* exclude (model, checkpoint, step, dataset, concept, operation))
+        into name figure value value
+    )
+    union all by name
     select
         model,
         checkpoint,
         step,
         dataset,
         concept,
-        'probability' as figure,
-        null::varchar as operation,
-        probability as value
-    from concept_scores
-    union all
-    select
-        scores.model,
-        scores.checkpoint,
-        scores.step,
-        scores.dataset,
-        scores.concept,
-        'neurons per concept' as figure,
-        null as operation,
-        coalesce(found.n_neurons, 0) as value
-    from concept_scores as scores
-    left join found using (model, checkpoint, dataset, concept)
-    union all
-    select
-        model,
-        checkpoint,
-        step,
-        dataset,
-        concept,
-        'share of the last checkpoint''s neurons found' as figure,
-        null as operation,
-        share_found as value
-    from stability
-    union all
-    select
-        model,
-        checkpoint,
-        step,
-        dataset,
-        concept,
-        'overlap of one concept''s prompts' as figure,
-        null as operation,
-        overlap as value
-    from sharing
-    union all
-    select
-        model,
-        checkpoint,
-        step,
-        dataset,
-        concept,
-        'overlap of different concepts'' prompts' as figure,
-        null as operation,
-        chance as value
-    from sharing
-    union all
-    select
-        model,
-        checkpoint,
-        step,
-        dataset,
-        concept,
-        'specific effect' as figure,
         operation,
+        'specific effect' as figure,
         specific_effect as value
-    from effects
+    from specific_effect_of(by_rule)
+    where specific_effect is not null
 ),
 
 means as (
@@ -117,7 +85,6 @@ means as (
         avg(value) as mean,
         list(value order by concept) as of_concepts
     from figures
-    where value is not null
     group by model, checkpoint, step, dataset, figure, operation
 ),
 
@@ -129,14 +96,7 @@ intervals as (
 )
 
 select
-    model,
-    checkpoint,
-    step,
-    dataset,
-    figure,
-    operation,
-    n_concepts,
-    mean,
+    intervals.* exclude (of_concepts, bounds),
     bounds[1] as low,
     bounds[2] as high
 from intervals;

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from nwh.ingest.patterns.scope import KINDS
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.answers import ask
@@ -89,7 +90,7 @@ def of_neurons(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
         for neuron in neurons
     }
     for scope in next((found for found in scopes.values() if found), [])[:1]:
-        for kind in queries.shared_patterns.KINDS:
+        for kind in KINDS:
             calls = [(neuron, scope, kind, ROWS) for neuron in neurons]
             yield f"{site} neuron: patterns ({kind})", queries.shared_patterns.patterns, calls
     for annotator in sorted(annotators, key=str):
@@ -103,7 +104,7 @@ def of_search(drawn: Drawn, extent: Extent) -> Iterator[Calls]:
     """Yield what the search page asks: of everything stored, and narrowed to one extent."""
     narrow = Filters(model=extent.model, checkpoint=extent.checkpoint, site=extent.site, pole="top")
     stored = queries.search.patterns_stored(drawn.warehouse)
-    for kind in queries.shared_patterns.KINDS:
+    for kind in KINDS:
         units = [row for row in stored if row["kind"] == kind]
         if not units:
             continue

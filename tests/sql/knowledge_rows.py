@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+
+import numpy as np
+import scipy.stats
 
 from nwh.warehouse import Warehouse
 
@@ -146,3 +150,20 @@ def described(step):
         "family_description": None,
     }
     return {name: [value] for name, value in {**values, **HOOKS, "weights_sha256": "0"}.items()}
+
+
+def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Return the rank correlation and its two-sided p-value: over all orders of up to 7, else from Student's t."""
+    exact = scipy.stats.spearmanr(x, y)
+    if len(x) > 7:
+        return exact
+    ranks, others = scipy.stats.rankdata(x), scipy.stats.rankdata(y) - (len(y) + 1) / 2
+    orders = scipy.stats.permutation_test(
+        [ranks],
+        lambda ordered, axis: abs((ordered * others).sum(axis)),
+        vectorized=True,
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=np.inf,
+    )
+    return exact.statistic, orders.pvalue

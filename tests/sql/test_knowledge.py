@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import permutations
 from statistics import mean, median
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 from nwh.ingest.statistics import benjamini_hochberg
-from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, LAYERS, STEPS, Rows, spearman
 
 
 @pytest.fixture(scope="module")
@@ -345,10 +347,10 @@ def test_frequency_correlation_equals_scipy(warehouse, rows):
         key = (row["model"], row["dataset"], row["figure"], row["checkpoint"])
         frequency = of_source(rows, row["frequency_source"])[key[1]]
         pairs = [(frequency[c], v) for c, v in figures[key].items() if frequency[c] is not None]
-        exact = scipy.stats.spearmanr(*zip(*pairs, strict=True))
+        correlation, p = spearman(*zip(*pairs, strict=True))
         assert row["n"] == len(pairs)
-        assert row["correlation"] == pytest.approx(exact.statistic, abs=1e-12)
-        assert row["p_value"] == pytest.approx(exact.pvalue, rel=1e-8)
+        assert row["correlation"] == pytest.approx(correlation, abs=1e-12)
+        assert row["p_value"] == pytest.approx(p, rel=1e-8)
         assert row["step"] == (STEPS[key[0]][key[3]] if key[3] else None)
     for of in {(row["model"], row["dataset"], row["figure"], row["frequency_source"]) for row in found}:
         over = [row for row in found if (row["model"], row["dataset"], row["figure"], row["frequency_source"]) == of]
@@ -365,6 +367,31 @@ def test_p_value_of_a_correlation_equals_scipy(warehouse, n):
         assert got == pytest.approx(exact, rel=1e-8, abs=1e-300)
     found = warehouse.sql(f"select correlation_p(1.0, {n}), correlation_p(0.5, 2), correlation_p(null, {n})").fetchall()
     assert found == [(0, None, None)]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_p_value_of_a_rank_correlation_is_that_over_all_orders(warehouse, ties):
+    chance, query = np.random.default_rng(0), "select rank_correlation_p($1::double, $2::double[], $3::double[])"
+    for n in range(3, 8):
+        orders = np.array(list(permutations(range(n))))  # [n!, n]
+        for place in range(0, len(orders), max(1, len(orders) // 6)):
+            x, y = np.arange(1.0, n + 1), orders[place] + 1.0
+            if ties:
+                x, y = (scipy.stats.rankdata(np.append(1, chance.integers(0, n - 1, n - 1))) for _ in range(2))
+            if x.std() * y.std() == 0:
+                continue
+            r = np.corrcoef(x, y)[0, 1]
+            found = (x - x.mean()) @ (y - y.mean())[orders].T / (n * x.std() * y.std())
+            ((got,),) = warehouse.sql(query, [r, sorted(x.tolist()), sorted(y.tolist())]).fetchall()
+            assert got == pytest.approx((abs(found) >= abs(r) - 1e-9).mean())
+    for n, r in ((8, 1.0), (8, -0.5), (20, 0.7), (20, 1.0), (500, -1.0), (2, 1.0), (5, None)):
+        ranks = list(range(1, n + 1))
+        ((got,),) = warehouse.sql(query, [r, ranks, ranks]).fetchall()
+        exact = None
+        if n > 2 and r is not None:
+            t = abs(r) * np.sqrt((n - 2) / (1 - r * r)) if abs(r) < 1 else np.inf
+            exact = pytest.approx(max(2 * scipy.stats.t.sf(t, n - 2), 2 / scipy.special.gamma(n + 1)), rel=1e-8)
+        assert got == exact
 
 
 def test_a_correlation_with_a_constant_is_null(tmp_path):

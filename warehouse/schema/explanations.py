@@ -2,8 +2,7 @@
 
 from nwh.warehouse.schema.relation import CHECKPOINT, LAYER, MODEL, NEURON, SENTENCE_ID, SITE, Column, Relation, shared
 
-_SOURCE = shared("source", "text")
-_PLACE = shared("place", "smallint")
+_EXPLANATION = (MODEL, CHECKPOINT, SITE, shared("source", "text"), LAYER, NEURON, shared("place", "smallint"))
 _UNIT = ("model", "checkpoint", "site", "source")
 
 EXPLANATIONS = Relation(
@@ -11,13 +10,7 @@ EXPLANATIONS = Relation(
     "neuron x source x place, of the neurons that its run was asked for; none where all top sentences tie",
     (*_UNIT, "layer", "neuron", "place"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        _SOURCE,
-        LAYER,
-        NEURON,
-        _PLACE,
+        *_EXPLANATION,
         shared("explanation", "text"),
         shared("explainer", "text", True, dictionary=True),
         shared("method", "text", True, dictionary=True),
@@ -53,13 +46,7 @@ EXPLANATION_JUDGEMENTS = Relation(
     "explanation x sentence of the second half x whose explanation the judge was given",
     (*_UNIT, "layer", "neuron", "place", "whose", "sentence_id"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        _SOURCE,
-        LAYER,
-        NEURON,
-        _PLACE,
+        *_EXPLANATION,
         Column(
             "whose",
             "text",

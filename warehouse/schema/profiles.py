@@ -3,18 +3,7 @@
 from dataclasses import replace
 
 from nwh.warehouse.schema.glossary import INDEPENDENT
-from nwh.warehouse.schema.relation import (
-    CHECKPOINT,
-    CORPUS,
-    LAYER,
-    MODEL,
-    NEURON,
-    POLE,
-    SITE,
-    Column,
-    Relation,
-    shared,
-)
+from nwh.warehouse.schema.relation import LAYER, NEURON, OF_CORPUS, POLE, Column, Relation, shared
 
 _K = shared("k", "integer")
 _UNIT = ("model", "checkpoint", "site", "corpus")
@@ -43,10 +32,7 @@ NEURON_PROFILES = Relation(
     "neuron x pole",
     (*_UNIT, "layer", "neuron", "pole"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         LAYER,
         NEURON,
         POLE,
@@ -73,10 +59,7 @@ NEURON_SAMPLES = Relation(
     "neuron: activation_sample turned round, for questions about few neurons and all sentences",
     (*_UNIT, "layer", "neuron"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         LAYER,
         NEURON,
         shared("n_sampled", "integer"),
@@ -95,10 +78,7 @@ NEURON_METADATA = Relation(
     f"{COMMON_VALUES} commonest values of each key however few have them; none for a pole whose sentences all tie",
     (*_UNIT, "layer", "neuron", "pole", "key", "value"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         LAYER,
         NEURON,
         POLE,
@@ -133,10 +113,7 @@ NEURON_WORDS = Relation(
     "pole whose sentences all tie",
     (*_UNIT, "annotator", "layer", "neuron", "pole", "class", "word"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         _ANNOTATOR,
         LAYER,
         NEURON,
@@ -167,10 +144,7 @@ NEURON_TAG_DISTRIBUTION = Relation(
     "neuron x pole x tag of the corpus; none for a pole whose sentences all tie",
     (*_UNIT, "annotator", "layer", "neuron", "pole", "tag"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         _ANNOTATOR,
         LAYER,
         NEURON,
@@ -196,10 +170,7 @@ CORPUS_VOCABULARY = Relation(
     "class x word of the corpus, the same for every site; view corpus_words has them once",
     (*_UNIT, "annotator", "class", "word"),
     (
-        MODEL,
-        CHECKPOINT,
-        SITE,
-        CORPUS,
+        *OF_CORPUS,
         _ANNOTATOR,
         shared("class", "text"),
         shared("word", "text"),

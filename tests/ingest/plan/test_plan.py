@@ -10,20 +10,24 @@ import pytest
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.memory_plan import State
+from nwh.ingest.knowledge import known
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
+from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import load
+from nwh.ingest.plan import known as plan
 from nwh.ingest.plan import studies
 from nwh.ingest.plan.activations import plan_activations
 from nwh.ingest.plan.estimate import Estimate, enough, lines
 from nwh.ingest.plan.knowledge import plan_attributions, plan_interventions
 from nwh.ingest.plan.shards import shard_cost
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.shard import Shard
 from tests.device.shapes import TINY_BERT, TINY_PYTHIA
-from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_masked
+from tests.ingest.tiny_language_models import CITIES, COUNTRIES, WORDS, save_masked
 
 RULES = AttributionSettings(rules=("riemann",), steps=4)
 
@@ -95,15 +99,68 @@ def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(ci
     assert min(each.per_second for each in (estimate, changes)) > 0
 
 
-def test_what_a_model_does_not_know_is_not_counted(cities):
-    warehouse, model = cities
-    every = plan_attributions(warehouse, model, "cities", RULES, seconds=0.1)
-    middle = sorted(p for (p,) in warehouse.sql("select probability from prompt_scores").fetchall())
-    least = middle[len(middle) // 2]
-    some = plan_attributions(warehouse, model, "cities", replace(RULES, min_probability=least), seconds=0.1)
-    assert some.units == sum(p >= least for p in middle) < every.units
-    with pytest.raises(UsageError, match="knows none at --min-probability 0.99"):
-        plan_attributions(warehouse, model, "cities", replace(RULES, min_probability=0.99))
+@pytest.fixture
+def asked(monkeypatch):
+    """Numbers of prompts about which a model was asked whether it knows them."""
+    found, scores = [], known.answer_scores
+    monkeypatch.setattr(known, "answer_scores", lambda model, part: found.append(len(part)) or scores(model, part))
+    return found
+
+
+@pytest.fixture
+def words(cities, tmp_path):
+    """A warehouse with 8 prompts for each of 25 words, the model, and the probability that half of them have."""
+    _, model = cities
+    warehouse = Warehouse.create(tmp_path / "warehouse")
+    texts = [f"{one} [MASK] {two}" for one in ("the", "we see") for two in (*COUNTRIES[:2], "is old", "lies in a city")]
+    facts = (json.dumps({"text": text, "answer": word}) + "\n" for word in WORDS for text in texts)
+    (tmp_path / "words.jsonl").write_text("".join(facts))
+    ingest_prompts(warehouse, str(tmp_path / "words.jsonl"), "words", PromptSettings(paraphrases=0))
+    rows, _ = stored_prompts(warehouse, "words")
+    scores = sorted(p for p, _ in known.answer_scores(model, read_prompts(model, rows).inputs))
+    return warehouse, model, scores[len(scores) // 2]
+
+
+def test_what_a_model_does_not_know_is_not_counted(words, asked, monkeypatch):
+    warehouse, model, least = words
+    some = replace(RULES, min_probability=least)
+    all_asked = plan_attributions(warehouse, model, "words", some, seconds=5)
+    assert asked == [200]
+    ingest_attributions(warehouse, model, "words", some)
+    ((stored,),) = warehouse.sql("select count(*) from prompt_scores").fetchall()
+    assert all_asked.units == stored < 100  # a concept of which it knows fewer than 4 is left out
+    assert plan_attributions(warehouse, model, "words", some, rate=5.0).units == 200
+    monkeypatch.setattr(plan, "BLOCK", 64)
+    drawn = plan_attributions(warehouse, model, "words", some, seconds=5)
+    assert asked[-1] == 128
+    assert "of 128 prompts drawn are known" in drawn.note
+    assert drawn.units == pytest.approx(stored, abs=200 * 0.2)
+    with pytest.raises(UsageError, match=r"0% of .* known at --min-probability 0.99"):
+        plan_attributions(warehouse, model, "words", replace(RULES, min_probability=0.99))
+
+
+def test_a_plan_of_interventions_asks_about_some_prompts_of_other_concepts(words, asked, monkeypatch):
+    warehouse, model, least = words
+    ingest_attributions(warehouse, model, "words", replace(RULES, min_probability=least))
+    found = warehouse.sql("select distinct concept from prompts semi join prompt_scores using (dataset, prompt_id)")
+    concepts = tuple(sorted(concept for (concept,) in found.fetchall()))
+    settings = InterventionSettings(operations=("zero",), negatives=1000)  # all that it knows
+    del asked[:]
+    (whole,) = plan_interventions(warehouse, model, "words", settings, seconds=0.1)
+    assert asked == []  # what was attributed is known
+    few = replace(RULES, min_probability=least, concepts=concepts[:3])
+    ingest_attributions(warehouse, model, "words", few, again=True)
+    monkeypatch.setattr(plan, "BLOCK", 64)
+    del asked[:]
+    (drawn,) = plan_interventions(warehouse, model, "words", settings, seconds=5)
+    assert asked == [128]
+    assert "of 128 prompts drawn are known" in drawn.note
+    del asked[:]
+    ingest_interventions(warehouse, model, "words", settings)
+    assert asked == [22 * 8]
+    ((n,),) = warehouse.sql("select count(*) from interventions").fetchall()
+    assert drawn.units == pytest.approx(n, rel=0.4)
+    assert whole.units > drawn.units
 
 
 def test_machines_share_units_and_nothing_else():

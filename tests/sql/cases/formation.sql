@@ -59,9 +59,9 @@ values
 select own_change, n_others, specific_effect from specific_effect_of('relp');
 values (-50, 0, null);
 
--- half of 0.8 is reached at s10, half of 55 at s20; both only rise
+-- half of 0.8 is reached at s10, half of 55 at s20; both only rise, as in 2 of 6 orders they go the same or the other way
 from formation;
-values ('m-seed_1', 'd', 'king', 'zero', 3, 3, 0.8, 1, 55, 10, 20, 1, -10, 0);
+values ('m-seed_1', 'd', 'king', 'zero', 3, 3, 0.8, 1, 55, 10, 20, 1, -10, 1 / 3);
 select known_step, matters_step from formation_at(0.2);
 values (10, 10);
 from formation_distribution;

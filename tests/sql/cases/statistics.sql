@@ -3,6 +3,16 @@
 select correlation_p(0.3, 4), correlation_p(-0.3, 4), correlation_p(0.5, 3), correlation_p(1, 9), correlation_p(0.3, 2);
 values (0.7, 0.7, 2 / 3, 0, null);
 
+-- One order and its reverse of 3!, 4! and 8! have a correlation of 1 or -1; of 3 pairs two others reach 1/2, and all 0.
+-- Of 4 ranks of which three tie the one apart is at an end in 2 of 4 places.
+select
+    rank_correlation_p(1, [1, 2, 3], [1, 2, 3]), rank_correlation_p(-0.5, [1, 2, 3], [1, 2, 3]),
+    rank_correlation_p(-1, [1, 2, 3, 4], [1, 2, 3, 4]), rank_correlation_p(1, range(1, 9), range(1, 9)),
+    rank_correlation_p(sqrt(0.6), [1, 2, 3, 4], [2, 2, 2, 4]), rank_correlation_p(1, [1, 2], [1, 2]);
+values (2 / 6, 1, 2 / 24, 2 / 40320, 1 / 2, null);
+select list_sort(rank_orders()[3]), len(rank_orders()[7]), rank_tails()[3004], rank_tails()[3002];
+values ([[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]], 5040, 1 / 3, 1);
+
 select observed_term(3, 10, 20, 100), observed_term(0, 10, 20, 100), observed_term(2, 10, 20, 100);
 values (3 * ln(1.5), 0, 0);
 
