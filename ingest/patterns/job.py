@@ -17,8 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.job import Task, run_once
-from nwh.ingest.patterns.mining.patterns import minimum_count
-from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.rows import COLUMNS, Miner, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import read_sample
 from nwh.ingest.shards import in_blocks, run_shared
@@ -58,8 +58,8 @@ def ingest_patterns(
     `model` and `checkpoint` as they are stored; empty lists mean all there are. What is stored with the same
     settings, of the same activations and annotations, is left alone unless `again`. An interrupted run goes on
     after the last block of neurons it has staged.
-    shard: see `ingest.shards`. Raises UsageError, before any work, for rules that cannot be,
-    neurons that do not exist, and corpora without top sentences or annotations.
+    shard: see `ingest.shards`. Raises UsageError, before any work, for neurons that do not exist, and corpora without
+    top sentences or annotations.
     """
     _check(rules, kinds, pole)
     scopes = read_scopes(
@@ -114,11 +114,6 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
         raise UsageError(f"kind {unknown[0]!r} is not known: use {', '.join(KINDS)}")
     if pole not in ("top", "bottom"):
         raise UsageError(f"pole {pole!r} is not known: use top or bottom")
-    minimum_count(rules.min_support, 1)
-    if rules.max_length < 1:
-        raise UsageError(f"--max-length must be at least 1, not {rules.max_length}")
-    if rules.max_gap is not None and rules.max_gap < 0:
-        raise UsageError(f"--max-gap must be at least 0 (0: neighbours only), not {rules.max_gap}")
     if "tree" in kinds and rules.max_gap is not None:
         raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
 

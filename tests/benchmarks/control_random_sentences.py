@@ -17,7 +17,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.rows import COLUMNS, Miner
 from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import Sample
 from nwh.ingest.stored import stored_model

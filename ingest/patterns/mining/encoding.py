@@ -1,4 +1,8 @@
-"""Sentences as arrays of item ids, with what mining needs of each sentence computed once."""
+"""Frequent (skip) n-grams: sentences as arrays of item ids, with what mining needs of each computed once.
+
+A pattern is a list of items that stand in a sentence in that order, with other items between them; its support is the
+number of sentences that have it. Patterns and supports are those of PrefixSpan (Pei et al. 2001).
+"""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,6 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rows, Rules
+from nwh.ingest.patterns.mining.sequence_kernels import count_patterns, mine_set, restrict
 from nwh.warehouse.errors import SourceError
 
 Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
@@ -39,6 +45,39 @@ class EncodedSentences:
         item = np.array(item, np.int32)
         bounds = np.array(bounds, np.int64)
         return cls(items, item, bounds, *_neighbours(item, bounds, len(items)))
+
+    def mine(
+        self, members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int, rules: Rules
+    ) -> Rows:
+        """Return the n-grams of a set: see `patterns.Corpus`."""
+        n, gap = len(self.items), _gap(rules)
+        return mine_set(*self._arrays, weight, members, n, least, least_first, rules.max_length, gap)
+
+    def counter(self, patterns: Patterns, rules: Rules) -> Count:
+        """Return what counts the sentences with each n-gram: see `patterns.Corpus`."""
+        used = np.unique(patterns.code)
+        code_of = np.full(len(self.items), -1, np.int32)
+        code_of[used] = np.arange(len(used), dtype=np.int32)
+        trie = (code_of[patterns.code], patterns.child_bounds(), int(patterns.length.max()), _gap(rules))
+
+        def count(members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
+            return count_patterns(restrict(*self._arrays, weight, members, code_of), len(used), *trie)
+
+        return count
+
+    def texts(self, patterns: Patterns) -> pa.ListArray:
+        """Return n-grams as lists of their items."""
+        codes = patterns.matrix()
+        offsets = np.concatenate([[0], np.cumsum(patterns.length, dtype=np.int64)]).astype(np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(self.items, pa.string()).take(pa.array(codes[codes >= 0])))
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        return self.item, self.bounds, self.previous, self.last
+
+
+def _gap(rules: Rules) -> int:
+    return -1 if rules.max_gap is None else rules.max_gap
 
 
 def encode(items: Lists, words: Lists) -> EncodedSentences:

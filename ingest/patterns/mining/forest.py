@@ -1,13 +1,21 @@
-"""Trees as arrays for mining: labels without the words, and who stands where in its tree."""
+"""Frequent subtrees: trees as arrays, of labels without the words and of who stands where in its tree.
 
-from collections.abc import Iterable
+A subtree keeps parent and child, and the order of siblings, which may have others between them (induced, ordered,
+labelled); its support is the number of trees that have it. Mined by FREQT (Asai et al. 2002).
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.annotation.trees import parse_tree
 from nwh.ingest.compiling import compiled
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rows, Rules
+from nwh.ingest.patterns.mining.subtree_kernels import count_patterns, gather, mine_set
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,31 @@ class Forest:
         bounds = np.array(bounds, np.int64)
         return cls(labels, np.array(label, np.int32), bounds, *_links(np.array(depth, np.int32), bounds))
 
+    def mine(
+        self, members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int, rules: Rules
+    ) -> Rows:
+        """Return the subtrees of a set, as codes that `bracketed` reads: see `patterns.Corpus`."""
+        size = rules.max_length
+        return mine_set(gather(*self._arrays, weight, members, size), len(self.labels), least, least_first, size)
+
+    def counter(self, patterns: Patterns, rules: Rules) -> Count:
+        """Return what counts the trees with each subtree: see `patterns.Corpus`."""
+        child_bounds, longest = patterns.child_bounds(), int(patterns.length.max())
+
+        def count(members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
+            trees = gather(*self._arrays, weight, members, longest)
+            return count_patterns(trees, len(self.labels), patterns.code, child_bounds, longest)
+
+        return count
+
+    def texts(self, patterns: Patterns) -> pa.ListArray:
+        """Return subtrees as lists of one bracketed text."""
+        return pa.array([[bracketed(row, self.labels)] for row in patterns.matrix()], pa.list_(pa.string()))
+
+    @property
+    def _arrays(self) -> tuple[Any, ...]:
+        return self.label, self.bounds, self.parent, self.first_child, self.next_sibling
+
 
 def encode_trees(trees: Iterable[str | None]) -> Forest:
     """Encode cleaned bracketed trees, one per sentence (None: no tree); SourceError if not one each."""
@@ -53,6 +86,22 @@ def encode_trees(trees: Iterable[str | None]) -> Forest:
                     depth.append(level)
         bounds.append(len(label))
     return Forest.of_preorder(list(ids), np.array(label), np.array(depth), np.array(bounds))
+
+
+def bracketed(codes: Sequence[int], labels: Sequence[str]) -> str:
+    """Return as text the subtree of codes `depth * len(labels) + label`: a row of `Patterns.matrix`.
+
+    >>> bracketed([0, 4, 8, -1], ["NP", "PP", "DT"])
+    '(NP (PP (DT)))'
+    """
+    out, n_open = "", 0
+    for code in codes:
+        if code < 0:
+            break
+        depth, label = divmod(int(code), len(labels))
+        out += ")" * (n_open - depth) + (" " if out else "") + "(" + labels[label]
+        n_open = depth + 1
+    return out + ")" * n_open
 
 
 @compiled()

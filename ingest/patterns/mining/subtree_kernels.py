@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.patterns import Rows, grown, is_frequent
+from nwh.ingest.patterns.mining.supports import Rows, by_code, grown, is_frequent
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -67,18 +67,10 @@ def gather(
 @compiled(nogil=True)
 def _nodes_by_label(trees: Trees, n_labels: int) -> tuple[I32, I32, I64]:
     """Return nodes grouped by label, in order, bounds of the groups, and packed supports of the labels."""
-    bounds = np.zeros(n_labels + 1, np.int32)
-    for c in trees.label:
-        bounds[c + 1] += 1
-    for c in range(n_labels):
-        bounds[c + 1] += bounds[c]
-    fill = bounds[:-1].copy()
-    nodes = np.empty(len(trees.label), np.int32)
+    nodes, bounds = by_code(trees.label, n_labels)
     support, seen_in = np.zeros(n_labels, np.int64), np.full(n_labels, -1, np.int32)
     for j in range(len(trees.label)):
         c, t = trees.label[j], trees.tree[j]
-        nodes[fill[c]] = j
-        fill[c] += 1
         if seen_in[c] != t:
             seen_in[c] = t
             support[c] += trees.gain[t]

@@ -18,7 +18,7 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.models import load
 from nwh.ingest.patterns import job
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.schema import RELATIONS

@@ -27,7 +27,7 @@ from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
 from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.prompts.counts import ingest_counts
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus
