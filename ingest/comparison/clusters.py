@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 from nwh.ingest.activations.rows import lists
 from nwh.ingest.checkpoints import check_checkpoint, model_versions
 from nwh.ingest.comparison.cluster_scope import (
-    ClusterScope,
     check_kept,
     draw_sentences,
     note_unlike_activations,
@@ -35,6 +34,7 @@ from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.devices import pick_device
 from nwh.ingest.models.families import described as family_described
+from nwh.ingest.scope import Scope
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -113,7 +113,7 @@ def ingest_clusters(
 
     scopes = read_cluster_scopes(warehouse, model, checkpoint, sites=sites, corpora=corpora, progress=progress)
     for scope in scopes:
-        check_kept(warehouse, scope, chosen.per_neuron)
+        check_kept(scope, chosen.per_neuron)
         if chosen.groups > scope.n_neurons:
             raise UsageError(
                 f"--groups {chosen.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
@@ -149,7 +149,7 @@ class _Work:
     """One site over one scope."""
 
     warehouse: Warehouse
-    scope: ClusterScope
+    scope: Scope
     settings: ClusterSettings
     load_model: Callable[[], LoadedModel]
     threads: int

@@ -10,58 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest import statistics
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.scope import Scope, read_scope
+from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
-from nwh.warehouse.names import scope_of
 
 _TOP_ROWS = 2_000_000  # of neuron_topk read at a time, at most
 POLE = "top"
 
 
-@dataclass(frozen=True)
-class Ground:
-    """Neurons of one site of a checkpoint, and the corpora whose sentences they are explained by.
-
-    `k` sentences are kept of each over all corpora, at most half of all. `sources` names by corpus the runs that stored
-    the activations. `layers` are those stored of all corpora.
-    """
-
-    model: str
-    checkpoint: str
-    site: str
-    corpora: tuple[str, ...]
-    layers: tuple[int, ...]
-    n_neurons: int
-    k: int
-    sources: dict[str, list[str | None]]
-
-    @property
-    def scope(self) -> str:
-        """The column `scope`."""
-        return scope_of(self.corpora)
-
-    @property
-    def place(self) -> str:
-        """MODEL@CHECKPOINT/SITE."""
-        return f"{self.model}@{self.checkpoint}/{self.site}"
-
-
-def read_ground(warehouse: Warehouse, model: str, checkpoint: str, site: str, wanted: Sequence[str] = ()) -> Ground:
+def read_ground(warehouse: Warehouse, model: str, checkpoint: str, site: str, wanted: Sequence[str] = ()) -> Scope:
     """Return what a site has; `wanted` corpora, all there are where it is empty.
 
     UsageError for a site or a corpus without activations, naming the command that makes them.
     """
-    n_neurons = site_sizes(warehouse, model, checkpoint, [site])[site]
+    site_sizes(warehouse, model, checkpoint, [site])
     kept = kept_sentences(warehouse, model, checkpoint, site, POLE, wanted)
-    corpora = tuple(sorted(wanted or kept))
-    counted = counted_sentences(warehouse, model, checkpoint)
-    n = sum(counted[corpus] for corpus in corpora)
-    limits = [kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]]
-    layers = stored_layers(warehouse, model, checkpoint, site, corpora)
-    unit = {"model": model, "checkpoint": checkpoint}
-    sources = {corpus: [source_run(warehouse, "activations", {**unit, "corpus": corpus}, site)] for corpus in corpora}
-    return Ground(model, checkpoint, site, corpora, layers, n_neurons, min([*limits, n // 2]), sources)
+    return read_scope(warehouse, model, checkpoint, site, {corpus: kept[corpus] for corpus in wanted or kept})
 
 
 @dataclass(frozen=True)
@@ -85,12 +50,13 @@ class Shown:
 class Halves:
     """The sentences that counted over a ground: their ids [S] ascending, and which are of the first half."""
 
-    def __init__(self, warehouse: Warehouse, ground: Ground, examples: int, judged: int, seed: int) -> None:
+    def __init__(self, warehouse: Warehouse, ground: Scope, examples: int, judged: int, seed: int) -> None:
         """Show `examples` sentences and half as many others; judge on `judged` and as many others."""
         self.ground = ground
+        self.k = min(ground.k, sum(ground.counted.values()) // 2)
+        """sentences of each neuron that are the highest: as many as are kept, at most half of all"""
         self._warehouse = warehouse
         self._examples, self._judged, self._seed = examples, judged, seed
-        self._params = {"model": ground.model, "checkpoint": ground.checkpoint, "corpora": list(ground.corpora)}
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -98,7 +64,7 @@ class Halves:
         found: NDArray[np.int64] = self._warehouse.sql(
             "select sentence_id from sentence_tokens where model = $model and checkpoint = $checkpoint "
             "and list_contains($corpora, corpus) order by sentence_id",
-            self._params,
+            {name: getattr(self.ground, name) for name in ("model", "checkpoint", "corpora")},
         ).fetchnumpy()["sentence_id"]
         return found
 
@@ -118,7 +84,7 @@ class Halves:
 
     def shown(self, layer: int, neurons: Sequence[int]) -> Iterator[Shown]:
         """Yield what there is of some neurons of a layer; nothing of those whose top sentences all tie."""
-        step = max(1, _TOP_ROWS // (self.ground.k * len(self.ground.corpora)))
+        step = max(1, _TOP_ROWS // (self.k * len(self.ground.corpora)))
         for start in range(0, len(neurons), step):
             part = neurons[start : start + step]
             found = self._warehouse.sql(
@@ -127,13 +93,7 @@ class Halves:
                 "and list_contains($neurons, neuron) and pole = 'top' and rank <= $k "
                 "qualify row_number() over (partition by neuron order by activation desc, sentence_id) <= $k "
                 "order by neuron, activation desc, sentence_id",
-                {
-                    **self._params,
-                    "site": self.ground.site,
-                    "layer": layer,
-                    "neurons": list(part),
-                    "k": self.ground.k,
-                },
+                {**self.ground.place, "layer": layer, "neurons": list(part), "k": self.k},
             ).fetchnumpy()
             places = np.searchsorted(self.ids, found["sentence_id"])
             bounds = np.searchsorted(found["neuron"], [*part, part[-1] + 1])

@@ -16,13 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from nwh.ingest.explanations.chat import Chat, ChatExplainer, ChatJudge
-from nwh.ingest.explanations.halves import Ground, Halves, read_ground
+from nwh.ingest.explanations.halves import Halves, read_ground
 from nwh.ingest.explanations.published import Published, read_published
 from nwh.ingest.explanations.rows import Explainer, Judge, explained, explanation_rows
 from nwh.ingest.explanations.template import Template
 from nwh.ingest.explanations.words_judge import WordsJudge
 from nwh.ingest.explanations.work import Work
 from nwh.ingest.job import run_each, run_once
+from nwh.ingest.scope import Scope
 from nwh.ingest.stored import site_sizes
 from nwh.ingest.wanted import Wanted, wanted_neurons
 from nwh.warehouse import Warehouse
@@ -84,9 +85,9 @@ def ingest_explanations(
         }
         about = {**judging.about, **explainer.about}
         described = {
-            **_described(unit, settings, ground),
+            **_described(unit, settings, halves),
             **about,
-            "sources": {**ground.sources, "patterns": about.get("patterns", [])},
+            "sources": {**_sources(ground), "patterns": about.get("patterns", [])},
         }
         work = Work(
             warehouse,
@@ -95,7 +96,7 @@ def ingest_explanations(
             partial(explained, halves, explainer),
             judging,
             halves,
-            wanted_neurons(ground.place, ground.layers, ground.n_neurons, layers, neurons),
+            wanted_neurons(str(ground), ground.layers, ground.n_neurons, layers, neurons),
             _BLOCK if template and judge == "words" else _CHAT_BLOCK,
             True,
             progress,
@@ -142,7 +143,7 @@ def ingest_published_explanations(
     halves = None if ground is None else _halves(warehouse, ground, settings)
     judging = None if halves is None else _judge(judge, chat, halves)
     digest = sha256(repr(found).encode()).hexdigest()
-    described = {**_described(unit, settings, ground), "from-json": file, "source_sha256": digest}
+    described = {**_described(unit, settings, halves), "from-json": file, "source_sha256": digest}
     described |= {} if judging is None else judging.about
     described.pop("from", None)  # where the judge runs: `chat` and `url` say it
     wanted: Wanted = {}
@@ -150,7 +151,7 @@ def ingest_published_explanations(
         if each.neuron not in (of_layer := wanted.setdefault(each.layer, [])):
             of_layer.append(each.neuron)
     block = _CHAT_BLOCK if judge == "chat" else _BLOCK
-    rows = partial(_published_rows, found, None if ground is None else ground.scope)
+    rows = partial(_published_rows, found, None if ground is None else ground.name)
     work = Work(warehouse, unit, described, rows, judging, halves, wanted, block, False, progress)
     return run_once(warehouse, work.task, again=again, progress=progress)
 
@@ -165,7 +166,7 @@ def _check(settings: ExplanationSettings, judge: str, chat: Chat | None, templat
         raise UsageError("no chat model is named: --chat names it, with --url where a server has it")
 
 
-def _halves(warehouse: Warehouse, ground: Ground, settings: ExplanationSettings) -> Halves:
+def _halves(warehouse: Warehouse, ground: Scope, settings: ExplanationSettings) -> Halves:
     return Halves(warehouse, ground, settings.examples, settings.judged, settings.seed)
 
 
@@ -173,9 +174,13 @@ def _judge(name: str, chat: Chat | None, halves: Halves) -> Judge:
     return ChatJudge(chat, halves) if name == "chat" and chat else WordsJudge(halves)
 
 
-def _described(unit: dict[str, str], settings: ExplanationSettings, ground: Ground | None) -> dict[str, Any]:
-    read = {} if ground is None else {"scope": ground.scope, "k": ground.k, "sources": ground.sources}
+def _described(unit: dict[str, str], settings: ExplanationSettings, halves: Halves | None) -> dict[str, Any]:
+    read = {} if halves is None else {"scope": halves.ground.name, "k": halves.k, "sources": _sources(halves.ground)}
     return {**unit, "as": unit["source"], **asdict(settings), **read}
+
+
+def _sources(ground: Scope) -> dict[str, list[str | None]]:
+    return {corpus: [run] for corpus, run in ground.sources.items()}
 
 
 def _check_places(warehouse: Warehouse, unit: dict[str, str], file: str, found: Sequence[Published]) -> None:

@@ -57,7 +57,7 @@ def explained(halves: Halves, explainer: Explainer, layer: int, neurons: Sequenc
                 "explanation": text,
                 "explainer": explainer.name,
                 "method": explainer.method,
-                "scope": halves.ground.scope,
+                "scope": halves.ground.name,
                 "examples": list(one.examples),
                 "prompt": explainer.prompt,
             }

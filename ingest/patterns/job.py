@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nwh.ingest.job import Task, run_once
 from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.patterns.rows import COLUMNS, Miner, blocks, by_text
-from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import read_sample
 from nwh.ingest.shards import in_blocks, run_shared
 from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, wanted_neurons, without
@@ -118,9 +118,8 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
         raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
 
 
-def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
-    place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
-    return wanted_neurons(place, scope.layers, scope.n_neurons, layers, neurons)
+def _wanted(scope: PatternScope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
+    return wanted_neurons(str(scope), scope.layers, scope.n_neurons, layers, neurons)
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class _Work:
     """One kind of pattern over one scope."""
 
     warehouse: Warehouse
-    scope: Scope
+    scope: PatternScope
     kind: str
     rules: Rules
     wanted: Wanted
@@ -139,16 +138,9 @@ class _Work:
     def task(self) -> Task:
         """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
         scope = self.scope
-        unit = {
-            "model": scope.model,
-            "checkpoint": scope.checkpoint,
-            "site": scope.site,
-            "scope": scope.name,
-            "kind": self.kind,
-            "pole": scope.pole,
-        }
-        described = {**unit, **asdict(self.rules)}
-        described |= {"annotator": scope.annotator, "k": scope.k, "sources": scope.sources}
+        unit = {**scope.unit, "kind": self.kind, "pole": scope.pole}
+        sources = {corpus: [scope.sources[corpus], scope.annotations[corpus]] for corpus in scope.corpora}
+        described = {**unit, **asdict(self.rules), "annotator": scope.annotator, "k": scope.k, "sources": sources}
         found = self.warehouse.units.stored("patterns", unit)
         stored = {**found.settings} if found else {"neurons": {}}
         before = from_ranges(stored.pop("neurons"))
@@ -184,14 +176,13 @@ class _Work:
             )
         miner = Miner(self.kind, self.scope.pole, ids, texts, self.rules, self.threads)
         del texts
-        place, sampled_layer = {**self.scope.place, "site": self.scope.site}, -1
-        name = f"{self.scope.site} {self.kind}s"
-        with self.progress.bar(name, total, "neurons", blocks.done) as bar:
+        sampled_layer = -1
+        with self.progress.bar(f"{self.scope.site} {self.kind}s", total, "neurons", blocks.done) as bar:
             for block in left:
                 layer, neurons = parts[block]
                 sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
                 if sampled_layer != layer:
-                    sampled_layer, sample = layer, read_sample(self.warehouse, place, layer)
+                    sampled_layer, sample = layer, read_sample(self.warehouse, self.scope.place, layer)
                 blocks.save(block, miner.rows(layer, neurons, sets, sample), len(neurons))
                 bar.advance(len(neurons))
         return blocks

@@ -23,13 +23,13 @@ from prefixspan import PrefixSpan
 from nwh.ingest.patterns.mining.patterns import Rules, mine
 from nwh.ingest.patterns.mining.supports import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner
-from nwh.ingest.patterns.scope import Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.scope import PatternScope, read_scopes, read_sentences, read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
 
 
-def compare(warehouse: Warehouse, scope: Scope, kind: str, n: int) -> None:
+def compare(warehouse: Warehouse, scope: PatternScope, kind: str, n: int) -> None:
     unit = {"model": scope.model, "checkpoint": scope.checkpoint, "site": scope.site, "scope": scope.name}
     unit |= {"kind": kind, "pole": scope.pole}
     name = "/".join(f"{key}={value}" for key, value in unit.items())
