@@ -37,7 +37,7 @@ class KnownCheckpoint:
     def weights_sha256(self) -> str:
         """The hash of the weights, from the files; ModelError where these cannot be used."""
         source, allow_pickle = self._files
-        with quiet(source):
+        with quiet(source.gguf_file is not None):
             return weights_sha256(weight_files(source, commit_of(source), allow_pickle))
 
 
