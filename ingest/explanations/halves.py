@@ -14,6 +14,7 @@ from nwh.ingest.scope import Scope, read_scope
 from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
+from nwh.warehouse.errors import UsageError
 
 _TOP_ROWS = 2_000_000  # of neuron_topk read at a time, at most
 POLE = "top"
@@ -27,6 +28,20 @@ def read_ground(warehouse: Warehouse, model: str, checkpoint: str, site: str, wa
     site_sizes(warehouse, model, checkpoint, [site])
     kept = kept_sentences(warehouse, model, checkpoint, site, POLE, wanted)
     return read_scope(warehouse, model, checkpoint, site, {corpus: kept[corpus] for corpus in wanted or kept})
+
+
+@dataclass(frozen=True)
+class ExplanationSettings:
+    """Sentences that an explanation is made of, those it is judged on (with as many others), seed of the draws."""
+
+    examples: int = 20
+    judged: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, value in (("--examples", self.examples), ("--judged", self.judged)):
+            if value < 1:
+                raise UsageError(f"{option} must be at least 1, not {value}")
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,13 @@ class Shown:
 class Halves:
     """The sentences that counted over a ground: their ids [S] ascending, and which are of the first half."""
 
-    def __init__(self, warehouse: Warehouse, ground: Scope, examples: int, judged: int, seed: int) -> None:
-        """Show `examples` sentences and half as many others; judge on `judged` and as many others."""
+    def __init__(self, warehouse: Warehouse, ground: Scope, settings: ExplanationSettings) -> None:
+        """Show half as many others as examples; judge on as many others as top sentences."""
         self.ground = ground
         self.k = min(ground.k, sum(ground.counted.values()) // 2)
         """sentences of each neuron that are the highest: as many as are kept, at most half of all"""
         self._warehouse = warehouse
-        self._examples, self._judged, self._seed = examples, judged, seed
+        self.settings = settings
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -104,17 +119,17 @@ class Halves:
 
     def _one(self, layer: int, neuron: int, members: NDArray[np.int64]) -> Shown | None:
         """Return the sentences of a neuron; null where a half has none of a side."""
-        chance = np.random.default_rng([self._seed, layer, neuron])
+        chance = np.random.default_rng([self.settings.seed, layer, neuron])
         first = self.first[members]
         rest = np.ones(len(self.ids), bool)
         rest[members] = False
         sides = [
             tuple(self.ids[places].tolist())
             for places in (
-                members[first][: self._examples],
-                self._drawn(chance, rest & self.first, max(1, self._examples // 2)),
-                members[~first][: self._judged],
-                self._drawn(chance, rest & ~self.first, self._judged),
+                members[first][: self.settings.examples],
+                self._drawn(chance, rest & self.first, max(1, self.settings.examples // 2)),
+                members[~first][: self.settings.judged],
+                self._drawn(chance, rest & ~self.first, self.settings.judged),
             )
         ]
         if not all(sides):

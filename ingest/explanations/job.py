@@ -8,15 +8,15 @@ rows and keeps the others'; one from a file replaces all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from nwh.ingest.explanations.chat import Chat, ChatExplainer, ChatJudge
-from nwh.ingest.explanations.halves import Halves, read_ground
+from nwh.ingest.explanations.chat import ChatExplainer, ChatJudge
+from nwh.ingest.explanations.halves import ExplanationSettings, Halves, read_ground
 from nwh.ingest.explanations.published import Published, read_published
 from nwh.ingest.explanations.rows import Explainer, Judge, explained, explanation_rows
 from nwh.ingest.explanations.template import Template
@@ -32,17 +32,11 @@ from nwh.warehouse.names import check_name, short_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
+if TYPE_CHECKING:
+    from nwh.ingest.explanations.chat import Chat
+
 JUDGES = ("words", "chat")
 _BLOCK, _CHAT_BLOCK = 256, 8  # neurons done together
-
-
-@dataclass(frozen=True)
-class ExplanationSettings:
-    """Sentences that an explanation is made of, those it is judged on (with as many others), seed of the draws."""
-
-    examples: int = 20
-    judged: int = 20
-    seed: int = 0
 
 
 def ingest_explanations(
@@ -66,23 +60,18 @@ def ingest_explanations(
 
     model, checkpoint: as they are stored; empty lists mean all there are. template: whether that explains, or `chat`
     does. judge: `words`, or `chat`. source: what the explanations are called; `template` or the chat model's name if
-    not given. What is stored with the same settings, of the same activations, is left alone unless `again`. An
-    interrupted run goes on after the last neurons it has staged. UsageError, before any work, for what is not stored
-    and for settings that cannot be.
+    not given. again: see `ingest.job.run_once`. UsageError, before any work, for what is not stored and for settings
+    that cannot be.
     """
-    _check(settings, judge, chat, template)
+    _check(judge, chat, template)
     tasks = []
     for site in sites or site_sizes(warehouse, model, checkpoint):
         ground = read_ground(warehouse, model, checkpoint, site, corpora)
-        halves = _halves(warehouse, ground, settings)
+        halves = Halves(warehouse, ground, settings)
         explainer: Explainer = ChatExplainer(chat, halves) if chat and not template else Template(warehouse, halves)
         judging = _judge(judge, chat, halves)
-        unit = {
-            "model": model,
-            "checkpoint": checkpoint,
-            "site": site,
-            "source": check_name("source", source or short_name(explainer.name)),
-        }
+        named = check_name("source", source or short_name(explainer.name))
+        unit = {"model": model, "checkpoint": checkpoint, "site": site, "source": named}
         about = {**judging.about, **explainer.about}
         described = {
             **_described(unit, settings, halves),
@@ -95,7 +84,6 @@ def ingest_explanations(
             described,
             partial(explained, halves, explainer),
             judging,
-            halves,
             wanted_neurons(str(ground), ground.layers, ground.n_neurons, layers, neurons),
             _BLOCK if template and judge == "words" else _CHAT_BLOCK,
             True,
@@ -126,7 +114,7 @@ def ingest_published_explanations(
     source: `neuronpedia` or `openai`, by the file's form, if not given. Numbers are checked against the model's layers
     and width where its checkpoint is stored. UsageError and SourceError before a row is written.
     """
-    _check(settings, judge, chat, template=True)
+    _check(judge, chat, template=True)
     form, found = read_published(file)
     unit = {
         "model": short_name(model),
@@ -140,7 +128,7 @@ def ingest_published_explanations(
         ground = read_ground(warehouse, unit["model"], checkpoint, site, corpora)
     else:
         progress.note(f"no {site} activations of {unit['model']}@{checkpoint} are stored: nothing is judged")
-    halves = None if ground is None else _halves(warehouse, ground, settings)
+    halves = None if ground is None else Halves(warehouse, ground, settings)
     judging = None if halves is None else _judge(judge, chat, halves)
     digest = sha256(repr(found).encode()).hexdigest()
     described = {**_described(unit, settings, halves), "from-json": file, "source_sha256": digest}
@@ -152,22 +140,15 @@ def ingest_published_explanations(
             of_layer.append(each.neuron)
     block = _CHAT_BLOCK if judge == "chat" else _BLOCK
     rows = partial(_published_rows, found, None if ground is None else ground.name)
-    work = Work(warehouse, unit, described, rows, judging, halves, wanted, block, False, progress)
+    work = Work(warehouse, unit, described, rows, judging, wanted, block, False, progress)
     return run_once(warehouse, work.task, again=again, progress=progress)
 
 
-def _check(settings: ExplanationSettings, judge: str, chat: Chat | None, template: bool) -> None:
-    for option, value in (("--examples", settings.examples), ("--judged", settings.judged)):
-        if value < 1:
-            raise UsageError(f"{option} must be at least 1, not {value}")
+def _check(judge: str, chat: Chat | None, template: bool) -> None:
     if judge not in JUDGES:
         raise UsageError(f"judge {judge!r} is not known: use {' or '.join(JUDGES)}")
     if chat is None and (judge == "chat" or not template):
         raise UsageError("no chat model is named: --chat names it, with --url where a server has it")
-
-
-def _halves(warehouse: Warehouse, ground: Scope, settings: ExplanationSettings) -> Halves:
-    return Halves(warehouse, ground, settings.examples, settings.judged, settings.seed)
 
 
 def _judge(name: str, chat: Chat | None, halves: Halves) -> Judge:

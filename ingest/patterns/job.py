@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from nwh.ingest.patterns.rows import COLUMNS, Miner, blocks, by_text
 from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences, read_sets
 from nwh.ingest.sample import read_sample
 from nwh.ingest.shards import in_blocks, run_shared
-from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, wanted_neurons, without
+from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, task_beside, to_ranges, wanted_neurons
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import corpora_of
@@ -55,9 +54,7 @@ def ingest_patterns(
 ) -> list[Run]:
     """Mine the patterns of neurons and store them; return the runs, one per site and kind not yet done.
 
-    `model` and `checkpoint` as they are stored; empty lists mean all there are. What is stored with the same
-    settings, of the same activations and annotations, is left alone unless `again`. An interrupted run goes on
-    after the last block of neurons it has staged.
+    `model` and `checkpoint` as they are stored; empty lists mean all there are. again: see `ingest.job.run_once`;
     shard: see `ingest.shards`. Raises UsageError, before any work, for neurons that do not exist, and corpora without
     top sentences or annotations.
     """
@@ -73,12 +70,13 @@ def ingest_patterns(
         annotator=annotator,
         progress=progress,
     )
-    jobs = [
-        _Work(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
-        for scope in scopes
-        for kind in scope.kinds
-        if not (kind == "tree" and not kinds and rules.max_gap is not None)
-    ]
+    jobs = []
+    for scope in scopes:
+        wanted = wanted_neurons(str(scope), scope.layers, scope.n_neurons, layers, neurons)
+        chosen = scope.kinds if kinds or rules.max_gap is None else scope.kinds[:2]  # a gap limit is for sequences
+        jobs += [
+            _Work(warehouse, scope, kind, rules, wanted, threads or os.cpu_count() or 1, progress) for kind in chosen
+        ]
     runs = [run_shared(warehouse, in_blocks(job.task), shard, again=again, progress=progress) for job in jobs]
     return [run for run in runs if run is not None]
 
@@ -118,10 +116,6 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
         raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
 
 
-def _wanted(scope: PatternScope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
-    return wanted_neurons(str(scope), scope.layers, scope.n_neurons, layers, neurons)
-
-
 @dataclass(frozen=True)
 class _Work:
     """One kind of pattern over one scope."""
@@ -141,21 +135,16 @@ class _Work:
         unit = {**scope.unit, "kind": self.kind, "pole": scope.pole}
         sources = {corpus: [scope.sources[corpus], scope.annotations[corpus]] for corpus in scope.corpora}
         described = {**unit, **asdict(self.rules), "annotator": scope.annotator, "k": scope.k, "sources": sources}
-        found = self.warehouse.units.stored("patterns", unit)
-        stored = {**found.settings} if found else {"neurons": {}}
-        before = from_ranges(stored.pop("neurons"))
-        kept = without(before, self.wanted)
-        if kept and stored != described:
-            names = dict.fromkeys([*described, *stored])
-            differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
-            raise UsageError(
-                f"the stored {self.kind} patterns of {scope.site} over {scope.name} were mined otherwise "
-                f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
-            )
-        done = stored == described and not without(self.wanted, before)
-        settings = {**described, "neurons": to_ranges(united(kept, self.wanted))}
-        work = partial(self._work, kept)
-        return Task("patterns", unit, settings, work, is_stored=lambda: done)
+        return task_beside(
+            "patterns",
+            self.warehouse,
+            unit,
+            described,
+            self.wanted,
+            self._work,
+            made=f"{self.kind} patterns of {scope.site} over {scope.name} were mined",
+            way_out="mine all of them again, without --layer and --neuron, or give the same options",
+        )
 
     def _work(self, kept: Wanted, run: Run) -> None:
         staged = self._mine(run)

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rows, Rules
-from nwh.ingest.patterns.mining.sequence_kernels import count_patterns, mine_set, restrict
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rules
+from nwh.ingest.patterns.mining.sequence_kernels import I32, I64, count_patterns, mine_set, restrict
+from nwh.ingest.patterns.mining.supports import Rows
 from nwh.warehouse.errors import SourceError
 
 Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
@@ -72,7 +73,7 @@ class EncodedSentences:
         return pa.ListArray.from_arrays(offsets, pa.array(self.items, pa.string()).take(pa.array(codes[codes >= 0])))
 
     @property
-    def _arrays(self) -> tuple[Any, ...]:
+    def _arrays(self) -> tuple[I32, I64, I32, NDArray[np.bool_]]:
         return self.item, self.bounds, self.previous, self.last
 
 

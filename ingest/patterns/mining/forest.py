@@ -6,7 +6,6 @@ labelled); its support is the number of trees that have it. Mined by FREQT (Asai
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from nwh.ingest.annotation.trees import parse_tree
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rows, Rules
-from nwh.ingest.patterns.mining.subtree_kernels import count_patterns, gather, mine_set
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rules
+from nwh.ingest.patterns.mining.subtree_kernels import I32, I64, count_patterns, gather, mine_set
+from nwh.ingest.patterns.mining.supports import Rows
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Forest:
         return pa.array([[bracketed(row, self.labels)] for row in patterns.matrix()], pa.list_(pa.string()))
 
     @property
-    def _arrays(self) -> tuple[Any, ...]:
+    def _arrays(self) -> tuple[I32, I64, I32, I32, I32]:
         return self.label, self.bounds, self.parent, self.first_child, self.next_sibling
 
 

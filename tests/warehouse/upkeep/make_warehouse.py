@@ -18,7 +18,8 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
 from nwh.ingest.comparison.distances import ingest_distances
 from nwh.ingest.comparison.matches import ingest_matches
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_explanations
 from nwh.ingest.knowledge.ablations import AblationSettings, ingest_ablations
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, ingest_faithfulness
