@@ -64,10 +64,12 @@ class Scope:
 
     def over(self, corpora: Collection[str]) -> Scope:
         """Return the part that is over some of its corpora; the layers are those of all."""
-        kept, counted, sources = (
-            {corpus: of[corpus] for corpus in corpora} for of in (self.kept, self.counted, self.sources)
+        return replace(
+            self,
+            kept={corpus: self.kept[corpus] for corpus in corpora},
+            counted={corpus: self.counted[corpus] for corpus in corpora},
+            sources={corpus: self.sources[corpus] for corpus in corpora},
         )
-        return replace(self, kept=kept, counted=counted, sources=sources)
 
 
 def read_scope(warehouse: Warehouse, model: str, checkpoint: str, site: str, kept: dict[str, int]) -> Scope:

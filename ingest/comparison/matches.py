@@ -46,10 +46,9 @@ def ingest_matches(
     have. The partner is the neuron, of any layer, of the highest Pearson correlation over the sentences that both have
     sampled; among equals (to 1e-6) the one of the lower layer, then of the lower number. The baseline is the highest
     correlation with the layers of `after` in random orthogonal bases drawn by `seed` (Gurnee et al. 2024, arXiv
-    2401.12181). What is stored with the same settings, of the same activations, is left alone unless `again`; an
-    interrupted run goes on after the last layer it has staged. Memory: four times one layer's sample, whatever the
-    number of layers; a temporary folder takes the sample of `before`. Raises UsageError, before any work, for
-    checkpoints, sites and corpora without sampled activations, and where both sampled fewer than 3 common sentences.
+    2401.12181). again: see `ingest.job.run_once`. Memory: four times one layer's sample, whatever the number of
+    layers; a temporary folder takes the sample of `before`. Raises UsageError, before any work, for checkpoints, sites
+    and corpora without sampled activations, and where both sampled fewer than 3 common sentences.
     """
     places = stored_reference(warehouse, before), stored_reference(warehouse, after)
     if places[0] == places[1]:

@@ -99,16 +99,12 @@ def _rows(layer: int, found: LayerWeights, texts: np.ndarray) -> pa.Table:
     """Return a layer's rows; what has no size is null."""
     n = len(found.write_norm)
     columns: dict[str, Any] = {"layer": np.full(n, layer, np.int16), "neuron": np.arange(n, dtype=np.int32)}
-    for name in (
-        *("read_norm", "gate_norm", "write_norm", "read_cosine", "gate_cosine"),
-        *("logit_variance", "null_share", "frequency_correlation"),
-    ):
-        values = getattr(found, name)
+    for name, values in vars(found).items():
         if values is None:
             columns[name] = pa.nulls(n, pa.float32())
+        elif name in ("top", "bottom"):
+            columns[f"{name}_tokens"] = pa.array(texts[values.cpu().numpy()].tolist(), pa.list_(pa.string()))
         else:
             numbers = values.cpu().numpy()
             columns[name] = pa.array(numbers, mask=np.isnan(numbers))
-    for name, ids in (("top_tokens", found.top), ("bottom_tokens", found.bottom)):
-        columns[name] = pa.array(texts[ids.cpu().numpy()].tolist(), pa.list_(pa.string()))
     return pa.table(columns)
