@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nwh.ingest.annotation.trees import parse_tree
 from nwh.ingest.compiling import compiled
 from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rules
-from nwh.ingest.patterns.mining.subtree_kernels import I32, I64, count_patterns, gather, mine_set
-from nwh.ingest.patterns.mining.supports import Rows
+from nwh.ingest.patterns.mining.subtree_kernels import Nodes, count_patterns, gather, mine_set
+from nwh.ingest.patterns.mining.supports import I32, I64, Rows
 
 
 @dataclass(frozen=True)
@@ -27,37 +26,33 @@ class Forest:
     """
 
     labels: list[str]
-    label: NDArray[np.int32]
-    bounds: NDArray[np.int64]
-    parent: NDArray[np.int32]
-    first_child: NDArray[np.int32]
-    next_sibling: NDArray[np.int32]
+    label: I32
+    bounds: I64
+    parent: I32
+    first_child: I32
+    next_sibling: I32
 
     def __len__(self) -> int:
         """Return S."""
         return len(self.bounds) - 1
 
     @classmethod
-    def of_preorder(
-        cls, labels: list[str], label: NDArray[np.int32], depth: NDArray[np.int32], bounds: NDArray[np.int64]
-    ) -> "Forest":
+    def of_preorder(cls, labels: list[str], label: I32, depth: I32, bounds: I64) -> "Forest":
         """Return the trees given as label ids (N,) and depths (N,) in preorder with `bounds` (S + 1,)."""
         bounds = np.array(bounds, np.int64)
         return cls(labels, np.array(label, np.int32), bounds, *_links(np.array(depth, np.int32), bounds))
 
-    def mine(
-        self, members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int, rules: Rules
-    ) -> Rows:
+    def mine(self, members: I64, weight: I64, least: tuple[int, int], rules: Rules) -> Rows:
         """Return the subtrees of a set, as codes that `bracketed` reads: see `patterns.Corpus`."""
         size = rules.max_length
-        return mine_set(gather(*self._arrays, weight, members, size), len(self.labels), least, least_first, size)
+        return mine_set(gather(self._arrays, weight, members, size), len(self.labels), least, size)
 
     def counter(self, patterns: Patterns, rules: Rules) -> Count:
         """Return what counts the trees with each subtree: see `patterns.Corpus`."""
         child_bounds, longest = patterns.child_bounds(), int(patterns.length.max())
 
-        def count(members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
-            trees = gather(*self._arrays, weight, members, longest)
+        def count(members: I64, weight: I64) -> I64:
+            trees = gather(self._arrays, weight, members, longest)
             return count_patterns(trees, len(self.labels), patterns.code, child_bounds, longest)
 
         return count
@@ -67,8 +62,8 @@ class Forest:
         return pa.array([[bracketed(row, self.labels)] for row in patterns.matrix()], pa.list_(pa.string()))
 
     @property
-    def _arrays(self) -> tuple[I32, I64, I32, I32, I32]:
-        return self.label, self.bounds, self.parent, self.first_child, self.next_sibling
+    def _arrays(self) -> Nodes:
+        return Nodes(self.label, self.bounds, self.parent, self.first_child, self.next_sibling)
 
 
 def encode_trees(trees: Iterable[str | None]) -> Forest:
@@ -105,9 +100,7 @@ def bracketed(codes: Sequence[int], labels: Sequence[str]) -> str:
 
 
 @compiled()
-def _links(
-    depth: NDArray[np.int32], bounds: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _links(depth: I32, bounds: I64) -> tuple[I32, I32, I32]:
     """Return (parent, first_child, next_sibling) of Forest."""
     parent = np.full(len(depth), -1, np.int32)
     first_child = np.full(len(depth), -1, np.int32)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from nwh.ingest.compiling import compiled
 from nwh.ingest.patterns.mining.supports import (
     HALF,
+    I32,
+    I64,
     Rows,
     minimum_count,
     minimum_counts,
@@ -35,15 +37,15 @@ class Patterns:
     `length` (P,) its number of codes.
     """
 
-    code: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    length: NDArray[np.int32]
+    code: I32
+    parent: I32
+    length: I32
 
     def __len__(self) -> int:
         """Return P."""
         return len(self.code)
 
-    def matrix(self) -> NDArray[np.int32]:
+    def matrix(self) -> I32:
         """Return the codes of every pattern, (P, longest), filled up with -1."""
         longest = int(self.length.max(initial=0))
         codes = np.full((len(self), longest), -1, np.int32)
@@ -54,7 +56,7 @@ class Patterns:
             codes[these, length - 1] = self.code[these]
         return codes
 
-    def child_bounds(self) -> NDArray[np.int64]:
+    def child_bounds(self) -> I64:
         """Return bounds (P + 2,): the children of pattern i are `bounds[i + 1]:bounds[i + 2]`.
 
         Patterns of one code are `0:bounds[1]`.
@@ -72,21 +74,21 @@ class Mined:
     """
 
     patterns: Patterns
-    set_index: NDArray[np.int32]
-    pattern: NDArray[np.int32]
-    support: NDArray[np.int32]
-    support_first: NDArray[np.int32]
+    set_index: I32
+    pattern: I32
+    support: I32
+    support_first: I32
 
 
 @dataclass(frozen=True)
 class Supports:
     """Number of counted sentences with each of P patterns, (P,), and of those in the first half, (P,)."""
 
-    support: NDArray[np.int64]
-    support_first: NDArray[np.int64]
+    support: I64
+    support_first: I64
 
 
-Count = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+Count = Callable[[I64, I64], I64]
 """Packed supports of P patterns, (P,), from sentences (indices) and what each sentence of the corpus adds to them."""
 
 
@@ -115,10 +117,8 @@ class Corpus(Protocol):
 
     def __len__(self) -> int: ...
 
-    def mine(
-        self, members: NDArray[np.int64], weight: NDArray[np.int64], least: int, least_first: int, rules: Rules
-    ) -> Rows:
-        """Return the patterns of the sentences `members` that reach one of the least supports of `minimum_counts`."""
+    def mine(self, members: I64, weight: I64, least: tuple[int, int], rules: Rules) -> Rows:
+        """Return the patterns of the sentences `members` that reach one of their `minimum_counts`."""
         ...
 
     def counter(self, patterns: Patterns, rules: Rules) -> Count:
@@ -146,7 +146,7 @@ def mine(
 
     def of_set(name: int) -> Rows:
         members = check_set(sets[name], len(corpus), name)
-        return corpus.mine(members, weight, *minimum_counts(rules.min_support, members, first_half), rules)
+        return corpus.mine(members, weight, minimum_counts(rules.min_support, members, first_half), rules)
 
     with ThreadPoolExecutor(threads) as pool:
         return merge(list(pool.map(of_set, range(len(sets)))))
@@ -178,7 +178,7 @@ def merge(sets: Sequence[Rows]) -> Mined:
     code, parent, length = np.concatenate([rows for rows, _ in sets]).T
     n_codes, parent_row = int(code.max()) + 1, parent + np.repeat(first_row, sizes)
     index = np.empty(len(code), np.int32)
-    levels: list[NDArray[np.int64]] = []
+    levels: list[I64] = []
     n_shorter = 0
     for n in range(1, int(length.max()) + 1):
         these = np.flatnonzero(length == n)
@@ -205,11 +205,11 @@ BITS = 31  # sentences told apart in one pass, above the count of them that the 
 class Occurrences:
     """Which of some sentences have each of P patterns: of pattern i those at `places[bounds[i]:bounds[i + 1]]`."""
 
-    bounds: NDArray[np.int64]
-    places: NDArray[np.int32]
+    bounds: I64
+    places: I32
 
 
-def find(corpus: Corpus, patterns: Patterns, rules: Rules, members: NDArray[np.int64], threads: int = 2) -> Occurrences:
+def find(corpus: Corpus, patterns: Patterns, rules: Rules, members: I64, threads: int = 2) -> Occurrences:
     """Return which of some sentences (indices) have each of at least one mined pattern.
 
     In each pass every sentence has a bit of its own.
@@ -223,7 +223,7 @@ def find(corpus: Corpus, patterns: Patterns, rules: Rules, members: NDArray[np.i
 
 
 @compiled(nogil=True)
-def _listed(masks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _listed(masks: I64) -> tuple[I64, I32]:
     """Return bounds and places of the bits that are set, (passes, P), by pattern."""
     n_groups, n_patterns = masks.shape
     bounds = np.zeros(n_patterns + 1, np.int64)
@@ -251,10 +251,10 @@ def _listed(masks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 @compiled(nogil=True)
 def rank_sums(
     ranks: NDArray[np.float64],
-    set_index: NDArray[np.int32],
-    pattern: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    places: NDArray[np.int32],
+    set_index: I32,
+    pattern: I32,
+    bounds: I64,
+    places: I32,
 ) -> NDArray[np.float64]:
     """Return, for rows (R,) of sets and patterns, the sum of the set's ranks (sets, n) where the pattern occurs."""
     total = np.zeros(len(pattern))
@@ -264,7 +264,7 @@ def rank_sums(
     return total
 
 
-def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> NDArray[np.int64]:
+def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> I64:
     """Return the sentence indices of a set in ascending order; UsageError if one repeats or is unknown."""
     ordered = np.unique(members).astype(np.int64)
     if len(ordered) != len(members):

@@ -12,10 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.supports import WHOLE, Rows, by_code, grown, is_frequent
+from nwh.ingest.patterns.mining.supports import I32, I64, WHOLE, Rows, by_code, grown, is_frequent
 
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
+
+class Items(NamedTuple):
+    """The items of all sentences: the arrays of `EncodedSentences`."""
+
+    item: I32
+    bounds: I64
+    previous: I32
+    last: NDArray[np.bool_]
 
 
 class Sentences(NamedTuple):
@@ -40,16 +46,9 @@ class Sentences(NamedTuple):
 
 
 @compiled(nogil=True)
-def restrict(
-    item: I32,
-    bounds: I64,
-    previous: I32,
-    last: NDArray[np.bool_],
-    weight: I64,
-    members: I64,
-    code_of: I32,
-) -> Sentences:
+def restrict(items: Items, weight: I64, members: I64, code_of: I32) -> Sentences:
     """Return the sentences `members` with the items that have a code (`code_of` >= 0)."""
+    item, bounds, previous, last = items
     n = 0
     for s in members:
         for j in range(bounds[s], bounds[s + 1]):
@@ -142,32 +141,22 @@ def _project(text: Sentences, ends: I32, max_gap: int, slot: I32, into: I32) -> 
 
 @compiled(nogil=True)
 def mine_set(
-    item: I32,
-    bounds: I64,
-    previous: I32,
-    last: NDArray[np.bool_],
-    weight: I64,
-    members: I64,
-    n_items: int,
-    min_count: int,
-    min_first: int,
-    max_length: int,
-    max_gap: int,
+    items: Items, weight: I64, members: I64, n_items: int, least: tuple[int, int], max_length: int, max_gap: int
 ) -> Rows:
-    """Return the patterns of the sentences `members` that are frequent (`is_frequent`).
+    """Return the patterns of the sentences `members` that are frequent: `least` are their `minimum_counts`.
 
     `max_gap` is the largest number of items between two neighbours of a pattern, -1 for no limit.
     """
     single = np.zeros(n_items, np.int64)
     for s in members:
-        for j in range(bounds[s], bounds[s + 1]):
-            if previous[j] < 0:
-                single[item[j]] += weight[s]
-    item_of = np.flatnonzero(is_frequent(single, min_count, min_first)).astype(np.int32)
+        for j in range(items.bounds[s], items.bounds[s + 1]):
+            if items.previous[j] < 0:
+                single[items.item[j]] += weight[s]
+    item_of = np.flatnonzero(is_frequent(single, least)).astype(np.int32)
     n_codes = len(item_of)
     code_of = np.full(n_items, -1, np.int32)
     code_of[item_of] = np.arange(n_codes).astype(np.int32)
-    text = restrict(item, bounds, previous, last, weight, members, code_of)
+    text = restrict(items, weight, members, code_of)
 
     rows = np.empty((max(4 * n_codes, 64), 3), np.int32)
     supports = np.empty(len(rows), np.int64)
@@ -211,7 +200,7 @@ def mine_set(
             rows, supports = grown(rows, supports, 2 * (n_rows + n_codes))
         deeper, found = level + 1, 0
         for c in candidates:
-            if is_frequent(support[c], min_count, min_first):
+            if is_frequent(support[c], least):
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = item_of[c], row_of[level, i], deeper + 1
                 supports[n_rows] = support[c]
                 prefix[deeper, found], row_of[deeper, found] = c, n_rows

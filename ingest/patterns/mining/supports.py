@@ -9,20 +9,23 @@ from numpy.typing import NDArray
 from nwh.ingest.compiling import compiled
 from nwh.warehouse.errors import UsageError
 
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
 HALF = 32  # a packed support holds the support in the first half above this bit, the whole support below
 WHOLE = (1 << HALF) - 1
 
 # the patterns of one set: (rows, 3) last code, row of the pattern without it (-1: none), length; packed
 # supports. A pattern stands before those it is a prefix of
-Rows = tuple[NDArray[np.int32], NDArray[np.int64]]
+Rows = tuple[I32, I64]
 
 
-def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def unpack(packed: I64) -> tuple[I64, I64]:
     """Return (whole support, support in the first half) of packed supports."""
     return packed & WHOLE, packed >> HALF
 
 
-def pack_weights(n_sentences: int, first_half: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+def pack_weights(n_sentences: int, first_half: NDArray[np.bool_] | None) -> I64:
     """Return what each sentence adds to a packed support, (n_sentences,); UsageError for other shapes."""
     if first_half is None:
         return np.ones(n_sentences, np.int64)
@@ -41,9 +44,7 @@ def minimum_count(min_support: float, k: int) -> int:
     return max(count, 1)
 
 
-def minimum_counts(
-    min_support: float, members: NDArray[np.int64], first_half: NDArray[np.bool_] | None
-) -> tuple[int, int]:
+def minimum_counts(min_support: float, members: I64, first_half: NDArray[np.bool_] | None) -> tuple[int, int]:
     """Return the smallest frequent supports: in a set of sentences, and in its part in the first half.
 
     A part without a sentence has no frequent pattern.
@@ -53,15 +54,13 @@ def minimum_counts(
 
 
 @compiled(nogil=True)
-def is_frequent(packed: Any, min_count: int, min_first: int) -> Any:
+def is_frequent(packed: Any, least: tuple[int, int]) -> Any:
     """Return whether packed supports are frequent: in the whole set or in its first half (see `minimum_counts`)."""
-    return ((packed & WHOLE) >= min_count) | ((packed >> HALF) >= min_first)
+    return ((packed & WHOLE) >= least[0]) | ((packed >> HALF) >= least[1])
 
 
 @compiled(nogil=True)
-def grown(
-    rows: NDArray[np.int32], supports: NDArray[np.int64], room: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def grown(rows: I32, supports: I64, room: int) -> tuple[I32, I64]:
     """Return copies of the arrays of `Rows` with room for `room` patterns."""
     larger, larger_supports = np.empty((room, 3), np.int32), np.empty(room, np.int64)
     larger[: len(rows)] = rows
@@ -70,7 +69,7 @@ def grown(
 
 
 @compiled(nogil=True)
-def by_code(code: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def by_code(code: I32, n_codes: int) -> tuple[I32, I32]:
     """Return the places of each code, in order, and the bounds of these groups; those of codes below 0 are left out."""
     bounds = np.zeros(n_codes + 1, np.int32)
     for c in code:
