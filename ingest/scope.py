@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nwh.ingest.stored import counted_sentences, site_sizes, source_run, stored_layers
 from nwh.warehouse import Warehouse
@@ -86,3 +89,43 @@ def read_scope(warehouse: Warehouse, model: str, checkpoint: str, site: str, kep
         {corpus: counted[corpus] for corpus in kept},
         {corpus: source_run(warehouse, "activations", {**unit, "corpus": corpus}, site) for corpus in kept},
     )
+
+
+def read_sets(
+    warehouse: Warehouse,
+    scope: Scope,
+    layer: int,
+    neurons: Sequence[int] | NDArray[np.int64],
+    sentence_ids: NDArray[np.int64],
+    pole: str = "top",
+    k: int | None = None,
+) -> list[NDArray[np.int64]]:
+    """Return, for each of some neurons (ascending) of a layer, which of the sentences are its k top (bottom) ones.
+
+    Over all corpora, by the rule of macro `top_sentences`: ties go to the lower sentence_id. k: all that are exact
+    unless given. Each set is (k,) indices into `sentence_ids`, the strongest first; empty where all k tie (a dead
+    neuron), for these are merely the first of the corpora.
+    """
+    found = warehouse.sql(
+        "select neuron, sentence_id, activation from neuron_topk where model = $model and checkpoint = $checkpoint "
+        "and site = $site and list_contains($corpora, corpus) and layer = $layer "
+        "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
+        "qualify row_number() over (partition by neuron order by if(pole = 'top', -activation, activation), "
+        "sentence_id) <= $k order by neuron, if($pole = 'top', -activation, activation), sentence_id",
+        {
+            **scope.place,
+            "layer": layer,
+            "first": int(neurons[0]),
+            "last": int(neurons[-1]),
+            "neurons": list(map(int, neurons)),
+            "pole": pole,
+            "k": scope.k if k is None else k,
+        },
+    ).fetchnumpy()
+    indices = np.searchsorted(sentence_ids, found["sentence_id"])
+    bounds = np.searchsorted(found["neuron"], [*neurons, neurons[-1] + 1])
+    parts = [slice(*bounds[i : i + 2]) for i in range(len(neurons))]
+    return [
+        indices[part] if part.stop > part.start and np.ptp(found["activation"][part]) > 0 else indices[:0]
+        for part in parts
+    ]

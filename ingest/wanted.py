@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.job import Task
@@ -45,16 +46,10 @@ def united(one: Wanted, other: Wanted) -> Wanted:
 
 def to_ranges(wanted: Wanted) -> dict[str, list[list[int]]]:
     """Return neurons as JSON holds them: layer -> [first, last] of each stretch."""
-    ranges: dict[str, list[list[int]]] = {}
-    for layer, neurons in wanted.items():
-        stretches: list[list[int]] = []
-        for neuron in neurons:
-            if stretches and stretches[-1][1] == neuron - 1:
-                stretches[-1][1] = neuron
-            else:
-                stretches.append([neuron, neuron])
-        ranges[str(layer)] = stretches
-    return ranges
+    stretches = {
+        layer: np.split(neurons, np.flatnonzero(np.diff(neurons) > 1) + 1) for layer, neurons in wanted.items()
+    }
+    return {str(layer): [[int(part[0]), int(part[-1])] for part in parts] for layer, parts in stretches.items()}
 
 
 def from_ranges(ranges: dict[str, list[list[int]]]) -> Wanted:

@@ -1,7 +1,7 @@
 """Job `annotations`: words, Penn tags and trees of every sentence of a corpus.
 
 Reads sentences; writes annotations. The unit is (corpus, annotator). For trees that are there already, see
-`ingest.tree_files`.
+`ingest.annotation.tree_files`.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def ingest_clusters(
     warehouse: Warehouse,
     model: str,
     checkpoint: str,
-    settings: ClusterSettings | None = None,
+    settings: ClusterSettings,
     *,
     source: str | None = None,
     corpora: Sequence[str] = (),
@@ -93,7 +93,6 @@ def ingest_clusters(
     Raises UsageError, before any work, for corpora and sites without activations and for more groups or sentences
     than there can be; ModelError for activations or vectors that are NaN or infinite.
     """
-    chosen = settings or ClusterSettings()
     found = warehouse.sql(
         "select source, weights_sha256, family_description from checkpoints where model = $1 and checkpoint = $2",
         [model, checkpoint],
@@ -112,19 +111,19 @@ def ingest_clusters(
 
     scopes = read_cluster_scopes(warehouse, model, checkpoint, sites=sites, corpora=corpora, progress=progress)
     for scope in scopes:
-        check_kept(scope, chosen.per_neuron)
-        if chosen.groups > scope.n_neurons:
+        check_kept(scope, settings.per_neuron)
+        if settings.groups > scope.n_neurons:
             raise UsageError(
-                f"--groups {chosen.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
+                f"--groups {settings.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
             )
-    k = sorted(set(chosen.k))
-    of_all = {**asdict(chosen), "k": k, **described, "block": BLOCK}
+    chosen, threads = replace(settings, k=tuple(sorted(set(settings.k)))), threads or os.cpu_count() or 1
+    of_all = {**asdict(chosen), "k": list(chosen.k), **described, "block": BLOCK}
     tasks = [
         Task(
             "clusters",
             scope.unit,
             {**scope.unit, **of_all, "sources": scope.sources},
-            _Work(warehouse, scope, replace(chosen, k=tuple(k)), load_model, threads or os.cpu_count() or 1, progress),
+            _Work(warehouse, scope, chosen, load_model, threads, progress),
         )
         for scope in scopes
     ]

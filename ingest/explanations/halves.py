@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest import statistics
-from nwh.ingest.scope import Scope, read_scope
+from nwh.ingest.scope import Scope, read_scope, read_sets
 from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
@@ -102,19 +102,9 @@ class Halves:
         step = max(1, _TOP_ROWS // (self.k * len(self.ground.corpora)))
         for start in range(0, len(neurons), step):
             part = neurons[start : start + step]
-            found = self._warehouse.sql(
-                "select neuron, sentence_id, activation from neuron_topk where model = $model "
-                "and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) and layer = $layer "
-                "and list_contains($neurons, neuron) and pole = 'top' and rank <= $k "
-                "qualify row_number() over (partition by neuron order by activation desc, sentence_id) <= $k "
-                "order by neuron, activation desc, sentence_id",
-                {**self.ground.place, "layer": layer, "neurons": list(part), "k": self.k},
-            ).fetchnumpy()
-            places = np.searchsorted(self.ids, found["sentence_id"])
-            bounds = np.searchsorted(found["neuron"], [*part, part[-1] + 1])
-            for neuron, low, high in zip(part, bounds[:-1], bounds[1:], strict=True):
-                differ = high > low and np.ptp(found["activation"][low:high]) > 0
-                if differ and (one := self._one(layer, neuron, places[low:high])):
+            sets = read_sets(self._warehouse, self.ground, layer, part, self.ids, k=self.k)
+            for neuron, members in zip(part, sets, strict=True):
+                if len(members) and (one := self._one(layer, neuron, members)):
                     yield one
 
     def _one(self, layer: int, neuron: int, members: NDArray[np.int64]) -> Shown | None:

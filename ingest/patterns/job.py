@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from nwh.ingest.job import Task, run_once
 from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.patterns.rows import COLUMNS, Miner, blocks, by_text
-from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences
 from nwh.ingest.sample import read_sample
+from nwh.ingest.scope import read_sets
 from nwh.ingest.shards import in_blocks, run_shared
 from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, task_beside, to_ranges, wanted_neurons
 from nwh.warehouse import Warehouse
@@ -81,9 +83,7 @@ def ingest_patterns(
     return [run for run in runs if run is not None]
 
 
-def mine_again(
-    warehouse: Warehouse, unit: Unit, settings: dict[str, Any], threads: int | None = None, progress: Progress = SILENT
-) -> Run:
+def mine_again(warehouse: Warehouse, unit: Unit, settings: dict[str, Any], progress: Progress = SILENT) -> Run:
     """Mine the neurons of a unit again by the rules that its run had; return the new run.
 
     settings: of the run, as it stored them, by this version or an earlier one. Goes on as `ingest_patterns` does.
@@ -101,7 +101,7 @@ def mine_again(
     )
     rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
     neurons = from_ranges(settings["neurons"])
-    work = _Work(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress)
+    work = _Work(warehouse, scope, unit["kind"], rules, neurons, os.cpu_count() or 1, progress)
     run = run_once(warehouse, work.task, again=True, progress=progress)
     assert run is not None
     return run
@@ -165,14 +165,12 @@ class _Work:
             )
         miner = Miner(self.kind, self.scope.pole, ids, texts, self.rules, self.threads)
         del texts
-        sampled_layer = -1
+        sample_of = lru_cache(maxsize=1)(partial(read_sample, self.warehouse, self.scope.place))  # blocks are by layer
         with self.progress.bar(f"{self.scope.site} {self.kind}s", total, "neurons", blocks.done) as bar:
             for block in left:
                 layer, neurons = parts[block]
-                sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
-                if sampled_layer != layer:
-                    sampled_layer, sample = layer, read_sample(self.warehouse, self.scope.place, layer)
-                blocks.save(block, miner.rows(layer, neurons, sets, sample), len(neurons))
+                sets = read_sets(self.warehouse, self.scope, layer, neurons, ids, self.scope.pole)
+                blocks.save(block, miner.rows(layer, neurons, sets, sample_of(layer)), len(neurons))
                 bar.advance(len(neurons))
         return blocks
 

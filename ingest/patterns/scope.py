@@ -139,34 +139,3 @@ def read_sentences(
             f"`nwh ingest annotations --corpus {','.join(scope.corpora)}` again"
         )
     return table["sentence_id"].to_numpy(), table.drop_columns(["bare"])
-
-
-def read_sets(
-    warehouse: Warehouse, scope: PatternScope, layer: int, neurons: NDArray[np.int64], sentence_ids: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """Return, for each neuron of a layer, which of the sentences are its k top (bottom) ones over all corpora.
-
-    By the rule of macro `top_sentences`: ties go to the lower sentence_id. Each set is (k,) indices into
-    `sentence_ids`; empty where all k tie (a dead neuron), for these are merely the first of the corpora.
-    """
-    found = warehouse.sql(
-        "select neuron, sentence_id, activation from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and list_contains($corpora, corpus) and layer = $layer "
-        "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
-        "qualify row_number() over ("
-        "partition by neuron order by if(pole = 'top', -activation, activation), sentence_id) <= $k "
-        "order by neuron, sentence_id",
-        {
-            **scope.place,
-            "layer": layer,
-            "first": int(neurons[0]),
-            "last": int(neurons[-1]),
-            "neurons": neurons.tolist(),
-            "pole": scope.pole,
-            "k": scope.k,
-        },
-    ).fetchnumpy()
-    indices = np.searchsorted(sentence_ids, found["sentence_id"])
-    bounds = np.searchsorted(found["neuron"], [*neurons, neurons[-1] + 1])
-    parts = [slice(*bounds[i : i + 2]) for i in range(len(neurons))]
-    return [indices[part] if np.ptp(found["activation"][part]) > 0 else indices[:0] for part in parts]

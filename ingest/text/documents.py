@@ -56,7 +56,7 @@ def read_documents(
     """Open a source and return its documents as an iterator; see `Documents`.
 
     `source` is a file, a folder, a glob pattern or (format `hf`) `NAME[:SPLIT]` or `NAME:CONFIG:SPLIT`.
-    `format` is one of `ingest.sources.FORMATS`, guessed from file names where None: `txt` and `dir` make one
+    `format` is one of `ingest.text.sources.FORMATS`, guessed from file names where None: `txt` and `dir` make one
     document of each file, `lines` one of each line. `text` and `doc_id` name columns; the id is, where not
     named, the column `doc_id`, else `id`, else the number of the row in the source from 0 (of a text file:
     its path below the source). `metadata` lists (column, key); text files give `folder` unless it is named.

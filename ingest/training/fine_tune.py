@@ -88,7 +88,7 @@ def fine_tune(
 ) -> Run | None:
     """Train a classifier on a model and keep the model in it as model `name`; null where that is done already.
 
-    A document's text is its sentences joined by blanks; see `ingest.classifier` for the model. `out` is the new
+    A document's text is its sentences joined by blanks; see `training.classifier` for the model. `out` is the new
     model's folder (`models/NAME` in the warehouse unless given); it appears when the training is complete. The model
     given stays as it is. An interrupted training goes on from the last saved step and ends in the same weights.
     Raises UsageError before any work for an unknown corpus or key, fewer than two classes, no documents to train or

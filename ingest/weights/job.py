@@ -5,7 +5,6 @@ Reads sentences only to count tokens (`--corpus`); writes checkpoints, neuron_we
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,17 +81,13 @@ def weight_tasks(
 def _token_counts(warehouse: Warehouse, model: LoadedModel, corpus: str) -> Tensor:
     """Return how often each token occurs in a uniform sample of a corpus, the same for every model."""
     counts = torch.zeros(len(unembedding(model)), dtype=torch.int64)
-    for texts in _chunks(warehouse, corpus):
+    drawn = drawn_sentences(warehouse, corpus, SENTENCES, 0)
+    for start in range(0, len(drawn), _CHUNK):
+        texts = list(texts_of(warehouse, [corpus], drawn[start : start + _CHUNK]).values())
         ids = encode(model, texts, add_special_tokens=False)["input_ids"]
         flat = torch.tensor([token for each in ids for token in each], dtype=torch.int64)
         counts += torch.bincount(flat[flat < len(counts)], minlength=len(counts))
     return counts
-
-
-def _chunks(warehouse: Warehouse, corpus: str) -> Iterator[list[str]]:
-    drawn = drawn_sentences(warehouse, corpus, SENTENCES, 0)
-    for start in range(0, len(drawn), _CHUNK):
-        yield list(texts_of(warehouse, [corpus], drawn[start : start + _CHUNK]).values())
 
 
 def _rows(layer: int, found: LayerWeights, texts: np.ndarray) -> pa.Table:

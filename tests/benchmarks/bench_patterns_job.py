@@ -23,7 +23,8 @@ from prefixspan import PrefixSpan
 from nwh.ingest.patterns.mining.patterns import Rules, mine
 from nwh.ingest.patterns.mining.supports import minimum_count
 from nwh.ingest.patterns.rows import COLUMNS, Miner
-from nwh.ingest.patterns.scope import PatternScope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.scope import PatternScope, read_scopes, read_sentences
+from nwh.ingest.scope import read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
@@ -49,7 +50,7 @@ def compare(warehouse: Warehouse, scope: PatternScope, kind: str, n: int) -> Non
     places = [divmod(int(i), scope.n_neurons) for i in np.linspace(0, total - 1, n)]
     spent = []
     for layer, neuron in places:
-        members = read_sets(warehouse, scope, layer, np.array([neuron]), ids)[0]
+        members = read_sets(warehouse, scope, layer, [neuron], ids, scope.pole)[0]
         if kind == "tree":
             start = perf_counter()
             mine(miner.corpus, [members], Rules(0.02, max_length=5), threads=1)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.patterns.rows import COLUMNS, Miner
-from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences
 from nwh.ingest.sample import Sample
+from nwh.ingest.scope import read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
