@@ -13,8 +13,8 @@ from nwh.ingest.job import Task, are_stored, run_each, run_once
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import JOBS
-from nwh.warehouse.progress import Progress
 from nwh.warehouse.schema import RELATIONS
+from tests.conftest import Noting
 
 UNIT = {"corpus": "a", "annotator": "by-hand"}
 FUNCTIONS = {
@@ -38,14 +38,6 @@ FUNCTIONS = {
     "weights": "weights.job.ingest_weights",
     "published-neurons": "knowledge.published_neurons.ingest_published_neurons",
 }
-
-
-class Noting(Progress):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture
