@@ -73,12 +73,13 @@ class Work:
             run.note(f"{lost:,} neurons have no explanation: all their top sentences tie, or nothing was said of them")
 
     def _stage(self, blocks: StagedBlocks, what: str, total: int, make: Callable[[int, list[int]], pa.Table]) -> None:
-        done = sum(len(neurons) for layer, neurons in self._blocks() if blocks.has(f"{what}-{layer}-{neurons[0]}"))
+        parts = {f"{what}-{layer}-{neurons[0]}": (layer, neurons) for layer, neurons in self._blocks()}
+        left = blocks.left(list(parts))
+        done = total - sum(len(parts[block][1]) for block in left)
         with self.progress.bar(f"{self.unit['site']} {what}", total, "neurons", done) as bar:
-            for layer, neurons in self._blocks():
-                if not blocks.has(name := f"{what}-{layer}-{neurons[0]}"):
-                    blocks.save(name, make(layer, neurons), len(neurons))
-                    bar.advance(len(neurons))
+            for block in left:
+                blocks.save(block, make(*parts[block]), len(parts[block][1]))
+                bar.advance(len(parts[block][1]))
 
     def _blocks(self) -> Iterator[tuple[int, list[int]]]:
         for layer, neurons in self.wanted.items():
