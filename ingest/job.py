@@ -56,8 +56,9 @@ class Shares:
 def run_once(warehouse: Warehouse, task: Task, *, again: bool = False, progress: Progress = SILENT) -> Run | None:
     """Do a task and return the run; null, with a note, where that is stored already, unless `again`.
 
-    A run that was interrupted is gone on from where `work` asks for its partial result: see
-    `warehouse.storage.resume_state`. Raises as `Warehouse.run` does.
+    Stored already: with the same settings, of the same sources. A run that was interrupted is gone on from after its
+    last block, where `work` asks for its partial result: see `warehouse.storage.resume_state`. Raises as
+    `Warehouse.run` does.
     """
     if not again and is_stored(warehouse, task):
         progress.stored(task.unit)

@@ -61,7 +61,7 @@ def missing(warehouse: Warehouse) -> list[tuple[str, str]]:
 
 def unknown(warehouse: Warehouse) -> Iterator[str]:
     """Yield a line for each column that is null in some units and only a model could fill, with the command for it."""
-    if units := _lacking(warehouse, "neuron_stats"):
+    if units := _lacking("neuron_stats", warehouse):
         yield (
             f"neuron_stats.max_token is null in {len(units)} units, where version 1 ran the model: it alone knows, and "
             "dead neurons are not told there. `nwh ingest activations … --again` runs it again, and removes what was "
@@ -69,7 +69,7 @@ def unknown(warehouse: Warehouse) -> Iterator[str]:
         )
 
 
-def _lacking(warehouse: Warehouse, relation: str) -> list[Unit]:
+def _lacking(relation: str, warehouse: Warehouse) -> list[Unit]:
     """Return the units of a relation that an earlier version has written: their files lack a column."""
     import pyarrow.parquet as pq
 
@@ -92,15 +92,11 @@ def _make_profiles(warehouse: Warehouse, run: Run, progress: Progress) -> None:
     ingest_profiles(warehouse, progress=progress)
 
 
-def _missing_patterns(warehouse: Warehouse) -> list[Unit]:
-    """Return units of patterns chosen on all sentences, or stored without their texts or what neurons detect."""
-    return _lacking(warehouse, "neuron_patterns")
-
-
-def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
+def _mine_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
+    """Mine units of patterns chosen on all sentences, or stored without their texts or what neurons detect."""
     from nwh.ingest.patterns.job import mine_again
 
-    for unit in _missing_patterns(warehouse):
+    for unit in _lacking("neuron_patterns", warehouse):
         stored = warehouse.units.stored("patterns", unit)
         try:
             if stored is None:
@@ -110,15 +106,11 @@ def _make_patterns(warehouse: Warehouse, run: Run, progress: Progress) -> None:
             run.note(f"patterns of {unit_name(unit)} are left as they are: {error}")
 
 
-def _without_rule(job: str, warehouse: Warehouse) -> list[Unit]:
-    """Return the units of a job whose rows do not say by which rule of attribution they are."""
-    return _lacking(warehouse, job)
-
-
 def _say_rule(job: str, warehouse: Warehouse, run: Run, progress: Progress) -> None:
+    """Say by which rule of attribution the rows of a job are."""
     from nwh.ingest.knowledge.attribution_rows import say_rule
 
-    for unit in _without_rule(job, warehouse):
+    for unit in _lacking(job, warehouse):
         if (stored := warehouse.units.stored(job, unit)) is None:
             run.note(f"{job} of {unit_name(unit)} are left as they are: no run says by which rule they were made")
         else:
@@ -127,8 +119,8 @@ def _say_rule(job: str, warehouse: Warehouse, run: Run, progress: Progress) -> N
 
 STEPS = (
     Step(3, "profiles", _missing_profiles, _make_profiles),
-    Step(3, "patterns", _missing_patterns, _make_patterns),
-    *(Step(3, job, partial(_without_rule, job), partial(_say_rule, job)) for job in ("attributions", "interventions")),
+    Step(3, "patterns", partial(_lacking, "neuron_patterns"), _mine_patterns),
+    *(Step(3, job, partial(_lacking, job), partial(_say_rule, job)) for job in ("attributions", "interventions")),
 )
 """In their order. Whoever raises SCHEMA_VERSION adds lines here, and a warehouse with `make_warehouse` of the tests.
 """

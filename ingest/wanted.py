@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from nwh.ingest.job import Task
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.schema import RELATIONS
-from nwh.warehouse.storage.runs import Unit
+from nwh.warehouse.storage.runs import Run, Unit
 
 Wanted = dict[int, list[int]]
 """Layer -> its neurons, both ascending."""
@@ -42,16 +46,10 @@ def united(one: Wanted, other: Wanted) -> Wanted:
 
 def to_ranges(wanted: Wanted) -> dict[str, list[list[int]]]:
     """Return neurons as JSON holds them: layer -> [first, last] of each stretch."""
-    ranges: dict[str, list[list[int]]] = {}
-    for layer, neurons in wanted.items():
-        stretches: list[list[int]] = []
-        for neuron in neurons:
-            if stretches and stretches[-1][1] == neuron - 1:
-                stretches[-1][1] = neuron
-            else:
-                stretches.append([neuron, neuron])
-        ranges[str(layer)] = stretches
-    return ranges
+    stretches = {
+        layer: np.split(neurons, np.flatnonzero(np.diff(neurons) > 1) + 1) for layer, neurons in wanted.items()
+    }
+    return {str(layer): [[int(part[0]), int(part[-1])] for part in parts] for layer, parts in stretches.items()}
 
 
 def from_ranges(ranges: dict[str, list[list[int]]]) -> Wanted:
@@ -60,6 +58,36 @@ def from_ranges(ranges: dict[str, list[list[int]]]) -> Wanted:
         int(layer): [neuron for first, last in stretches for neuron in range(first, last + 1)]
         for layer, stretches in ranges.items()
     }
+
+
+def task_beside(
+    job: str,
+    warehouse: Warehouse,
+    unit: Unit,
+    described: dict[str, Any],
+    wanted: Wanted,
+    work: Callable[[Wanted, Run], object],
+    *,
+    made: str,
+    way_out: str,
+    keeps: bool = True,
+) -> Task:
+    """Return the task for some neurons of a unit beside those that earlier runs have stored, which stay if `keeps`.
+
+    described: the settings, without `neurons`. work: gets the neurons whose rows stay. UsageError where these were made
+    by other settings: the stored `made` otherwise, and the way out.
+    """
+    found = warehouse.units.stored(job, unit)
+    stored = {**found.settings} if found else {"neurons": {}}
+    before = from_ranges(stored.pop("neurons"))
+    kept = without(before, wanted) if keeps else {}
+    if kept and stored != described:
+        names = dict.fromkeys([*described, *stored])
+        differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
+        raise UsageError(f"the stored {made} otherwise ({differ}): {way_out}")
+    done = stored == described and not without(wanted, before)
+    settings = {**described, "neurons": to_ranges(united(kept, wanted))}
+    return Task(job, unit, settings, partial(work, kept), is_stored=lambda: done)
 
 
 def stored_rows(warehouse: Warehouse, relation: str, unit: Unit, layer: int, neurons: Sequence[int]) -> pa.Table:

@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 import torch
 
+from nwh.warehouse.progress import Progress
+
 if TYPE_CHECKING:
     from nwh.warehouse import Warehouse
 
@@ -25,6 +27,16 @@ hypothesis.settings.load_profile("untimed")
 WORDS = ["the", "a", "cat", "dog", "bird", "tree", "river", "king", "sees", "finds", "loves", "hates"]
 WORDS += ["red", "blue", "old", "quick", "and", "of", "to", "with"]
 MAX_WORDS = 40
+
+
+class Noting(Progress):
+    """Keeps the notes that a user would read."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nwh import Warehouse
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_explanations
 from nwh.ingest.training import tiny_models  # noqa: F401  (torch, before marimo starts threads)
 from nwh.warehouse.errors import UsageError
 from tests.conftest import copied

@@ -5,12 +5,13 @@ spaCy does both at once, a CoreNLP server too; NLTK only tags, link-grammar only
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from nwh.ingest.annotation import corenlp, link_grammar, nltk_tagger, spacy_pipeline
-from nwh.ingest.annotation.annotation import Annotate, Annotation
+from nwh.ingest.annotation.annotation import Annotation
 from nwh.warehouse.errors import UsageError
 
 TAGGERS = ("auto", "spacy", "nltk")
@@ -34,9 +35,9 @@ class Annotator:
     note: str
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def open(self) -> Annotate:
+    def open(self) -> OpenAnnotator:
         """Load what it needs and return it ready for work."""
-        return _Opened(self)
+        return OpenAnnotator(self)
 
 
 def choose(tagger: str | None = None, parser: str | None = None, url: str | None = None) -> Annotator:
@@ -87,28 +88,30 @@ def _said(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
-class _Opened:
-    """A tagger and a parser at work as one."""
+class OpenAnnotator:
+    """A tagger and a parser at work as one; made once per process, closed at the end."""
 
     def __init__(self, annotator: Annotator) -> None:
+        """Load what it needs."""
         self._stack = ExitStack()
-        self._trees_too = annotator.tagger == annotator.parser or annotator.parser == "corenlp"
-        self._tag: Annotate
-        self._parse: Any = None
+        self._tag: Callable[[list[str]], list[Annotation]]
+        self._parse: Callable[[str], str | None] | None = None
         if annotator.parser == "corenlp":
             self._tag = corenlp.CoreNlp(annotator.settings["url"], SENTENCE_SECONDS)
-        elif annotator.tagger == "spacy":
-            self._tag = spacy_pipeline.SpacyPipeline(trees=self._trees_too)
+            self._stack.callback(self._tag.close)
+            return
+        if annotator.tagger == "spacy":
+            self._tag = spacy_pipeline.SpacyPipeline(trees=annotator.parser == "spacy")
         else:
             self._tag = nltk_tagger.NltkTagger()
-        self._stack.callback(self._tag.close)
-        if not self._trees_too and annotator.parser == "link-grammar":
+        if annotator.parser == "link-grammar":
             self._parse = self._stack.enter_context(link_grammar.LinkParser(SENTENCE_SECONDS)).parse
-        elif not self._trees_too and annotator.parser == "spacy":
+        elif annotator.parser == "spacy" and annotator.tagger != "spacy":
             pipeline = spacy_pipeline.SpacyPipeline(trees=True)
             self._parse = lambda text: pipeline([text])[0].tree
 
     def __call__(self, texts: list[str]) -> list[Annotation]:
+        """Return the annotation of each sentence."""
         tagged = self._tag(texts)
         if self._parse is None:
             return tagged
@@ -117,4 +120,5 @@ class _Opened:
         ]
 
     def close(self) -> None:
+        """Give back what it holds."""
         self._stack.close()

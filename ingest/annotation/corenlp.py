@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nwh.ingest.annotation.annotation import Annotation
-from nwh.ingest.annotation.trees import clean, parse_tree
+from nwh.ingest.annotation.trees import cleaned
 from nwh.warehouse.errors import SourceError, UsageError
 
 _TOGETHER = 32  # sentences in one request
@@ -78,8 +78,4 @@ def _annotation(sentence: dict[str, Any]) -> Annotation:
     """Return the annotation of one sentence of the server's JSON: `tokens` with `word` and `pos`, `parse`."""
     words = [token["word"] for token in sentence["tokens"]]
     tags = [token["pos"] for token in sentence["tokens"]]
-    try:
-        tree = clean(parse_tree(sentence["parse"]))
-    except (KeyError, SourceError):  # SENTENCE_SKIPPED_OR_UNPARSABLE
-        tree = None
-    return Annotation(words, tags, tree.to_bracketed() if tree else None)
+    return Annotation(words, tags, cleaned(sentence.get("parse", "")))  # SENTENCE_SKIPPED_OR_UNPARSABLE is no tree

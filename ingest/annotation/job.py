@@ -1,7 +1,7 @@
 """Job `annotations`: words, Penn tags and trees of every sentence of a corpus.
 
 Reads sentences; writes annotations. The unit is (corpus, annotator). For trees that are there already, see
-`ingest.tree_files`.
+`ingest.annotation.tree_files`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nwh.ingest.annotation.annotation import Annotate, Annotation
-from nwh.ingest.annotation.annotators import Annotator
+from nwh.ingest.annotation.annotation import Annotation
+from nwh.ingest.annotation.annotators import Annotator, OpenAnnotator
 from nwh.ingest.job import Task
 from nwh.ingest.profiles.job import ingest_profiles
 from nwh.ingest.shards import in_blocks, run_shared
@@ -34,9 +33,6 @@ from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
 BLOCK = 1000  # sentences between two points where a run can be resumed
-
-# the columns of annotations that come from an annotator
-Columns = dict[str, list[Any]]
 
 
 def ingest_annotations(
@@ -66,11 +62,12 @@ def ingest_annotations(
         blocks = StagedBlocks(run, n_sentences)
         bar_of = progress.bar(corpus, n_sentences, "sentences", blocks.done)
         with bar_of as bar, _annotating(annotator, workers) as send:
-            under_way: deque[tuple[range, Callable[[], Columns]]] = deque()
+            under_way: deque[tuple[range, Callable[[], pa.Table]]] = deque()
 
             def finish() -> None:
                 own, result = under_way.popleft()
-                blocks.save(str(own.start // BLOCK), _table([first + at for at in own], result()), len(own))
+                ids = pa.array(range(first + own.start, first + own.stop), pa.int64())
+                blocks.save(str(own.start // BLOCK), result().add_column(0, "sentence_id", ids), len(own))
                 bar.advance(len(own))
 
             for i in map(int, blocks.left([str(i) for i in range(len(starts))])):
@@ -106,35 +103,21 @@ def _write(run: Run, unit: dict[str, str], blocks: StagedBlocks, n_blocks: int, 
         run.note(f"{annotator.parser} found no tree for {without:,} of {rows:,} sentences of {unit['corpus']}")
 
 
-def _table(sentence_ids: list[int], columns: Columns) -> pa.Table:
-    types = {"words": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "tree": pa.string()}
-    arrays = {name: pa.array(columns[name], type) for name, type in types.items()}
-    return pa.table({"sentence_id": pa.array(sentence_ids, pa.int64()), **arrays})
-
-
 # -- processes --------------------------------------------------------------------------------------------------
 
-_at_work: Annotate | None = None  # of a worker process
+_at_work: OpenAnnotator | None = None  # of a worker process
 
 
 @contextmanager
-def _annotating(annotator: Annotator, workers: int) -> Iterator[Callable[[list[str]], Callable[[], Columns]]]:
-    """Yield a function that takes texts to be annotated and returns one that waits for their columns."""
+def _annotating(annotator: Annotator, workers: int) -> Iterator[Callable[[list[str]], Callable[[], pa.Table]]]:
+    """Yield a function that takes texts to be annotated and returns one that waits for their rows."""
     if workers <= 1:
-        annotate = annotator.open()
-        try:
-            yield lambda texts: lambda: _columns(annotate(texts))
-        finally:
-            annotate.close()
+        with closing(annotator.open()) as annotate:
+            yield lambda texts: lambda: _rows(annotate(texts))
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (annotator,))
     try:
-
-        def send(texts: list[str]) -> Callable[[], Columns]:
-            sent: Future[Columns] = pool.submit(_work, texts)
-            return sent.result
-
-        yield send
+        yield lambda texts: pool.submit(_work, texts).result
     except BrokenProcessPool as error:
         raise NwhError(
             f"a process of annotator {annotator.name} ended without an answer (out of memory?): run the command "
@@ -152,14 +135,12 @@ def _start(annotator: Annotator) -> None:
     atexit.register(_at_work.close)
 
 
-def _work(texts: list[str]) -> Columns:
+def _work(texts: list[str]) -> pa.Table:
     assert _at_work is not None
-    return _columns(_at_work(texts))
+    return _rows(_at_work(texts))
 
 
-def _columns(annotations: list[Annotation]) -> Columns:
-    return {
-        "words": [annotation.words for annotation in annotations],
-        "tags": [annotation.tags for annotation in annotations],
-        "tree": [annotation.tree for annotation in annotations],
-    }
+def _rows(annotations: list[Annotation]) -> pa.Table:
+    """Return the columns of annotations that come from an annotator."""
+    types = {"words": pa.list_(pa.string()), "tags": pa.list_(pa.string()), "tree": pa.string()}
+    return pa.table({name: pa.array([getattr(each, name) for each in annotations], of) for name, of in types.items()})

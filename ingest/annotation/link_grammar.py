@@ -14,7 +14,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from nwh.ingest.annotation.trees import clean, parse_tree
+from nwh.ingest.annotation.trees import cleaned
 from nwh.warehouse.errors import SourceError, UsageError
 
 # constituents=3: a tree on one line; null=0: complete linkages only; limit: linkages compared for the best one
@@ -63,19 +63,10 @@ class LinkParser:
             return None
         if self._process is None:
             self._start()
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{text}\n{_MARK[0]}\n")
-            self._process.stdin.flush()
-        except OSError:
-            self._stop()
-            return None
-        answer = self._until_mark(self._seconds + _GRACE)
-        if answer is None:
-            self._stop()
-            return None
-        return next((tree for line in answer if line.startswith("(") and (tree := _tree(line))), None)
+        answer = self._ask(f"{text}\n", self._seconds + _GRACE)
+        # words have subscripts: `cat.n`, `blorp{?}.v`
+        trees = (cleaned(_SUBSCRIPT.sub("", line)) for line in answer or () if line.startswith("("))
+        return next(filter(None, trees), None)
 
     def _start(self) -> None:
         # without stdbuf (coreutils) the program keeps its last lines until its next sentence
@@ -86,38 +77,31 @@ class LinkParser:
         )
         self._lines = Queue()
         Thread(target=_read, args=(self._process.stdout, self._lines), daemon=True).start()
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            self._process.stdin.write(_MARK[0] + "\n")
-            self._process.stdin.flush()
-        if self._until_mark(60.0) is None:
-            self._stop()
+        if self._ask("", 60.0) is None:
             raise SourceError(
                 "link-parser does not start: try `link-parser en` (is link-grammar-dictionaries-en there?)"
             )
 
-    def _until_mark(self, seconds: float) -> list[str] | None:
-        """Return the lines before the mark; null where the process ends or the time is up."""
+    def _ask(self, text: str, seconds: float) -> list[str] | None:
+        """Return the lines that answer a text; null where the process ends or the time is up, and it is stopped."""
+        assert self._process is not None
+        assert self._process.stdin is not None
         lines: list[str] = []
-        while True:
-            try:
-                line = self._lines.get(timeout=seconds)
-            except Empty:
-                return None
-            if line is None:
-                return None
-            if line == _MARK[1]:
-                return lines
-            lines.append(line)
+        with suppress(OSError, Empty):
+            self._process.stdin.write(f"{text}{_MARK[0]}\n")
+            self._process.stdin.flush()
+            while (line := self._lines.get(timeout=seconds)) is not None:
+                if line == _MARK[1]:
+                    return lines
+                lines.append(line)
+        self._stop()
+        return None
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
-                with suppress(OSError):
-                    if stream:
-                        stream.close()
+            with suppress(OSError), self._process as process:  # which closes its streams
+                process.kill()
+                process.wait()
         self._process = None
 
 
@@ -126,12 +110,3 @@ def _read(stream: Any, lines: Queue[str | None]) -> None:
         for line in stream:
             lines.put(line.rstrip("\n"))
     lines.put(None)
-
-
-def _tree(line: str) -> str | None:
-    """Return one line of the program's as a tree whose words have no subscripts (`cat.n`, `blorp{?}.v`)."""
-    try:
-        tree = clean(parse_tree(_SUBSCRIPT.sub("", line)))
-    except SourceError:
-        return None
-    return tree.to_bracketed() if tree else None

@@ -40,9 +40,6 @@ class NltkTagger:
         """Return words and tags of sentences."""
         return [self._annotation(text) for text in texts]
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _annotation(self, text: str) -> Annotation:
         tagged = self._tagger.tag(self._split(text))
         return Annotation([word for word, _ in tagged], [tag for _, tag in tagged])

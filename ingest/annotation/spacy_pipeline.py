@@ -49,9 +49,6 @@ class SpacyPipeline:
         docs = self._nlp.pipe((text[:_MAX_CHARACTERS] for text in texts), batch_size=64)
         return [self._annotation(doc) for doc in docs]
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _annotation(self, doc: Any) -> Annotation:
         words = [token for token in doc if not token.is_space]
         tree = dependency_tree(doc) if self._trees and words else None

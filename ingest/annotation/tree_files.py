@@ -10,14 +10,14 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from nwh.ingest.annotation.trees import Tree, clean, read_trees
 from nwh.ingest.job import Task, run_once
 from nwh.ingest.profiles.job import ingest_profiles
-from nwh.ingest.text.corpus import corpus_text, stored_corpora
+from nwh.ingest.text.corpus import corpus_text, stored_corpora, texts_by_block
 from nwh.ingest.text.formats.lines import File, lines, uncompressed
 from nwh.ingest.text.sentences import check_base, id_base, normalize
 from nwh.warehouse import Warehouse
@@ -101,14 +101,14 @@ def _matched(
     warehouse: Warehouse, corpus: str, file: Path, trees: Iterator[tuple[int, Tree]]
 ) -> Iterator[tuple[int, str, Tree]]:
     """Yield (sentence_id, sentence, tree) of a corpus that exists; SourceError where they do not match."""
-    sentences = _sentences(warehouse, corpus)
-    for n, (sentence, found) in enumerate(zip_longest(sentences, trees), 1):
-        if sentence is None:
+    texts = chain.from_iterable(texts_by_block(warehouse, corpus))
+    for n, (text, found) in enumerate(zip_longest(texts, trees), 1):
+        if text is None:
             raise SourceError(
                 f"{file} has more trees than corpus {corpus} has sentences ({n - 1:,}): the tree of line {found[0]} "
                 "has none. Give another --corpus to make one from the trees"
             )
-        sentence_id, text = sentence
+        sentence_id = id_base(corpus) + n - 1
         if found is None:
             raise SourceError(
                 f"{file} has {n - 1:,} trees, corpus {corpus} more sentences: sentence {sentence_id} ({text!r}) has "
@@ -122,13 +122,6 @@ def _matched(
                 f"{corpus} ({text!r}): trees and sentences must be in the same order, one each"
             )
         yield sentence_id, text, tree
-
-
-def _sentences(warehouse: Warehouse, corpus: str) -> Iterator[tuple[int, str]]:
-    with warehouse.cursor() as cursor:
-        cursor.execute("select sentence_id, text from sentences where corpus = $1 order by 1", [corpus])
-        while rows := cursor.fetchmany(_ROWS):
-            yield from rows
 
 
 def _letters(text: str) -> str:

@@ -148,6 +148,15 @@ def clean(tree: Tree) -> Tree | None:
     return Tree(texts, depths, are_words)
 
 
+def cleaned(bracketed: str) -> str | None:
+    """Return a parser's tree, cleaned, on one line; None if it is none, or nothing remains of it."""
+    try:
+        tree = clean(parse_tree(bracketed))
+    except SourceError:
+        return None
+    return tree.to_bracketed() if tree else None
+
+
 def label_of(label: str) -> str:
     """Return a Penn label without function tags and indices.
 

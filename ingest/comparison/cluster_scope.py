@@ -6,57 +6,22 @@ Every question is answered before any work, so that wrong use is refused at once
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.scope import Scope, read_scope
+from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
-from nwh.warehouse.names import scope_of
 from nwh.warehouse.progress import SILENT, Progress
-from nwh.warehouse.storage.runs import Run, Unit
+from nwh.warehouse.storage.runs import Run
 
 _HERE = (
     "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
     "and layer = $layer"
 )
-
-
-@dataclass(frozen=True)
-class ClusterScope:
-    """Neurons of one site of a checkpoint, and the corpora that their sentences are from.
-
-    layers: those stored of all corpora. kept: by corpus, sentences stored of each neuron's top pole. sources: by
-    corpus, the run that stored them.
-    """
-
-    model: str
-    checkpoint: str
-    site: str
-    layers: tuple[int, ...]
-    n_neurons: int
-    kept: dict[str, int]
-    sources: dict[str, str | None]
-
-    @property
-    def corpora(self) -> list[str]:
-        """The corpora, sorted."""
-        return sorted(self.kept)
-
-    @property
-    def unit(self) -> Unit:
-        """What a run over this scope replaces."""
-        place = {"model": self.model, "checkpoint": self.checkpoint, "site": self.site}
-        return {**place, "scope": scope_of(self.kept)}
-
-    @property
-    def place(self) -> dict[str, Any]:
-        """Named SQL parameters that filter to these activations."""
-        return {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, "corpora": self.corpora}
 
 
 def read_cluster_scopes(
@@ -67,51 +32,32 @@ def read_cluster_scopes(
     sites: Sequence[str] = (),
     corpora: Sequence[str] = (),
     progress: Progress = SILENT,
-) -> list[ClusterScope]:
+) -> list[Scope]:
     """Return a scope for each site; empty lists stand for all that have top sentences and a sample.
 
     Raises UsageError for a site or corpus without them, naming the command that makes them.
     """
+
+    def read(site: str) -> Scope:
+        here = f"{model}@{checkpoint}/{site}"
+        kept = kept_sentences(warehouse, model, checkpoint, site, "top", corpora)
+        query = "select distinct corpus from activation_sample where model = $1 and checkpoint = $2 and site = $3"
+        sampled = {corpus for (corpus,) in warehouse.sql(query, [model, checkpoint, site]).fetchall()}
+        chosen = sorted(set(corpora) or set(kept) & sampled)
+        if bare := [corpus for corpus in (chosen or sorted(kept)) if corpus not in sampled]:
+            raise UsageError(
+                f"corpus {bare[0]!r} has no sampled activations of {here}: "
+                f"`nwh ingest activations --sample 1000 --corpus {bare[0]}` makes them"
+            )
+        if left := sorted(set(kept) - sampled) if not corpora else []:
+            progress.note(f"{', '.join(left)} left out of the scope: no sampled activations of {here}")
+        return read_scope(warehouse, model, checkpoint, site, {corpus: kept[corpus] for corpus in chosen})
+
     sizes = site_sizes(warehouse, model, checkpoint, sites)
-    return [
-        _read(warehouse, model, checkpoint, site, sizes[site], corpora, progress)
-        for site in (dict.fromkeys(sites) or sizes)
-    ]
+    return [read(site) for site in dict.fromkeys(sites) or sizes]
 
 
-def _read(
-    warehouse: Warehouse,
-    model: str,
-    checkpoint: str,
-    site: str,
-    n_neurons: int,
-    wanted: Sequence[str],
-    progress: Progress,
-) -> ClusterScope:
-    where = "where model = $model and checkpoint = $checkpoint and site = $site"
-    place = {"model": model, "checkpoint": checkpoint, "site": site}
-    here = f"{model}@{checkpoint}/{site}"
-    kept = kept_sentences(warehouse, model, checkpoint, site, "top", wanted)
-    sampled = {
-        corpus
-        for (corpus,) in warehouse.sql(f"select distinct corpus from activation_sample {where}", place).fetchall()
-    }
-    chosen = sorted(set(wanted) or set(kept) & sampled)
-    if bare := [corpus for corpus in (chosen or sorted(kept)) if corpus not in sampled]:
-        raise UsageError(
-            f"corpus {bare[0]!r} has no sampled activations of {here}: "
-            f"`nwh ingest activations --sample 1000 --corpus {bare[0]}` makes them"
-        )
-    if left := sorted(set(kept) - sampled) if not wanted else []:
-        progress.note(f"{', '.join(left)} left out of the scope: no sampled activations of {here}")
-    unit = {"model": model, "checkpoint": checkpoint}
-    sources = {corpus: source_run(warehouse, "activations", {**unit, "corpus": corpus}, site) for corpus in chosen}
-    layers = stored_layers(warehouse, model, checkpoint, site, chosen)
-    kept = {corpus: kept[corpus] for corpus in chosen}
-    return ClusterScope(model, checkpoint, site, layers, n_neurons, kept, sources)
-
-
-def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: ClusterScope) -> None:
+def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: Scope) -> None:
     """Note it where what is put side by side was made of the activations of tokens in different ways."""
     made: dict[str, list[str]] = {}
     for scope in scopes:
@@ -124,11 +70,10 @@ def note_unlike_activations(warehouse: Warehouse, run: Run, *scopes: ClusterScop
         run.note(f"activations of sentences are not alike, that of a sentence's tokens is taken as {alike}")
 
 
-def check_kept(warehouse: Warehouse, scope: ClusterScope, per_neuron: int) -> None:
+def check_kept(scope: Scope, per_neuron: int) -> None:
     """Raise UsageError where too few sentences per neuron are stored for the strongest of the scope to be exact."""
-    counted = counted_sentences(warehouse, scope.model, scope.checkpoint)
-    for corpus, kept in scope.kept.items():
-        if kept < min(per_neuron, counted[corpus]):
+    for corpus, kept in scope.limits.items():
+        if kept < per_neuron:
             raise UsageError(
                 f"--per-neuron {per_neuron} asks for more than the {kept:,} sentences per neuron that are stored of "
                 f"corpus {corpus!r}: `nwh ingest activations --k {per_neuron} --corpus {corpus}` stores them"
@@ -136,7 +81,7 @@ def check_kept(warehouse: Warehouse, scope: ClusterScope, per_neuron: int) -> No
 
 
 def strongest_sentences(
-    warehouse: Warehouse, scope: ClusterScope, per_neuron: int
+    warehouse: Warehouse, scope: Scope, per_neuron: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return layer, neuron and sentence_id of every neuron's strongest sentences over all corpora of the scope.
 
@@ -160,7 +105,7 @@ def strongest_sentences(
 
 
 def read_texts(
-    warehouse: Warehouse, scope: ClusterScope, sentence_ids: NDArray[np.int64]
+    warehouse: Warehouse, scope: Scope, sentence_ids: NDArray[np.int64]
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Return the distinct texts of sentences, by first id, and each sentence's place among them."""
     ids = np.unique(sentence_ids)
@@ -170,7 +115,7 @@ def read_texts(
     return list(place), of_ids[np.searchsorted(ids, sentence_ids)]
 
 
-def draw_sentences(warehouse: Warehouse, scope: ClusterScope, size: int, seed: int) -> list[int]:
+def draw_sentences(warehouse: Warehouse, scope: Scope, size: int, seed: int) -> list[int]:
     """Return the ids, ascending, of `size` sampled sentences drawn without replacement; of all where there are fewer.
 
     The lowest hashes of seed and id, salted: unsalted hashes have chosen the sample itself, and would favour the
@@ -185,7 +130,7 @@ def draw_sentences(warehouse: Warehouse, scope: ClusterScope, size: int, seed: i
 
 
 def read_activations(
-    warehouse: Warehouse, scope: ClusterScope, layer: int, sentence_ids: Sequence[int]
+    warehouse: Warehouse, scope: Scope, layer: int, sentence_ids: Sequence[int]
 ) -> NDArray[np.float32]:
     """Return [neurons, sentences] activations of a layer, on a cursor of its own; ModelError for NaN or infinity."""
     with warehouse.cursor() as cursor:
@@ -200,7 +145,7 @@ def read_activations(
     if not finite.all():
         neuron, sentence = np.argwhere(~finite)[0]
         raise ModelError(
-            f"the sampled activation of {scope.model}@{scope.checkpoint}/{scope.site}/{layer}/{neuron} for sentence "
+            f"the sampled activation of {scope}/{layer}/{neuron} for sentence "
             f"{sentence_ids[sentence]} is NaN or infinite: nothing of this run is stored. "
             "`nwh ingest activations --again --dtype float32` makes the sample anew"
         )

@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 from nwh.ingest.activations.rows import lists
 from nwh.ingest.checkpoints import check_checkpoint, model_versions
 from nwh.ingest.comparison.cluster_scope import (
-    ClusterScope,
     check_kept,
     draw_sentences,
     note_unlike_activations,
@@ -35,6 +34,7 @@ from nwh.ingest.job import Task, run_each
 from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.devices import pick_device
 from nwh.ingest.models.families import described as family_described
+from nwh.ingest.scope import Scope
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import SILENT, Progress
@@ -73,7 +73,7 @@ def ingest_clusters(
     warehouse: Warehouse,
     model: str,
     checkpoint: str,
-    settings: ClusterSettings | None = None,
+    settings: ClusterSettings,
     *,
     source: str | None = None,
     corpora: Sequence[str] = (),
@@ -89,12 +89,10 @@ def ingest_clusters(
 
     `model` and `checkpoint` as they are stored; the model is loaded, from `source` or else from where its activations
     are from, when its strongest sentences have to become vectors. Empty lists mean all sites, and all corpora that
-    have top sentences and sampled activations. What is stored with the same settings, of the same activations, is
-    left alone unless `again`; an interrupted run goes on after its last block. Results do not depend on `threads`.
+    have top sentences and sampled activations. again: see `ingest.job.run_once`. Results do not depend on `threads`.
     Raises UsageError, before any work, for corpora and sites without activations and for more groups or sentences
     than there can be; ModelError for activations or vectors that are NaN or infinite.
     """
-    chosen = settings or ClusterSettings()
     found = warehouse.sql(
         "select source, weights_sha256, family_description from checkpoints where model = $1 and checkpoint = $2",
         [model, checkpoint],
@@ -113,35 +111,27 @@ def ingest_clusters(
 
     scopes = read_cluster_scopes(warehouse, model, checkpoint, sites=sites, corpora=corpora, progress=progress)
     for scope in scopes:
-        check_kept(warehouse, scope, chosen.per_neuron)
-        if chosen.groups > scope.n_neurons:
+        check_kept(scope, settings.per_neuron)
+        if settings.groups > scope.n_neurons:
             raise UsageError(
-                f"--groups {chosen.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
+                f"--groups {settings.groups} is more than the {scope.n_neurons} {scope.site} neurons of a layer"
             )
-    k = sorted(set(chosen.k))
-    of_all = {**asdict(chosen), "k": k, **described, "block": BLOCK}
+    chosen, threads = replace(settings, k=tuple(sorted(set(settings.k)))), threads or os.cpu_count() or 1
+    of_all = {**asdict(chosen), "k": list(chosen.k), **described, "block": BLOCK}
     tasks = [
         Task(
             "clusters",
             scope.unit,
             {**scope.unit, **of_all, "sources": scope.sources},
-            _Work(warehouse, scope, replace(chosen, k=tuple(k)), load_model, threads or os.cpu_count() or 1, progress),
+            _Work(warehouse, scope, chosen, load_model, threads, progress),
         )
         for scope in scopes
     ]
     return run_each(warehouse, tasks, again=again, progress=progress)
 
 
-@dataclass(frozen=True)
-class _Strongest:
-    """Sentence vectors [sentences, d_model], and which of them a layer's neurons have how often."""
-
-    vectors: NDArray[np.float32]
-    of_layer: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
-
-    def count(self, layer: int) -> int:
-        """Return the vectors of a layer, shared ones counted each time."""
-        return int(self.of_layer[layer][1].sum())
+_OfLayer = dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Layer -> which sentences its neurons have, and how many neurons have each."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +139,7 @@ class _Work:
     """One site over one scope."""
 
     warehouse: Warehouse
-    scope: ClusterScope
+    scope: Scope
     settings: ClusterSettings
     load_model: Callable[[], LoadedModel]
     threads: int
@@ -159,41 +149,35 @@ class _Work:
         drawn = self._draw(run)
         note_unlike_activations(self.warehouse, run, self.scope)
         layer, neuron, sentence_ids = strongest_sentences(self.warehouse, self.scope, self.settings.per_neuron)
-        self._note_dead(run, len(np.unique(layer * self.scope.n_neurons + neuron)))
-        texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
-        blocks = StagedBlocks(run, len(texts) + len(self.scope.layers))
-        vectors = self._encode(run, blocks, texts)
-        of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in self.scope.layers}
-        self._cluster(run, blocks, _Strongest(vectors, of_layer), drawn)
-        self._write(run, blocks)
-
-    def _note_dead(self, run: Run, live: int) -> None:
+        live = len(np.unique(layer * self.scope.n_neurons + neuron))
         if dead := len(self.scope.layers) * self.scope.n_neurons - live:
             run.note(
                 f"{dead:,} {self.scope.site} neurons have no strongest sentence, all their top ones tie: the curves "
                 "leave them out"
             )
+        texts, places = read_texts(self.warehouse, self.scope, sentence_ids)
+        blocks = StagedBlocks(run, len(texts) + len(self.scope.layers))
+        vectors = self._encode(run, blocks, texts)
+        of_layer = {each: np.unique(places[layer == each], return_counts=True) for each in self.scope.layers}
+        self._cluster(run, blocks, vectors, of_layer, drawn)
+        self._write(run, blocks)
 
     # -- sentences -> vectors -----------------------------------------------------------------------------------
 
     def _encode(self, run: Run, blocks: StagedBlocks, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return [sentences, d_model], block by block, those that an interrupted run has staged included."""
-        parts = [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
-        done = sum(len(part) for i, part in enumerate(parts) if blocks.has(f"sentences-{i}"))
-        model: LoadedModel | None = None
-        name = f"{self.scope.site} sentences"
-        with self.progress.bar(name, len(texts), "sentences", done) as bar:
-            for i, part in enumerate(parts):
-                if blocks.has(f"sentences-{i}"):
-                    continue
-                if model is None:
-                    model = self.load_model()
-                    run.versions |= model_versions(model)
+        parts = {f"sentences-{start}": texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)}
+        if left := blocks.left(list(parts)):
+            model = self.load_model()
+            run.versions |= model_versions(model)
+        done = len(texts) - sum(len(parts[block]) for block in left)
+        with self.progress.bar(f"{self.scope.site} sentences", len(texts), "sentences", done) as bar:
+            for block in left:
                 with run.in_model():
-                    vectors = sentence_vectors(model, part)
-                blocks.save(f"sentences-{i}", pa.table({"vector": lists(vectors)}), len(part))
-                bar.advance(len(part))
-        staged = [blocks.load(f"sentences-{i}")["vector"].combine_chunks() for i in range(len(parts))]
+                    vectors = sentence_vectors(model, parts[block])
+                blocks.save(block, pa.table({"vector": lists(vectors)}), len(parts[block]))
+                bar.advance(len(parts[block]))
+        staged = [blocks.load(block)["vector"].combine_chunks() for block in parts]
         matrices = [np.asarray(vectors.flatten()).reshape(len(vectors), -1) for vectors in staged]
         return np.concatenate(matrices) if matrices else np.empty((0, 1), np.float32)
 
@@ -212,19 +196,20 @@ class _Work:
             )
         return drawn
 
-    def _cluster(self, run: Run, blocks: StagedBlocks, strongest: _Strongest, drawn: Sequence[int]) -> None:
+    def _cluster(
+        self, run: Run, blocks: StagedBlocks, vectors: NDArray[np.float32], of_layer: _OfLayer, drawn: Sequence[int]
+    ) -> None:
         """Stage each layer's rows. Layers share the threads, each uses one: sums over threads are not repeatable."""
         layers = self.scope.layers
         for layer in layers:
-            if left_out := [k for k in self.settings.k if k > strongest.count(layer)]:
-                run.note(
-                    f"layer {layer} has {strongest.count(layer):,} sentence vectors: k = "
-                    f"{', '.join(map(str, left_out))} is left out"
-                )
+            n_vectors = int(of_layer[layer][1].sum())
+            if left_out := [k for k in self.settings.k if k > n_vectors]:
+                left = ", ".join(map(str, left_out))
+                run.note(f"layer {layer} has {n_vectors:,} sentence vectors: k = {left} is left out")
         missing = [layer for layer in layers if not blocks.has(f"groups-{layer}")]
         bar = self.progress.bar(f"{self.scope.site} layers", len(layers), "layers", len(layers) - len(missing))
         with bar as shown, threadpool_limits(1, "blas"), ThreadPoolExecutor(self.threads) as pool:
-            coming = {layer: pool.submit(self._layer, layer, strongest, drawn) for layer in missing}
+            coming = {layer: pool.submit(self._layer, layer, vectors, *of_layer[layer], drawn) for layer in missing}
             try:
                 for layer in missing:
                     curve, groups = coming.pop(layer).result()
@@ -235,15 +220,20 @@ class _Work:
                 for waiting in coming.values():
                     waiting.cancel()
 
-    def _layer(self, layer: int, strongest: _Strongest, drawn: Sequence[int]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Return a layer's rows of layer_clusters and of neuron_clusters."""
+    def _layer(
+        self,
+        layer: int,
+        vectors: NDArray[np.float32],
+        places: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        drawn: Sequence[int],
+    ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return a layer's rows of layer_clusters, over the vectors at some places, and of neuron_clusters."""
         with threadpool_limits(1, "openmp"):
-            return self._curve(layer, strongest), self._groups(layer, drawn)
+            return self._curve(layer, vectors[places], counts.astype(np.float64)), self._groups(layer, drawn)
 
-    def _curve(self, layer: int, strongest: _Strongest) -> pa.RecordBatch:
-        places, counts = strongest.of_layer[layer]
-        n_vectors = strongest.count(layer)
-        vectors, weights = strongest.vectors[places], counts.astype(np.float64)
+    def _curve(self, layer: int, vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> pa.RecordBatch:
+        n_vectors = int(weights.sum())
         fitting = [k for k in self.settings.k if k <= n_vectors]
         return pa.record_batch(
             {

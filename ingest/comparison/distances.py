@@ -63,8 +63,7 @@ def ingest_distances(
 
     A sentence is the vector of all `hidden` activations, means over its tokens without special ones; a set of
     sentences gets the mean distance of these vectors, over all layers together and by layer, and every neuron its
-    mean change. What is stored with the same settings, weights and text is left alone unless `again`. An interrupted
-    run goes on from its last block of sentences. Raises UsageError before any work for checkpoints of another shape or
+    mean change. again: see `ingest.job.run_once`. Raises UsageError before any work for checkpoints of another shape or
     tokenizer, for names that are taken or the same, an unknown corpus, or a key that no corpus has; ModelError for
     NaN or infinity; BusyError where another process works on the same unit.
     """
@@ -187,31 +186,32 @@ class _Work:
     def _compare(self, run: Run) -> dict[str, DistanceSums]:
         """Return the sums of each set of sentences that has any the models can read, by split."""
         sets = self._sets(run)
-        parts = [ids[start : start + BLOCK] for ids in sets.values() for start in range(0, len(ids), BLOCK)]
+        parts = {
+            f"{number}-{start}": (split, ids[start : start + BLOCK])
+            for number, (split, ids) in enumerate(sets.items())
+            for start in range(0, len(ids), BLOCK)
+        }
         for model in (self.before, self.after):
-            check_texts(model, map(self._texts, parts))
+            check_texts(model, (self._texts(ids) for _, ids in parts.values()))
         total = sum(map(len, sets.values()))
         blocks = StagedBlocks(run, total)
-        found: dict[str, DistanceSums] = {}
-        met = SentenceCounts(0)
         name = f"{_name(self.before)} {_name(self.after)} {self.corpus}"
         with self.progress.bar(name, total, "sentences", blocks.done) as bar:
-            for number, (split, ids) in enumerate(sets.items()):
-                sums = DistanceSums.nothing(self.shape)
-                for start in range(0, len(ids), BLOCK):
-                    block = f"{number}-{start}"
-                    if not blocks.has(block):
-                        chosen = ids[start : start + BLOCK]
-                        with run.in_model():
-                            of_block, tally = self._block(chosen, bar)
-                        counts = {"too_short": tally.too_short, "truncated": tally.truncated}
-                        blocks.save(block, of_block.table(counts), len(chosen))
-                    table = blocks.load(block)
-                    sums = sums.merged(DistanceSums.from_table(table, self.shape))
-                    met.too_short += table["too_short"][0].as_py()
-                    met.truncated += table["truncated"][0].as_py()
-                if sums.n:
-                    found[split] = sums
+            for block in blocks.left(list(parts)):
+                _, ids = parts[block]
+                with run.in_model():
+                    sums, tally = self._block(ids, bar)
+                counts = {"too_short": tally.too_short, "truncated": tally.truncated}
+                blocks.save(block, sums.table(counts), len(ids))
+        found: dict[str, DistanceSums] = {}
+        met = SentenceCounts(0)
+        for block, (split, _) in parts.items():
+            table = blocks.load(block)
+            sums = DistanceSums.from_table(table, self.shape)
+            found[split] = found[split].merged(sums) if split in found else sums
+            met.too_short += table["too_short"][0].as_py()
+            met.truncated += table["truncated"][0].as_py()
+        found = {split: sums for split, sums in found.items() if sums.n}
         met.note(run, self.corpus, self.before.window)
         if not found:
             raise ModelError(f"{self.corpus} has no sentence of at least 3 tokens for {_name(self.before)}")

@@ -8,25 +8,20 @@ the other way round is a run of its own. No model is run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.comparison.cluster_scope import (
-    ClusterScope,
-    note_unlike_activations,
-    read_activations,
-    read_cluster_scopes,
-)
+from nwh.ingest.comparison.cluster_scope import note_unlike_activations, read_activations, read_cluster_scopes
 from nwh.ingest.comparison.correlation import BestPartners, Matrix, Partners, partners_by_layer
 from nwh.ingest.job import Task, run_each
+from nwh.ingest.scope import Scope
 from nwh.ingest.stored import stored_reference
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.names import scope_of
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
@@ -51,10 +46,9 @@ def ingest_matches(
     have. The partner is the neuron, of any layer, of the highest Pearson correlation over the sentences that both have
     sampled; among equals (to 1e-6) the one of the lower layer, then of the lower number. The baseline is the highest
     correlation with the layers of `after` in random orthogonal bases drawn by `seed` (Gurnee et al. 2024, arXiv
-    2401.12181). What is stored with the same settings, of the same activations, is left alone unless `again`; an
-    interrupted run goes on after the last layer it has staged. Memory: four times one layer's sample, whatever the
-    number of layers; a temporary folder takes the sample of `before`. Raises UsageError, before any work, for
-    checkpoints, sites and corpora without sampled activations, and where both sampled fewer than 3 common sentences.
+    2401.12181). again: see `ingest.job.run_once`. Memory: four times one layer's sample, whatever the number of
+    layers; a temporary folder takes the sample of `before`. Raises UsageError, before any work, for checkpoints, sites
+    and corpora without sampled activations, and where both sampled fewer than 3 common sentences.
     """
     places = stored_reference(warehouse, before), stored_reference(warehouse, after)
     if places[0] == places[1]:
@@ -76,7 +70,7 @@ def ingest_matches(
     return run_each(warehouse, tasks, again=again, progress=progress)
 
 
-def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterScope) -> list[int]:
+def sampled_by_both(warehouse: Warehouse, before: Scope, after: Scope) -> list[int]:
     """Return the ids, ascending, of the sentences that both have sampled; UsageError for fewer than 3."""
     query = (
         "select sentence_id from activation_sample where model = $model and checkpoint = $checkpoint "
@@ -92,16 +86,16 @@ def sampled_by_both(warehouse: Warehouse, before: ClusterScope, after: ClusterSc
     if len(shared) < _FEWEST:
         over = ", ".join(before.corpora) or "any corpus"
         raise UsageError(
-            f"{_name(before)} and {_name(after)} have {len(shared)} sampled sentences of {over} in common, too few to "
+            f"{before} and {after} have {len(shared)} sampled sentences of {over} in common, too few to "
             "correlate: `nwh ingest activations --sample 1000` with the same --corpus and --seed for both makes them"
         )
     return shared
 
 
-def _task(warehouse: Warehouse, before: ClusterScope, after: ClusterScope, seed: int, progress: Progress) -> Task:
+def _task(warehouse: Warehouse, before: Scope, after: Scope, seed: int, progress: Progress) -> Task:
     """Return the task for one site, over the corpora that both have sampled."""
     corpora = sorted(set(before.corpora) & set(after.corpora))
-    before, after = _over(before, corpora), _over(after, corpora)
+    before, after = before.over(corpora), after.over(corpora)
     sentence_ids = sampled_by_both(warehouse, before, after)
     unit = {
         "model": before.model,
@@ -109,7 +103,7 @@ def _task(warehouse: Warehouse, before: ClusterScope, after: ClusterScope, seed:
         "other_model": after.model,
         "other_checkpoint": after.checkpoint,
         "site": before.site,
-        "scope": scope_of(corpora),
+        "scope": before.name,
     }
     settings = {"seed": seed, "n_sentences": len(sentence_ids), "sources": [before.sources, after.sources]}
     work = _Work(warehouse, before, after, seed, sentence_ids, progress)
@@ -121,8 +115,8 @@ class _Work:
     """One site of two checkpoints, over the sentences that both have sampled."""
 
     warehouse: Warehouse
-    before: ClusterScope
-    after: ClusterScope
+    before: Scope
+    after: Scope
     seed: int
     sentence_ids: list[int]
     progress: Progress
@@ -139,7 +133,7 @@ class _Work:
             [self.before.model, self.before.checkpoint, self.after.model, self.after.checkpoint],
         ).fetchall()
         if n_weights == [(1,)]:
-            run.note(f"{_name(self.before)} and {_name(self.after)} have the same weights: every match is itself")
+            run.note(f"{self.before} and {self.after} have the same weights: every match is itself")
 
     def _match(self, run: Run) -> StagedBlocks:
         """Stage the best partners in each layer of `after`, one block a layer."""
@@ -159,7 +153,7 @@ class _Work:
                     bar.advance(1)
         return blocks
 
-    def _activations(self, scope: ClusterScope, layer: int) -> Matrix:
+    def _activations(self, scope: Scope, layer: int) -> Matrix:
         return read_activations(self.warehouse, scope, layer, self.sentence_ids)
 
     def _rows(self, run: Run, blocks: StagedBlocks) -> dict[str, Any]:
@@ -185,14 +179,3 @@ class _Work:
             "rotated_correlation": pa.array(best.rotated, mask=alone),
             "n_sentences": np.full(n, len(self.sentence_ids), np.int32),
         }
-
-
-def _over(scope: ClusterScope, corpora: list[str]) -> ClusterScope:
-    """Return the part of a scope that is over these corpora."""
-    kept = {name: scope.kept[name] for name in corpora}
-    sources = {name: scope.sources[name] for name in corpora}
-    return replace(scope, kept=kept, sources=sources)
-
-
-def _name(scope: ClusterScope) -> str:
-    return f"{scope.model}@{scope.checkpoint}/{scope.site}"

@@ -20,7 +20,7 @@ from nwh.ingest.models import LoadedModel, load
 from nwh.ingest.models.saving import model_folder
 from nwh.ingest.models.series import for_each_checkpoint
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.prompts.counts import ingest_counts
 from nwh.ingest.prompts.job import ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus

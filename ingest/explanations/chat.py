@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from nwh.ingest.explanations.halves import Halves, Shown
 from nwh.warehouse.errors import ModelError
+
+if TYPE_CHECKING:  # the one loads torch
+    from nwh.ingest.explanations.local_chat import LocalChat
+    from nwh.ingest.explanations.server_chat import ServerChat
+
+    Chat = LocalChat | ServerChat
 
 EXPLAIN = """You say in a few words what makes a neuron of a language model active.
 
@@ -27,28 +33,6 @@ _LONGEST_SENTENCE, _LONGEST_ANSWER = 300, 300  # characters
 _LABEL = re.compile(r"^\W*(?:explanation|answer|phrase|description)\W*:\s*", re.IGNORECASE)
 
 
-class Chat(Protocol):
-    """A chat model, wherever it runs.
-
-    name: what relations call it. about: what decides its answers, as JSON holds it.
-    """
-
-    name: str
-    about: dict[str, Any]
-
-    def fits(self, prompt: str) -> bool:
-        """Return whether a prompt and the answer to it have room in the model's window."""
-        ...
-
-    def answers(self, prompts: Sequence[str]) -> list[str]:
-        """Return the likeliest answer to each prompt."""
-        ...
-
-    def yes(self, prompts: Sequence[str]) -> list[float]:
-        """Return the probability of Yes against No as the answer to each prompt."""
-        ...
-
-
 class ChatExplainer:
     """Asks a chat model what the first half of a neuron's top sentences have in common."""
 
@@ -56,17 +40,13 @@ class ChatExplainer:
     prompt: str | None = EXPLAIN
 
     def __init__(self, chat: Chat, halves: Halves) -> None:
-        self._chat, self._halves = chat, halves
-        self.name = chat.name
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What decides its explanations beside the sentences."""
-        return {**self._chat.about, "prompt": EXPLAIN}
+        self._chat, self.halves, self.name = chat, halves, chat.name
+        self.about = {**chat.about, "prompt": EXPLAIN}
+        """what decides its explanations beside the sentences"""
 
     def explain(self, shown: Sequence[Shown]) -> list[str]:
         """Return the phrase that the model answers for each neuron; empty where it answers nothing."""
-        texts = self._halves.texts(i for one in shown for i in (*one.examples, *one.contrast))
+        texts = self.halves.texts(i for one in shown for i in (*one.examples, *one.contrast))
         return [phrase(answer) for answer in self._chat.answers([self._asked(one, texts) for one in shown])]
 
     def _asked(self, one: Shown, texts: dict[int, str]) -> str:
@@ -86,17 +66,13 @@ class ChatJudge:
     """Asks a chat model whether an explanation fits a sentence."""
 
     def __init__(self, chat: Chat, halves: Halves) -> None:
-        self._chat, self._halves = chat, halves
-        self.name = chat.name
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What decides its verdicts."""
-        return {**self._chat.about, "judge": "chat", "judge_prompt": JUDGE}
+        self._chat, self.halves, self.name = chat, halves, chat.name
+        self.about = {**chat.about, "judge": "chat", "judge_prompt": JUDGE}
+        """what decides its verdicts"""
 
     def judge(self, pairs: Sequence[tuple[str, int]]) -> tuple[list[float], list[int]]:
         """Return scores and verdicts of (explanation, sentence_id): the probability of Yes, and whether it is > 0.5."""
-        texts = self._halves.texts(sentence for _, sentence in pairs)
+        texts = self.halves.texts(sentence for _, sentence in pairs)
         scores = self._chat.yes(
             [
                 _filled(JUDGE, explanation=explanation, sentence=texts[sentence][:_LONGEST_SENTENCE])

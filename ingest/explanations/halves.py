@@ -10,58 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest import statistics
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.scope import Scope, read_scope, read_sets
+from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
-from nwh.warehouse.names import scope_of
+from nwh.warehouse.errors import UsageError
 
 _TOP_ROWS = 2_000_000  # of neuron_topk read at a time, at most
 POLE = "top"
 
 
-@dataclass(frozen=True)
-class Ground:
-    """Neurons of one site of a checkpoint, and the corpora whose sentences they are explained by.
-
-    `k` sentences are kept of each over all corpora, at most half of all. `sources` names by corpus the runs that stored
-    the activations. `layers` are those stored of all corpora.
-    """
-
-    model: str
-    checkpoint: str
-    site: str
-    corpora: tuple[str, ...]
-    layers: tuple[int, ...]
-    n_neurons: int
-    k: int
-    sources: dict[str, list[str | None]]
-
-    @property
-    def scope(self) -> str:
-        """The column `scope`."""
-        return scope_of(self.corpora)
-
-    @property
-    def place(self) -> str:
-        """MODEL@CHECKPOINT/SITE."""
-        return f"{self.model}@{self.checkpoint}/{self.site}"
-
-
-def read_ground(warehouse: Warehouse, model: str, checkpoint: str, site: str, wanted: Sequence[str] = ()) -> Ground:
+def read_ground(warehouse: Warehouse, model: str, checkpoint: str, site: str, wanted: Sequence[str] = ()) -> Scope:
     """Return what a site has; `wanted` corpora, all there are where it is empty.
 
     UsageError for a site or a corpus without activations, naming the command that makes them.
     """
-    n_neurons = site_sizes(warehouse, model, checkpoint, [site])[site]
+    site_sizes(warehouse, model, checkpoint, [site])
     kept = kept_sentences(warehouse, model, checkpoint, site, POLE, wanted)
-    corpora = tuple(sorted(wanted or kept))
-    counted = counted_sentences(warehouse, model, checkpoint)
-    n = sum(counted[corpus] for corpus in corpora)
-    limits = [kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]]
-    layers = stored_layers(warehouse, model, checkpoint, site, corpora)
-    unit = {"model": model, "checkpoint": checkpoint}
-    sources = {corpus: [source_run(warehouse, "activations", {**unit, "corpus": corpus}, site)] for corpus in corpora}
-    return Ground(model, checkpoint, site, corpora, layers, n_neurons, min([*limits, n // 2]), sources)
+    return read_scope(warehouse, model, checkpoint, site, {corpus: kept[corpus] for corpus in wanted or kept})
+
+
+@dataclass(frozen=True)
+class ExplanationSettings:
+    """Sentences that an explanation is made of, those it is judged on (with as many others), seed of the draws."""
+
+    examples: int = 20
+    judged: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, value in (("--examples", self.examples), ("--judged", self.judged)):
+            if value < 1:
+                raise UsageError(f"{option} must be at least 1, not {value}")
 
 
 @dataclass(frozen=True)
@@ -85,12 +65,13 @@ class Shown:
 class Halves:
     """The sentences that counted over a ground: their ids [S] ascending, and which are of the first half."""
 
-    def __init__(self, warehouse: Warehouse, ground: Ground, examples: int, judged: int, seed: int) -> None:
-        """Show `examples` sentences and half as many others; judge on `judged` and as many others."""
+    def __init__(self, warehouse: Warehouse, ground: Scope, settings: ExplanationSettings) -> None:
+        """Show half as many others as examples; judge on as many others as top sentences."""
         self.ground = ground
+        self.k = min(ground.k, sum(ground.counted.values()) // 2)
+        """sentences of each neuron that are the highest: as many as are kept, at most half of all"""
         self._warehouse = warehouse
-        self._examples, self._judged, self._seed = examples, judged, seed
-        self._params = {"model": ground.model, "checkpoint": ground.checkpoint, "corpora": list(ground.corpora)}
+        self.settings = settings
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -98,7 +79,7 @@ class Halves:
         found: NDArray[np.int64] = self._warehouse.sql(
             "select sentence_id from sentence_tokens where model = $model and checkpoint = $checkpoint "
             "and list_contains($corpora, corpus) order by sentence_id",
-            self._params,
+            {name: getattr(self.ground, name) for name in ("model", "checkpoint", "corpora")},
         ).fetchnumpy()["sentence_id"]
         return found
 
@@ -118,43 +99,27 @@ class Halves:
 
     def shown(self, layer: int, neurons: Sequence[int]) -> Iterator[Shown]:
         """Yield what there is of some neurons of a layer; nothing of those whose top sentences all tie."""
-        step = max(1, _TOP_ROWS // (self.ground.k * len(self.ground.corpora)))
+        step = max(1, _TOP_ROWS // (self.k * len(self.ground.corpora)))
         for start in range(0, len(neurons), step):
             part = neurons[start : start + step]
-            found = self._warehouse.sql(
-                "select neuron, sentence_id, activation from neuron_topk where model = $model "
-                "and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) and layer = $layer "
-                "and list_contains($neurons, neuron) and pole = 'top' and rank <= $k "
-                "qualify row_number() over (partition by neuron order by activation desc, sentence_id) <= $k "
-                "order by neuron, activation desc, sentence_id",
-                {
-                    **self._params,
-                    "site": self.ground.site,
-                    "layer": layer,
-                    "neurons": list(part),
-                    "k": self.ground.k,
-                },
-            ).fetchnumpy()
-            places = np.searchsorted(self.ids, found["sentence_id"])
-            bounds = np.searchsorted(found["neuron"], [*part, part[-1] + 1])
-            for neuron, low, high in zip(part, bounds[:-1], bounds[1:], strict=True):
-                differ = high > low and np.ptp(found["activation"][low:high]) > 0
-                if differ and (one := self._one(layer, neuron, places[low:high])):
+            sets = read_sets(self._warehouse, self.ground, layer, part, self.ids, k=self.k)
+            for neuron, members in zip(part, sets, strict=True):
+                if len(members) and (one := self._one(layer, neuron, members)):
                     yield one
 
     def _one(self, layer: int, neuron: int, members: NDArray[np.int64]) -> Shown | None:
         """Return the sentences of a neuron; null where a half has none of a side."""
-        chance = np.random.default_rng([self._seed, layer, neuron])
+        chance = np.random.default_rng([self.settings.seed, layer, neuron])
         first = self.first[members]
         rest = np.ones(len(self.ids), bool)
         rest[members] = False
         sides = [
             tuple(self.ids[places].tolist())
             for places in (
-                members[first][: self._examples],
-                self._drawn(chance, rest & self.first, max(1, self._examples // 2)),
-                members[~first][: self._judged],
-                self._drawn(chance, rest & ~self.first, self._judged),
+                members[first][: self.settings.examples],
+                self._drawn(chance, rest & self.first, max(1, self.settings.examples // 2)),
+                members[~first][: self.settings.judged],
+                self._drawn(chance, rest & ~self.first, self.settings.judged),
             )
         ]
         if not all(sides):

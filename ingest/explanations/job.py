@@ -8,21 +8,22 @@ rows and keeps the others'; one from a file replaces all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from nwh.ingest.explanations.chat import Chat, ChatExplainer, ChatJudge
-from nwh.ingest.explanations.halves import Ground, Halves, read_ground
+from nwh.ingest.explanations.chat import ChatExplainer, ChatJudge
+from nwh.ingest.explanations.halves import ExplanationSettings, Halves, read_ground
 from nwh.ingest.explanations.published import Published, read_published
 from nwh.ingest.explanations.rows import Explainer, Judge, explained, explanation_rows
 from nwh.ingest.explanations.template import Template
 from nwh.ingest.explanations.words_judge import WordsJudge
 from nwh.ingest.explanations.work import Work
 from nwh.ingest.job import run_each, run_once
+from nwh.ingest.scope import Scope
 from nwh.ingest.stored import site_sizes
 from nwh.ingest.wanted import Wanted, wanted_neurons
 from nwh.warehouse import Warehouse
@@ -31,17 +32,11 @@ from nwh.warehouse.names import check_name, short_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
+if TYPE_CHECKING:
+    from nwh.ingest.explanations.chat import Chat
+
 JUDGES = ("words", "chat")
 _BLOCK, _CHAT_BLOCK = 256, 8  # neurons done together
-
-
-@dataclass(frozen=True)
-class ExplanationSettings:
-    """Sentences that an explanation is made of, those it is judged on (with as many others), seed of the draws."""
-
-    examples: int = 20
-    judged: int = 20
-    seed: int = 0
 
 
 def ingest_explanations(
@@ -65,28 +60,23 @@ def ingest_explanations(
 
     model, checkpoint: as they are stored; empty lists mean all there are. template: whether that explains, or `chat`
     does. judge: `words`, or `chat`. source: what the explanations are called; `template` or the chat model's name if
-    not given. What is stored with the same settings, of the same activations, is left alone unless `again`. An
-    interrupted run goes on after the last neurons it has staged. UsageError, before any work, for what is not stored
-    and for settings that cannot be.
+    not given. again: see `ingest.job.run_once`. UsageError, before any work, for what is not stored and for settings
+    that cannot be.
     """
-    _check(settings, judge, chat, template)
+    _check(judge, chat, template)
     tasks = []
     for site in sites or site_sizes(warehouse, model, checkpoint):
         ground = read_ground(warehouse, model, checkpoint, site, corpora)
-        halves = _halves(warehouse, ground, settings)
+        halves = Halves(warehouse, ground, settings)
         explainer: Explainer = ChatExplainer(chat, halves) if chat and not template else Template(warehouse, halves)
         judging = _judge(judge, chat, halves)
-        unit = {
-            "model": model,
-            "checkpoint": checkpoint,
-            "site": site,
-            "source": check_name("source", source or short_name(explainer.name)),
-        }
+        named = check_name("source", source or short_name(explainer.name))
+        unit = {"model": model, "checkpoint": checkpoint, "site": site, "source": named}
         about = {**judging.about, **explainer.about}
         described = {
-            **_described(unit, settings, ground),
+            **_described(unit, settings, halves),
             **about,
-            "sources": {**ground.sources, "patterns": about.get("patterns", [])},
+            "sources": {**_sources(ground), "patterns": about.get("patterns", [])},
         }
         work = Work(
             warehouse,
@@ -94,8 +84,7 @@ def ingest_explanations(
             described,
             partial(explained, halves, explainer),
             judging,
-            halves,
-            wanted_neurons(ground.place, ground.layers, ground.n_neurons, layers, neurons),
+            wanted_neurons(str(ground), ground.layers, ground.n_neurons, layers, neurons),
             _BLOCK if template and judge == "words" else _CHAT_BLOCK,
             True,
             progress,
@@ -125,7 +114,7 @@ def ingest_published_explanations(
     source: `neuronpedia` or `openai`, by the file's form, if not given. Numbers are checked against the model's layers
     and width where its checkpoint is stored. UsageError and SourceError before a row is written.
     """
-    _check(settings, judge, chat, template=True)
+    _check(judge, chat, template=True)
     form, found = read_published(file)
     unit = {
         "model": short_name(model),
@@ -139,10 +128,10 @@ def ingest_published_explanations(
         ground = read_ground(warehouse, unit["model"], checkpoint, site, corpora)
     else:
         progress.note(f"no {site} activations of {unit['model']}@{checkpoint} are stored: nothing is judged")
-    halves = None if ground is None else _halves(warehouse, ground, settings)
+    halves = None if ground is None else Halves(warehouse, ground, settings)
     judging = None if halves is None else _judge(judge, chat, halves)
     digest = sha256(repr(found).encode()).hexdigest()
-    described = {**_described(unit, settings, ground), "from-json": file, "source_sha256": digest}
+    described = {**_described(unit, settings, halves), "from-json": file, "source_sha256": digest}
     described |= {} if judging is None else judging.about
     described.pop("from", None)  # where the judge runs: `chat` and `url` say it
     wanted: Wanted = {}
@@ -150,32 +139,29 @@ def ingest_published_explanations(
         if each.neuron not in (of_layer := wanted.setdefault(each.layer, [])):
             of_layer.append(each.neuron)
     block = _CHAT_BLOCK if judge == "chat" else _BLOCK
-    rows = partial(_published_rows, found, None if ground is None else ground.scope)
-    work = Work(warehouse, unit, described, rows, judging, halves, wanted, block, False, progress)
+    rows = partial(_published_rows, found, None if ground is None else ground.name)
+    work = Work(warehouse, unit, described, rows, judging, wanted, block, False, progress)
     return run_once(warehouse, work.task, again=again, progress=progress)
 
 
-def _check(settings: ExplanationSettings, judge: str, chat: Chat | None, template: bool) -> None:
-    for option, value in (("--examples", settings.examples), ("--judged", settings.judged)):
-        if value < 1:
-            raise UsageError(f"{option} must be at least 1, not {value}")
+def _check(judge: str, chat: Chat | None, template: bool) -> None:
     if judge not in JUDGES:
         raise UsageError(f"judge {judge!r} is not known: use {' or '.join(JUDGES)}")
     if chat is None and (judge == "chat" or not template):
         raise UsageError("no chat model is named: --chat names it, with --url where a server has it")
 
 
-def _halves(warehouse: Warehouse, ground: Ground, settings: ExplanationSettings) -> Halves:
-    return Halves(warehouse, ground, settings.examples, settings.judged, settings.seed)
-
-
 def _judge(name: str, chat: Chat | None, halves: Halves) -> Judge:
     return ChatJudge(chat, halves) if name == "chat" and chat else WordsJudge(halves)
 
 
-def _described(unit: dict[str, str], settings: ExplanationSettings, ground: Ground | None) -> dict[str, Any]:
-    read = {} if ground is None else {"scope": ground.scope, "k": ground.k, "sources": ground.sources}
+def _described(unit: dict[str, str], settings: ExplanationSettings, halves: Halves | None) -> dict[str, Any]:
+    read = {} if halves is None else {"scope": halves.ground.name, "k": halves.k, "sources": _sources(halves.ground)}
     return {**unit, "as": unit["source"], **asdict(settings), **read}
+
+
+def _sources(ground: Scope) -> dict[str, list[str | None]]:
+    return {corpus: [run] for corpus, run in ground.sources.items()}
 
 
 def _check_places(warehouse: Warehouse, unit: dict[str, str], file: str, found: Sequence[Published]) -> None:

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from nwh.ingest.explanations.halves import Halves, Shown
+from nwh.ingest.explanations.chat import ChatExplainer, ChatJudge
+from nwh.ingest.explanations.halves import Halves
+from nwh.ingest.explanations.template import Template
+from nwh.ingest.explanations.words_judge import WordsJudge
 from nwh.warehouse.schema import RELATIONS
 
-
-class Explainer(Protocol):
-    """What writes explanations: see `Template`, `ChatExplainer`."""
-
-    name: str
-    method: str
-    prompt: str | None
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What decides its explanations, as JSON holds it."""
-        ...
-
-    def explain(self, shown: Sequence[Shown]) -> list[str]:
-        """Return an explanation of each neuron, empty for none; all of one layer."""
-        ...
-
-
-class Judge(Protocol):
-    """What sorts sentences by an explanation alone: see `WordsJudge`, `ChatJudge`."""
-
-    name: str
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What decides its verdicts, as JSON holds it."""
-        ...
-
-    def judge(self, pairs: Sequence[tuple[str, int]]) -> tuple[list[float], list[int]]:
-        """Return scores from 0 to 1 and verdicts of (explanation, sentence_id)."""
-        ...
+Explainer = Template | ChatExplainer
+"""What writes explanations."""
+Judge = WordsJudge | ChatJudge
+"""What sorts sentences by an explanation alone."""
 
 
 def explained(halves: Halves, explainer: Explainer, layer: int, neurons: Sequence[int]) -> pa.Table:
@@ -57,7 +33,7 @@ def explained(halves: Halves, explainer: Explainer, layer: int, neurons: Sequenc
                 "explanation": text,
                 "explainer": explainer.name,
                 "method": explainer.method,
-                "scope": halves.ground.scope,
+                "scope": halves.ground.name,
                 "examples": list(one.examples),
                 "prompt": explainer.prompt,
             }
@@ -73,7 +49,7 @@ def explanation_rows(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
 
 
-def judged(halves: Halves, judge: Judge, seed: int, layer: int, neurons: Sequence[int], said: pa.Table) -> pa.Table:
+def judged(judge: Judge, layer: int, neurons: Sequence[int], said: pa.Table) -> pa.Table:
     """Return rows of explanation_judgements of some neurons of a layer.
 
     said: the explanations of all neurons of the layer. The control of a neuron is the first explanation of another one,
@@ -83,9 +59,10 @@ def judged(halves: Halves, judge: Judge, seed: int, layer: int, neurons: Sequenc
     for neuron, text in zip(said["neuron"].to_pylist(), said["explanation"].to_pylist(), strict=True):
         texts.setdefault(neuron, []).append(text)
     rows: list[tuple[int, int, str, int, int, str]] = []
-    for one in halves.shown(layer, [neuron for neuron in neurons if neuron in texts]):
+    for one in judge.halves.shown(layer, [neuron for neuron in neurons if neuron in texts]):
         others = [of[0] for neuron, of in texts.items() if neuron != one.neuron and of[0] not in texts[one.neuron]]
-        chance = np.random.default_rng([seed, layer, one.neuron, 1])  # another draw than that of the sentences
+        # another draw than that of the sentences
+        chance = np.random.default_rng([judge.halves.settings.seed, layer, one.neuron, 1])
         control = {"shuffled": others[chance.integers(len(others))]} if others else {}
         sentences = [(sentence, 1) for sentence in one.top] + [(sentence, 0) for sentence in one.others]
         for place, text in enumerate(texts[one.neuron], 1):

@@ -34,10 +34,8 @@ class Template:
     @cached_property
     def about(self) -> dict[str, Any]:
         """What decides its explanations beside the top sentences: the runs that mined patterns."""
-        ground = self._halves.ground
-        unit = {"model": ground.model, "checkpoint": ground.checkpoint, "site": ground.site, "scope": ground.scope}
         found = (
-            self._warehouse.units.stored("patterns", {**unit, "kind": kind, "pole": POLE})
+            self._warehouse.units.stored("patterns", {**self._halves.ground.unit, "kind": kind, "pole": POLE})
             for kind in ("word", "tag", "tree")
         )
         return {"from": "template", "patterns": [run.run_id for run in found if run]}
@@ -70,7 +68,7 @@ class Template:
         rows = self._warehouse.sql(
             "select sentence_id, key || ' = ' || value as pair from sentence_metadata "
             "where list_contains($corpora, corpus)",
-            {"corpora": list(self._halves.ground.corpora)},
+            {"corpora": self._halves.ground.corpora},
         ).fetchnumpy()
         kept = np.isin(rows["sentence_id"], ids)
         pairs, code = np.unique(rows["pair"][kept].astype(str), return_inverse=True)
@@ -80,7 +78,6 @@ class Template:
 
     def _patterns(self, shown: Sequence[Shown]) -> dict[int, dict[str, str]]:
         """Return neuron -> kind -> the items of its best pattern of several; mined on the same half."""
-        ground = self._halves.ground
         found = self._warehouse.sql(
             "select neuron, kind, if(kind = 'tree', pattern_text, array_to_string(pattern, ' … ')) from mined_patterns "
             "where model = $model and checkpoint = $checkpoint and site = $site and scope = $scope and pole = 'top' "
@@ -88,10 +85,7 @@ class Template:
             "and mined_q_value <= $q qualify row_number() over (partition by neuron, kind "
             "order by mined_g2 desc, pattern_text) = 1",
             {
-                "model": ground.model,
-                "checkpoint": ground.checkpoint,
-                "site": ground.site,
-                "scope": ground.scope,
+                **self._halves.ground.unit,
                 "layer": shown[0].layer,
                 "neurons": [one.neuron for one in shown],
                 "q": _MAX_Q,

@@ -22,7 +22,7 @@ class WordsJudge:
     name = "words"
 
     def __init__(self, halves: Halves) -> None:
-        self._halves = halves
+        self.halves = halves
         self.about = {"judge": "words"}
 
     def judge(self, pairs: Sequence[tuple[str, int]]) -> tuple[list[float], list[int]]:
@@ -34,7 +34,7 @@ class WordsJudge:
         whole = words @ weight
         average = words @ (share * weight)
         of_pair = np.array([place[explanation] for explanation, _ in pairs])
-        sentences = np.searchsorted(self._halves.ids, [sentence for _, sentence in pairs])
+        sentences = np.searchsorted(self.halves.ids, [sentence for _, sentence in pairs])
         common = having[sentences].multiply(words[of_pair]) @ weight
         scores = common / np.maximum(whole[of_pair], 1e-300)
         return scores.tolist(), (common > average[of_pair]).astype(int).tolist()
@@ -48,6 +48,6 @@ class WordsJudge:
     @cached_property
     def _counted(self) -> tuple[Any, Any, Any]:
         """Which words each sentence has, [sentences, words], each word's share of sentences, and its weight."""
-        having = self._counter.fit_transform(self._halves.all_texts).tocsr()
+        having = self._counter.fit_transform(self.halves.all_texts).tocsr()
         share = np.asarray(having.mean(axis=0)).ravel()
         return having, share, -np.log(share)

@@ -9,12 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from nwh.ingest.explanations.halves import Halves
 from nwh.ingest.explanations.rows import Judge, judged
 from nwh.ingest.job import Task
-from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, without
+from nwh.ingest.wanted import Wanted, stored_rows, task_beside, to_ranges, united
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
 from nwh.warehouse.progress import Progress
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.storage.runs import Run, Unit, unit_name
@@ -25,8 +23,8 @@ from nwh.warehouse.storage.staged_blocks import StagedBlocks
 class Work:
     """What has to be done for a unit.
 
-    described: the settings, without `neurons`. explain: layer, neurons -> rows of explanations. judge, halves: null
-    where there are no activations to judge by. block: neurons that are done, and staged, together. keeps: whether the
+    described: the settings, without `neurons`. explain: layer, neurons -> rows of explanations. judge: null where
+    there are no activations to judge by. block: neurons that are done, and staged, together. keeps: whether the
     rows of other neurons stay.
     """
 
@@ -35,7 +33,6 @@ class Work:
     described: dict[str, Any]
     explain: Callable[[int, list[int]], pa.Table]
     judge: Judge | None
-    halves: Halves | None
     wanted: Wanted
     block: int
     keeps: bool
@@ -44,21 +41,17 @@ class Work:
     @property
     def task(self) -> Task:
         """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
-        found = self.warehouse.units.stored("explanations", self.unit)
-        stored = {**found.settings} if found else {"neurons": {}}
-        before = from_ranges(stored.pop("neurons"))
-        same = stored == self.described
-        kept = without(before, self.wanted) if self.keeps else {}
-        if kept and not same:
-            names = dict.fromkeys([*self.described, *stored])
-            differ = ", ".join(name for name in names if stored.get(name) != self.described.get(name))
-            raise UsageError(
-                f"the stored explanations of {unit_name(self.unit)} were made otherwise ({differ}): --as NAME keeps "
-                "both, or make all of them again, without --layer and --neuron"
-            )
-        done = same and not without(self.wanted, before)
-        settings = {**self.described, "neurons": to_ranges(united(kept, self.wanted))}
-        return Task("explanations", self.unit, settings, partial(self._work, kept), is_stored=lambda: done)
+        return task_beside(
+            "explanations",
+            self.warehouse,
+            self.unit,
+            self.described,
+            self.wanted,
+            self._work,
+            made=f"explanations of {unit_name(self.unit)} were made",
+            way_out="--as NAME keeps both, or make all of them again, without --layer and --neuron",
+            keeps=self.keeps,
+        )
 
     def _work(self, kept: Wanted, run: Run) -> None:
         total = sum(map(len, self.wanted.values()))
@@ -80,14 +73,13 @@ class Work:
             run.note(f"{lost:,} neurons have no explanation: all their top sentences tie, or nothing was said of them")
 
     def _stage(self, blocks: StagedBlocks, what: str, total: int, make: Callable[[int, list[int]], pa.Table]) -> None:
-        done = sum(len(neurons) for layer, neurons in self._blocks() if blocks.has(f"{what}-{layer}-{neurons[0]}"))
+        parts = {f"{what}-{layer}-{neurons[0]}": (layer, neurons) for layer, neurons in self._blocks()}
+        left = blocks.left(list(parts))
+        done = total - sum(len(parts[block][1]) for block in left)
         with self.progress.bar(f"{self.unit['site']} {what}", total, "neurons", done) as bar:
-            for layer, neurons in self._blocks():
-                if not blocks.has(name := f"{what}-{layer}-{neurons[0]}"):
-                    rows = make(layer, neurons)
-                    batches = rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
-                    blocks.save(name, batches, len(neurons))
-                    bar.advance(len(neurons))
+            for block in left:
+                blocks.save(block, make(*parts[block]), len(parts[block][1]))
+                bar.advance(len(parts[block][1]))
 
     def _blocks(self) -> Iterator[tuple[int, list[int]]]:
         for layer, neurons in self.wanted.items():
@@ -95,9 +87,9 @@ class Work:
                 yield layer, neurons[start : start + self.block]
 
     def _judged(self, said: Callable[[int], pa.Table], layer: int, neurons: list[int]) -> pa.Table:
-        if self.halves is None or self.judge is None:
+        if self.judge is None:
             return RELATIONS["explanation_judgements"].file_schema.empty_table()
-        return judged(self.halves, self.judge, self.described["seed"], layer, neurons, said(layer))
+        return judged(self.judge, layer, neurons, said(layer))
 
     def _of_layer(self, relation: str, what: str, kept: Wanted, blocks: StagedBlocks, layer: int) -> pa.Table:
         """Return a layer's rows, by neuron and place: those that stay, and the new ones that are staged."""

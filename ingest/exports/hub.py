@@ -98,14 +98,11 @@ def export_hub(
 
 
 def _corpora(warehouse: Warehouse, model: str) -> list[str]:
-    return [
-        name
-        for (name,) in warehouse.sql(
-            "select distinct corpus from sentence_tokens where model = $1 union select distinct corpus "
-            "from checkpoint_distances where $1 in (model_before, model_after) order by 1",
-            [model],
-        ).fetchall()
-    ]
+    query = (
+        "select distinct corpus from sentence_tokens where model = $1 union select distinct corpus "
+        "from checkpoint_distances where $1 in (model_before, model_after) order by 1"
+    )
+    return [name for (name,) in warehouse.sql(query, [model]).fetchall()]
 
 
 def _copy(warehouse: Warehouse, relation: Relation, model: str, corpora: list[str], folder: Path) -> int:

@@ -132,21 +132,18 @@ class Source:
 
     def features(self, neurons: Sequence[int], progress: Progress) -> list[dict[str, Any]]:
         """Return a row for each neuron: how its activations are distributed, which tokens it raises and lowers."""
-        stats = ask(
-            self.warehouse,
+        stats = self._ask(
             "select neuron, max(coalesce(max_token, max)) as highest, sum(n * share_positive) / sum(n) as positive, "
             "list(histogram_edges order by corpus) as edges, list(histogram_counts order by corpus) as counts "
             f"from neuron_stats where {_OF_LAYER} and neuron between $first and $last group by neuron order by neuron",
-            **self.params,
-            first=neurons[0],
-            last=neurons[-1],
+            neurons,
         )
         tokens = self._output_tokens(neurons, progress)
         of_checkpoint = self._checkpoint
         of_family = hook_points(of_checkpoint["family"], of_checkpoint["family_description"])
         hook = of_family[f"{self.extent.site}_hooks"][0].format(layer=self.layer)  # TransformerLens's
         rows = []
-        for row in stats.records:
+        for row in stats:
             centres, heights = _united(row["edges"], row["counts"])
             raised, lowered = tokens.get(row["neuron"], ([], []))
             rows.append(
@@ -181,16 +178,13 @@ class Source:
 
     def activations(self, neurons: Sequence[int]) -> list[dict[str, Any]]:
         """Return a row for each top sentence of each neuron: its tokens, and the activation at each."""
-        top = ask(
-            self.warehouse,
+        top = self._ask(
             "select neuron, corpus, sentence_id, text from top_sentences($corpora, $k) where model = $model "
             "and checkpoint = $checkpoint and site = $site and layer = $layer and pole = 'top' "
             "and neuron between $first and $last order by neuron, rank",
-            **self.params,
+            neurons,
             k=self.k,
-            first=neurons[0],
-            last=neurons[-1],
-        ).records
+        )
         texts = list(dict.fromkeys(row["text"] for row in top))
         of_text: dict[str, list[int]] = {text: [] for text in texts}
         for row in top:
@@ -253,6 +247,9 @@ class Source:
             }
             for row in found.records
         ]
+
+    def _ask(self, query: str, neurons: Sequence[int], **params: Any) -> list[dict[str, Any]]:
+        return ask(self.warehouse, query, **self.params, first=neurons[0], last=neurons[-1], **params).records
 
     def _key(self, neuron: int) -> dict[str, str]:
         return {"modelId": self.model_id, "layer": self.id, "index": str(neuron)}

@@ -110,11 +110,8 @@ BERT = Family("bert", ("bert",), "encoder.layer", "output.dense", "mlm", pooler=
 ROBERTA = replace(
     BERT, name="roberta", model_types=("roberta", "xlm-roberta", "camembert"), positions_after_padding=True
 )
-MPNET = replace(ROBERTA, name="mpnet", model_types=("mpnet",))
-DEBERTA = replace(BERT, name="deberta", model_types=("deberta", "deberta-v2"), pooler=False)
 # ELECTRA's pre-training class is the discriminator: it tells real from replaced tokens and predicts no word.
 ELECTRA = replace(BERT, name="electra", model_types=("electra",), pooler=False, pretraining_head=False)
-DISTILBERT = Family("distilbert", ("distilbert",), "transformer.layer", "ffn.lin2", "mlm")
 ALBERT = Family(
     "albert",
     ("albert",),
@@ -125,16 +122,7 @@ ALBERT = Family(
     pooler=True,
 )
 MODERNBERT = Family("modernbert", ("modernbert",), "layers", "mlp.Wo", "mlm", whole_rows=True)
-MODERNBERT_DECODER = replace(
-    MODERNBERT, name="modernbert-decoder", model_types=("modernbert-decoder",), objective="clm", whole_rows=False
-)
 GPT2 = Family("gpt-2", ("gpt2",), "h", "mlp.c_proj", "clm")
-STARCODER = replace(GPT2, name="starcoder", model_types=("gpt_bigcode",), whole_rows=True)
-GPT_NEO = replace(GPT2, name="gpt-neo", model_types=("gpt_neo",))
-GPT_J = Family("gpt-j", ("gptj", "codegen"), "h", "mlp.fc_out", "clm")
-GPT_NEOX = Family("gpt-neox", ("gpt_neox",), "layers", "mlp.dense_4h_to_h", "clm")
-BLOOM = Family("bloom", ("bloom", "falcon"), "h", "mlp.dense_4h_to_h", "clm")
-OPT = Family("opt", ("opt",), "decoder.layers", "fc2", "clm")
 # Blocks that differ in their norms, attention and order, but keep their down projection in one place.
 LLAMA = Family(
     "llama",
@@ -147,10 +135,6 @@ LLAMA = Family(
     "mlp.down_proj",
     "clm",
 )
-STABLELM = replace(LLAMA, name="stablelm", model_types=("stablelm",), whole_rows=True)
-GEMMA4 = replace(LLAMA, name="gemma-4", model_types=("gemma4_text",), whole_rows=True)
-PHI = replace(LLAMA, name="phi", model_types=("phi",), down="mlp.fc2")
-STARCODER2 = replace(LLAMA, name="starcoder2", model_types=("starcoder2",), down="mlp.c_proj")
 T5 = Family(
     "t5",
     ("t5", "mt5", "longt5"),
@@ -160,28 +144,35 @@ T5 = Family(
     stack="encoder",
     answer_blocks="decoder.block",
 )
-UMT5 = replace(T5, name="umt5", model_types=("umt5",), whole_rows=True)
-# Its decoder writes the whole sentence again, no answer to a prompt: the encoder alone is read.
-BART = Family("bart", ("bart", "mbart"), "encoder.layers", "fc2", "encoder", stack="encoder")
 
 FAMILIES = (
-    *(BERT, DISTILBERT, ROBERTA, MPNET, DEBERTA, ELECTRA, ALBERT, MODERNBERT),
-    *(
-        GPT2,
-        STARCODER,
-        GPT_NEO,
-        GPT_J,
-        GPT_NEOX,
-        BLOOM,
-        OPT,
-        LLAMA,
-        STABLELM,
-        GEMMA4,
-        PHI,
-        STARCODER2,
-        MODERNBERT_DECODER,
+    BERT,
+    Family("distilbert", ("distilbert",), "transformer.layer", "ffn.lin2", "mlm"),
+    ROBERTA,
+    replace(ROBERTA, name="mpnet", model_types=("mpnet",)),
+    replace(BERT, name="deberta", model_types=("deberta", "deberta-v2"), pooler=False),
+    ELECTRA,
+    ALBERT,
+    MODERNBERT,
+    GPT2,
+    replace(GPT2, name="starcoder", model_types=("gpt_bigcode",), whole_rows=True),
+    replace(GPT2, name="gpt-neo", model_types=("gpt_neo",)),
+    Family("gpt-j", ("gptj", "codegen"), "h", "mlp.fc_out", "clm"),
+    Family("gpt-neox", ("gpt_neox",), "layers", "mlp.dense_4h_to_h", "clm"),
+    Family("bloom", ("bloom", "falcon"), "h", "mlp.dense_4h_to_h", "clm"),
+    Family("opt", ("opt",), "decoder.layers", "fc2", "clm"),
+    LLAMA,
+    replace(LLAMA, name="stablelm", model_types=("stablelm",), whole_rows=True),
+    replace(LLAMA, name="gemma-4", model_types=("gemma4_text",), whole_rows=True),
+    replace(LLAMA, name="phi", model_types=("phi",), down="mlp.fc2"),
+    replace(LLAMA, name="starcoder2", model_types=("starcoder2",), down="mlp.c_proj"),
+    replace(
+        MODERNBERT, name="modernbert-decoder", model_types=("modernbert-decoder",), objective="clm", whole_rows=False
     ),
-    *(T5, UMT5, BART),
+    T5,
+    replace(T5, name="umt5", model_types=("umt5",), whole_rows=True),
+    # Its decoder writes the whole sentence again, no answer to a prompt: the encoder alone is read.
+    Family("bart", ("bart", "mbart"), "encoder.layers", "fc2", "encoder", stack="encoder"),
 )
 
 

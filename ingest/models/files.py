@@ -7,9 +7,6 @@ from nwh.ingest.models import hub
 from nwh.ingest.models.references import PLACEHOLDER, Source, missing_checkpoint
 from nwh.warehouse.errors import ModelError
 
-_SAFE = ("model.safetensors", "model.safetensors.index.json")
-_PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-
 
 def commit_of(source: Source) -> str | None:
     """Return the commit that a hub revision stands for, null for local files.
@@ -50,8 +47,8 @@ def weight_files(source: Source, revision: str | None, allow_pickle: bool) -> li
 
     if source.gguf_file:
         return [Path(source.location, source.gguf_file)]
-    for filename in _SAFE + _PICKLED:
-        if filename in _PICKLED and not allow_pickle:
+    for filename in hub.SAFE + hub.PICKLED:
+        if filename in hub.PICKLED and not allow_pickle:
             # Asked, not fetched: a refused file of gigabytes need not come first.
             if not is_there(filename):
                 continue
@@ -69,4 +66,4 @@ def weight_files(source: Source, revision: str | None, allow_pickle: bool) -> li
         if None in found:
             raise ModelError(f"{source} lacks {shards[found.index(None)]}, which {filename} names")
         return [shard for shard in found if shard]
-    raise ModelError(f"{source} has no weights: neither {' nor '.join(_SAFE[:1] + _PICKLED[:1])}")
+    raise ModelError(f"{source} has no weights: neither {' nor '.join(hub.SAFE[:1] + hub.PICKLED[:1])}")

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from nwh.warehouse.errors import ModelError
 
+SAFE = ("model.safetensors", "model.safetensors.index.json")
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What files of weights are called, or lists of them."""
+
 
 class RevisionMissing(ModelError):
     """The repository exists but has no such revision."""
@@ -45,8 +49,8 @@ def is_cached(repository: str, commit: str) -> bool:
     """Return whether weights of a repository at a commit are on this machine; the hub is not asked."""
     from huggingface_hub import try_to_load_from_cache
 
-    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-    return any(isinstance(try_to_load_from_cache(repository, name, revision=commit), str) for name in names)
+    names = (try_to_load_from_cache(repository, name, revision=commit) for name in SAFE + PICKLED)
+    return any(isinstance(name, str) for name in names)
 
 
 def exists(repository: str, revision: str, filename: str) -> bool:

@@ -119,7 +119,7 @@ def load(
     source = resolve(reference, checkpoint, name)
     if revision and source.is_hub:
         source = replace(source, revision=revision)
-    with quiet(source):
+    with quiet(source.gguf_file is not None):
         if source.gguf_file:
             _need_gguf(source)
         revision = commit_of(source)
@@ -278,7 +278,7 @@ def _explained(source: Source, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet(source: Source) -> Iterator[None]:
+def quiet(gguf: bool = False) -> Iterator[None]:
     """Keep the progress bars and warnings of transformers off the terminal, and restore its settings."""
     from transformers.utils import logging
 
@@ -289,7 +289,7 @@ def quiet(source: Source) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")
-            if source.gguf_file:
+            if gguf:
                 # The GGUF reader's bar knows no setting.
                 stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
             yield

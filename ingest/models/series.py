@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ class KnownCheckpoint:
     def weights_sha256(self) -> str:
         """The hash of the weights, from the files; ModelError where these cannot be used."""
         source, allow_pickle = self._files
-        with quiet(source):
+        with quiet(source.gguf_file is not None):
             return weights_sha256(weight_files(source, commit_of(source), allow_pickle))
 
 
@@ -87,7 +87,7 @@ def for_each_checkpoint(
             return None
 
     for place in places:
-        known = attempt(place, partial(_known, *place, **options), (UsageError, ModelError))
+        known = attempt(place, partial(_known, *place, options), (UsageError, ModelError))
         # ModelError: its files cannot be read. Wrong use is wrong for all of them.
         if known is None or attempt(place, partial(is_stored, known), (ModelError,)) is not False:
             continue
@@ -103,17 +103,8 @@ def for_each_checkpoint(
         )
 
 
-def _known(
-    reference: str,
-    label: str | None,
-    *,
-    name: str | None = None,
-    device: str = "auto",
-    dtype: str = "float32",
-    allow_pickle: bool = False,
-    family: Family | None = None,
-    **options: Any,
-) -> KnownModel:
+def _known(reference: str, label: str | None, options: Mapping[str, Any]) -> KnownModel:
     """Return what is known of a checkpoint before it is loaded; UsageError as `load` raises it."""
-    checkpoint = KnownCheckpoint(resolve(reference, label, name), allow_pickle, family)
-    return KnownModel(checkpoint, pick_device(device), pick_dtype(dtype), dtype == "tf32")
+    source, dtype = resolve(reference, label, options.get("name")), options.get("dtype", "float32")
+    checkpoint = KnownCheckpoint(source, options.get("allow_pickle", False), options.get("family"))
+    return KnownModel(checkpoint, pick_device(options.get("device", "auto")), pick_dtype(dtype), dtype == "tf32")

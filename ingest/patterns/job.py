@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.job import Task, run_once
-from nwh.ingest.patterns.mining.patterns import minimum_count
-from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules, blocks, by_text
-from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.rows import COLUMNS, Miner, blocks, by_text
+from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences
 from nwh.ingest.sample import read_sample
+from nwh.ingest.scope import read_sets
 from nwh.ingest.shards import in_blocks, run_shared
-from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, to_ranges, united, wanted_neurons, without
+from nwh.ingest.wanted import Wanted, from_ranges, stored_rows, task_beside, to_ranges, wanted_neurons
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.jobs import corpora_of
@@ -55,11 +56,9 @@ def ingest_patterns(
 ) -> list[Run]:
     """Mine the patterns of neurons and store them; return the runs, one per site and kind not yet done.
 
-    `model` and `checkpoint` as they are stored; empty lists mean all there are. What is stored with the same
-    settings, of the same activations and annotations, is left alone unless `again`. An interrupted run goes on
-    after the last block of neurons it has staged.
-    shard: see `ingest.shards`. Raises UsageError, before any work, for rules that cannot be,
-    neurons that do not exist, and corpora without top sentences or annotations.
+    `model` and `checkpoint` as they are stored; empty lists mean all there are. again: see `ingest.job.run_once`;
+    shard: see `ingest.shards`. Raises UsageError, before any work, for neurons that do not exist, and corpora without
+    top sentences or annotations.
     """
     _check(rules, kinds, pole)
     scopes = read_scopes(
@@ -73,19 +72,18 @@ def ingest_patterns(
         annotator=annotator,
         progress=progress,
     )
-    jobs = [
-        _Work(warehouse, scope, kind, rules, _wanted(scope, layers, neurons), threads or os.cpu_count() or 1, progress)
-        for scope in scopes
-        for kind in scope.kinds
-        if not (kind == "tree" and not kinds and rules.max_gap is not None)
-    ]
+    jobs = []
+    for scope in scopes:
+        wanted = wanted_neurons(str(scope), scope.layers, scope.n_neurons, layers, neurons)
+        chosen = scope.kinds if kinds or rules.max_gap is None else scope.kinds[:2]  # a gap limit is for sequences
+        jobs += [
+            _Work(warehouse, scope, kind, rules, wanted, threads or os.cpu_count() or 1, progress) for kind in chosen
+        ]
     runs = [run_shared(warehouse, in_blocks(job.task), shard, again=again, progress=progress) for job in jobs]
     return [run for run in runs if run is not None]
 
 
-def mine_again(
-    warehouse: Warehouse, unit: Unit, settings: dict[str, Any], threads: int | None = None, progress: Progress = SILENT
-) -> Run:
+def mine_again(warehouse: Warehouse, unit: Unit, settings: dict[str, Any], progress: Progress = SILENT) -> Run:
     """Mine the neurons of a unit again by the rules that its run had; return the new run.
 
     settings: of the run, as it stored them, by this version or an earlier one. Goes on as `ingest_patterns` does.
@@ -103,7 +101,7 @@ def mine_again(
     )
     rules = Rules(**{rule.name: settings[rule.name] for rule in fields(Rules)})
     neurons = from_ranges(settings["neurons"])
-    work = _Work(warehouse, scope, unit["kind"], rules, neurons, threads or os.cpu_count() or 1, progress)
+    work = _Work(warehouse, scope, unit["kind"], rules, neurons, os.cpu_count() or 1, progress)
     run = run_once(warehouse, work.task, again=True, progress=progress)
     assert run is not None
     return run
@@ -114,18 +112,8 @@ def _check(rules: Rules, kinds: Sequence[str], pole: str) -> None:
         raise UsageError(f"kind {unknown[0]!r} is not known: use {', '.join(KINDS)}")
     if pole not in ("top", "bottom"):
         raise UsageError(f"pole {pole!r} is not known: use top or bottom")
-    minimum_count(rules.min_support, 1)
-    if rules.max_length < 1:
-        raise UsageError(f"--max-length must be at least 1, not {rules.max_length}")
-    if rules.max_gap is not None and rules.max_gap < 0:
-        raise UsageError(f"--max-gap must be at least 0 (0: neighbours only), not {rules.max_gap}")
     if "tree" in kinds and rules.max_gap is not None:
         raise UsageError("--max-gap is for sequences: use --kind word,tag with it")
-
-
-def _wanted(scope: Scope, layers: Sequence[int], neurons: Sequence[int]) -> Wanted:
-    place = f"{scope.model}@{scope.checkpoint}/{scope.site}"
-    return wanted_neurons(place, scope.layers, scope.n_neurons, layers, neurons)
 
 
 @dataclass(frozen=True)
@@ -133,7 +121,7 @@ class _Work:
     """One kind of pattern over one scope."""
 
     warehouse: Warehouse
-    scope: Scope
+    scope: PatternScope
     kind: str
     rules: Rules
     wanted: Wanted
@@ -144,31 +132,19 @@ class _Work:
     def task(self) -> Task:
         """The unit; UsageError where what is stored of other neurons, which stays, would not fit what is wanted."""
         scope = self.scope
-        unit = {
-            "model": scope.model,
-            "checkpoint": scope.checkpoint,
-            "site": scope.site,
-            "scope": scope.name,
-            "kind": self.kind,
-            "pole": scope.pole,
-        }
-        described = {**unit, **asdict(self.rules)}
-        described |= {"annotator": scope.annotator, "k": scope.k, "sources": scope.sources}
-        found = self.warehouse.units.stored("patterns", unit)
-        stored = {**found.settings} if found else {"neurons": {}}
-        before = from_ranges(stored.pop("neurons"))
-        kept = without(before, self.wanted)
-        if kept and stored != described:
-            names = dict.fromkeys([*described, *stored])
-            differ = ", ".join(name for name in names if stored.get(name) != described.get(name))
-            raise UsageError(
-                f"the stored {self.kind} patterns of {scope.site} over {scope.name} were mined otherwise "
-                f"({differ}): mine all of them again, without --layer and --neuron, or give the same options"
-            )
-        done = stored == described and not without(self.wanted, before)
-        settings = {**described, "neurons": to_ranges(united(kept, self.wanted))}
-        work = partial(self._work, kept)
-        return Task("patterns", unit, settings, work, is_stored=lambda: done)
+        unit = {**scope.unit, "kind": self.kind, "pole": scope.pole}
+        sources = {corpus: [scope.sources[corpus], scope.annotations[corpus]] for corpus in scope.corpora}
+        described = {**unit, **asdict(self.rules), "annotator": scope.annotator, "k": scope.k, "sources": sources}
+        return task_beside(
+            "patterns",
+            self.warehouse,
+            unit,
+            described,
+            self.wanted,
+            self._work,
+            made=f"{self.kind} patterns of {scope.site} over {scope.name} were mined",
+            way_out="mine all of them again, without --layer and --neuron, or give the same options",
+        )
 
     def _work(self, kept: Wanted, run: Run) -> None:
         staged = self._mine(run)
@@ -189,15 +165,12 @@ class _Work:
             )
         miner = Miner(self.kind, self.scope.pole, ids, texts, self.rules, self.threads)
         del texts
-        place, sampled_layer = {**self.scope.place, "site": self.scope.site}, -1
-        name = f"{self.scope.site} {self.kind}s"
-        with self.progress.bar(name, total, "neurons", blocks.done) as bar:
+        sample_of = lru_cache(maxsize=1)(partial(read_sample, self.warehouse, self.scope.place))  # blocks are by layer
+        with self.progress.bar(f"{self.scope.site} {self.kind}s", total, "neurons", blocks.done) as bar:
             for block in left:
                 layer, neurons = parts[block]
-                sets = read_sets(self.warehouse, self.scope, layer, neurons, ids)
-                if sampled_layer != layer:
-                    sampled_layer, sample = layer, read_sample(self.warehouse, place, layer)
-                blocks.save(block, miner.rows(layer, neurons, sets, sample), len(neurons))
+                sets = read_sets(self.warehouse, self.scope, layer, neurons, ids, self.scope.pole)
+                blocks.save(block, miner.rows(layer, neurons, sets, sample_of(layer)), len(neurons))
                 bar.advance(len(neurons))
         return blocks
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nwh.ingest import statistics
-from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
-from nwh.ingest.patterns.mining.forest import Forest, encode_trees
-from nwh.ingest.patterns.mining.patterns import Mined, Supports, minimum_count, rank_sums
-from nwh.ingest.patterns.mining.sequences import count_sequences, find_sequences, mine_sequences
-from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, find_subtrees, mine_subtrees
+from nwh.ingest.patterns.mining.encoding import encode
+from nwh.ingest.patterns.mining.forest import encode_trees
+from nwh.ingest.patterns.mining.patterns import Corpus, Mined, Rules, Supports, count, find, mine, rank_sums
+from nwh.ingest.patterns.mining.supports import minimum_count
 from nwh.ingest.sample import Sample
 
 _ROWS = 1_000_000  # of neuron_patterns built, and sorted by pattern, at a time
 
 COLUMNS = {"word": ("words",), "tag": ("words", "tags"), "tree": ("tree",)}  # of annotations, by kind
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What counts as a frequent pattern: see `nwh ingest patterns --help`."""
-
-    min_support: float = 0.01
-    max_length: int = 3
-    max_gap: int | None = None
 
 
 class Miner:
@@ -49,7 +38,7 @@ class Miner:
         self.rules = rules
         self.threads = threads
         self.first_half = statistics.first_half(sentence_ids)
-        self.corpus: EncodedSentences | Forest
+        self.corpus: Corpus
         if kind == "tree":
             self.corpus = encode_trees(texts["tree"].to_pylist())
         else:
@@ -62,50 +51,16 @@ class Miner:
 
         sample: the layer's. Patterns are a dictionary of lists, the same in all batches: see `by_text`.
         """
-        mined, supports = self._mine(sets)
+        mined = mine(self.corpus, sets, self.rules, self.first_half, self.threads)
+        supports = count(self.corpus, mined.patterns, self.rules, self.first_half, self.threads)
         detects = self._detectors(neurons, mined, sample)
-        patterns = self._texts(mined)
-        sizes = np.array([len(members) for members in sets], np.int64)
-        sizes_first = np.array([int(self.first_half[members].sum()) for members in sets], np.int64)
-        bounds = np.searchsorted(mined.set_index, np.arange(len(sets) + 1))
-        start = 0
-        while start < len(sets):
-            stop = start + 1
-            while stop < len(sets) and bounds[stop + 1] - bounds[start] <= _ROWS:
-                stop += 1
-            batch = self._batch(
-                layer, neurons, mined, supports, patterns, sizes, sizes_first, bounds[start], bounds[stop]
-            )
+        patterns = self.corpus.texts(mined.patterns)
+        sizes = np.array([(len(members), self.first_half[members].sum()) for members in sets], np.int64).T
+        for part in _parts(np.searchsorted(mined.set_index, np.arange(len(sets) + 1))):
+            batch = self._batch(layer, neurons, mined, supports, patterns, sizes, part)
             for name, values in detects.items():
-                batch = batch.append_column(name, values.slice(bounds[start], bounds[stop] - bounds[start]))
+                batch = batch.append_column(name, values.slice(part.start, part.stop - part.start))
             yield batch
-            start = stop
-
-    def _mine(self, sets: Sequence[NDArray[np.int64]]) -> tuple[Mined, Supports]:
-        rules, halves, threads = self.rules, self.first_half, self.threads
-        if isinstance(self.corpus, Forest):
-            mined = mine_subtrees(
-                self.corpus,
-                sets,
-                min_support=rules.min_support,
-                max_size=rules.max_length,
-                first_half=halves,
-                threads=threads,
-            )
-            return mined, count_subtrees(self.corpus, mined.patterns, first_half=halves, threads=threads)
-        mined = mine_sequences(
-            self.corpus,
-            sets,
-            min_support=rules.min_support,
-            max_length=rules.max_length,
-            max_gap=rules.max_gap,
-            first_half=halves,
-            threads=threads,
-        )
-        counted = count_sequences(
-            self.corpus, mined.patterns, max_gap=rules.max_gap, first_half=halves, threads=threads
-        )
-        return mined, counted
 
     def _detectors(self, neurons: NDArray[np.int64], mined: Mined, sample: Sample) -> dict[str, pa.Array]:
         """Return how well each neuron detects each of its patterns over the sample: columns, a row per row of mined."""
@@ -113,11 +68,7 @@ class Miner:
         n_with = np.zeros(len(area), np.int64)
         if n and len(area):
             places = np.searchsorted(self.sentence_ids, sample.ids)
-            if isinstance(self.corpus, Forest):
-                found = find_subtrees(self.corpus, mined.patterns, places, threads=self.threads)
-            else:
-                gap = self.rules.max_gap
-                found = find_sequences(self.corpus, mined.patterns, places, max_gap=gap, threads=self.threads)
+            found = find(self.corpus, mined.patterns, self.rules, places, self.threads)
             n_with = np.diff(found.bounds)[mined.pattern]
             ranks = sample.ranks[neurons]
             total = rank_sums(ranks, mined.set_index, mined.pattern, found.bounds, found.places)
@@ -128,16 +79,6 @@ class Miner:
             "n_sampled": pa.array(np.full(len(area), n, np.int32)),
         }
 
-    def _texts(self, mined: Mined) -> pa.ListArray:
-        """Return the distinct patterns as lists of text; a subtree is one bracketed text."""
-        codes = mined.patterns.matrix()
-        if isinstance(self.corpus, Forest):
-            labels = self.corpus.labels
-            return pa.array([[bracketed(row, labels)] for row in codes], pa.list_(pa.string()))
-        offsets = np.concatenate([[0], np.cumsum(mined.patterns.length, dtype=np.int64)]).astype(np.int32)
-        values = pa.array(self.corpus.items, pa.string()).take(pa.array(codes[codes >= 0]))
-        return pa.ListArray.from_arrays(offsets, values)
-
     def _batch(
         self,
         layer: int,
@@ -146,39 +87,37 @@ class Miner:
         supports: Supports,
         patterns: pa.ListArray,
         sizes: NDArray[np.int64],
-        sizes_first: NDArray[np.int64],
-        start: int,
-        stop: int,
+        rows: slice,
     ) -> pa.RecordBatch:
-        rows = slice(start, stop)
+        """Return some rows; sizes: of each set and of its part in the first half, [2, sets]."""
         name, pattern = mined.set_index[rows], mined.pattern[rows]
         n, n_first = len(self.first_half), int(self.first_half.sum())
         # support, k, corpus support, n: of all sentences, and of those in the first half
-        table: tuple[Any, ...] = (mined.support[rows].astype(np.int64), sizes[name], supports.support[pattern], n)
+        table: tuple[Any, ...] = (mined.support[rows].astype(np.int64), sizes[0, name], supports.support[pattern], n)
         first: tuple[Any, ...] = (
             mined.support_first[rows].astype(np.int64),
-            sizes_first[name],
+            sizes[1, name],
             supports.support_first[pattern],
             n_first,
         )
         held_out = [whole - half for whole, half in zip(table, first, strict=True)]
         g2 = statistics.g2(*table)
         p = statistics.p_value(g2, *table)
-        frequent = table[0] >= self._least(sizes)[name]
-        chosen = first[0] >= self._least(sizes_first)[name]
+        frequent = table[0] >= self._least(sizes[0])[name]
+        chosen = first[0] >= self._least(sizes[1])[name]
         halved = [np.broadcast_to(counts, chosen.shape)[chosen] for counts in first]
         mined_g2 = statistics.g2(*halved)
         mined_p = statistics.p_value(mined_g2, *halved)
         auroc = statistics.heldout_auroc(*held_out)
         columns: dict[str, Any] = {
-            "layer": np.full(stop - start, layer, np.int16),
+            "layer": np.full(len(name), layer, np.int16),
             "neuron": neurons[name].astype(np.int32),
             "pattern": pa.DictionaryArray.from_arrays(pa.array(pattern, pa.int32()), patterns),
             "length": mined.patterns.length[pattern].astype(np.int16),
             "support": table[0].astype(np.int32),
             "k": table[1].astype(np.int32),
             "corpus_support": table[2].astype(np.int64),
-            "n_sentences": np.full(stop - start, n, np.int64),
+            "n_sentences": np.full(len(name), n, np.int64),
             "lift": statistics.lift(*table),
             "g2": g2,
             "p_value": p,
@@ -224,10 +163,15 @@ def blocks(rows: pa.Table) -> Iterator[pa.Table]:
     """Yield rows of a layer that are written out already in blocks of neurons, each sorted by text, then neuron."""
     rows = rows.sort_by("neuron")
     _, starts = np.unique(rows["neuron"].to_numpy(), return_index=True)
-    bounds = [*starts.tolist(), rows.num_rows]
+    for part in _parts(np.append(starts, rows.num_rows)):
+        block = rows.slice(part.start, part.stop - part.start)
+        yield block.sort_by([("pattern_text", "ascending"), ("neuron", "ascending")])
+
+
+def _parts(bounds: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield the rows of as many neurons as _ROWS leaves room for, one at least; bounds: of each neuron's rows."""
     first = 0
     for last in range(1, len(bounds)):
         if last + 1 == len(bounds) or bounds[last + 1] - bounds[first] > _ROWS:
-            block = rows.slice(bounds[first], bounds[last] - bounds[first])
-            yield block.sort_by([("pattern_text", "ascending"), ("neuron", "ascending")])
+            yield slice(int(bounds[first]), int(bounds[last]))
             first = last

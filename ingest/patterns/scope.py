@@ -7,51 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nwh.ingest.stored import counted_sentences, kept_sentences, site_sizes, source_run, stored_layers
+from nwh.ingest.scope import Scope, read_scope
+from nwh.ingest.stored import kept_sentences, site_sizes, source_run
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.names import scope_of
 from nwh.warehouse.progress import SILENT, Progress
 
 KINDS = ("word", "tag", "tree")
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Neurons of one site of a checkpoint, and the sentences their patterns are from.
+class PatternScope(Scope):
+    """Whose patterns are mined, of which pole, and from whose annotations.
 
-    `k` sentences are kept of each pole over all corpora. `sources` names, by corpus, the runs that stored activations
-    and annotations. `layers` are those stored of all corpora, `kinds` those that were asked for, or that the annotator
-    has.
+    kinds: those that were asked for, or that the annotator has. annotations: by corpus, the run that stored them.
     """
 
-    model: str
-    checkpoint: str
-    site: str
-    corpora: tuple[str, ...]
     pole: str
     annotator: str
     kinds: tuple[str, ...]
-    layers: tuple[int, ...]
-    n_neurons: int
-    k: int
-    sources: dict[str, list[str | None]]
-
-    @property
-    def name(self) -> str:
-        """The column `scope`."""
-        return scope_of(self.corpora)
-
-    @property
-    def place(self) -> dict[str, Any]:
-        """Named SQL parameters that filter to these activations."""
-        return {"model": self.model, "checkpoint": self.checkpoint, "corpora": list(self.corpora)}
+    annotations: dict[str, str | None]
 
 
 def read_scopes(
@@ -65,57 +45,36 @@ def read_scopes(
     kinds: Sequence[str] = (),
     annotator: str | None = None,
     progress: Progress = SILENT,
-) -> list[Scope]:
+) -> list[PatternScope]:
     """Return a scope for each site; empty lists stand for all that there is.
 
     Raises UsageError for a site, corpus or annotator without what is needed, naming the command that makes it,
     and where several annotators could be meant.
     """
+
+    def read(site: str) -> PatternScope:
+        kept = kept_sentences(warehouse, model, checkpoint, site, pole, corpora)
+        chosen, of_kinds = _annotator(warehouse, list(corpora) or sorted(kept), bool(corpora), kinds, annotator)
+        if left := sorted(set(kept) - set(of_kinds)) if not corpora else []:
+            progress.note(f"{', '.join(left)} left out of the scope: no annotations by {chosen}")
+        has_trees = all(of_kinds.values())
+        if not kinds and not has_trees:
+            progress.note(f"no subtrees are mined: annotator {chosen} made no trees")
+        scope = read_scope(warehouse, model, checkpoint, site, {corpus: kept[corpus] for corpus in sorted(of_kinds)})
+        if len(set(scope.limits.values())) > 1:
+            said = ", ".join(f"{corpus} {k:,}" for corpus, k in scope.limits.items())
+            progress.note(f"sentences kept per neuron differ ({said}): the top {scope.k:,} are exact")
+        units = {corpus: {"corpus": corpus, "annotator": chosen} for corpus in scope.corpora}
+        return PatternScope(
+            **vars(scope),
+            pole=pole,
+            annotator=chosen,
+            kinds=tuple(kinds) or (KINDS if has_trees else KINDS[:2]),
+            annotations={of: source_run(warehouse, "annotations", unit, site) for of, unit in units.items()},
+        )
+
     sizes = site_sizes(warehouse, model, checkpoint, sites)
-    return [
-        _read(warehouse, model, checkpoint, site, sizes[site], corpora, pole, kinds, annotator, progress)
-        for site in (sites or sizes)
-    ]
-
-
-def _read(
-    warehouse: Warehouse,
-    model: str,
-    checkpoint: str,
-    site: str,
-    n_neurons: int,
-    wanted: Sequence[str],
-    pole: str,
-    kinds: Sequence[str],
-    annotator: str | None,
-    progress: Progress,
-) -> Scope:
-    kept = kept_sentences(warehouse, model, checkpoint, site, pole, wanted)
-    chosen, of_kinds = _annotator(warehouse, list(wanted) or sorted(kept), bool(wanted), kinds, annotator)
-    corpora = tuple(sorted(of_kinds))
-    if left := sorted(set(kept) - set(corpora)) if not wanted else []:
-        progress.note(f"{', '.join(left)} left out of the scope: no annotations by {chosen}")
-    has_trees = all(of_kinds.values())
-    if not kinds and not has_trees:
-        progress.note(f"no subtrees are mined: annotator {chosen} made no trees")
-    counted = counted_sentences(warehouse, model, checkpoint)
-    limits = {corpus: kept[corpus] for corpus in corpora if kept[corpus] < counted[corpus]}
-    if len(set(limits.values())) > 1:
-        said = ", ".join(f"{corpus} {k:,}" for corpus, k in limits.items())
-        progress.note(f"sentences kept per neuron differ ({said}): the top {min(limits.values()):,} are exact")
-    return Scope(
-        model,
-        checkpoint,
-        site,
-        corpora,
-        pole,
-        chosen,
-        tuple(kinds) or (KINDS if has_trees else KINDS[:2]),
-        stored_layers(warehouse, model, checkpoint, site, corpora),
-        n_neurons,
-        min(limits.values(), default=sum(counted[corpus] for corpus in corpora)),
-        {corpus: _sources(warehouse, model, checkpoint, site, corpus, chosen) for corpus in corpora},
-    )
+    return [read(site) for site in sites or sizes]
 
 
 def _annotator(
@@ -158,19 +117,9 @@ def _annotator(
     return next(iter(found.items()))
 
 
-def _sources(
-    warehouse: Warehouse, model: str, checkpoint: str, site: str, corpus: str, annotator: str
-) -> list[str | None]:
-    """Return the runs that stored activations and annotations; UsageError where one is of an earlier text."""
-    activations = {"model": model, "checkpoint": checkpoint, "corpus": corpus}
-    annotations = {"corpus": corpus, "annotator": annotator}
-    return [
-        source_run(warehouse, "activations", activations, site),
-        source_run(warehouse, "annotations", annotations, site),
-    ]
-
-
-def read_sentences(warehouse: Warehouse, scope: Scope, columns: Sequence[str]) -> tuple[NDArray[np.int64], pa.Table]:
+def read_sentences(
+    warehouse: Warehouse, scope: PatternScope, columns: Sequence[str]
+) -> tuple[NDArray[np.int64], pa.Table]:
     """Return the ids, ascending, and columns of annotations of the scope's sentences that counted for the model.
 
     UsageError where one that counted has no annotation.
@@ -182,7 +131,7 @@ def read_sentences(warehouse: Warehouse, scope: Scope, columns: Sequence[str]) -
         "and annotations.annotator = $annotator and list_contains($corpora, annotations.corpus) "
         "where model = $model and checkpoint = $checkpoint and list_contains($corpora, sentence_tokens.corpus) "
         "order by 1",
-        {**scope.place, "annotator": scope.annotator},
+        {name: getattr(scope, name) for name in ("model", "checkpoint", "corpora", "annotator")},
     ).to_arrow_table()
     if bare := sum(table["bare"].to_pylist()):
         raise UsageError(
@@ -190,35 +139,3 @@ def read_sentences(warehouse: Warehouse, scope: Scope, columns: Sequence[str]) -
             f"`nwh ingest annotations --corpus {','.join(scope.corpora)}` again"
         )
     return table["sentence_id"].to_numpy(), table.drop_columns(["bare"])
-
-
-def read_sets(
-    warehouse: Warehouse, scope: Scope, layer: int, neurons: NDArray[np.int64], sentence_ids: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """Return, for each neuron of a layer, which of the sentences are its k top (bottom) ones over all corpora.
-
-    By the rule of macro `top_sentences`: ties go to the lower sentence_id. Each set is (k,) indices into
-    `sentence_ids`; empty where all k tie (a dead neuron), for these are merely the first of the corpora.
-    """
-    found = warehouse.sql(
-        "select neuron, sentence_id, activation from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and list_contains($corpora, corpus) and layer = $layer "
-        "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
-        "qualify row_number() over ("
-        "partition by neuron order by if(pole = 'top', -activation, activation), sentence_id) <= $k "
-        "order by neuron, sentence_id",
-        {
-            **scope.place,
-            "site": scope.site,
-            "layer": layer,
-            "first": int(neurons[0]),
-            "last": int(neurons[-1]),
-            "neurons": neurons.tolist(),
-            "pole": scope.pole,
-            "k": scope.k,
-        },
-    ).fetchnumpy()
-    indices = np.searchsorted(sentence_ids, found["sentence_id"])
-    bounds = np.searchsorted(found["neuron"], [*neurons, neurons[-1] + 1])
-    parts = [slice(*bounds[i : i + 2]) for i in range(len(neurons))]
-    return [indices[part] if np.ptp(found["activation"][part]) > 0 else indices[:0] for part in parts]

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from nwh.ingest.text.documents import Document, Documents
-from nwh.ingest.text.sentences import MAX_SENTENCES, check_base, id_base, punkt_splitter
+from nwh.ingest.text.sentences import MAX_SENTENCES, Splitter, check_base, id_base, punkt_splitter
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, StorageError, UsageError
 from nwh.warehouse.names import check_name
-from nwh.warehouse.progress import SILENT, Progress
+from nwh.warehouse.progress import SILENT, Bar, Progress
 from nwh.warehouse.storage.replacing import dependents, refused
 from nwh.warehouse.storage.runs import Run
 
 _ROWS = 20_000  # sentences written at a time
+_COLUMNS = ("sentence_id", "doc_id", "position", "text", "n_words")
 
 
 def ingest_corpus(
@@ -46,107 +47,80 @@ def ingest_corpus(
     check_base("corpus", "sentence", name, stored_corpora(warehouse))
     documents = read()
     described = {"corpus": name, "source": source, **(settings or {})}
-    with warehouse.run("corpus", {"corpus": name}, described, again=again, progress=progress) as run:
+    unit, counts = {"corpus": name}, _Counts()
+    with warehouse.run("corpus", unit, described, again=again, progress=progress) as run:
         splitter = punkt_splitter()
         if isinstance(documents, Documents) and documents.left_out:
             names = ",".join(documents.left_out)
             run.note(f"columns of {source} that are not kept: {names} (--metadata {names} keeps them)")
-        writing = _Writing(run, name, None if again else _Earlier(warehouse, name))
-        with writing, progress.bar(name, None, "documents") as bar:
-            for document in documents:
-                writing.add(document, splitter.split(document))
-                bar.advance(1)
-        if not writing.n_sentences:
+        made_of_it = [] if again else dependents(warehouse.provenance, name)
+        with (
+            run.writer("sentences", unit) as sentences,
+            run.writer("sentence_metadata", unit) as metadata,
+            progress.bar(name, None, "documents") as bar,
+        ):
+            for rows, pairs in _blocks(name, documents, splitter, counts, bar):
+                if made_of_it and not _are_stored(warehouse, name, rows):
+                    raise refused(made_of_it)
+                sentences.write(dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)))
+                if pairs:
+                    metadata.write(dict(zip(("key", "sentence_id", "value"), zip(*pairs, strict=True), strict=True)))
+        if not counts.sentences:
             raise SourceError(f"{source} has no sentence: every document is empty")
-        run.write(
-            "corpora",
-            {"corpus": name},
-            {
-                "source": [source],
-                "n_documents": [writing.n_documents],
-                "n_sentences": [writing.n_sentences],
-                "settings": [
-                    json.dumps({**run.settings, **splitter.settings, "text_sha256": writing.digest.hexdigest()})
-                ],
-            },
-        )
+        settings = {**run.settings, **splitter.settings, "text_sha256": counts.digest.hexdigest()}
+        row = {"n_documents": counts.documents, "n_sentences": counts.sentences, "settings": json.dumps(settings)}
+        run.write("corpora", unit, {"source": [source], **{name: [value] for name, value in row.items()}})
     return run
 
 
-class _Writing:
-    """Rows of sentences and sentence_metadata, buffered; a context manager around their writers."""
+@dataclass
+class _Counts:
+    """What was read so far: documents with a sentence, sentences, and a hash over all of it."""
 
-    def __init__(self, run: Run, corpus: str, earlier: _Earlier | None) -> None:
-        self.run = run
-        self.corpus = corpus
-        self.earlier = earlier
-        self.base = id_base(corpus)
-        self.n_documents = 0
-        self.n_sentences = 0
-        self.digest = sha256()
-        self._sentences: list[tuple[Any, ...]] = []
-        self._metadata: list[tuple[str, int, str]] = []
+    documents: int = 0
+    sentences: int = 0
+    digest: Any = field(default_factory=sha256)
 
-    def __enter__(self) -> _Writing:
-        self._stack = ExitStack()
-        unit = {"corpus": self.corpus}
-        self._sentence_writer = self._stack.enter_context(self.run.writer("sentences", unit))
-        self._metadata_writer = self._stack.enter_context(self.run.writer("sentence_metadata", unit))
-        return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is None:
-            self._flush()
-        self._stack.__exit__(kind, error, trace)
+_Rows = list[tuple[Any, ...]]
 
-    def add(self, document: Document, sentences: list[str]) -> None:
-        """Append a document; one without sentences is not counted."""
+
+def _blocks(
+    corpus: str, documents: Iterable[Document], splitter: Splitter, counts: _Counts, bar: Bar
+) -> Iterator[tuple[_Rows, _Rows]]:
+    """Yield rows of sentences, as _COLUMNS has them, and of sentence_metadata, sorted; some thousands at a time."""
+    base = id_base(corpus)
+    rows: _Rows = []
+    pairs: _Rows = []
+    for document in documents:
+        sentences = splitter.split(document)
+        bar.advance(1)
         if not sentences:
-            return
-        self.digest.update(json.dumps([document.doc_id, sentences, document.metadata]).encode())
+            continue
+        counts.digest.update(json.dumps([document.doc_id, sentences, document.metadata]).encode())
         for position, text in enumerate(sentences):
-            sentence_id = self.base + self.n_sentences
-            self._sentences.append((sentence_id, document.doc_id, position, text, len(text.split())))
-            self._metadata += [(key, sentence_id, value) for key, value in document.metadata]
-            self.n_sentences += 1
-        self.n_documents += 1
-        if self.n_sentences >= MAX_SENTENCES:
-            raise SourceError(f"corpus {self.corpus} has 2**32 sentences or more: split it into several corpora")
-        if len(self._sentences) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        names = ("sentence_id", "doc_id", "position", "text", "n_words")
-        if self._sentences:
-            if self.earlier:
-                self.earlier.check(self._sentences)
-            self._sentence_writer.write(dict(zip(names, zip(*self._sentences, strict=True), strict=True)))
-        if self._metadata:
-            self._metadata.sort()
-            columns = zip(*self._metadata, strict=True)
-            self._metadata_writer.write(dict(zip(("key", "sentence_id", "value"), columns, strict=True)))
-        self._sentences, self._metadata = [], []
+            sentence_id = base + counts.sentences
+            rows.append((sentence_id, document.doc_id, position, text, len(text.split())))
+            pairs += [(key, sentence_id, value) for key, value in document.metadata]
+            counts.sentences += 1
+        counts.documents += 1
+        if counts.sentences >= MAX_SENTENCES:
+            raise SourceError(f"corpus {corpus} has 2**32 sentences or more: split it into several corpora")
+        if len(rows) >= _ROWS:
+            yield rows, sorted(pairs)
+            rows, pairs = [], []
+    if rows:
+        yield rows, sorted(pairs)
 
 
-class _Earlier:
-    """The text that a corpus has, and what was made of it."""
-
-    def __init__(self, warehouse: Warehouse, corpus: str) -> None:
-        self.warehouse = warehouse
-        self.corpus = corpus
-        self.dependents = dependents(warehouse.provenance, corpus)
-
-    def check(self, sentences: list[tuple[Any, ...]]) -> None:
-        """Raise UsageError where sentences differ from those stored under their ids and something was made of these."""
-        if not self.dependents:
-            return
-        stored = self.warehouse.sql(
-            "select sentence_id, doc_id, position, text from sentences where corpus = $1 "
-            "and sentence_id between $2 and $3 order by 1",
-            [self.corpus, sentences[0][0], sentences[-1][0]],
-        ).fetchall()
-        if stored != [sentence[:4] for sentence in sentences]:
-            raise refused(self.dependents)
+def _are_stored(warehouse: Warehouse, corpus: str, rows: _Rows) -> bool:
+    """Return whether sentences are those stored under their ids."""
+    stored = warehouse.sql(
+        "select sentence_id, doc_id, position, text from sentences where corpus = $1 "
+        "and sentence_id between $2 and $3 order by 1",
+        [corpus, rows[0][0], rows[-1][0]],
+    ).fetchall()
+    return stored == [row[:4] for row in rows]
 
 
 def corpus_text(warehouse: Warehouse, corpus: str) -> tuple[int, str]:

@@ -56,7 +56,7 @@ def read_documents(
     """Open a source and return its documents as an iterator; see `Documents`.
 
     `source` is a file, a folder, a glob pattern or (format `hf`) `NAME[:SPLIT]` or `NAME:CONFIG:SPLIT`.
-    `format` is one of `ingest.sources.FORMATS`, guessed from file names where None: `txt` and `dir` make one
+    `format` is one of `ingest.text.sources.FORMATS`, guessed from file names where None: `txt` and `dir` make one
     document of each file, `lines` one of each line. `text` and `doc_id` name columns; the id is, where not
     named, the column `doc_id`, else `id`, else the number of the row in the source from 0 (of a text file:
     its path below the source). `metadata` lists (column, key); text files give `folder` unless it is named.
@@ -82,9 +82,10 @@ def read_documents(
             raise SourceError(f"{file.path}: column {text!r} is {columns[text]}, not text; use --text")
     rows = ((f"{file.path}, {where}", row) for file in files for where, row in FORMATS[format].rows(file, needed))
     found = dict.fromkeys(name for columns in filled.values() for name in columns)
-    return Documents(source, rows, text, doc_id, pairs, [name for name in found if name not in needed])
+    return Documents(source, rows, text, doc_id, pairs, tuple(name for name in found if name not in needed))
 
 
+@dataclass
 class Documents(Iterator[Document]):
     """The documents of a source, in order, once; rows whose text is null or blank are skipped.
 
@@ -93,27 +94,24 @@ class Documents(Iterator[Document]):
     at the end if there was no document at all. Memory: one batch of rows and 8 bytes per document.
     """
 
-    def __init__(
-        self,
-        source: str,
-        rows: Iterator[Row],
-        text: str,
-        doc_id: str | None,
-        metadata: tuple[tuple[str, str], ...],
-        left_out: Iterable[str] = (),
-    ):
-        self.source = source
-        self.left_out = tuple(left_out)
-        self.n_documents = self.n_skipped = 0
-        self._text, self._doc_id, self._metadata = text, doc_id, metadata
-        self._stream = self._read(rows)
+    source: str
+    rows: Iterator[Row]
+    text: str
+    doc_id: str | None
+    metadata: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    n_documents: int = 0
+    n_skipped: int = 0
+
+    def __post_init__(self) -> None:
+        self._stream = self._read()
 
     def __next__(self) -> Document:
         return next(self._stream)
 
-    def _read(self, rows: Iterator[Row]) -> Iterator[Document]:
+    def _read(self) -> Iterator[Document]:
         seen = _SeenIds()
-        for where, row in rows:
+        for where, row in self.rows:
             try:
                 document = self._document(row)
                 if document is None:
@@ -121,7 +119,7 @@ class Documents(Iterator[Document]):
                     continue
                 for part in (document.doc_id, document.text, *(value for _, value in document.metadata)):
                     part.encode()
-                if self._doc_id:
+                if self.doc_id:
                     seen.add(document.doc_id)
             except UnicodeEncodeError as error:
                 raise SourceError(f"{where}: half a surrogate pair, not text") from error
@@ -136,25 +134,25 @@ class Documents(Iterator[Document]):
         if not self.n_documents:
             raise SourceError(
                 f"source {self.source!r} has no document with text ({self.n_skipped} rows without): "
-                f"is {self._text!r} the right column?"
+                f"is {self.text!r} the right column?"
             )
 
     def _document(self, row: dict[str, Any]) -> Document | None:
-        text = row.get(self._text)
+        text = row.get(self.text)
         if text is None:
             return None
         if not isinstance(text, str):
-            raise _UnusableError(f"column {self._text!r} holds {type(text).__name__}, not text; use --text")
+            raise _UnusableError(f"column {self.text!r} holds {type(text).__name__}, not text; use --text")
         if not text.strip():
             return None
-        if self._doc_id:
-            doc_id = _as_text(row.get(self._doc_id), self._doc_id)
+        if self.doc_id:
+            doc_id = _as_text(row.get(self.doc_id), self.doc_id)
             if not doc_id:
-                raise _UnusableError(f"column {self._doc_id!r} is empty, but a document needs an id")
+                raise _UnusableError(f"column {self.doc_id!r} is empty, but a document needs an id")
         else:
             doc_id = str(self.n_documents + self.n_skipped)
         pairs = []
-        for column, key in self._metadata:
+        for column, key in self.metadata:
             value = row.get(column)
             for item in value if isinstance(value, list) else [value]:
                 if as_text := _as_text(item, column):

@@ -66,12 +66,18 @@ def read_classes(
         if (indexes := [place[value] for value in values or () if value in place])
     }
     parts = _drawn(list(found), seed) if split is None else _stored(found)
+    rare, unlabelled, unused = len(counts) - len(names), len(rows) - len(found), len(found) - len(parts)
+    notes = {
+        f"{rare:,} values of {label} have fewer than {min_documents:,} documents and are no classes": rare,
+        f"{unlabelled:,} documents have none of the classes and were left out": unlabelled,
+        f"{unused:,} documents are neither train nor test by {split} and were left out": unused,
+    }
     classes = DocumentClasses(
         names,
         {doc_id: found[doc_id][0] for doc_id, part in parts.items() if part == "train"},
         {doc_id: found[doc_id][0] for doc_id, part in parts.items() if part == "test"},
         any(len(found[doc_id][0]) > 1 for doc_id in parts),
-        _notes(label, split, min_documents, len(counts) - len(names), len(rows) - len(found), len(found) - len(parts)),
+        [note for note, n in notes.items() if n],
     )
     for part, documents in (("train", classes.train), ("test", classes.test)):
         if not documents:
@@ -104,12 +110,3 @@ def _drawn(doc_ids: Sequence[str], seed: int) -> dict[str, str]:
     order = np.random.default_rng(seed).permutation(len(doc_ids))
     train = set(order[: round(_TRAIN_SHARE * len(doc_ids))].tolist())
     return {doc_id: "train" if i in train else "test" for i, doc_id in enumerate(doc_ids)}
-
-
-def _notes(label: str, split: str | None, min_documents: int, rare: int, unlabelled: int, unused: int) -> list[str]:
-    notes = {
-        f"{rare:,} values of {label} have fewer than {min_documents:,} documents and are no classes": rare,
-        f"{unlabelled:,} documents have none of the classes and were left out": unlabelled,
-        f"{unused:,} documents are neither train nor test by {split} and were left out": unused,
-    }
-    return [note for note, n in notes.items() if n]

@@ -7,9 +7,9 @@ new model. The recipe by default is that of Oba et al. 2021 (section 4.4).
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 
 from nwh.ingest.checkpoints import model_versions, write_checkpoint
 from nwh.ingest.models import LoadedModel, load
-from nwh.ingest.models.saving import model_folder
+from nwh.ingest.models.saving import appearing, model_folder
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.training.classifier import (
     RECORD,
@@ -38,7 +38,7 @@ from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.names import check_name, short_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage import resume_state
-from nwh.warehouse.storage.runs import Run
+from nwh.warehouse.storage.runs import Run, Unit
 
 SAVE_EVERY = 200  # steps between two points where a run can be resumed; the end of an epoch is one too
 _READ = 1024  # documents tokenised at a time
@@ -88,52 +88,52 @@ def fine_tune(
 ) -> Run | None:
     """Train a classifier on a model and keep the model in it as model `name`; null where that is done already.
 
-    A document's text is its sentences joined by blanks; see `ingest.classifier` for the model. `out` is the new
+    A document's text is its sentences joined by blanks; see `training.classifier` for the model. `out` is the new
     model's folder (`models/NAME` in the warehouse unless given); it appears when the training is complete. The model
     given stays as it is. An interrupted training goes on from the last saved step and ends in the same weights.
     Raises UsageError before any work for an unknown corpus or key, fewer than two classes, no documents to train or
     test on, a name or folder that is taken; ModelError where the loss becomes NaN; BusyError where another process
     trains a model of this name.
     """
-    return _Job(warehouse, model, corpus, name, settings, out, progress).run()
+    if model.dtype != torch.float32:
+        raise UsageError(f"a model is trained in float32: load {model.checkpoint.model} with it, not {model.dtype}")
+    folder = (out or model_folder(warehouse, check_name("model", name))).expanduser().absolute()
+    _, text_sha256 = corpus_text(warehouse, corpus)
+    return _Job(warehouse, model, corpus, text_sha256, name, settings, folder, progress).run()
 
 
+@dataclass(frozen=True)
 class _Job:
     """One classifier."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        model: LoadedModel,
-        corpus: str,
-        name: str,
-        settings: FineTuneSettings,
-        out: Path | None,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.model = model
-        self.corpus = corpus
-        self.name = check_name("model", name)
-        self.settings = settings
-        self.progress = progress
-        self.out = (out or model_folder(warehouse, name)).expanduser().absolute()
-        if model.dtype != torch.float32:
-            raise UsageError(f"a model is trained in float32: load {model.checkpoint.model} with it, not {model.dtype}")
-        self.unit = {"model": name, "checkpoint": "main"}
-        row = model.checkpoint
-        _, text_sha256 = corpus_text(warehouse, corpus)
-        self.described: dict[str, Any] = {
+    warehouse: Warehouse
+    model: LoadedModel
+    corpus: str
+    text_sha256: str
+    name: str
+    settings: FineTuneSettings
+    out: Path
+    progress: Progress
+
+    @property
+    def unit(self) -> Unit:
+        return {"model": self.name, "checkpoint": "main"}
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """All that decides the weights."""
+        row = self.model.checkpoint
+        return {
             **self.unit,
-            "corpus": corpus,
-            **asdict(settings),
-            "pooling": pooling_of(model),
+            "corpus": self.corpus,
+            **asdict(self.settings),
+            "pooling": pooling_of(self.model),
             "folder": str(self.out),
             "base": row.source,
             "base_checkpoint": row.checkpoint,
             "weights_sha256": row.weights_sha256,
-            "text_sha256": text_sha256,
-            "device": str(model.device),
+            "text_sha256": self.text_sha256,
+            "device": str(self.model.device),
         }
 
     def run(self) -> Run | None:
@@ -143,17 +143,16 @@ class _Job:
             return None
         if self.out.exists():
             self._check_folder()
-        wanted = self.settings
-        classes = read_classes(
-            self.warehouse, self.corpus, wanted.label, wanted.split, wanted.min_documents, wanted.seed
-        )
+        of = self.settings
+        classes = read_classes(self.warehouse, self.corpus, of.label, of.split, of.min_documents, of.seed)
         with self.warehouse.run("fine-tune", self.unit, self.described, progress=self.progress) as run:
             run.versions |= model_versions(self.model)
             for note in classes.notes:
                 run.note(note)
             # It is there already when an earlier run died between its appearance and the commit.
             if not self.out.exists():
-                self._train(run, classes)
+                with appearing(self.out, "another folder with --out") as folder:
+                    self._train(run, classes, folder)
             write_checkpoint(run, load(str(self.out), name=self.name, device="cpu", family=self.model.family))
             self._note_result(run)
         return run
@@ -191,13 +190,7 @@ class _Job:
 
     # -- training ---------------------------------------------------------------------------------------------
 
-    def _train(self, run: Run, classes: DocumentClasses) -> None:
-        try:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"{self.out.parent} cannot be written ({error.strerror}): name another folder with --out"
-            ) from error
+    def _train(self, run: Run, classes: DocumentClasses, folder: Path) -> None:
         texts = self._read(run, {**classes.train, **classes.test})
         train = _labelled(texts, classes.train, classes)
         test = _labelled(texts, classes.test, classes)
@@ -215,11 +208,7 @@ class _Job:
             "micro_f1" if classes.several else "accuracy": self._score(classifier, test),
             "settings": self.described,
         }
-        unfinished = self.out.parent / f".{self.out.name}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        save_classifier(classifier, self.model.tokenizer, record, unfinished)
-        unfinished.rename(self.out)
+        save_classifier(classifier, self.model.tokenizer, record, folder)
 
     def _read(self, run: Run, wanted: Mapping[str, Any]) -> dict[str, Text]:
         """Return the wanted documents' texts by doc_id, in the order of the corpus."""
@@ -256,11 +245,8 @@ class _Job:
                     done += 1
                     bar.advance(1)
                     if done % SAVE_EVERY == 0 or at + 1 == per_epoch:
-                        self._save(run, training, sums, done, total)
+                        resume_state.save(run, self.described, done, total, training.state(), losses=sums)
         return [value / len(lengths) for value in sums]
-
-    def _save(self, run: Run, training: Training, sums: list[float], done: int, total: int) -> None:
-        resume_state.save(run, self.described, done, total, training.state(), losses=sums)
 
     def _resume(self, run: Run, training: Training, sums: list[float], total: int) -> int:
         """Take over what an interrupted run has staged; return the number of steps done."""

@@ -7,7 +7,6 @@ that jobs take the result as a model with checkpoints `step0`, `step10`, ...
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from nwh.ingest.models.saving import save_model
+from nwh.ingest.models.saving import appearing, save_model
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.training.tiny_batches import IGNORED, batches, encode, masking, next_tokens
@@ -86,32 +85,24 @@ def train_tiny(
     texts, answers = list(texts), list(dict.fromkeys(answers))
     words = list(dict.fromkeys([*answers, *words]))
     _check(recipe, texts)
-    settings = _settings(recipe, texts, words, answers)
+    settings, folders = _settings(recipe, texts, words, answers), [out / f"step{step}" for step in recipe.kept_steps]
     if out.exists():
-        by = _check_same(out, settings)
+        by = _check_same(out, settings, folders)
         progress.note(f"{out} is trained with these settings already{by}")
-        return [out / f"step{step}" for step in recipe.kept_steps]
-    unfinished = out.parent / f".{out.name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+        return folders
     started = time.monotonic()
     # The caller's random numbers go on as if nothing had been drawn.
-    with torch.random.fork_rng(devices=[]):
+    with appearing(out) as unfinished, torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         family = _FAMILIES[recipe.family]
         tokenizer = family.train_tokenizer(texts, recipe.vocab_size, words, recipe.max_tokens)
-        model = family.build(recipe, tokenizer)
-        try:
-            unfinished.mkdir(parents=True)
-        except OSError as error:
-            raise StorageError(f"{out.parent} cannot be written ({error.strerror}): name another folder") from error
-        losses = _train(model, tokenizer, texts, answers, recipe, unfinished, progress)
-    seconds = round(time.monotonic() - started, 1)
-    record = {**settings, "losses": losses, "seconds": seconds}
-    (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    unfinished.rename(out)
+        losses = _train(family.build(recipe, tokenizer), tokenizer, texts, answers, recipe, unfinished, progress)
+        seconds = round(time.monotonic() - started, 1)
+        record = {**settings, "losses": losses, "seconds": seconds}
+        (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     first, last = losses[0]["loss"], losses[-1]["loss"]
     progress.note(f"{out.name}: {recipe.steps:,} steps in {seconds:.0f} s, loss {first:.2f} to {last:.2f}")
-    return [out / f"step{step}" for step in recipe.kept_steps]
+    return folders
 
 
 def train_on_corpora(
@@ -175,7 +166,7 @@ def _settings(recipe: Recipe, texts: Sequence[str], words: list[str], answers: l
     }
 
 
-def _check_same(out: Path, settings: dict[str, Any]) -> str:
+def _check_same(out: Path, settings: dict[str, Any], folders: Sequence[Path]) -> str:
     """Return which other versions trained `out`, as text; none where they are the same.
 
     UsageError unless `out` holds the training that the settings describe; StorageError where a folder is missing.
@@ -189,7 +180,6 @@ def _check_same(out: Path, settings: dict[str, Any]) -> str:
         raise UsageError(
             f"{out} holds another training (other {', '.join(differ)}): name another folder, or remove this one"
         )
-    folders = [out / f"step{step}" for step in settings["checkpoints"]]
     if missing := [folder for folder in folders if not (folder / "model.safetensors").is_file()]:
         raise StorageError(f"{missing[0]} is missing or cut: remove {out} and train again")
     others = ", ".join(f"{name} {before.get(name)}" for name in now if before.get(name) != now[name])

@@ -5,7 +5,6 @@ Reads sentences only to count tokens (`--corpus`); writes checkpoints, neuron_we
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,33 +81,25 @@ def weight_tasks(
 def _token_counts(warehouse: Warehouse, model: LoadedModel, corpus: str) -> Tensor:
     """Return how often each token occurs in a uniform sample of a corpus, the same for every model."""
     counts = torch.zeros(len(unembedding(model)), dtype=torch.int64)
-    for texts in _chunks(warehouse, corpus):
+    drawn = drawn_sentences(warehouse, corpus, SENTENCES, 0)
+    for start in range(0, len(drawn), _CHUNK):
+        texts = list(texts_of(warehouse, [corpus], drawn[start : start + _CHUNK]).values())
         ids = encode(model, texts, add_special_tokens=False)["input_ids"]
         flat = torch.tensor([token for each in ids for token in each], dtype=torch.int64)
         counts += torch.bincount(flat[flat < len(counts)], minlength=len(counts))
     return counts
 
 
-def _chunks(warehouse: Warehouse, corpus: str) -> Iterator[list[str]]:
-    drawn = drawn_sentences(warehouse, corpus, SENTENCES, 0)
-    for start in range(0, len(drawn), _CHUNK):
-        yield list(texts_of(warehouse, [corpus], drawn[start : start + _CHUNK]).values())
-
-
 def _rows(layer: int, found: LayerWeights, texts: np.ndarray) -> pa.Table:
     """Return a layer's rows; what has no size is null."""
     n = len(found.write_norm)
     columns: dict[str, Any] = {"layer": np.full(n, layer, np.int16), "neuron": np.arange(n, dtype=np.int32)}
-    for name in (
-        *("read_norm", "gate_norm", "write_norm", "read_cosine", "gate_cosine"),
-        *("logit_variance", "null_share", "frequency_correlation"),
-    ):
-        values = getattr(found, name)
+    for name, values in vars(found).items():
         if values is None:
             columns[name] = pa.nulls(n, pa.float32())
+        elif name in ("top", "bottom"):
+            columns[f"{name}_tokens"] = pa.array(texts[values.cpu().numpy()].tolist(), pa.list_(pa.string()))
         else:
             numbers = values.cpu().numpy()
             columns[name] = pa.array(numbers, mask=np.isnan(numbers))
-    for name, ids in (("top_tokens", found.top), ("bottom_tokens", found.bottom)):
-        columns[name] = pa.array(texts[ids.cpu().numpy()].tolist(), pa.list_(pa.string()))
     return pa.table(columns)

@@ -76,7 +76,8 @@ def explanations(
 
     Example: nwh ingest explanations --model bert --layer 3 --from url --url http://127.0.0.1:8000/v1 --chat qwen3
     """
-    from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations, ingest_published_explanations
+    from nwh.ingest.explanations.halves import ExplanationSettings
+    from nwh.ingest.explanations.job import ingest_explanations, ingest_published_explanations
     from nwh.ingest.models.references import model_name
     from nwh.ingest.stored import stored_pairs
 

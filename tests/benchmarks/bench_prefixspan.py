@@ -24,8 +24,7 @@ from prefixspan import PrefixSpan
 
 from nwh.ingest.annotation.trees import clean, read_trees
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
-from nwh.ingest.patterns.mining.patterns import Mined
-from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
+from nwh.ingest.patterns.mining.patterns import Mined, Rules, count, mine
 
 DATA = Path(os.environ.get("NWH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 BLOCK = 384
@@ -75,8 +74,8 @@ def one_run(texts, neurons: int, k: int, share: float, by_package: int, seed: in
     ours, rows, head = encoding, 0, None
     for at in range(0, neurons, BLOCK):
         start = perf_counter()
-        mined = mine_sequences(corpus, sets[at : at + BLOCK], min_support=share, max_length=3, first_half=first)
-        count_sequences(corpus, mined.patterns, first_half=first)
+        mined = mine(corpus, sets[at : at + BLOCK], Rules(share), first)
+        count(corpus, mined.patterns, Rules(share), first)
         ours += perf_counter() - start
         rows += len(mined.support)
         head = head or mined

@@ -17,9 +17,11 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.patterns.rows import COLUMNS, Miner, Rules
-from nwh.ingest.patterns.scope import KINDS, Scope, read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.rows import COLUMNS, Miner
+from nwh.ingest.patterns.scope import KINDS, PatternScope, read_scopes, read_sentences
 from nwh.ingest.sample import Sample
+from nwh.ingest.scope import read_sets
 from nwh.ingest.stored import stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.names import split_list
@@ -30,13 +32,15 @@ NOTHING = Sample(np.empty(0, np.int64), np.empty(0), np.empty((0, 0), np.float32
 """No sampled sentences: how well neurons detect patterns is not asked here."""
 
 
-def random_sets(scope: Scope, layer: int, neurons: NDArray[np.int64], n: int, seed: int) -> Sets:
+def random_sets(scope: PatternScope, layer: int, neurons: NDArray[np.int64], n: int, seed: int) -> Sets:
     """Return k of n sentences for each neuron, ascending."""
     draws = (np.random.default_rng([seed, layer, int(neuron)]) for neuron in neurons)
     return [np.sort(draw.choice(n, scope.k, replace=False)) for draw in draws]
 
 
-def count(miner: Miner, scope: Scope, neurons: NDArray[np.int64], sets_of: Callable[[int], Sets], args) -> list[int]:
+def count(
+    miner: Miner, scope: PatternScope, neurons: NDArray[np.int64], sets_of: Callable[[int], Sets], args
+) -> list[int]:
     """Return patterns mined, patterns with q <= max_q and lift > 1, claims, neurons with a claim."""
     mined = significant = claims = with_claim = 0
     for layer in range(scope.n_layers):

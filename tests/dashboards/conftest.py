@@ -38,7 +38,7 @@ def warehouse(tmp_path_factory, tiny_bert):
     from nwh.ingest.annotation.tree_files import ingest_trees
     from nwh.ingest.models import load
     from nwh.ingest.patterns.job import ingest_patterns
-    from nwh.ingest.patterns.rows import Rules
+    from nwh.ingest.patterns.mining.patterns import Rules
     from nwh.ingest.text.corpus import ingest_corpus
     from nwh.ingest.text.documents import Document
     from nwh.warehouse import Warehouse

@@ -335,7 +335,8 @@ def test_a_bad_address_is_explained_and_has_a_way_out(open_page, warehouse):
 
 
 def test_explanations_are_searched_for_by_their_words(open_page, warehouse, tmp_path):
-    from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+    from nwh.ingest.explanations.halves import ExplanationSettings
+    from nwh.ingest.explanations.job import ingest_explanations
 
     made = copied(warehouse.storage.uri, tmp_path / "explained")
     ingest_explanations(made, "tiny", "main", ExplanationSettings(), corpora=["plain"], sites=["ffn"], layers=[1])

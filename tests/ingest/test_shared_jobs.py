@@ -15,7 +15,7 @@ from nwh.ingest.knowledge.attributions import AttributionSettings
 from nwh.ingest.knowledge.interventions import InterventionSettings
 from nwh.ingest.models import load
 from nwh.ingest.patterns import job as patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError

@@ -15,7 +15,7 @@ from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.warehouse import Warehouse, output, queries
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries.neuron_description import describe

@@ -46,6 +46,8 @@ def test_names_in_checkpoints_stand_for_their_site():
             )
     own = description_of(replace(FAMILIES[0], name="own", blocks="stack", down="fc2"))
     assert hook_points("own", own)["ffn_hooks"] == ["blocks.{layer}.mlp.hook_post", "stack[{layer}].fc2.input"]
+    own = description_of(replace(FAMILIES[0], name="own", blocks="groups", shared="stack"))  # no module is a layer's
+    assert hook_points("own", own)["ffn_hooks"] == ["blocks.{layer}.mlp.hook_post"]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Mining kernels: trees read and cleaned, frequent (skip) n-grams and subtrees, statistics of patterns."""
+"""Sentences and trees as arrays, the frequent (skip) n-grams and subtrees of many sets of them, who has each."""

@@ -1,4 +1,8 @@
-"""Sentences as arrays of item ids, with what mining needs of each sentence computed once."""
+"""Frequent (skip) n-grams: sentences as arrays of item ids, with what mining needs of each computed once.
+
+A pattern is a list of items that stand in a sentence in that order, with other items between them; its support is the
+number of sentences that have it. Patterns and supports are those of PrefixSpan (Pei et al. 2001).
+"""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,6 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rules
+from nwh.ingest.patterns.mining.sequence_kernels import Items, count_patterns, mine_set, restrict
+from nwh.ingest.patterns.mining.supports import I32, I64, Rows
 from nwh.warehouse.errors import SourceError
 
 Lists: TypeAlias = Any  # pyarrow Array or ChunkedArray of lists of text
@@ -24,9 +31,9 @@ class EncodedSentences:
     """
 
     items: list[str]
-    item: NDArray[np.int32]
-    bounds: NDArray[np.int64]
-    previous: NDArray[np.int32]
+    item: I32
+    bounds: I64
+    previous: I32
     last: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -34,11 +41,41 @@ class EncodedSentences:
         return len(self.bounds) - 1
 
     @classmethod
-    def of_ids(cls, items: list[str], item: NDArray[np.int32], bounds: NDArray[np.int64]) -> "EncodedSentences":
+    def of_ids(cls, items: list[str], item: I32, bounds: I64) -> "EncodedSentences":
         """Return sentences given as item ids, `item` (N,) with `bounds` (S + 1,)."""
         item = np.array(item, np.int32)
         bounds = np.array(bounds, np.int64)
         return cls(items, item, bounds, *_neighbours(item, bounds, len(items)))
+
+    def mine(self, members: I64, weight: I64, least: tuple[int, int], rules: Rules) -> Rows:
+        """Return the n-grams of a set: see `patterns.Corpus`."""
+        return mine_set(self._arrays, weight, members, len(self.items), least, rules.max_length, _gap(rules))
+
+    def counter(self, patterns: Patterns, rules: Rules) -> Count:
+        """Return what counts the sentences with each n-gram: see `patterns.Corpus`."""
+        used = np.unique(patterns.code)
+        code_of = np.full(len(self.items), -1, np.int32)
+        code_of[used] = np.arange(len(used), dtype=np.int32)
+        trie = (code_of[patterns.code], patterns.child_bounds(), int(patterns.length.max()), _gap(rules))
+
+        def count(members: I64, weight: I64) -> I64:
+            return count_patterns(restrict(self._arrays, weight, members, code_of), len(used), *trie)
+
+        return count
+
+    def texts(self, patterns: Patterns) -> pa.ListArray:
+        """Return n-grams as lists of their items."""
+        codes = patterns.matrix()
+        offsets = np.concatenate([[0], np.cumsum(patterns.length, dtype=np.int64)]).astype(np.int32)
+        return pa.ListArray.from_arrays(offsets, pa.array(self.items, pa.string()).take(pa.array(codes[codes >= 0])))
+
+    @property
+    def _arrays(self) -> Items:
+        return Items(self.item, self.bounds, self.previous, self.last)
+
+
+def _gap(rules: Rules) -> int:
+    return -1 if rules.max_gap is None else rules.max_gap
 
 
 def encode(items: Lists, words: Lists) -> EncodedSentences:
@@ -69,11 +106,11 @@ def encode(items: Lists, words: Lists) -> EncodedSentences:
     return EncodedSentences.of_ids([texts[i] for i in order], rank[ids], bounds)
 
 
-def _lengths(lists: Lists) -> NDArray[np.int64]:
+def _lengths(lists: Lists) -> I64:
     return np.asarray(pc.fill_null(pc.list_value_length(lists), 0), np.int64)
 
 
-def _coded(lists: Lists) -> tuple[list[str], NDArray[np.int64]]:
+def _coded(lists: Lists) -> tuple[list[str], I64]:
     """Return the distinct texts of the lists, and all their elements as indices into them."""
     texts = pc.list_flatten(lists)
     coded = pc.dictionary_encode(texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts, "encode")
@@ -81,9 +118,7 @@ def _coded(lists: Lists) -> tuple[list[str], NDArray[np.int64]]:
 
 
 @compiled()
-def _neighbours(
-    item: NDArray[np.int32], bounds: NDArray[np.int64], n_items: int
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _neighbours(item: I32, bounds: I64, n_items: int) -> tuple[I32, NDArray[np.bool_]]:
     """Return (previous, last) of EncodedSentences."""
     previous = np.full(len(item), -1, np.int32)
     last = np.ones(len(item), np.bool_)

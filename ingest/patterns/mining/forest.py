@@ -1,13 +1,20 @@
-"""Trees as arrays for mining: labels without the words, and who stands where in its tree."""
+"""Frequent subtrees: trees as arrays, of labels without the words and of who stands where in its tree.
 
-from collections.abc import Iterable
+A subtree keeps parent and child, and the order of siblings, which may have others between them (induced, ordered,
+labelled); its support is the number of trees that have it. Mined by FREQT (Asai et al. 2002).
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from nwh.ingest.annotation.trees import parse_tree
 from nwh.ingest.compiling import compiled
+from nwh.ingest.patterns.mining.patterns import Count, Patterns, Rules
+from nwh.ingest.patterns.mining.subtree_kernels import Nodes, count_patterns, gather, mine_set
+from nwh.ingest.patterns.mining.supports import I32, I64, Rows
 
 
 @dataclass(frozen=True)
@@ -19,23 +26,44 @@ class Forest:
     """
 
     labels: list[str]
-    label: NDArray[np.int32]
-    bounds: NDArray[np.int64]
-    parent: NDArray[np.int32]
-    first_child: NDArray[np.int32]
-    next_sibling: NDArray[np.int32]
+    label: I32
+    bounds: I64
+    parent: I32
+    first_child: I32
+    next_sibling: I32
 
     def __len__(self) -> int:
         """Return S."""
         return len(self.bounds) - 1
 
     @classmethod
-    def of_preorder(
-        cls, labels: list[str], label: NDArray[np.int32], depth: NDArray[np.int32], bounds: NDArray[np.int64]
-    ) -> "Forest":
+    def of_preorder(cls, labels: list[str], label: I32, depth: I32, bounds: I64) -> "Forest":
         """Return the trees given as label ids (N,) and depths (N,) in preorder with `bounds` (S + 1,)."""
         bounds = np.array(bounds, np.int64)
         return cls(labels, np.array(label, np.int32), bounds, *_links(np.array(depth, np.int32), bounds))
+
+    def mine(self, members: I64, weight: I64, least: tuple[int, int], rules: Rules) -> Rows:
+        """Return the subtrees of a set, as codes that `bracketed` reads: see `patterns.Corpus`."""
+        size = rules.max_length
+        return mine_set(gather(self._arrays, weight, members, size), len(self.labels), least, size)
+
+    def counter(self, patterns: Patterns, rules: Rules) -> Count:
+        """Return what counts the trees with each subtree: see `patterns.Corpus`."""
+        child_bounds, longest = patterns.child_bounds(), int(patterns.length.max())
+
+        def count(members: I64, weight: I64) -> I64:
+            trees = gather(self._arrays, weight, members, longest)
+            return count_patterns(trees, len(self.labels), patterns.code, child_bounds, longest)
+
+        return count
+
+    def texts(self, patterns: Patterns) -> pa.ListArray:
+        """Return subtrees as lists of one bracketed text."""
+        return pa.array([[bracketed(row, self.labels)] for row in patterns.matrix()], pa.list_(pa.string()))
+
+    @property
+    def _arrays(self) -> Nodes:
+        return Nodes(self.label, self.bounds, self.parent, self.first_child, self.next_sibling)
 
 
 def encode_trees(trees: Iterable[str | None]) -> Forest:
@@ -55,10 +83,24 @@ def encode_trees(trees: Iterable[str | None]) -> Forest:
     return Forest.of_preorder(list(ids), np.array(label), np.array(depth), np.array(bounds))
 
 
+def bracketed(codes: Sequence[int], labels: Sequence[str]) -> str:
+    """Return as text the subtree of codes `depth * len(labels) + label`: a row of `Patterns.matrix`.
+
+    >>> bracketed([0, 4, 8, -1], ["NP", "PP", "DT"])
+    '(NP (PP (DT)))'
+    """
+    out, n_open = "", 0
+    for code in codes:
+        if code < 0:
+            break
+        depth, label = divmod(int(code), len(labels))
+        out += ")" * (n_open - depth) + (" " if out else "") + "(" + labels[label]
+        n_open = depth + 1
+    return out + ")" * n_open
+
+
 @compiled()
-def _links(
-    depth: NDArray[np.int32], bounds: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _links(depth: I32, bounds: I64) -> tuple[I32, I32, I32]:
     """Return (parent, first_child, next_sibling) of Forest."""
     parent = np.full(len(depth), -1, np.int32)
     first_child = np.full(len(depth), -1, np.int32)

@@ -7,21 +7,26 @@ frequent pattern is frequent in the same set, so the patterns of a set are the n
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import ceil
+from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
+from nwh.ingest.patterns.mining.supports import (
+    HALF,
+    I32,
+    I64,
+    Rows,
+    minimum_count,
+    minimum_counts,
+    pack_weights,
+    unpack,
+)
 from nwh.warehouse.errors import UsageError
 
 CHUNK = 16_384  # sentences counted at a time: bounds the memory of a projection
-HALF = 32  # a packed support holds the support in the first half above this bit, the whole support below
-WHOLE = (1 << HALF) - 1
-
-# the patterns of one set: (rows, 3) last code, row of the pattern without it (-1: none), length; packed
-# supports. A pattern stands before those it is a prefix of
-Rows = tuple[NDArray[np.int32], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,15 @@ class Patterns:
     `length` (P,) its number of codes.
     """
 
-    code: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    length: NDArray[np.int32]
+    code: I32
+    parent: I32
+    length: I32
 
     def __len__(self) -> int:
         """Return P."""
         return len(self.code)
 
-    def matrix(self) -> NDArray[np.int32]:
+    def matrix(self) -> I32:
         """Return the codes of every pattern, (P, longest), filled up with -1."""
         longest = int(self.length.max(initial=0))
         codes = np.full((len(self), longest), -1, np.int32)
@@ -51,7 +56,7 @@ class Patterns:
             codes[these, length - 1] = self.code[these]
         return codes
 
-    def child_bounds(self) -> NDArray[np.int64]:
+    def child_bounds(self) -> I64:
         """Return bounds (P + 2,): the children of pattern i are `bounds[i + 1]:bounds[i + 2]`.
 
         Patterns of one code are `0:bounds[1]`.
@@ -69,67 +74,111 @@ class Mined:
     """
 
     patterns: Patterns
-    set_index: NDArray[np.int32]
-    pattern: NDArray[np.int32]
-    support: NDArray[np.int32]
-    support_first: NDArray[np.int32]
+    set_index: I32
+    pattern: I32
+    support: I32
+    support_first: I32
 
 
 @dataclass(frozen=True)
 class Supports:
     """Number of counted sentences with each of P patterns, (P,), and of those in the first half, (P,)."""
 
-    support: NDArray[np.int64]
-    support_first: NDArray[np.int64]
+    support: I64
+    support_first: I64
 
 
-Count = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+Count = Callable[[I64, I64], I64]
 """Packed supports of P patterns, (P,), from sentences (indices) and what each sentence of the corpus adds to them."""
 
 
-def mine_each(
-    mine: Callable[[NDArray[np.int64], NDArray[np.int64], int, int], Rows],
-    sets: Sequence[NDArray[np.integer]],
-    n_sentences: int,
-    n_codes: int,
-    min_support: float,
-    first_half: NDArray[np.bool_] | None,
-    threads: int,
-) -> Mined:
-    """Return the frequent patterns of each set of sentences; codes are below `n_codes`.
+@dataclass(frozen=True)
+class Rules:
+    """What counts as a frequent pattern of a set of sentences; UsageError for what cannot be.
 
-    mine: those of a set, from its sentences, what each sentence adds to a packed support, and `minimum_counts`.
+    One has 1 to `max_length` codes and is frequent when support / size of the set >= `min_support`. At most `max_gap`
+    items stand between two neighbours in an n-gram (0: plain n-grams; null: any number).
     """
-    minimum_count(min_support, 1)
-    weight = pack_weights(n_sentences, first_half)
+
+    min_support: float = 0.01
+    max_length: int = 3
+    max_gap: int | None = None
+
+    def __post_init__(self) -> None:
+        minimum_count(self.min_support, 1)
+        if self.max_length < 1:
+            raise UsageError(f"--max-length must be at least 1, not {self.max_length}")
+        if self.max_gap is not None and self.max_gap < 0:
+            raise UsageError(f"--max-gap must be at least 0 (0: neighbours only), not {self.max_gap}")
+
+
+class Corpus(Protocol):
+    """S sentences, encoded once: see `EncodedSentences`, `Forest`. `weight` (S,) is added to packed supports."""
+
+    def __len__(self) -> int: ...
+
+    def mine(self, members: I64, weight: I64, least: tuple[int, int], rules: Rules) -> Rows:
+        """Return the patterns of the sentences `members` that reach one of their `minimum_counts`."""
+        ...
+
+    def counter(self, patterns: Patterns, rules: Rules) -> Count:
+        """Return what counts the sentences with each of at least one pattern."""
+        ...
+
+    def texts(self, patterns: Patterns) -> pa.ListArray:
+        """Return patterns as lists of text."""
+        ...
+
+
+def mine(
+    corpus: Corpus,
+    sets: Sequence[NDArray[np.integer]],
+    rules: Rules,
+    first_half: NDArray[np.bool_] | None = None,
+    threads: int = 2,
+) -> Mined:
+    """Return the patterns frequent in a set, for each set of sentence indices (from 0) of a block of neurons.
+
+    Or frequent among the set's sentences of the `first_half` (S,), if there are halves. A sentence without a tree
+    counts in the size of a set. Results do not depend on `threads`. UsageError for sets that cannot be.
+    """
+    weight = pack_weights(len(corpus), first_half)
 
     def of_set(name: int) -> Rows:
-        members = check_set(sets[name], n_sentences, name)
-        return mine(members, weight, *minimum_counts(min_support, members, first_half))
+        members = check_set(sets[name], len(corpus), name)
+        return corpus.mine(members, weight, minimum_counts(rules.min_support, members, first_half), rules)
 
     with ThreadPoolExecutor(threads) as pool:
-        return merge(list(pool.map(of_set, range(len(sets)))), max(n_codes, 1))
+        return merge(list(pool.map(of_set, range(len(sets)))))
 
 
-def count_all(count: Count, n_sentences: int, first_half: NDArray[np.bool_] | None, threads: int) -> Supports:
-    """Return the supports of patterns in the whole corpus."""
-    weight = pack_weights(n_sentences, first_half)
-    parts = np.split(np.arange(n_sentences), range(CHUNK, n_sentences, CHUNK))
+def count(
+    corpus: Corpus,
+    patterns: Patterns,
+    rules: Rules,
+    first_half: NDArray[np.bool_] | None = None,
+    threads: int = 2,
+) -> Supports:
+    """Return the exact supports in the corpus of patterns mined by these rules, each counted once, whoever has it."""
+    if not len(patterns):
+        return Supports(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    of, weight = corpus.counter(patterns, rules), pack_weights(len(corpus), first_half)
+    parts = np.split(np.arange(len(corpus)), range(CHUNK, len(corpus), CHUNK))
     with ThreadPoolExecutor(threads) as pool:
-        return Supports(*unpack(np.add.reduce(list(pool.map(lambda members: count(members, weight), parts)))))
+        return Supports(*unpack(np.add.reduce(list(pool.map(lambda members: of(members, weight), parts)))))
 
 
-def merge(sets: Sequence[Rows], n_codes: int) -> Mined:
-    """Return the rows of all sets over one trie of distinct patterns; codes are below `n_codes`."""
+def merge(sets: Sequence[Rows]) -> Mined:
+    """Return the rows of all sets over one trie of distinct patterns."""
     sizes = np.array([len(supports) for _, supports in sets], np.int64)
     first_row = np.cumsum(sizes) - sizes
     if not sizes.sum():
         none = np.empty(0, np.int32)
         return Mined(Patterns(none, none, none), none, none, none, none)
     code, parent, length = np.concatenate([rows for rows, _ in sets]).T
-    parent_row = parent + np.repeat(first_row, sizes)
+    n_codes, parent_row = int(code.max()) + 1, parent + np.repeat(first_row, sizes)
     index = np.empty(len(code), np.int32)
-    levels: list[NDArray[np.int64]] = []
+    levels: list[I64] = []
     n_shorter = 0
     for n in range(1, int(length.max()) + 1):
         these = np.flatnonzero(length == n)
@@ -149,20 +198,6 @@ def merge(sets: Sequence[Rows], n_codes: int) -> Mined:
     return Mined(patterns, set_index, index, support.astype(np.int32), support_first.astype(np.int32))
 
 
-def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (whole support, support in the first half) of packed supports."""
-    return packed & WHOLE, packed >> HALF
-
-
-def pack_weights(n_sentences: int, first_half: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    """Return what each sentence adds to a packed support, (n_sentences,); UsageError for other shapes."""
-    if first_half is None:
-        return np.ones(n_sentences, np.int64)
-    if first_half.shape != (n_sentences,):
-        raise UsageError(f"first_half has shape {first_half.shape}: give one flag for each of {n_sentences} sentences")
-    return 1 + (first_half.astype(np.int64) << HALF)
-
-
 BITS = 31  # sentences told apart in one pass, above the count of them that the kernels go by
 
 
@@ -170,22 +205,25 @@ BITS = 31  # sentences told apart in one pass, above the count of them that the 
 class Occurrences:
     """Which of some sentences have each of P patterns: of pattern i those at `places[bounds[i]:bounds[i + 1]]`."""
 
-    bounds: NDArray[np.int64]
-    places: NDArray[np.int32]
+    bounds: I64
+    places: I32
 
 
-def find(count: Count, members: NDArray[np.int64], n_sentences: int, threads: int) -> Occurrences:
-    """Return which of some sentences (indices) have each pattern: in each pass every sentence has a bit of its own."""
-    weight = np.zeros(n_sentences, np.int64)
+def find(corpus: Corpus, patterns: Patterns, rules: Rules, members: I64, threads: int = 2) -> Occurrences:
+    """Return which of some sentences (indices) have each of at least one mined pattern.
+
+    In each pass every sentence has a bit of its own.
+    """
+    of, weight = corpus.counter(patterns, rules), np.zeros(len(corpus), np.int64)
     weight[members] = 1 + (np.int64(1) << (HALF + np.arange(len(members)) % BITS))
     groups = [members[start : start + BITS] for start in range(0, max(len(members), 1), BITS)]
     with ThreadPoolExecutor(threads) as pool:
-        masks = np.stack(list(pool.map(lambda group: count(group, weight) >> HALF, groups)))
+        masks = np.stack(list(pool.map(lambda group: of(group, weight) >> HALF, groups)))
     return Occurrences(*_listed(masks))
 
 
 @compiled(nogil=True)
-def _listed(masks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _listed(masks: I64) -> tuple[I64, I32]:
     """Return bounds and places of the bits that are set, (passes, P), by pattern."""
     n_groups, n_patterns = masks.shape
     bounds = np.zeros(n_patterns + 1, np.int64)
@@ -213,10 +251,10 @@ def _listed(masks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int
 @compiled(nogil=True)
 def rank_sums(
     ranks: NDArray[np.float64],
-    set_index: NDArray[np.int32],
-    pattern: NDArray[np.int32],
-    bounds: NDArray[np.int64],
-    places: NDArray[np.int32],
+    set_index: I32,
+    pattern: I32,
+    bounds: I64,
+    places: I32,
 ) -> NDArray[np.float64]:
     """Return, for rows (R,) of sets and patterns, the sum of the set's ranks (sets, n) where the pattern occurs."""
     total = np.zeros(len(pattern))
@@ -226,34 +264,7 @@ def rank_sums(
     return total
 
 
-def minimum_count(min_support: float, k: int) -> int:
-    """Return the smallest count c >= 1 with c / k >= min_support; UsageError unless 0 < min_support <= 1."""
-    if not 0 < min_support <= 1:
-        raise UsageError(f"minimum support {min_support} is not a share: give a number above 0 and at most 1")
-    count = ceil(min_support * k)
-    while count > 1 and (count - 1) / k >= min_support:  # 0.07 * 100 is a little above 7
-        count -= 1
-    return max(count, 1)
-
-
-def minimum_counts(
-    min_support: float, members: NDArray[np.int64], first_half: NDArray[np.bool_] | None
-) -> tuple[int, int]:
-    """Return the smallest frequent supports: in a set of sentences, and in its part in the first half.
-
-    A part without a sentence has no frequent pattern.
-    """
-    n_first = 0 if first_half is None else int(np.count_nonzero(first_half[members]))
-    return minimum_count(min_support, len(members)), minimum_count(min_support, n_first) if n_first else WHOLE
-
-
-@compiled(nogil=True)
-def is_frequent(packed: int, min_count: int, min_first: int) -> bool:
-    """Return whether a packed support is frequent: in the whole set or in its first half (see `minimum_counts`)."""
-    return (packed & WHOLE) >= min_count or (packed >> HALF) >= min_first
-
-
-def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> NDArray[np.int64]:
+def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> I64:
     """Return the sentence indices of a set in ascending order; UsageError if one repeats or is unknown."""
     ordered = np.unique(members).astype(np.int64)
     if len(ordered) != len(members):
@@ -261,14 +272,3 @@ def check_set(members: NDArray[np.integer], n_sentences: int, name: int) -> NDAr
     if len(ordered) and not 0 <= ordered[0] <= ordered[-1] < n_sentences:
         raise UsageError(f"set {name} is not within 0..{n_sentences - 1}: give indices of the corpus")
     return ordered
-
-
-@compiled(nogil=True)
-def grown(
-    rows: NDArray[np.int32], supports: NDArray[np.int64], room: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return copies of the arrays of `Rows` with room for `room` patterns."""
-    larger, larger_supports = np.empty((room, 3), np.int32), np.empty(room, np.int64)
-    larger[: len(rows)] = rows
-    larger_supports[: len(rows)] = supports
-    return larger, larger_supports

@@ -12,10 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.patterns import WHOLE, Rows, grown, is_frequent
+from nwh.ingest.patterns.mining.supports import I32, I64, WHOLE, Rows, by_code, grown, is_frequent
 
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
+
+class Items(NamedTuple):
+    """The items of all sentences: the arrays of `EncodedSentences`."""
+
+    item: I32
+    bounds: I64
+    previous: I32
+    last: NDArray[np.bool_]
 
 
 class Sentences(NamedTuple):
@@ -40,16 +46,9 @@ class Sentences(NamedTuple):
 
 
 @compiled(nogil=True)
-def restrict(
-    item: I32,
-    bounds: I64,
-    previous: I32,
-    last: NDArray[np.bool_],
-    weight: I64,
-    members: I64,
-    code_of: I32,
-) -> Sentences:
+def restrict(items: Items, weight: I64, members: I64, code_of: I32) -> Sentences:
     """Return the sentences `members` with the items that have a code (`code_of` >= 0)."""
+    item, bounds, previous, last = items
     n = 0
     for s in members:
         for j in range(bounds[s], bounds[s + 1]):
@@ -82,19 +81,7 @@ def restrict(
 @compiled(nogil=True)
 def _ends_of_items(text: Sentences, max_gap: int, n_codes: int) -> tuple[I32, I32]:
     """Return the projections of the single items: positions grouped by item, and the bounds of the groups."""
-    bounds = np.zeros(n_codes + 1, np.int32)
-    for j in range(len(text.code)):
-        if max_gap >= 0 or text.before[j] < 0:
-            bounds[text.code[j] + 1] += 1
-    for c in range(n_codes):
-        bounds[c + 1] += bounds[c]
-    fill = bounds[:-1].copy()
-    ends = np.empty(len(text.code), np.int32)
-    for j in range(len(text.code)):
-        if max_gap >= 0 or text.before[j] < 0:
-            ends[fill[text.code[j]]] = j
-            fill[text.code[j]] += 1
-    return ends, bounds
+    return by_code(text.code if max_gap >= 0 else np.where(text.before < 0, text.code, np.int32(-1)), n_codes)
 
 
 @compiled(nogil=True)
@@ -154,42 +141,28 @@ def _project(text: Sentences, ends: I32, max_gap: int, slot: I32, into: I32) -> 
 
 @compiled(nogil=True)
 def mine_set(
-    item: I32,
-    bounds: I64,
-    previous: I32,
-    last: NDArray[np.bool_],
-    weight: I64,
-    members: I64,
-    n_items: int,
-    min_count: int,
-    min_first: int,
-    max_length: int,
-    max_gap: int,
+    items: Items, weight: I64, members: I64, n_items: int, least: tuple[int, int], max_length: int, max_gap: int
 ) -> Rows:
-    """Return the patterns of the sentences `members` that are frequent (`is_frequent`).
+    """Return the patterns of the sentences `members` that are frequent: `least` are their `minimum_counts`.
 
     `max_gap` is the largest number of items between two neighbours of a pattern, -1 for no limit.
     """
     single = np.zeros(n_items, np.int64)
     for s in members:
-        for j in range(bounds[s], bounds[s + 1]):
-            if previous[j] < 0:
-                single[item[j]] += weight[s]
-    frequent = np.empty(n_items, np.bool_)
-    for c in range(n_items):
-        frequent[c] = is_frequent(single[c], min_count, min_first)
-    item_of = np.flatnonzero(frequent).astype(np.int32)
+        for j in range(items.bounds[s], items.bounds[s + 1]):
+            if items.previous[j] < 0:
+                single[items.item[j]] += weight[s]
+    item_of = np.flatnonzero(is_frequent(single, least)).astype(np.int32)
     n_codes = len(item_of)
     code_of = np.full(n_items, -1, np.int32)
     code_of[item_of] = np.arange(n_codes).astype(np.int32)
-    text = restrict(item, bounds, previous, last, weight, members, code_of)
+    text = restrict(items, weight, members, code_of)
 
     rows = np.empty((max(4 * n_codes, 64), 3), np.int32)
     supports = np.empty(len(rows), np.int64)
     n_rows = n_codes
-    for c in range(n_codes):
-        rows[c, 0], rows[c, 1], rows[c, 2] = item_of[c], -1, 1
-        supports[c] = single[item_of[c]]
+    rows[:n_rows, 0], rows[:n_rows, 1], rows[:n_rows, 2] = item_of, -1, 1
+    supports[:n_rows] = single[item_of]
 
     # per level (length of the prefixes less one): prefixes by their last code, their row, the bounds of their
     # projections; and which of them is next
@@ -198,7 +171,8 @@ def mine_set(
     start = np.zeros((max_length, n_codes + 1), np.int32)
     n_prefixes, following = np.zeros(max_length, np.int32), np.zeros(max_length, np.int32)
     ends = np.empty((max_length, len(text.code)), np.int32)
-    ends[0], start[0] = _ends_of_items(text, max_gap, n_codes)
+    first_ends, start[0] = _ends_of_items(text, max_gap, n_codes)
+    ends[0, : len(first_ends)] = first_ends
     n_prefixes[0] = n_codes
     prefix[0] = row_of[0] = every = np.arange(n_codes).astype(np.int32)
 
@@ -226,7 +200,7 @@ def mine_set(
             rows, supports = grown(rows, supports, 2 * (n_rows + n_codes))
         deeper, found = level + 1, 0
         for c in candidates:
-            if is_frequent(support[c], min_count, min_first):
+            if is_frequent(support[c], least):
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = item_of[c], row_of[level, i], deeper + 1
                 supports[n_rows] = support[c]
                 prefix[deeper, found], row_of[deeper, found] = c, n_rows

@@ -9,13 +9,19 @@ rest of the rightmost branch.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nwh.ingest.compiling import compiled
-from nwh.ingest.patterns.mining.patterns import Rows, grown, is_frequent
+from nwh.ingest.patterns.mining.supports import I32, I64, Rows, by_code, grown, is_frequent
 
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
+
+class Nodes(NamedTuple):
+    """The nodes of all trees: the arrays of `Forest`."""
+
+    label: I32
+    bounds: I64
+    parent: I32
+    first_child: I32
+    next_sibling: I32
 
 
 class Trees(NamedTuple):
@@ -35,17 +41,9 @@ class Trees(NamedTuple):
 
 
 @compiled(nogil=True)
-def gather(
-    label: I32,
-    bounds: I64,
-    parent: I32,
-    first_child: I32,
-    next_sibling: I32,
-    weight: I64,
-    members: I64,
-    max_size: int,
-) -> Trees:
+def gather(nodes: Nodes, weight: I64, members: I64, max_size: int) -> Trees:
     """Return the trees `members` for subtrees of up to `max_size` nodes."""
+    label, bounds, parent, first_child, next_sibling = nodes
     n = 0
     for s in members:
         n += bounds[s + 1] - bounds[s]
@@ -67,18 +65,10 @@ def gather(
 @compiled(nogil=True)
 def _nodes_by_label(trees: Trees, n_labels: int) -> tuple[I32, I32, I64]:
     """Return nodes grouped by label, in order, bounds of the groups, and packed supports of the labels."""
-    bounds = np.zeros(n_labels + 1, np.int32)
-    for c in trees.label:
-        bounds[c + 1] += 1
-    for c in range(n_labels):
-        bounds[c + 1] += bounds[c]
-    fill = bounds[:-1].copy()
-    nodes = np.empty(len(trees.label), np.int32)
+    nodes, bounds = by_code(trees.label, n_labels)
     support, seen_in = np.zeros(n_labels, np.int64), np.full(n_labels, -1, np.int32)
     for j in range(len(trees.label)):
         c, t = trees.label[j], trees.tree[j]
-        nodes[fill[c]] = j
-        fill[c] += 1
         if seen_in[c] != t:
             seen_in[c] = t
             support[c] += trees.gain[t]
@@ -139,8 +129,8 @@ def _project(trees: Trees, leaves: I32, depth: int, n_labels: int, mark: int, sl
 
 
 @compiled(nogil=True)
-def mine_set(trees: Trees, n_labels: int, min_count: int, min_first: int, max_size: int) -> Rows:
-    """Return the subtrees of the trees that are frequent (`is_frequent`)."""
+def mine_set(trees: Trees, n_labels: int, least: tuple[int, int], max_size: int) -> Rows:
+    """Return the subtrees of the trees that are frequent: `least` are their `minimum_counts`."""
     n_codes = n_labels * max_size
     rows, supports, n_rows = np.empty((4096 + n_codes, 3), np.int32), np.empty(4096 + n_codes, np.int64), 0
 
@@ -156,7 +146,7 @@ def mine_set(trees: Trees, n_labels: int, min_count: int, min_first: int, max_si
         leaves.append(np.empty(len(by_label), np.int32))
     target = np.full(n_codes, -1, np.int32)
     for c in range(n_labels):
-        if is_frequent(support_of[c], min_count, min_first):
+        if is_frequent(support_of[c], least):
             rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = c, -1, 1
             supports[n_rows] = support_of[c]
             prefix[0, n_rows] = c
@@ -188,7 +178,7 @@ def mine_set(trees: Trees, n_labels: int, min_count: int, min_first: int, max_si
             rows, supports = grown(rows, supports, 2 * (n_rows + n_codes))
         deeper, found, size = level + 1, 0, 0
         for c in range(n_labels, (depth + 2) * n_labels):
-            if is_frequent(support[c], min_count, min_first):
+            if is_frequent(support[c], least):
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = c, row_of[level, i], deeper + 1
                 supports[n_rows] = support[c]
                 prefix[deeper, found], row_of[deeper, found] = c, n_rows

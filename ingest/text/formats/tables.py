@@ -73,14 +73,6 @@ def _csv_records(file: File) -> Iterator[tuple[int, list[str]]]:
             yield start, record
 
 
-def _csv_header(file: File) -> list[str]:
-    _, header = next(_csv_records(file), (0, []))
-    if not header:
-        raise SourceError(f"{file.path} is empty: a CSV file starts with a line of column names")
-    _check_unique(file, header)
-    return header
-
-
 def _check_unique(file: File, names: list[str]) -> None:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SourceError(f"{file.path} repeats column {', '.join(map(repr, repeated))}: rename one")
@@ -88,7 +80,11 @@ def _check_unique(file: File, names: list[str]) -> None:
 
 def csv_columns(file: File) -> dict[str, str]:
     """Return the columns that the header names; SourceError where it is missing or names one twice."""
-    return dict.fromkeys(_csv_header(file), "string")
+    _, header = next(_csv_records(file), (0, []))
+    if not header:
+        raise SourceError(f"{file.path} is empty: a CSV file starts with a line of column names")
+    _check_unique(file, header)
+    return dict.fromkeys(header, "string")
 
 
 def csv_rows(file: File, columns: list[str]) -> Iterator[Row]:

@@ -20,23 +20,14 @@ from nwh.ingest.comparison.sentence_vectors import sentence_vectors
 from nwh.ingest.models import load
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError, UsageError
-from nwh.warehouse.progress import Progress
 from nwh.warehouse.upkeep.verify import verify
-from tests.conftest import copied, made_up_documents
+from tests.conftest import Noting, copied, made_up_documents
 from tests.ingest.tiny_language_models import save_causal
 
 MODEL = ("tiny-bert", "main")
 SETTINGS = ClusterSettings(k=(1, 3, 8), per_neuron=2, sentences=50, groups=4)
 TABLES = ["layer_clusters", "neuron_clusters"]
 DEAD = (2, 15)
-
-
-class Noting(Progress):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -15,7 +15,8 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from nwh.ingest import statistics
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.explanations.chat import EXPLAIN, JUDGE
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_explanations
 from nwh.ingest.explanations.local_chat import LocalChat
 from nwh.ingest.explanations.server_chat import ServerChat
 from nwh.ingest.models import load

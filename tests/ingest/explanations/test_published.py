@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_published_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_published_explanations
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import SourceError, UsageError
 

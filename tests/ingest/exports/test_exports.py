@@ -13,7 +13,8 @@ import yaml
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.live_activations import output_tokens, token_activations
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations, ingest_published_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_explanations, ingest_published_explanations
 from nwh.ingest.exports import neuronpedia
 from nwh.ingest.exports.hub import export_hub
 from nwh.ingest.exports.neuronpedia import export_neuronpedia

@@ -17,8 +17,8 @@ from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import BusyError, ModelError, UsageError
-from nwh.warehouse.progress import Progress
 from nwh.warehouse.upkeep.verify import verify
+from tests.conftest import Noting
 from tests.ingest.knowledge.by_hand import path, score_by_hand
 from tests.ingest.tiny_language_models import CITIES, COUNTRIES, save_causal, save_masked, save_t5
 
@@ -131,13 +131,6 @@ def test_adaptive_runs_by_default_and_says_which_layers_did_not_converge(warehou
 
 
 def test_prompts_left_out_are_counted_and_listed(warehouse, masked):
-    class Noting(Progress):
-        def __init__(self):
-            self.notes = []
-
-        def note(self, text):
-            self.notes.append(text)
-
     progress = Noting()
     run = ingest_attributions(warehouse, masked, "cities", RIEMANN, verbose=True, progress=progress)
     assert any(

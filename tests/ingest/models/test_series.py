@@ -9,15 +9,7 @@ import pytest
 from nwh.ingest.models import load
 from nwh.ingest.models.series import for_each_checkpoint
 from nwh.warehouse.errors import ModelError, UsageError
-from nwh.warehouse.progress import Progress
-
-
-class Notes(Progress):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
+from tests.conftest import Noting
 
 
 @pytest.fixture
@@ -54,7 +46,7 @@ def test_one_is_in_memory_at_a_time(series, monkeypatch):
 
 def test_a_missing_and_a_broken_one_are_named_and_the_others_go_on(series):
     (series / "step10" / "model.safetensors").write_bytes(b"cut")
-    progress, seen = Notes(), []
+    progress, seen = Noting(), []
     with pytest.raises(ModelError, match="2 of 4 checkpoints .* step10, step15; what could is stored"):
         for_each_checkpoint(
             lambda model: seen.append(model.checkpoint.checkpoint),
@@ -87,7 +79,7 @@ def test_what_is_stored_is_hashed_and_not_loaded(series):
 
 def test_stored_ones_whose_files_are_broken_are_named_and_the_others_go_on(series):
     (series / "step10" / "model.safetensors").write_bytes(b"cut")
-    progress, seen = Notes(), []
+    progress, seen = Noting(), []
 
     def is_stored(model):
         return bool(model.checkpoint.weights_sha256) and model.checkpoint.checkpoint == "step0"

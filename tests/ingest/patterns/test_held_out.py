@@ -7,7 +7,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from nwh.ingest.patterns.rows import Miner, Rules, by_text
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.rows import Miner, by_text
 from nwh.ingest.sample import Sample
 from nwh.warehouse import Warehouse
 

@@ -18,7 +18,7 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.models import load
 from nwh.ingest.patterns import job
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.schema import RELATIONS
@@ -249,11 +249,11 @@ def test_an_interrupted_run_goes_on_by_layer_and_equals_an_uninterrupted_one(war
     ingest_patterns(whole, *MODEL, RULES, corpora=["one"], sites=["hidden"], kinds=["tag"])
     real, read = job.read_sets, []
 
-    def sets_until_interrupted(warehouse, scope, layer, neurons, ids):
+    def sets_until_interrupted(warehouse, scope, layer, *others):
         read.append(layer)
         if len(read) in (2, 4):
             raise KeyboardInterrupt
-        return real(warehouse, scope, layer, neurons, ids)
+        return real(warehouse, scope, layer, *others)
 
     monkeypatch.setattr(job, "read_sets", sets_until_interrupted)
     for _ in range(2):

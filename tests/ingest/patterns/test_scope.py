@@ -11,8 +11,9 @@ from nwh.ingest.annotation.job import ingest_annotations
 from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
-from nwh.ingest.patterns.scope import read_scopes, read_sentences, read_sets
+from nwh.ingest.patterns.mining.patterns import Rules
+from nwh.ingest.patterns.scope import read_scopes, read_sentences
+from nwh.ingest.scope import read_sets
 from nwh.ingest.stored import stored_checkpoints, stored_model
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError

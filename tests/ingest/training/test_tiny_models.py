@@ -14,7 +14,7 @@ from nwh.ingest.models import list_checkpoints, load
 from nwh.ingest.training import tiny_models
 from nwh.ingest.training.tiny_models import Recipe, train_tiny
 from nwh.warehouse.errors import StorageError, UsageError
-from nwh.warehouse.progress import Progress
+from tests.conftest import Noting
 
 TEXTS = list(fact_sentences())[:300]
 SMALL = Recipe(vocab_size=300, n_layers=1, d_model=32, n_heads=2, max_tokens=16, steps=12, batch_size=8)
@@ -22,14 +22,6 @@ FAMILIES = {
     "bert": replace(SMALL, checkpoints=(0, 5, 12)),
     "gpt-neox": replace(SMALL, family="gpt-neox", checkpoints=(0, 5, 12)),
 }
-
-
-class Notes(Progress):
-    def __init__(self):
-        self.texts = []
-
-    def note(self, text):
-        self.texts.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +107,7 @@ def test_the_seed_changes_the_weights_and_not_the_callers_random_numbers(trained
 
 def test_loss_falls_and_is_recorded_with_the_settings(family, tmp_path):
     recipe = replace(FAMILIES[family], steps=80, checkpoints=(1, 40, 80), learning_rate=3e-3)
-    notes = Notes()
+    notes = Noting()
     train_tiny(tmp_path / "longer", TEXTS, recipe, answers=fact_answers(), progress=notes)
     record = json.loads((tmp_path / "longer" / "training.json").read_text())
     first, middle, last = (entry["loss"] for entry in record["losses"])
@@ -125,7 +117,7 @@ def test_loss_falls_and_is_recorded_with_the_settings(family, tmp_path):
     assert last < middle < first
     assert last < first - 1
     assert record["family"] == family
-    assert notes.texts == [f"longer: 80 steps in {record['seconds']:.0f} s, loss {first:.2f} to {last:.2f}"]
+    assert notes.notes == [f"longer: 80 steps in {record['seconds']:.0f} s, loss {first:.2f} to {last:.2f}"]
 
 
 def test_batches_in_which_nothing_is_hidden_do_no_harm(tmp_path):
@@ -156,10 +148,10 @@ def test_a_complete_training_is_not_repeated_and_an_interrupted_one_is(trained, 
     assert [folder.name for folder in folders] == ["step0", "step5", "step12"]
     assert [path.name for path in tmp_path.iterdir()] == ["bert"]
     n_saved = len(saved)
-    notes = Notes()
+    notes = Noting()
     assert train_tiny(out, TEXTS, recipe, **words, progress=notes) == folders
     assert len(saved) == n_saved
-    assert "already" in notes.texts[0]
+    assert "already" in notes.notes[0]
     (folders[1] / "model.safetensors").unlink()
     with pytest.raises(StorageError, match="step5"):
         train_tiny(out, TEXTS, recipe, **words)
@@ -182,9 +174,9 @@ def test_a_training_of_other_versions_is_used_as_it_is_and_said(tmp_path):
     for name in record["versions"]:
         other = {**record, "versions": {**record["versions"], name: "0.1"}}
         path.write_text(json.dumps(other))
-        notes = Notes()
+        notes = Noting()
         assert train_tiny(out, TEXTS, SMALL, progress=notes) == folders
-        assert f"already, by {name} 0.1: what is installed now may give other weights" in notes.texts[0]
+        assert f"already, by {name} 0.1: what is installed now may give other weights" in notes.notes[0]
     path.write_text(json.dumps({**record, "seed": 1}))
     with pytest.raises(UsageError, match=r"another training \(other seed\)"):
         train_tiny(out, TEXTS, SMALL)

@@ -18,7 +18,8 @@ from nwh.ingest.annotation.tree_files import ingest_trees
 from nwh.ingest.comparison.clusters import ClusterSettings, ingest_clusters
 from nwh.ingest.comparison.distances import ingest_distances
 from nwh.ingest.comparison.matches import ingest_matches
-from nwh.ingest.explanations.job import ExplanationSettings, ingest_explanations
+from nwh.ingest.explanations.halves import ExplanationSettings
+from nwh.ingest.explanations.job import ingest_explanations
 from nwh.ingest.knowledge.ablations import AblationSettings, ingest_ablations
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, ingest_faithfulness
@@ -27,7 +28,7 @@ from nwh.ingest.knowledge.published_neurons import ingest_published_neurons
 from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects
 from nwh.ingest.models import load
 from nwh.ingest.patterns.job import ingest_patterns
-from nwh.ingest.patterns.rows import Rules
+from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.ingest.prompts.counts import ingest_counts
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 from nwh.ingest.text.corpus import ingest_corpus

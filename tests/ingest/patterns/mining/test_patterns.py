@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwh.ingest.patterns.mining.patterns import check_set, merge, minimum_count, pack_weights
+from nwh.ingest.patterns.mining.patterns import check_set, merge
+from nwh.ingest.patterns.mining.supports import minimum_count, pack_weights
 from nwh.warehouse.errors import UsageError
 
 
@@ -26,7 +27,7 @@ def test_merging_keeps_every_row_and_each_distinct_pattern_once(sets):
         for pattern in list(patterns):
             for n in range(1, len(pattern)):
                 patterns.setdefault(pattern[:n], 1)
-    mined = merge([rows_of(patterns) for patterns in sets], 5)
+    mined = merge([rows_of(patterns) for patterns in sets])
     spelled = [tuple(c for c in row if c >= 0) for row in mined.patterns.matrix().tolist()]
     assert len(set(spelled)) == len(spelled)
     got = list(zip(mined.set_index.tolist(), [spelled[p] for p in mined.pattern], mined.support, strict=True))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nwh.ingest.patterns.mining import patterns
 from nwh.ingest.patterns.mining.encoding import EncodedSentences, encode
-from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
+from nwh.ingest.patterns.mining.patterns import Rules, count, mine
 from nwh.warehouse.errors import UsageError
 
 
@@ -31,11 +31,11 @@ def rows_of(mined, name=0):
     return rows
 
 
-def package_rows(sentences, count, max_length):
+def package_rows(sentences, least, max_length):
     prefixspan = pytest.importorskip("prefixspan", reason="the prefixspan package is not installed")
     miner = prefixspan.PrefixSpan(sentences)
     miner.maxlen = max_length
-    return {tuple(pattern): support for support, pattern in miner.frequent(count)}
+    return {tuple(pattern): support for support, pattern in miner.frequent(least)}
 
 
 def brute_force(sentence, max_length, max_gap):
@@ -54,14 +54,10 @@ corpora = st.lists(st.lists(st.integers(0, 5), max_size=9), min_size=1, max_size
 
 @given(corpora, st.integers(1, 4), st.integers(1, 5))
 @settings(max_examples=100)
-def test_patterns_and_supports_are_those_of_the_package(sentences, count, max_length):
-    mined = mine_sequences(
-        corpus_of(sentences),
-        [np.arange(len(sentences))],
-        min_support=min(count, len(sentences)) / len(sentences),
-        max_length=max_length,
-    )
-    assert rows_of(mined) == package_rows(sentences, min(count, len(sentences)), max_length)
+def test_patterns_and_supports_are_those_of_the_package(sentences, least, max_length):
+    least = min(least, len(sentences))
+    mined = mine(corpus_of(sentences), [np.arange(len(sentences))], Rules(least / len(sentences), max_length))
+    assert rows_of(mined) == package_rows(sentences, least, max_length)
 
 
 @given(corpora, st.integers(1, 4), st.sampled_from([None, 0, 1, 2, 4]), st.data())
@@ -72,10 +68,9 @@ def test_sets_halves_and_corpus_supports_are_those_of_brute_force(sentences, max
     sets = [np.flatnonzero(data.draw(flags)) for _ in range(3)]
     first = np.array(data.draw(flags))
     corpus, found = corpus_of(sentences), [brute_force(s, max_length, max_gap) for s in sentences]
-    mined = mine_sequences(
-        corpus, sets, min_support=0.4, max_length=max_length, max_gap=max_gap, first_half=first, threads=1
-    )
-    supports = count_sequences(corpus, mined.patterns, max_gap=max_gap, first_half=first)
+    rules = Rules(0.4, max_length, max_gap)
+    mined = mine(corpus, sets, rules, first, threads=1)
+    supports = count(corpus, mined.patterns, rules, first)
     spelled = [tuple(int(c) for c in row if c >= 0) for row in mined.patterns.matrix()]
     for name, members in enumerate(sets):
         every = {p for s in members for p in found[s]}
@@ -104,7 +99,7 @@ def test_real_sentences_give_the_rows_of_the_package(brown_words):
         has_he[:700],
         np.argsort([-len(s) for s in lists])[:300],
     ]
-    mined = mine_sequences(corpus, sets, min_support=0.02, max_length=3)
+    mined = mine(corpus, sets, Rules(0.02, max_length=3))
     for name, members in enumerate(sets):
         expected = package_rows([lists[s] for s in members], 0.02 * len(members), 3)
         assert len(expected) > 300
@@ -115,19 +110,19 @@ def test_results_do_not_depend_on_threads_chunks_or_the_block(monkeypatch):
     draw = np.random.default_rng(1)
     corpus = corpus_of([draw.integers(0, 8, draw.integers(0, 15)).tolist() for _ in range(200)])
     sets = [draw.choice(200, 50, replace=False) for _ in range(9)]
-    block = mine_sequences(corpus, sets, min_support=0.2, threads=3)
+    block = mine(corpus, sets, Rules(0.2), threads=3)
     for name in range(9):
-        alone = mine_sequences(corpus, [sets[name]], min_support=0.2, threads=1)
+        alone = mine(corpus, [sets[name]], Rules(0.2), threads=1)
         assert rows_of(alone) == rows_of(block, name)
-    whole = count_sequences(corpus, block.patterns, threads=1)
+    whole = count(corpus, block.patterns, Rules(0.2), threads=1)
     monkeypatch.setattr(patterns, "CHUNK", 7)
-    assert np.array_equal(count_sequences(corpus, block.patterns).support, whole.support)
+    assert np.array_equal(count(corpus, block.patterns, Rules(0.2)).support, whole.support)
 
 
 def test_a_long_sentence_of_frequent_items_is_exact():
     draw = np.random.default_rng(2)
     sentences = [draw.integers(0, 12, 500).tolist() for _ in range(20)]
-    mined = mine_sequences(corpus_of(sentences), [np.arange(20)], min_support=1, max_length=3)
+    mined = mine(corpus_of(sentences), [np.arange(20)], Rules(1, max_length=3))
     assert rows_of(mined) == dict.fromkeys(np.ndindex(12, 12, 12), 20) | dict.fromkeys(
         np.ndindex(12, 12), 20
     ) | dict.fromkeys(np.ndindex(12), 20)
@@ -135,25 +130,25 @@ def test_a_long_sentence_of_frequent_items_is_exact():
 
 def test_empty_sets_and_sentences_give_no_rows():
     corpus = corpus_of([[], [], [0]])
-    mined = mine_sequences(corpus, [np.array([], np.int64), np.array([0, 1])])
+    mined = mine(corpus, [np.array([], np.int64), np.array([0, 1])], Rules())
     assert len(mined.support) == len(mined.patterns) == 0
-    assert len(count_sequences(corpus, mined.patterns).support) == 0
-    assert len(mine_sequences(corpus, []).support) == 0
-    one = mine_sequences(corpus, [np.array([2])])
-    assert count_sequences(corpus, one.patterns).support.tolist() == [1]
+    assert len(count(corpus, mined.patterns, Rules()).support) == 0
+    assert len(mine(corpus, [], Rules()).support) == 0
+    one = mine(corpus, [np.array([2])], Rules())
+    assert count(corpus, one.patterns, Rules()).support.tolist() == [1]
 
 
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
         ({"min_support": 0}, "minimum support 0"),
-        ({"max_length": 0}, "maximum length"),
-        ({"max_gap": -1}, "gap"),
+        ({"max_length": 0}, "--max-length must be at least 1"),
+        ({"max_gap": -1}, "--max-gap must be at least 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(setting, says):
     with pytest.raises(UsageError, match=says):
-        mine_sequences(corpus_of([[0]]), [], **setting)
+        Rules(**setting)
 
 
 def test_memory_is_that_of_the_sets_in_work_not_of_the_block():
@@ -161,13 +156,13 @@ def test_memory_is_that_of_the_sets_in_work_not_of_the_block():
 import resource, sys
 import numpy as np
 from nwh.ingest.patterns.mining.encoding import EncodedSentences
-from nwh.ingest.patterns.mining.sequences import count_sequences, mine_sequences
+from nwh.ingest.patterns.mining.patterns import Rules, count, mine
 draw = np.random.default_rng(0)
 items = (draw.zipf(1.3, 30_000 * 25) % 20_000).astype(np.int32)
 corpus = EncodedSentences.of_ids([""] * 20_000, items, np.arange(0, len(items) + 1, 25))
 def run(n):
     sets = [draw.choice(30_000, 10_000, replace=False) for _ in range(n)]
-    count_sequences(corpus, mine_sequences(corpus, sets, min_support=0.02).patterns)
+    count(corpus, mine(corpus, sets, Rules(0.02)).patterns, Rules(0.02))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 few = run(3)
 print(few, run(30))

@@ -1,13 +1,11 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwh.ingest.annotation.trees import clean, read_trees
 from nwh.ingest.patterns.mining import patterns
-from nwh.ingest.patterns.mining.forest import encode_trees
-from nwh.ingest.patterns.mining.subtrees import bracketed, count_subtrees, mine_subtrees
-from nwh.warehouse.errors import UsageError
+from nwh.ingest.patterns.mining.forest import bracketed, encode_trees
+from nwh.ingest.patterns.mining.patterns import Rules, count, mine
 
 
 def write(tree):
@@ -71,8 +69,9 @@ def test_subtrees_halves_and_corpus_supports_are_those_of_brute_force(forest, ma
     first = np.array(data.draw(flags))
     found = [brute_force(tree, max_size) for tree in forest]
     encoded = encode_trees(map(with_words, forest))
-    mined = mine_subtrees(encoded, sets, min_support=0.4, max_size=max_size, first_half=first, threads=1)
-    supports = count_subtrees(encoded, mined.patterns, first_half=first)
+    rules = Rules(0.4, max_length=max_size)
+    mined = mine(encoded, sets, rules, first, threads=1)
+    supports = count(encoded, mined.patterns, rules, first)
     texts = [bracketed(row, encoded.labels) for row in mined.patterns.matrix()]
     for name, members in enumerate(sets):
         support = {p: sum(p in found[s] for s in members) for p in set().union(*(found[s] for s in members))}
@@ -96,7 +95,7 @@ def test_gold_trees_give_the_supports_of_brute_force(wsj):
     found = [brute_force(as_nested(text), 3) for text in texts[:150]]
     every = set().union(*found)
     support = {p: sum(p in each for each in found) for p in every}
-    mined = mine_subtrees(encoded, [np.arange(150)], min_support=0.02, max_size=3)
+    mined = mine(encoded, [np.arange(150)], Rules(0.02, max_length=3))
     assert rows_of(mined, encoded.labels) == {p: c for p, c in support.items() if c >= 3}
 
 
@@ -115,29 +114,22 @@ def test_results_do_not_depend_on_threads_chunks_or_the_block(monkeypatch):
     )
     draw = np.random.default_rng(0)
     sets = [draw.choice(60, 20, replace=False) for _ in range(5)]
-    block = mine_subtrees(forest, sets, min_support=0.3, threads=3)
+    rules = Rules(0.3, max_length=5)
+    block = mine(forest, sets, rules, threads=3)
     for name in range(5):
-        alone = mine_subtrees(forest, [sets[name]], min_support=0.3, threads=1)
+        alone = mine(forest, [sets[name]], rules, threads=1)
         assert rows_of(alone, forest.labels) == rows_of(block, forest.labels, name)
-    whole = count_subtrees(forest, block.patterns, threads=1)
+    whole = count(forest, block.patterns, rules, threads=1)
     monkeypatch.setattr(patterns, "CHUNK", 7)
-    assert np.array_equal(count_subtrees(forest, block.patterns).support, whole.support)
+    assert np.array_equal(count(forest, block.patterns, rules).support, whole.support)
 
 
 def test_sentences_without_trees_count_in_the_size_of_the_set():
     forest = encode_trees(["(S (N a))", None, None, None])
-    assert len(mine_subtrees(forest, [np.arange(4)], min_support=0.5).support) == 0
-    assert rows_of(mine_subtrees(forest, [np.arange(4)], min_support=0.25), forest.labels)["(S (N))"] == 1
+    assert len(mine(forest, [np.arange(4)], Rules(0.5)).support) == 0
+    assert rows_of(mine(forest, [np.arange(4)], Rules(0.25)), forest.labels)["(S (N))"] == 1
 
 
 def test_nothing_to_mine_gives_no_rows():
-    assert len(mine_subtrees(encode_trees([None]), [np.array([0])]).support) == 0
-    assert len(mine_subtrees(encode_trees([]), [np.array([], np.int64)]).support) == 0
-
-
-def test_settings_that_cannot_be_are_refused():
-    forest = encode_trees(["(S (N a))"])
-    with pytest.raises(UsageError, match="1 node or more"):
-        mine_subtrees(forest, [], max_size=0)
-    with pytest.raises(UsageError, match="minimum support"):
-        mine_subtrees(forest, [], min_support=1.5)
+    assert len(mine(encode_trees([None]), [np.array([0])], Rules()).support) == 0
+    assert len(mine(encode_trees([]), [np.array([], np.int64)], Rules()).support) == 0
