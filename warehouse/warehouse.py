@@ -20,7 +20,7 @@ from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.refusals import through_duckdb
 from nwh.warehouse.storage.replacing import refuse_early, settle
-from nwh.warehouse.storage.runs import Run, Unit, settings_folder, unit_name
+from nwh.warehouse.storage.runs import Run, Unit, check_folders, settings_folder, unit_name
 from nwh.warehouse.storage.staged_shards import needless
 from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.storage.units import Units
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-
 _WRITING = "writing"  # the lock that runs share and a vacuum holds alone
 _DAY = 24  # hours
-_FOLDER = 255  # bytes of a folder's name, on every common file system
 
 
 class Warehouse:
@@ -193,12 +191,9 @@ class Warehouse:
         folder can be named by.
         """
         run = Run(self.storage, job, unit, settings, locks, progress)
-        self._check_lengths(unit)
-        with self.storage.answering(), ExitStack() as held:
-            held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
-            for lock in sorted(f"{job}/{unit_name(lock)}" for lock in run.locks):
-                held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
-            self._check_others(run)
+        if self.storage.local:
+            check_folders(unit)
+        with self._working(run, sorted(f"{job}/{unit_name(lock)}" for lock in run.locks)):
             snapshot, began_with = self.tables.now()
             if snapshot["runs"] != self.snapshot["runs"]:  # others have stored since: work on theirs
                 self.refresh()
@@ -235,26 +230,21 @@ class Warehouse:
         Raises BusyError where another process does it, or makes anew what it reads.
         """
         run = Run(self.storage, job, unit, settings, locks, progress, shard)
-        with self.storage.answering(), ExitStack() as held:
-            held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
-            lock = f"{job}/{run.place.partition(f'/{job}/')[2]}"
-            held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
-            self._check_others(run)
+        with self._working(run, [f"{job}/{run.place.partition(f'/{job}/')[2]}"]):
             what = f"shard {shard} of {job} {unit_name(unit)}"
             progress.begun(what, settings.get("device"))
             yield run
             progress.ended(what, run.rows, run.seconds)
 
-    def _check_lengths(self, unit: Unit) -> None:
-        """Raise UsageError unless a folder can be named by each part of a unit: its rows lie in such folders."""
-        for column, value in unit.items() if self.storage.local else ():
-            most = _FOLDER - len(f"{column}=")
-            if (length := len(value.encode())) > most:
-                way_out = "name fewer corpora with --corpus" if "+" in value else "choose a shorter name"
-                raise UsageError(
-                    f"the {column} {value[:40]}… is {length} bytes long, and the folder that is named by it can take "
-                    f"{most}: {way_out}"
-                )
+    @contextmanager
+    def _working(self, run: Run, locks: Sequence[str]) -> Iterator[None]:
+        """Hold what no other process may work on meanwhile; BusyError where one does."""
+        with self.storage.answering(), ExitStack() as held:
+            held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
+            for lock in locks:
+                held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
+            self._check_others(run)
+            yield
 
     def _check_others(self, run: Run) -> None:
         """Raise BusyError where another run makes the text or prompts that this one reads, or the other way round."""

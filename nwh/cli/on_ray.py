@@ -18,7 +18,6 @@ from typer.core import TyperCommand
 
 from nwh.cli.state import State, state_of
 from nwh.warehouse.errors import BusyError, NwhError, UsageError, first_line
-from nwh.warehouse.storage.units import units_under_way
 
 _ANSWERS = 10  # seconds in which a node has to
 _TRIES = 10  # of a shard whose process or node dies
@@ -93,6 +92,8 @@ def _device(asked: str, there: Mapping[str, float]) -> str:
 
 def _staged(storage: Any, job: str) -> int:
     """Return into how many shards a job was shared before, of which some are staged; 0 where none are."""
+    from nwh.warehouse.storage.units import units_under_way
+
     names = [each.unit.rpartition("/")[2] for each in units_under_way(storage) if each.job == job]
     return max((int(name.partition("-of-")[2]) for name in names if "-of-" in name), default=0)
 

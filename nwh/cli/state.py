@@ -10,9 +10,9 @@ import typer
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
 from nwh.warehouse.output import Format
-from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from nwh.warehouse import Warehouse
     from nwh.warehouse.progress import Progress
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are written.")]
@@ -28,10 +28,14 @@ class State:
 
     def open(self) -> Warehouse:
         """Open the warehouse that the user named."""
+        from nwh.warehouse import Warehouse
+
         return Warehouse.open(self.uri)
 
     def create(self) -> Warehouse:
         """Open the warehouse that the user named, making it where there is none."""
+        from nwh.warehouse import Warehouse
+
         return Warehouse.create(self.uri)
 
     @property

@@ -48,6 +48,20 @@ LIBRARIES = (
 )
 """Distributions that compute what is stored: another version of one may give other rows."""
 
+_FOLDER = 255  # bytes of a folder's name, on every common file system
+
+
+def check_folders(unit: Unit) -> None:
+    """Raise UsageError unless a folder can be named by each part of a unit: its rows lie in such folders."""
+    for column, value in unit.items():
+        most = _FOLDER - len(f"{column}=")
+        if (length := len(value.encode())) > most:
+            way_out = "name fewer corpora with --corpus" if "+" in value else "choose a shorter name"
+            raise UsageError(
+                f"the {column} {value[:40]}… is {length} bytes long, and the folder that is named by it can take "
+                f"{most}: {way_out}"
+            )
+
 
 def settings_folder(settings: Mapping[str, Any]) -> str:
     """Return the name that settings have in the staging area."""
