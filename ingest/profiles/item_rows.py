@@ -20,7 +20,7 @@ from nwh.ingest.profiles.top import Sentences, TopSentences
 from nwh.ingest.sample import Sample
 from nwh.warehouse.schema.profiles import STORED_SHARE
 
-_EXACT_BYTES = 1 << 26
+_REMEMBERED_BYTES = 1 << 26  # for each thread
 
 
 def item_rows(
@@ -42,8 +42,10 @@ def item_rows(
     # One item's neurons side by side, so that a search for it reads little; equal supports too, and what follows from
     # a support repeats: files are a third smaller than sorted by neuron.
     order = np.lexsort((pole, -support, item))
-    pole, item, support, documents, g2, p, q, n_tested, auroc = (column[order] for column in columns_of)
-    k, whole = top.k[pole], items.corpus_support[item]
+    pole, item, support, documents, g2, p, q, n_tested, rank_sum = (column[order] for column in columns_of)
+    k, whole, sample_support = top.k[pole], items.corpus_support[item], items.sample_support(sampled)[item]
+    auroc = statistics.auroc(rank_sum, sample_support, len(sampled))
+    auroc = np.where(top.pole[pole], auroc, 1 - auroc)
     columns: dict[str, Any] = {
         **top.names(pole),
         **{name: items.names[name].take(pa.array(item)) for name in items.names.column_names},
@@ -58,7 +60,7 @@ def item_rows(
         "q_value": q,
         "n_tested": n_tested.astype(np.int32),
         "auroc": pa.array(auroc, pa.float32(), mask=np.isnan(auroc)),
-        "sample_support": items.sample_support(sampled)[item],
+        "sample_support": sample_support,
         "n_sampled": np.full(len(k), len(sampled), np.int32),
     }
     if with_shares:
@@ -87,20 +89,17 @@ def _tested(
     ranks: NDArray[np.float64],
 ) -> tuple[NDArray[Any], ...]:
     n_items = len(items.family)
-    counts, sums = np.zeros(n_items, np.int64), np.zeros(n_items)
-    latest, documents = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
-    n_sentences, sample_support = len(sentences.ids), items.sample_support(sampled)
+    n_sentences = len(sentences.ids)
     n_tested = np.bincount(items.family[items.corpus_support > 0]).astype(np.int64)
+    rows = min(int(items.corpus_support.max(initial=0)) + 1, _REMEMBERED_BYTES // (20 * kernels.REMEMBERED))
+    seen, slots = np.tile([0, 0, -1], (n_items, 1)), np.full((rows, kernels.REMEMBERED), -1, np.int32)
+    tests, of_k = np.full((rows, kernels.REMEMBERED, 2), np.nan), -1
     found: list[tuple[NDArray[Any], ...]] = []
-    exact = np.empty((0, kernels.EXACT_SUPPORTS))
+    sums, of_neuron = np.zeros(n_items), -1
     for pole in poles.tolist():
         members = top.members[top.bounds[pole] : top.bounds[pole + 1]]
-        if not len(exact):  # all poles have as many sentences, or nearly
-            rows = min(-(-n_sentences // len(members)) + 1, _EXACT_BYTES // (8 * kernels.EXACT_SUPPORTS))
-            exact, of_k = np.full((rows, kernels.EXACT_SUPPORTS), np.nan), len(members)
-        if len(members) != of_k:
-            exact, of_k = np.full_like(exact, np.nan), len(members)
-        floor = max(2, int(np.ceil(STORED_SHARE * len(members) - 1e-9)))
+        if len(members) != of_k:  # all poles have as many sentences, or nearly
+            tests[:], of_k = np.nan, len(members)
         rows_of_pole = kernels.tested_items(
             members,
             items.starts,
@@ -110,18 +109,15 @@ def _tested(
             items.corpus_support,
             n_sentences,
             items.always,
-            floor,
-            counts,
-            exact,
+            max(2, int(np.ceil(STORED_SHARE * len(members) - 1e-9))),
             sentences.document,
-            latest,
-            documents,
+            seen,
+            tests,
+            slots,
         )
-        kept = rows_of_pole[0]
-        auroc = np.full(len(kept), np.nan)
-        if len(sampled):
-            of_neuron = ranks[top.neuron[pole]]
-            total = kernels.rank_sums(of_neuron, sampled, items.starts, items.items, kept, sums)
-            auroc = statistics.auroc(total, sample_support[kept], len(sampled))
-        found.append((np.full(len(kept), pole), *rows_of_pole, auroc if top.pole[pole] else 1 - auroc))
+        if len(sampled) and top.neuron[pole] != of_neuron:
+            of_neuron = top.neuron[pole]
+            sums = kernels.rank_sums(ranks[of_neuron], sampled, items.starts, items.items, n_items)
+        item = rows_of_pole[0]
+        found.append((np.full(len(item), pole), *rows_of_pole, sums[item]))
     return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))

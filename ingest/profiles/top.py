@@ -30,7 +30,7 @@ class TopSentences:
     neuron: NDArray[np.int32]
     pole: NDArray[np.int8]
     differ: NDArray[np.bool_]
-    members: NDArray[np.int64]
+    members: NDArray[np.int32]
     bounds: NDArray[np.int64]
 
     @property
@@ -76,10 +76,15 @@ def counted_sentences(warehouse: Warehouse, unit: Unit) -> Sentences:
     return Sentences(found["sentence_id"], found["document"].astype(np.int32), lengths)
 
 
-def places_of(ids: NDArray[np.int64], sentence_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return where sentences stand in the ids of those that counted, ascending, and which of them did: [n] each."""
-    places = np.searchsorted(ids, sentence_ids)
-    return places, (places < len(ids)) & (ids[np.minimum(places, len(ids) - 1)] == sentence_ids)
+def places_of(ids: NDArray[np.int64], sentence_ids: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return where sentences stand in the ids of those that counted, ascending, and which of them did: [n] each.
+
+    Ids of a corpus follow each other, so a table of them is small, and takes a tenth of the time of a search.
+    """
+    place_of = np.full(ids[-1] - ids[0] + 3, -1, np.int32)  # its ends are the places of what lies outside
+    place_of[ids - ids[0] + 1] = np.arange(len(ids))
+    places = place_of[np.clip(sentence_ids - (ids[0] - 1), 0, len(place_of) - 1)]
+    return places, places >= 0
 
 
 def top_sentences(
@@ -96,15 +101,14 @@ def top_sentences(
             f"select neuron, (pole = 'top')::tinyint as pole, sentence_id, activation from neuron_topk where {where} "
             "and layer = $layer and neuron between $first and $last",
             {**unit, "layer": layer, "first": first, "last": first + step - 1},
-        ).fetchnumpy()
-        neuron, pole, activation = found["neuron"], found["pole"], found["activation"]
+        ).to_arrow_table()
+        neuron, pole, sentence, activation = (column.to_numpy() for column in found.columns)
         key = neuron.astype(np.int64) * 2 + pole
-        if (np.diff(key) < 0).any():
+        if (key[1:] < key[:-1]).any():
             order = np.argsort(key, kind="stable")
-            key, activation = key[order], activation[order]
-            found["sentence_id"] = found["sentence_id"][order]
-        poles, starts = np.unique(key, return_index=True)
-        bounds = np.append(starts, len(key)).astype(np.int64)
+            key, sentence, activation = key[order], sentence[order], activation[order]
+        starts = np.flatnonzero(np.append(len(key) > 0, key[1:] != key[:-1]))
+        poles, bounds = key[starts], np.append(starts, len(key)).astype(np.int64)
         differ = np.maximum.reduceat(activation, starts) > np.minimum.reduceat(activation, starts)
-        members = np.searchsorted(ids, found["sentence_id"])
+        members, _ = places_of(ids, sentence)
         yield TopSentences(layer, (poles // 2).astype(np.int32), (poles % 2).astype(np.int8), differ, members, bounds)

@@ -24,15 +24,17 @@ def test_counts_g2_p_and_q_are_those_of_a_recount(data):
     always = rng.random(n_items) < 0.2
     whole = has.sum(axis=0).astype(np.int64)
     always &= whole > 0
-    members = rng.choice(n, k, replace=False).astype(np.int64)
-    counts, sizes = np.zeros(n_items, np.int64), np.bincount(family[whole > 0], minlength=3)
-    exact = np.full((n // k + 2, kernels.EXACT_SUPPORTS), np.nan)
+    members = rng.choice(n, k, replace=False).astype(np.int32)
+    seen, sizes = np.tile([0, 0, -1], (n_items, 1)), np.bincount(family[whole > 0], minlength=3)
+    rows = int(rng.integers(1, n + 2))  # the tests of some corpus supports are remembered, those of others are not
+    tests = np.full((rows, kernels.REMEMBERED, 2), np.nan)
+    slots = np.full((rows, kernels.REMEMBERED), -1, np.int32)
     document = np.sort(rng.integers(0, n, n)).astype(np.int32)
-    room = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
     item, support, documents, g2, p, q, tested = kernels.tested_items(
-        members, starts, items, family, sizes, whole, n, always, 2, counts, exact, document, *room
+        members, starts, items, family, sizes, whole, n, always, 2, document, seen, tests, slots
     )
-    assert not counts.any()
+    assert (seen == [0, 0, -1]).all()
+    assert (slots == -1).all()
     own = has[members].sum(axis=0)
     present = (own > 0) | always  # what the set lacks else has a p of 1
     want = np.flatnonzero((own >= 2) | always)
