@@ -18,11 +18,11 @@ from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint
 from nwh.ingest.job import Task, rows_in_blocks, run_once
+from nwh.ingest.knowledge.ablation import Asked, answers_of_sets
 from nwh.ingest.knowledge.attributed_prompts import seeded
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Neurons, Selection
-from nwh.ingest.knowledge.kept_sets import Asked, answers_of_sets
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError

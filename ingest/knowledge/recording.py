@@ -75,7 +75,7 @@ def record(model: LoadedModel, group: Group) -> Recording:
         recording.whole = two or not all(recording.memories)
     if recording.whole:
         recording.ffn.clear()
-        seen = replace(model, family=passes.family_of_answers(model))
+        seen = replace(model, family=model.family.of_answers())
         rows = torch.arange(len(group.indices), device=model.device)
 
         def keep(_: str, __: int, values: Tensor) -> None:

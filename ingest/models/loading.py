@@ -59,6 +59,9 @@ class Checkpoint:
     n_parameters: int
     weights_sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.model}@{self.checkpoint}"
+
 
 @dataclass(frozen=True)
 class LoadedModel:

@@ -33,6 +33,9 @@ class KnownCheckpoint:
         self.family_description = None if family is None else description_of(family)
         self._files = source, allow_pickle
 
+    def __str__(self) -> str:
+        return f"{self.model}@{self.checkpoint}"
+
     @cached_property
     def weights_sha256(self) -> str:
         """The hash of the weights, from the files; ModelError where these cannot be used."""

@@ -79,7 +79,7 @@ def activations_cost(
     passes = sum((layers[-1] + 1) / n_layers for layers in planned.passes)
     rows = 2 * neurons * min(settings.k, n)
     memory = max(planned.device, planned.host) + weights_bytes(model)
-    described = f"{model.checkpoint.model}@{model.checkpoint.checkpoint} {corpus}"
+    described = f"{model.checkpoint} {corpus}"
     if rate is not None:
         note = f"given: {rate:g} sentences/s; writing and merging shards are not in it. {planned.note}"
         return Estimate("activations", described, n, "sentences", rate / passes, 0.0, memory, int(rows * _BYTES), note)

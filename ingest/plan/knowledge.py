@@ -83,7 +83,7 @@ def attributions_cost(
     rate: float | None = None,
 ) -> Estimate:
     """Return what n prompts like these cost; others as for `plan_attributions`."""
-    described, memory = _described(model, dataset), _memory(model)
+    described, memory = f"{model.checkpoint} {dataset}", _memory(model)
     if rate is not None:
         disk, note = n * _ROWS * _ATTRIBUTION_ROW * len(rules), f"given: {rate:g} prompts/s"
         return Estimate("attributions", described, n, "prompts", rate, 0.0, memory, disk, note)
@@ -175,7 +175,7 @@ def interventions_cost(
     asked: of each concept, places of the prompts that it is tried on. sets: of each concept, what is edited in turn.
     Others as for `plan_interventions`.
     """
-    described, memory = _described(model, dataset), _memory(model)
+    described, memory = f"{model.checkpoint} {dataset}", _memory(model)
     if rate is not None:
         return Estimate(
             "interventions", described, n, "edits", rate, 0.0, memory, n * _EDIT_ROW, f"given: {rate:g} edits/s"
@@ -231,10 +231,6 @@ def _carried(model: LoadedModel, prompt: PromptInput) -> int:
     if model.family.whole_rows or is_bidirectional(model):
         return len(prompt.decoder_ids or prompt.input_ids)
     return len(prompt.answer_ids)
-
-
-def _described(model: LoadedModel, of: str) -> str:
-    return f"{model.checkpoint.model}@{model.checkpoint.checkpoint} {of}"
 
 
 def _memory(model: LoadedModel) -> int:

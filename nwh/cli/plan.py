@@ -187,7 +187,7 @@ def _plan(
     loaded = load(checkpoints.model, labels[-1] if labels else None, **checkpoints.loading(head))
     with multiplying(loaded.tf32):
         made = job(warehouse, loaded, *of, **planning.timing)
-    own = f"{loaded.checkpoint.model}@{loaded.checkpoint.checkpoint}"
+    own = str(loaded.checkpoint)
     named = [f"{loaded.checkpoint.model}@{label}" for label in labels] or [own]
     found = made if isinstance(made, list) else [made]
     planning.print(replace(each, of=each.of.replace(own, name)) for name in named for each in found)

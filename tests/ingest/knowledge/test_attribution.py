@@ -9,8 +9,8 @@ import torch
 from nwh.ingest.knowledge import room, staircase
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.passes import family_of_answers, rank
-from nwh.ingest.knowledge.rules.quadrature import clenshaw_curtis
+from nwh.ingest.knowledge.passes import rank
+from nwh.ingest.knowledge.rules.integrals import clenshaw_curtis
 from nwh.ingest.knowledge.rules.rule import Rule, check_baseline, rule_named, rules_named
 from nwh.ingest.models import load
 from nwh.warehouse.errors import ModelError, UsageError
@@ -41,7 +41,7 @@ def test_every_family_equals_the_plain_way(family):
     found = attributed(model, prompts, rule_named("riemann", 20))
     assert state(model) == before
     scores, activations = answer_scores(model, prompts), answer_activations(model, prompts)
-    n_layers = len(family_of_answers(model).blocks_of(model.base))
+    n_layers = len(model.family.of_answers().blocks_of(model.base))
     for prompt, result, score, activation in zip(prompts, found, scores, activations, strict=True):
         probability, place, values = score_by_hand(model, prompt)
         assert score == (pytest.approx(probability, rel=1e-5), place)
