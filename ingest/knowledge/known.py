@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.reading import Readable
 from nwh.ingest.knowledge.room import of_block
+from nwh.ingest.models import LoadedModel
 from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.progress import SILENT, Progress
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nwh.ingest.models import LoadedModel
 
 _CHUNK = 256  # prompts between two steps of the progress bar; see `room.of_block`
 
@@ -24,7 +20,6 @@ def known_prompts(
     model: LoadedModel,
     rows: Sequence[PromptRow],
     readable: Readable,
-    *,
     min_probability: float,
     min_prompts: int,
     progress: Progress = SILENT,
@@ -36,10 +31,8 @@ def known_prompts(
     if min_probability <= 0:
         return readable
     known = []
-    with progress.bar(
-        f"{model.checkpoint.model}@{model.checkpoint.checkpoint} answers", len(readable.inputs), "prompts"
-    ) as bar:
-        size = of_block(_CHUNK, model.device)
+    size = of_block(_CHUNK, model.device)
+    with progress.bar(f"{model.checkpoint} answers", len(readable.inputs), "prompts") as bar:
         for start in range(0, len(readable.inputs), size):
             chunk = readable.inputs[start : start + size]
             scores = answer_scores(model, chunk)

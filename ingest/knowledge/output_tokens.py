@@ -51,5 +51,5 @@ def output_tokens(model: LoadedModel, layer: int, neurons: Sequence[int], k: int
             changes = tokens @ weights  # [tokens]
             ends = [changes.topk(k, largest=largest) for largest in (True, False)]
             named = [list(zip(token_texts(model, ids.tolist()), by.tolist(), strict=True)) for by, ids in ends]
-            found.append(OutputTokens(*named, normed=norm is not None, transformed=row.objective == "mlm"))
+            found.append(OutputTokens(named[0], named[1], norm is not None, row.objective == "mlm"))
     return found

@@ -15,7 +15,7 @@ from nwh.ingest.knowledge.known import known_prompts
 from nwh.ingest.knowledge.reading import Readable
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.plan.estimate import enough, timed
+from nwh.ingest.plan.estimate import Timing, enough, timed
 
 _FEW = 4  # prompts that say how many more there is time for
 
@@ -31,23 +31,18 @@ class Known:
 
 
 def known_part(
-    model: LoadedModel,
-    prompts: Sequence[PromptInput],
-    least: float,
-    min_prompts: int,
-    seconds: float,
-    rate: float | None,
+    model: LoadedModel, prompts: Sequence[PromptInput], least: float, min_prompts: int, timing: Timing
 ) -> Known:
     """Return which prompts of some concepts, drawn, the job will find that a model knows; all where it asks about none.
 
     least, min_prompts: as of `known_prompts`; a concept's prompts are kept together or not at all, so concepts are
-    drawn. rate: where it is given, nothing is asked, and all count as known.
+    drawn. timing: with a rate nothing is asked, and all count as known.
     """
-    if least <= 0 or rate is not None or not prompts:
+    if least <= 0 or timing.rate is not None or not prompts:
         return Known(prompts)
     answer_scores(model, prompts[:_FEW])  # what is loaded once
     few = timed(model, lambda: answer_scores(model, prompts[:_FEW]))
-    size = enough(_FEW, few, seconds / 4, 2 * of_block(BLOCK, model.device))
+    size = enough(_FEW, few, timing.seconds / 4, 2 * of_block(BLOCK, model.device))
     of_concept: dict[str, list[PromptInput]] = {}
     for prompt in prompts:
         of_concept.setdefault(prompt.concept, []).append(prompt)
@@ -57,7 +52,7 @@ def known_part(
             break
         drawn += of_concept[concept]
     began = time.monotonic()
-    known = known_prompts(model, (), Readable(drawn, {}), min_probability=least, min_prompts=min_prompts).inputs
+    known = known_prompts(model, (), Readable(drawn, {}), least, min_prompts).inputs
     asking = (time.monotonic() - began) * len(prompts) / len(drawn)
     note = f"; {len(known) / len(drawn):.0%} of {len(drawn):,} prompts drawn are known at --min-probability {least:g}"
     return Known(known, len(known) / len(drawn), asking, note)

@@ -11,7 +11,8 @@ prompt a factor that ranks nothing anew.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -23,8 +24,13 @@ from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.rules.held import direct, held
 from nwh.ingest.knowledge.staircase import batches, run_rows
 from nwh.ingest.models.devices import sent
+from nwh.ingest.models.loading import LoadedModel
 
-_THROUGH = {"gradient": nullcontext, "relp": held, "logit": direct}
+_THROUGH: dict[str, Callable[[LoadedModel], AbstractContextManager[object]]] = {
+    "gradient": nullcontext,
+    "relp": held,
+    "logit": direct,
+}
 
 
 def one_pass(recording: Recording, baseline: Tensor, rule: str) -> tuple[Tensor, Tensor]:
