@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -96,16 +97,13 @@ def answer_activations(model: LoadedModel, prompts: Sequence[PromptInput]) -> Te
 def _by_rule(recording: Recording, baseline: Tensor, rules: Sequence[Rule]) -> Iterator[list[Attributed]]:
     """Yield for each rule the attributions of a recording's prompts."""
     shape = len(recording.group.indices), len(recording.ffn)
-    plain: tuple[Tensor, Tensor] | None = None  # what integrals and `gradient` have in common
+    plain = cache(partial(one_pass, recording, baseline, "gradient"))  # what integrals and `gradient` have in common
     for rule in rules:
-        if plain is None and rule.name in (*PATH_RULES, "gradient"):
-            plain = one_pass(recording, baseline, "gradient")
         if rule.name in PATH_RULES:
-            assert plain is not None
-            found = integral(recording, baseline, plain[0], rule)
+            found = integral(recording, baseline, plain()[0], rule)
             yield _attributed(recording, found.scores, found.evaluations, found.error, found.converged)
             continue
-        scores, probability = plain if plain and rule.name == "gradient" else one_pass(recording, baseline, rule.name)
+        scores, probability = plain() if rule.name == "gradient" else one_pass(recording, baseline, rule.name)
         evaluations, converged = torch.full(shape, int(rule.name != "logit")), torch.ones(shape, dtype=torch.bool)
         of_prompts = _attributed(recording, scores, evaluations, None, converged)
         yield [replace(each, row_probability=own) for each, own in zip(of_prompts, probability.tolist(), strict=True)]

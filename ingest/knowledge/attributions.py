@@ -20,10 +20,9 @@ from nwh.ingest.knowledge import attribution_rows
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import read_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import known_prompts, read_prompts, unrelated_prompt
 from nwh.ingest.knowledge.room import of_block
-from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
+from nwh.ingest.knowledge.rules.rule import BASELINES, described, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.shards import in_blocks, run_shared
@@ -58,7 +57,8 @@ class AttributionSettings:
 
     def __post_init__(self) -> None:
         rules_named(self.rules, self.steps)
-        check_baseline(self.baseline)
+        if self.baseline not in BASELINES:
+            raise UsageError(f"--baseline {self.baseline!r} is not known: use {' or '.join(BASELINES)}")
         if self.answer not in ("first", "all"):
             raise UsageError(f"--answer {self.answer!r} is not known: use first or all")
         check_least(self, min_prompts=1)

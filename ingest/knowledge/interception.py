@@ -49,13 +49,7 @@ class Interception:
         return arguments
 
     def attend(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        biases: list[Tensor],
-        scaling: float,
-        softcap: float | None,
+        self, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], scaling: float, softcap: float | None
     ) -> Tensor:
         """Return the attention's output, [rows, heads, tokens, head width].
 

@@ -15,7 +15,7 @@ from nwh.ingest.knowledge.ablation import Neurons
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts, mixed, seeded
 from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.known import known_prompts
+from nwh.ingest.knowledge.reading import known_prompts
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError

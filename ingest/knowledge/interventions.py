@@ -132,7 +132,11 @@ def _task(scenes: dict[str, InterventionInputs], operation: str, again: bool, pr
 
 def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: str, progress: Progress) -> None:
     """Make and write the rows of one operation by the rules that are not stored, between those that are."""
-    in_blocks = {rule: _blocks(scene) for rule, scene in scenes.items()}
+    in_blocks: dict[str, list[list[str]]] = {}
+    for rule, scene in scenes.items():
+        concepts = list(scene.sets)
+        edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
+        in_blocks[rule] = [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
     n_concepts = sum(len(scene.sets) for scene in scenes.values())
     blocks = StagedBlocks(run, n_concepts)
     name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
@@ -166,13 +170,6 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
                 writer.write(rows)
     if impossible:
         run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
-
-
-def _blocks(scene: InterventionInputs) -> list[list[str]]:
-    """Return the concepts that have sets, in order, in blocks of about as many edits as run together."""
-    concepts = list(scene.sets)
-    edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
-    return [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
 
 
 def blocks_of(edits: Sequence[int], device: torch.device) -> list[list[int]]:

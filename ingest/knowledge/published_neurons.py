@@ -22,13 +22,7 @@ _SHAPE = "the file is one object, identifier -> list of [layer, neuron]"
 
 
 def ingest_published_neurons(
-    warehouse: Warehouse,
-    file: str,
-    *,
-    model: str,
-    checkpoint: str = "main",
-    dataset: str,
-    progress: Progress = SILENT,
+    warehouse: Warehouse, file: str, *, model: str, checkpoint: str = "main", dataset: str, progress: Progress = SILENT
 ) -> Run:
     """Store published lists of neurons, replacing those of the same model, checkpoint and name; return the run.
 

@@ -1,20 +1,23 @@
-"""Stored prompts as one model reads them: tokens, answer position, answer tokens; what it cannot read is counted."""
+"""Stored prompts as one model reads them: tokens, answer position, answer; those it cannot read or answer counted."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tokenizers import Encoding
 
+from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import is_bidirectional
+from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.tokens import check_ids, encode
 from nwh.ingest.prompts.prompt import MASK
 from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
 
 SENTINEL = "<extra_id_0>"
 # The unrelated prompts of Ariyama 2024, appendix A: about a key, which is no concept of the data.
@@ -25,6 +28,7 @@ UNRELATED = {
 }
 _CLOSING = " .!?\"')\u2019\u201d"  # what may follow the mask of a prompt that a causal model reads
 _CHUNK = 1024  # prompts tokenised at a time
+_ASKED = 256  # prompts between two steps of the progress bar; see `room.of_block`
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,40 @@ def read_prompts(
         few = f"their concept has fewer than {min_prompts} prompts that the model can read"
         left_out[few] = [row for row in rows if row.prompt_id in short]
     return Readable(kept, left_out, frozenset(reader.shortened))
+
+
+def known_prompts(
+    model: LoadedModel,
+    rows: Sequence[PromptRow],
+    readable: Readable,
+    min_probability: float,
+    min_prompts: int,
+    progress: Progress = SILENT,
+) -> Readable:
+    """Return the prompts to whose answer the model gives at least this probability, the others by reason.
+
+    A fact that a model does not know, no neuron can hold.
+    Concepts with fewer than `min_prompts` of them are left out.
+    """
+    if min_probability <= 0:
+        return readable
+    known = []
+    size = of_block(_ASKED, model.device)
+    with progress.bar(f"{model.checkpoint} answers", len(readable.inputs), "prompts") as bar:
+        for start in range(0, len(readable.inputs), size):
+            chunk = readable.inputs[start : start + size]
+            scores = answer_scores(model, chunk)
+            known += [prompt for prompt, (p, _) in zip(chunk, scores, strict=True) if p >= min_probability]
+            bar.advance(len(chunk))
+    counts = Counter(prompt.concept for prompt in known)
+    kept = [prompt for prompt in known if counts[prompt.concept] >= min_prompts]
+    read, right, of_kept = ({prompt.prompt_id for prompt in some} for some in (readable.inputs, known, kept))
+    reasons = {
+        f"the model gives their answer a probability below {min_probability:g}": read - right,
+        f"their concept has fewer than {min_prompts} prompts whose answer the model knows": right - of_kept,
+    }
+    left_out = {reason: [row for row in rows if row.prompt_id in ids] for reason, ids in reasons.items() if ids}
+    return replace(readable, inputs=kept, left_out={**readable.left_out, **left_out})
 
 
 def unrelated_prompt(model: LoadedModel) -> PromptInput:

@@ -17,10 +17,7 @@ OnActivation = Callable[[str, int, torch.Tensor], None]
 
 @contextmanager
 def capture(
-    loaded: LoadedModel,
-    sites: Collection[str],
-    on_activation: OnActivation,
-    layers: Collection[int] | None = None,
+    loaded: LoadedModel, sites: Collection[str], on_activation: OnActivation, layers: Collection[int] | None = None
 ) -> Iterator[None]:
     """Call `on_activation(site, layer, tensor)` during each forward pass within the context.
 

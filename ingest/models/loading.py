@@ -71,7 +71,7 @@ class LoadedModel:
     tokenizer: a fast tokenizer that has a pad token and pads on the right.
     window: the most tokens a sequence may have, special tokens included.
     pickled: whether the weights are from pickles.
-    tf32: whether float32 matrices are multiplied with TF32's mantissa; see `models.precision`.
+    tf32: whether float32 matrices are multiplied with TF32's mantissa; see `devices.multiplying`.
     """
 
     module: Any
@@ -136,12 +136,7 @@ def load(
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
     row = Checkpoint(
-        model=source.model,
-        checkpoint=source.checkpoint,
-        series=source.series,
-        seed=source.seed,
-        step=source.step,
-        source=source.source,
+        **{name: getattr(source, name) for name in ("model", "checkpoint", "series", "seed", "step", "source")},
         revision=revision,
         family=family.name,
         family_description=description_of(family),
@@ -289,12 +284,9 @@ def quiet(gguf: bool = False) -> Iterator[None]:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            if gguf:
-                # The GGUF reader's bar knows no setting.
-                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        # The GGUF reader's bar knows no setting.
+        errors = contextlib.redirect_stderr(io.StringIO()) if gguf else contextlib.nullcontext()
+        with warnings.catch_warnings(action="ignore"), errors:
             yield
     finally:
         logging.set_verbosity(verbosity)

@@ -6,7 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,12 @@ from nwh.ingest.knowledge.intervention import Edit, intervene
 from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.knowledge.interventions import InterventionSettings, blocks_of
 from nwh.ingest.knowledge.passes import alike, is_bidirectional
-from nwh.ingest.knowledge.reading import read_prompts
+from nwh.ingest.knowledge.reading import Readable, known_prompts, read_prompts
 from nwh.ingest.knowledge.room import of_block, room_of
 from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.plan.calibration import calibrated
-from nwh.ingest.plan.estimate import Estimate, Timing, timed, weights_bytes
-from nwh.ingest.plan.known import known_part
+from nwh.ingest.plan.estimate import Estimate, Timing, enough, timed, weights_bytes
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -39,6 +38,7 @@ from nwh.warehouse.storage.runs import Run
 _EDIT_ROW = 12  # bytes of a row of interventions on disk
 _ATTRIBUTION_ROW = 5  # of a row of attributions, and how many a prompt has, where no run says it
 _ROWS = 200
+_FEW = 4  # prompts that say how many more there is time for
 _Edited = tuple[PromptInput, list[Neurons]]
 """A prompt and what is edited in turn."""
 
@@ -58,7 +58,7 @@ def plan_attributions(
     if not prompts:
         raise UsageError(f"{model.checkpoint.model} finds nothing to attribute in {dataset}")
     rules, reading = rules_named(settings.rules, settings.steps), time.monotonic() - began
-    known = known_part(model, prompts, settings.min_probability, settings.min_prompts, timing)
+    known = _known_part(model, prompts, settings.min_probability, settings.min_prompts, timing)
     if not known.inputs:
         raise UsageError(f"the model knows no answer that {dataset} asks for, as it seems{known.note}")
     cost = attributions_cost(model, dataset, known.inputs, round(known.share * len(prompts)), rules, timing)
@@ -113,7 +113,7 @@ def plan_interventions(
         scene = InterventionInputs(warehouse, model, dataset, choice, rule)
         others, least, min_prompts = scene.others, scene.settings["min_probability"], scene.settings["min_prompts"]
         reading = time.monotonic() - began
-        known = known_part(model, others, least, min_prompts, timing)
+        known = _known_part(model, others, least, min_prompts, timing)
         began = time.monotonic()
         # as many as the job will find that the model knows, without asking about all
         scene.prompts = [*scene.attributed, *_drawn(others, round(known.share * len(others)))]
@@ -174,6 +174,44 @@ def interventions_cost(
     once = calibration.once + storing + _asking(model, of_all, timing.seconds / 10)
     note = f"calibrated on {calibration.n:,} prompts with their edits"
     return Estimate("interventions", described, n, "edits", rate, once, memory, disk, note)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Prompts that a model knows, of some that were drawn, and their share; seconds of asking about all; a note."""
+
+    inputs: Sequence[PromptInput]
+    share: float = 1.0
+    asking: float = 0.0
+    note: str = ""
+
+
+def _known_part(
+    model: LoadedModel, prompts: Sequence[PromptInput], least: float, min_prompts: int, timing: Timing
+) -> _Known:
+    """Return which prompts of some concepts, drawn, the job will find that a model knows; all where it asks about none.
+
+    least, min_prompts: as of `known_prompts`; a concept's prompts are kept together or not at all, so concepts are
+    drawn. timing: with a rate nothing is asked, and all count as known.
+    """
+    if least <= 0 or timing.rate is not None or not prompts:
+        return _Known(prompts)
+    answer_scores(model, prompts[:_FEW])  # what is loaded once
+    few = timed(model, lambda: answer_scores(model, prompts[:_FEW]))
+    size = enough(_FEW, few, timing.seconds / 4, 2 * of_block(BLOCK, model.device))
+    of_concept: dict[str, list[PromptInput]] = {}
+    for prompt in prompts:
+        of_concept.setdefault(prompt.concept, []).append(prompt)
+    drawn: list[PromptInput] = []
+    for concept in np.random.default_rng(0).permutation(list(of_concept)):
+        if len(drawn) >= size:
+            break
+        drawn += of_concept[concept]
+    began = time.monotonic()
+    known = known_prompts(model, (), Readable(drawn, {}), least, min_prompts).inputs
+    asking = (time.monotonic() - began) * len(prompts) / len(drawn)
+    note = f"; {len(known) / len(drawn):.0%} of {len(drawn):,} prompts drawn are known at --min-probability {least:g}"
+    return _Known(known, len(known) / len(drawn), asking, note)
 
 
 def _asking(model: LoadedModel, prompts: Sequence[PromptInput], seconds: float) -> float:

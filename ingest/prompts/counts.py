@@ -70,12 +70,7 @@ group by facts.place
 
 
 def ingest_counts(
-    warehouse: Warehouse,
-    dataset: str,
-    corpora: Sequence[str],
-    *,
-    again: bool = False,
-    progress: Progress = SILENT,
+    warehouse: Warehouse, dataset: str, corpora: Sequence[str], *, again: bool = False, progress: Progress = SILENT
 ) -> list[Run]:
     """Count a data set's concepts and facts in each corpus; return the runs, without corpora that are counted already.
 

@@ -119,10 +119,8 @@ def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, settings: PromptSe
         run.note(f"{len(short):,} concepts stay below {wanted} prompts: questions are not paraphrased, {way_out}")
         return []
     run.settings["paraphraser"] = chosen.name
-    made: list[_Row] = []
-    for originals in short.values():
-        for prompt, place in _up_to(wanted, originals, chosen):
-            made.append(_Row(len(rows) + len(made), prompt, place))
+    found = [each for originals in short.values() for each in _up_to(wanted, originals, chosen)]
+    made = [_Row(len(rows) + i, prompt, place) for i, (prompt, place) in enumerate(found)]
     run.note(
         f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a "
         "question whose words have no synonyms gets none"

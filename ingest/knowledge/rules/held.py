@@ -73,12 +73,8 @@ class _Held(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        rule: Callable[..., Any] = _RULES.get(function, _plain)
-        return rule(function, *args, **(kwargs or {}))
-
-
-def _plain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)
+        rule = _RULES.get(function)
+        return rule(function, *args, **(kwargs or {})) if rule else function(*args, **(kwargs or {}))
 
 
 def _constant(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:

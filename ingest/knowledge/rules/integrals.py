@@ -37,14 +37,12 @@ def integral(recording: Recording, baseline: Tensor, whole: Tensor, rule: Rule) 
     baseline: b, [n_layers, d_ffn]. whole: gradients at w times w - b, [prompts, n_layers, d_ffn], which every rule has
     among its points.
     """
-    shape, device = (len(recording.group.indices), len(recording.ffn)), baseline.device
-    n = shape[0] * shape[1]
-    evaluations = torch.empty(n, dtype=torch.int64, device=device)
-    error, converged = torch.empty(n, device=device), torch.empty(n, dtype=torch.bool, device=device)
-    found = Integral(torch.empty(n, whole.shape[2], device=device), evaluations, error, converged)
-    (_adaptive if rule.name == "adaptive" else _fixed)(_Ways(recording, baseline, whole.flatten(0, 1)), rule, found)
-    columns = (found.evaluations, found.error, found.converged)
-    return Integral(found.scores.view(*shape, -1), *(column.view(shape) for column in columns))
+    kinds = (torch.int64, torch.float32, torch.bool)
+    columns = (torch.empty(whole.shape[:2], dtype=kind, device=whole.device) for kind in kinds)
+    found = Integral(torch.empty(whole.shape, device=whole.device), *columns)
+    of_pairs = Integral(*(values.flatten(0, 1) for values in vars(found).values()))  # the same memory
+    (_adaptive if rule.name == "adaptive" else _fixed)(_Ways(recording, baseline, whole.flatten(0, 1)), rule, of_pairs)
+    return found
 
 
 class _Ways:

@@ -8,10 +8,11 @@ import torch
 
 from nwh.ingest.knowledge import room, staircase
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
+from nwh.ingest.knowledge.attributions import AttributionSettings
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import rank
 from nwh.ingest.knowledge.rules.integrals import clenshaw_curtis
-from nwh.ingest.knowledge.rules.rule import Rule, check_baseline, rule_named, rules_named
+from nwh.ingest.knowledge.rules.rule import Rule, rule_named, rules_named
 from nwh.ingest.models import load
 from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
@@ -197,7 +198,7 @@ def test_refusals(tmp_path):
     with pytest.raises(UsageError, match="no rule is named"):
         rules_named([])
     with pytest.raises(UsageError, match="--baseline 'mean' is not known: use zero or replace"):
-        check_baseline("mean")
+        AttributionSettings(baseline="mean")
     with pytest.raises(UsageError, match="0 steps"):
         rule_named("riemann", 0)
     model = tiny_model(BY_NAME["bert-gelu"], tmp_path)

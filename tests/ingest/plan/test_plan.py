@@ -10,12 +10,12 @@ import pytest
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.memory_plan import State
-from nwh.ingest.knowledge import known
+from nwh.ingest.knowledge import reading
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import load
-from nwh.ingest.plan import known as plan
+from nwh.ingest.plan import knowledge as plan
 from nwh.ingest.plan import studies
 from nwh.ingest.plan.activations import plan_activations
 from nwh.ingest.plan.estimate import Estimate, Timing, enough, lines
@@ -102,8 +102,8 @@ def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(ci
 @pytest.fixture
 def asked(monkeypatch):
     """Numbers of prompts about which a model was asked whether it knows them."""
-    found, scores = [], known.answer_scores
-    monkeypatch.setattr(known, "answer_scores", lambda model, part: found.append(len(part)) or scores(model, part))
+    found, scores = [], reading.answer_scores
+    monkeypatch.setattr(reading, "answer_scores", lambda model, part: found.append(len(part)) or scores(model, part))
     return found
 
 
@@ -117,7 +117,7 @@ def words(cities, tmp_path):
     (tmp_path / "words.jsonl").write_text("".join(facts))
     ingest_prompts(warehouse, str(tmp_path / "words.jsonl"), "words", PromptSettings(paraphrases=0))
     rows, _ = stored_prompts(warehouse, "words")
-    scores = sorted(p for p, _ in known.answer_scores(model, read_prompts(model, rows).inputs))
+    scores = sorted(p for p, _ in reading.answer_scores(model, read_prompts(model, rows).inputs))
     return warehouse, model, scores[len(scores) // 2]
 
 
