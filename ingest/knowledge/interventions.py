@@ -32,8 +32,8 @@ from nwh.warehouse.storage.attribution_settings import of_rules, plan
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
-OPERATIONS = ("zero", "replace", "double")
 FACTOR = {"zero": 0.0, "replace": 0.0, "double": 2.0}
+OPERATIONS = tuple(FACTOR)
 BLOCK = 1024  # edits, about: concepts run together until they make as many, and are staged; see `room.of_block`
 
 

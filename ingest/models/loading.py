@@ -130,8 +130,8 @@ def load(
         place = _place(source, revision)
         config, family, names = _config(source, place, family)
         objective = objective_of(config.architectures, family)
-        placed = {**place, "key_mapping": names} if names else place
-        module = _module(source, placed, config, family, objective if head else None, wanted, files)
+        placed = {**place, "dtype": wanted, **({"key_mapping": names} if names else {})}
+        module = _module(source, placed, config, family, objective if head else None, files)
         d_ffn, d_model = neurons(source, family, module.base_model)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
@@ -192,13 +192,7 @@ def _config(source: Source, place: dict[str, Any], family: Family | None) -> tup
 
 
 def _module(
-    source: Source,
-    place: dict[str, Any],
-    config: Any,
-    family: Family,
-    objective: str | None,
-    dtype: torch.dtype,
-    files: list[Path],
+    source: Source, place: dict[str, Any], config: Any, family: Family, objective: str | None, files: list[Path]
 ) -> Any:
     import transformers
 
@@ -211,7 +205,7 @@ def _module(
     if not source.gguf_file:
         options |= {"use_safetensors": files[0].suffix == ".safetensors", "weights_only": True}
     with _explained(source, "weights"):
-        module, info = auto.from_pretrained(**place, config=config, dtype=dtype, output_loading_info=True, **options)
+        module, info = auto.from_pretrained(**place, config=config, output_loading_info=True, **options)
     if info["missing_keys"]:
         # transformers would fill these with random numbers.
         missing = sorted(info["missing_keys"])
