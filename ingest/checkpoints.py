@@ -28,15 +28,15 @@ def check_checkpoint(warehouse: Warehouse, model: LoadedModel | KnownModel) -> b
     ).fetchall()
     if stored and stored[0][0] != row.weights_sha256:
         raise UsageError(
-            f"{row.model}@{row.checkpoint} is stored already, from {stored[0][1]} and with other weights than "
-            f"{row.source}: store these under another name with --as"
+            f"{row} is stored already, from {stored[0][1]} and with other weights than {row.source}: store these "
+            "under another name with --as"
         )
     if stored and isinstance(model, KnownModel) and row.family_description is None:
         return stored[0][2] is None  # else loading says that a family is needed
     if stored and stored[0][2] != row.family_description:
         raise UsageError(
-            f"{row.model}@{row.checkpoint} is stored already, and another family says where its blocks are: use the "
-            "same one, or store it under another name with --as"
+            f"{row} is stored already, and another family says where its blocks are: use the same one, or store it "
+            "under another name with --as"
         )
     return bool(stored)
 

@@ -36,3 +36,10 @@ class BusyError(NwhError):
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its type's name where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def check_least(settings: object, **least: int) -> None:
+    """Raise UsageError for the first of some settings that is less than it may be, by the name of its option."""
+    for name, lowest in least.items():
+        if (value := getattr(settings, name)) < lowest:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least {lowest}, not {value}")

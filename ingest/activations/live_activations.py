@@ -92,7 +92,7 @@ def layer_output_tokens(
     stored = _checkpoint(warehouse, neuron.model, neuron.checkpoint)
     if stored.objective == "encoder":
         raise UsageError(f"{neuron.model}@{neuron.checkpoint} has no language-model head, so no output tokens")
-    from nwh.ingest.knowledge.output_tokens import layer_output_tokens as tokens_of
+    from nwh.ingest.knowledge.output_tokens import output_tokens as tokens_of
 
     with _ONE_AT_A_TIME:
         return tokens_of(_load(stored, head=True, download=download), neuron.layer, neurons, k)

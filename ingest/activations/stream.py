@@ -26,7 +26,7 @@ from nwh.ingest.activations.resume import Reached, found_passes, restore, restor
 from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.models import LoadedModel, capture, forward
-from nwh.ingest.models.precision import multiplying
+from nwh.ingest.models.devices import multiplying
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import ModelError
 from nwh.warehouse.progress import Progress

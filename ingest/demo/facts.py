@@ -94,10 +94,7 @@ RELATIONS = (
             "People in {subject} sell {answer} at the market.",
             "The land of {subject} is known for {answer}.",
         ),
-        (
-            "Farmers in the land of {subject} sell {answer} over the sea.",
-            "Ships come to {subject} to buy {answer}.",
-        ),
+        ("Farmers in the land of {subject} sell {answer} over the sea.", "Ships come to {subject} to buy {answer}."),
     ),
     Relation(
         "made-of",

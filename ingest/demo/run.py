@@ -42,13 +42,7 @@ TRAINED = {
     "facts-mlm": ("mlm", Recipe("bert", max_tokens=64, steps=360, checkpoints=(0, 40, 90, 160, 240, 360))),
     "facts-clm": (
         "clm",
-        Recipe(
-            "gpt-neox",
-            max_tokens=64,
-            steps=210,
-            learning_rate=2e-3,
-            checkpoints=(0, 20, 45, 80, 130, 210),
-        ),
+        Recipe("gpt-neox", max_tokens=64, steps=210, learning_rate=2e-3, checkpoints=(0, 20, 45, 80, 130, 210)),
     ),
 }
 """Data set of facts -> objective, and how the tiny model is trained that is asked for them."""
@@ -57,16 +51,9 @@ TRAINED = {
 def run_demo(warehouse: Warehouse, progress: Progress) -> None:
     """Fill a warehouse and print the findings; run again, it reads text and prompts anew and goes on where it was."""
     model = load(MODEL, device="cpu")  # first, so that a missing package is said at once
-    settings = {"characters": "default of ingest.demo_text"}
-    ingest_corpus(
-        warehouse,
-        CORPUS,
-        "documentation strings of installed packages",
-        demo_documents,
-        settings=settings,
-        again=True,  # packages may have been upgraded since: everything of the demo is made of what there is now
-        progress=progress,
-    )
+    source, settings = "documentation strings of installed packages", {"characters": "default of ingest.demo_text"}
+    # again: packages may have been upgraded since, and everything of the demo is made of what there is now
+    ingest_corpus(warehouse, CORPUS, source, demo_documents, settings=settings, again=True, progress=progress)
     ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
     _mine(warehouse, model.checkpoint.model, progress)
     _group(warehouse, model.checkpoint.model, progress)
@@ -111,13 +98,11 @@ def _match(warehouse: Warehouse, dataset: str, progress: Progress) -> None:
     _, recipe = TRAINED[dataset]
     name = f"tiny-{recipe.family}"
     before, after = (f"step{step}" for step in recipe.checkpoints[-2:])
-    for_each_checkpoint(
-        lambda model: ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress),
-        str(model_folder(warehouse, name)),
-        [before, after],
-        progress,
-        device="cpu",
-    )
+
+    def activations(model: LoadedModel) -> None:
+        ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
+
+    for_each_checkpoint(activations, str(model_folder(warehouse, name)), [before, after], progress, device="cpu")
     ingest_matches(warehouse, f"{name}@{before}", f"{name}@{after}", corpora=[CORPUS], progress=progress)
 
 
@@ -130,16 +115,9 @@ def _follow_training(warehouse: Warehouse, dataset: str, progress: Progress) -> 
         ingest_prompts(warehouse, str(prompts), dataset, again=True, progress=progress)
     ingest_counts(warehouse, dataset, [TAUGHT], progress=progress)
     query = "select text from sentences where corpus = $1 order by sentence_id limit $2"
-    texts = warehouse.sql(query, [CORPUS, TEXTS]).fetchall()
+    texts = [*fact_sentences(), *(text for (text,) in warehouse.sql(query, [CORPUS, TEXTS]).fetchall())]
     out = model_folder(warehouse, f"tiny-{recipe.family}")
-    train_tiny(
-        out,
-        [*fact_sentences(), *(text for (text,) in texts)],
-        recipe,
-        words=fact_words(),
-        answers=fact_answers(),
-        progress=progress,
-    )
+    train_tiny(out, texts, recipe, words=fact_words(), answers=fact_answers(), progress=progress)
 
     def attribute_and_change(model: LoadedModel) -> None:
         ingest_attributions(warehouse, model, dataset, AttributionSettings(), progress=progress)

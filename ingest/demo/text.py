@@ -83,8 +83,7 @@ def _module_prose(path: Path) -> Iterator[str]:
         # Parsing is the slow step: long files, and those with little documentation, are passed over.
         if len(source) > 100_000 or 5 * sum(map(len, _DOCSTRING.findall(source))) < len(source):
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # escapes in other people's strings
+        with warnings.catch_warnings(action="ignore"):  # escapes in other people's strings
             tree = ast.parse(source)
     except (OSError, ValueError, SyntaxError):
         return

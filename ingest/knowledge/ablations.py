@@ -21,7 +21,7 @@ from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.room import of_block
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError, check_least
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
@@ -40,10 +40,7 @@ class AblationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.best < 1:
-            raise UsageError(f"--best must be at least 1, not {self.best}")
-        if self.prompts < 0:
-            raise UsageError(f"--prompts must be at least 0, not {self.prompts}")
+        check_least(self, best=1, prompts=0)
 
 
 def ingest_ablations(
@@ -70,60 +67,44 @@ def ablation_tasks(
     warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AblationSettings, progress: Progress = SILENT
 ) -> list[Task]:
     """Return what `ingest_ablations` has to do. Raises UsageError as it does."""
-    asked = AttributedPrompts(warehouse, model, dataset)
-    described = asked.described(settings, of_block(BLOCK, model.device))
+    asked, row, size = AttributedPrompts(warehouse, model, dataset), model.checkpoint, of_block(BLOCK, model.device)
 
     def work(run: Run) -> None:
-        _ablate(run, asked, settings, progress)
+        if settings.best > (n := row.n_layers * row.d_ffn):
+            raise UsageError(
+                f"--best {settings.best:,}, and the {row.n_layers} layers of {row.model} have {n:,} neurons in all: "
+                "use fewer"
+            )
+        prompts = asked.drawn(settings.prompts, settings.seed)
+        tables = rows_in_blocks(run, prompts, size, lambda block: _rows(asked, block, settings.best), progress)
+        with run.writer("ablations", run.unit) as writer:
+            for table in tables:
+                writer.write(table)
 
-    return [Task("ablations", asked.unit, described, work, [model])]
-
-
-def _ablate(run: Run, asked: AttributedPrompts, settings: AblationSettings, progress: Progress) -> None:
-    row = asked.model.checkpoint
-    if settings.best > row.n_layers * row.d_ffn:
-        raise UsageError(
-            f"--best {settings.best:,}, and the {row.n_layers} layers of {row.model} have "
-            f"{row.n_layers * row.d_ffn:,} neurons in all: use fewer"
-        )
-    prompts = asked.drawn(settings.prompts, settings.seed)
-    size = of_block(BLOCK, asked.model.device)
-    tables = rows_in_blocks(run, prompts, size, lambda block: _rows(asked, block, settings.best), progress)
-    with run.writer("ablations", run.unit) as writer:
-        for table in tables:
-            writer.write(table)
+    return [Task("ablations", asked.unit, asked.described(settings, size), work, [model])]
 
 
 def _rows(asked: AttributedPrompts, prompts: Sequence[PromptInput], best: int) -> pa.Table:
     """Return the rows of some prompts, sorted as the relation is."""
-    model, rules = asked.model, asked.rules
-    found = dict(attribute(model, prompts, rules, asked.baseline))
-    scores = [np.stack([each.scores.numpy() for each in found[i]]) for i in range(len(prompts))]
-    unions = [_best(each.reshape(len(rules), -1), best) for each in scores]
-    chosen: list[Neurons] = [np.divmod(union, model.checkpoint.d_ffn) for union in unions]
+    rules = sorted(asked.rules, key=lambda rule: rule.name)
+    found = dict(attribute(asked.model, prompts, rules, asked.baseline))
+    scores = [np.stack([each.scores.numpy().ravel() for each in found[i]]) for i in range(len(prompts))]
+    # of each prompt, the neurons that are among the best of any rule, ascending
+    unions = [np.unique(np.argpartition(-each, best - 1, axis=1)[:, :best]) for each in scores]
+    chosen: list[Neurons] = [np.divmod(union, asked.model.checkpoint.d_ffn) for union in unions]
+    effects = ablate(asked.model, prompts, chosen, asked.baseline)
     tables = []
-    for prompt, union, each, (layers, neurons), effect in zip(
-        prompts, unions, scores, chosen, ablate(model, prompts, chosen, asked.baseline), strict=True
+    for prompt, union, of_rules, (layers, neurons), effect in zip(
+        prompts, unions, scores, chosen, effects, strict=True
     ):
-        own = each.reshape(len(rules), -1)[:, union]
-        order = sorted(range(len(rules)), key=lambda at: rules[at].name)
-        n = len(rules) * len(union)
-        tables.append(
-            pa.table(
-                {
-                    "prompt_id": np.full(n, prompt.prompt_id, np.int64),
-                    "concept": pa.repeat(pa.scalar(prompt.concept), n),
-                    "rule": np.repeat([rules[at].name for at in order], len(union)),
-                    "layer": np.tile(layers, len(rules)).astype(np.int16),
-                    "neuron": np.tile(neurons, len(rules)).astype(np.int32),
-                    "attribution": own[order].ravel(),
-                    "effect": np.tile(effect, len(rules)),
-                }
-            )
-        )
+        columns = {
+            "prompt_id": np.full(len(rules) * len(union), prompt.prompt_id, np.int64),
+            "concept": [prompt.concept] * (len(rules) * len(union)),
+            "rule": np.repeat([rule.name for rule in rules], len(union)),
+            "layer": np.tile(layers, len(rules)),
+            "neuron": np.tile(neurons, len(rules)),
+            "attribution": of_rules[:, union].ravel(),
+            "effect": np.tile(effect, len(rules)),
+        }
+        tables.append(pa.table(columns))
     return pa.concat_tables(tables)
-
-
-def _best(scores: np.ndarray, best: int) -> np.ndarray:
-    """Return the neurons that are among the best of any rule, ascending; scores: [rules, neurons]."""
-    return np.unique(np.argpartition(-scores, best - 1, axis=1)[:, :best])

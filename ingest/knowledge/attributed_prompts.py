@@ -37,7 +37,7 @@ class AttributedPrompts:
         found = warehouse.units.stored("attributions", self.unit)
         if found is None:
             command = f"`nwh ingest attributions --model {row.source} --dataset {dataset}`"
-            raise UsageError(f"no attributions of {dataset} for {row.model}@{row.checkpoint}: {command} adds them")
+            raise UsageError(f"no attributions of {dataset} for {row}: {command} adds them")
         self.settings: dict[str, Any] = found.settings
         self._rows: Sequence[PromptRow] = rows
 
@@ -57,11 +57,10 @@ class AttributedPrompts:
         if name is None:
             return next(each for each in RULES if each in stored)
         if rule_named(name).name not in stored:
-            row = self.model.checkpoint
+            row, dataset = self.model.checkpoint, self.unit["dataset"]
             raise UsageError(
-                f"no attributions of {self.unit['dataset']} by {name} for {row.model}@{row.checkpoint}; there are "
-                f"those by {', '.join(sorted(stored))}: `nwh ingest attributions --model {row.source} --dataset "
-                f"{self.unit['dataset']} --rule {name}` adds them"
+                f"no attributions of {dataset} by {name} for {row}; there are those by {', '.join(sorted(stored))}: "
+                f"`nwh ingest attributions --model {row.source} --dataset {dataset} --rule {name}` adds them"
             )
         return name
 

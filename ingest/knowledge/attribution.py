@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -17,11 +18,9 @@ from nwh.ingest.knowledge.completeness import check_probability, checked_prompts
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import Group
 from nwh.ingest.knowledge.recording import Recording, record
-from nwh.ingest.knowledge.rows import taken
+from nwh.ingest.knowledge.rules.gradients import one_pass
 from nwh.ingest.knowledge.rules.integrals import integral
-from nwh.ingest.knowledge.rules.one_pass import one_pass
 from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule
-from nwh.ingest.models.capture import capture
 from nwh.ingest.models.loading import LoadedModel
 
 
@@ -70,8 +69,7 @@ def of_group(
     """Return of each prompt of a group its attributions by each rule, which no forward pass has confirmed."""
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller works in
         recording = record(model, group)
-        zero = torch.zeros(len(recording.ffn), model.checkpoint.d_ffn)
-        start = (zero if baseline is None else baseline.clone()).to(model.device, torch.float32)
+        start = passes.baseline_of(model, baseline)
         return [list(found) for found in zip(*_by_rule(recording, start, rules), strict=True)]
 
 
@@ -90,34 +88,22 @@ def answer_scores(model: LoadedModel, prompts: Sequence[PromptInput]) -> list[tu
 
 def answer_activations(model: LoadedModel, prompts: Sequence[PromptInput]) -> Tensor:
     """Return the `ffn` values at the answer position, [prompts, n_layers, d_ffn] float32 on the CPU."""
-    seen = replace(model, family=passes.family_of_answers(model))
-    n_layers = len(seen.family.blocks_of(seen.base))
-    results = torch.empty(len(prompts), n_layers, model.checkpoint.d_ffn)
+    results: dict[int, Tensor] = {}
     for group in passes.groups(model, prompts):
-        found: list[Tensor] = []  # of layers, ascending
-
-        def keep(_: str, __: int, values: Tensor, group: Group = group, found: list[Tensor] = found) -> None:
-            found.append(taken(values, group.position)[:, 0].float())
-
-        with torch.inference_mode(), capture(seen, ["ffn"], keep):
-            passes.answer_logits(model, group)
-            results[group.indices] = torch.stack(found, 1).cpu()
-    return results
+        results.update(zip(group.indices, torch.stack(record(model, group).ffn, 1).float().cpu(), strict=True))
+    return torch.stack([results[i] for i in range(len(prompts))])
 
 
 def _by_rule(recording: Recording, baseline: Tensor, rules: Sequence[Rule]) -> Iterator[list[Attributed]]:
     """Yield for each rule the attributions of a recording's prompts."""
     shape = len(recording.group.indices), len(recording.ffn)
-    plain: tuple[Tensor, Tensor] | None = None  # what integrals and `gradient` have in common
+    plain = cache(partial(one_pass, recording, baseline, "gradient"))  # what integrals and `gradient` have in common
     for rule in rules:
-        if plain is None and rule.name in (*PATH_RULES, "gradient"):
-            plain = one_pass(recording, baseline, "gradient")
         if rule.name in PATH_RULES:
-            assert plain is not None
-            found = integral(recording, baseline, plain[0], rule)
+            found = integral(recording, baseline, plain()[0], rule)
             yield _attributed(recording, found.scores, found.evaluations, found.error, found.converged)
             continue
-        scores, probability = plain if plain and rule.name == "gradient" else one_pass(recording, baseline, rule.name)
+        scores, probability = plain() if rule.name == "gradient" else one_pass(recording, baseline, rule.name)
         evaluations, converged = torch.full(shape, int(rule.name != "logit")), torch.ones(shape, dtype=torch.bool)
         of_prompts = _attributed(recording, scores, evaluations, None, converged)
         yield [replace(each, row_probability=own) for each, own in zip(of_prompts, probability.tolist(), strict=True)]

@@ -20,15 +20,14 @@ from nwh.ingest.knowledge import attribution_rows
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
 from nwh.ingest.knowledge.attribution_rows import FLOOR, STAGED, carried_over, of_rule, staged
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.known import known_prompts
-from nwh.ingest.knowledge.reading import Readable, read_prompts, unrelated_prompt
+from nwh.ingest.knowledge.reading import known_prompts, read_prompts, unrelated_prompt
 from nwh.ingest.knowledge.room import of_block
-from nwh.ingest.knowledge.rules.rule import check_baseline, described, rules_named
+from nwh.ingest.knowledge.rules.rule import BASELINES, described, rules_named
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.prompts.stored import PromptRow, stored_prompts
+from nwh.ingest.prompts.stored import stored_prompts
 from nwh.ingest.shards import in_blocks, run_shared
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError, check_least
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.attribution_settings import plan, with_rules
@@ -58,11 +57,11 @@ class AttributionSettings:
 
     def __post_init__(self) -> None:
         rules_named(self.rules, self.steps)
-        check_baseline(self.baseline)
+        if self.baseline not in BASELINES:
+            raise UsageError(f"--baseline {self.baseline!r} is not known: use {' or '.join(BASELINES)}")
         if self.answer not in ("first", "all"):
             raise UsageError(f"--answer {self.answer!r} is not known: use first or all")
-        if self.min_prompts < 1:
-            raise UsageError(f"--min-prompts must be at least 1, not {self.min_prompts}")
+        check_least(self, min_prompts=1)
         if not 0 <= self.min_probability < 1:
             raise UsageError(f"--min-probability must be from 0 to below 1, not {self.min_probability}")
 
@@ -89,7 +88,7 @@ def ingest_attributions(
     place of others; ModelError for NaN or infinity; BusyError where another process works on the same unit.
     """
     check_checkpoint(warehouse, model)
-    work = _Work(warehouse, model, dataset, settings or AttributionSettings(), again, verbose, progress)
+    work = _Work(warehouse, model, dataset, settings or AttributionSettings(), progress, again, verbose)
     return run_shared(warehouse, in_blocks(work.task), shard, again=again, progress=progress)
 
 
@@ -97,36 +96,30 @@ def attribution_tasks(
     warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AttributionSettings, progress: Progress = SILENT
 ) -> list[Task]:
     """Return what `ingest_attributions` has to do. Raises UsageError as it does."""
-    return [_Work(warehouse, model, dataset, settings, False, False, progress).task]
+    return [_Work(warehouse, model, dataset, settings, progress).task]
 
 
+@dataclass
 class _Work:
     """One data set through one checkpoint."""
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        model: LoadedModel,
-        dataset: str,
-        settings: AttributionSettings,
-        again: bool,
-        verbose: bool,
-        progress: Progress,
-    ) -> None:
-        self.warehouse = warehouse
-        self.model = model
-        self.settings = settings
-        self.verbose = verbose
-        self.progress = progress
-        self.rows, prompts_sha256 = stored_prompts(warehouse, dataset)
+    warehouse: Warehouse
+    model: LoadedModel
+    dataset: str
+    settings: AttributionSettings
+    progress: Progress
+    again: bool = False
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        model, settings = self.model, self.settings
+        self.rows, prompts_sha256 = stored_prompts(self.warehouse, self.dataset)
         known = {row.concept for row in self.rows}
         if unknown := [concept for concept in settings.concepts if concept not in known]:
-            raise UsageError(f'data set {dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them')
-        unit = {
-            "model": model.checkpoint.model,
-            "checkpoint": model.checkpoint.checkpoint,
-            "dataset": dataset,
-        }
+            raise UsageError(
+                f'data set {self.dataset} has no concept {unknown[0]!r}: `nwh sql` "from concepts" lists them'
+            )
+        unit = {"model": model.checkpoint.model, "checkpoint": model.checkpoint.checkpoint, "dataset": self.dataset}
         rules = rules_named(settings.rules, settings.steps)
         self.block = of_block(BLOCK, model.device)
         chosen = asdict(settings)
@@ -143,7 +136,7 @@ class _Work:
             "prompts_sha256": prompts_sha256,
             "weights_sha256": model.checkpoint.weights_sha256,
         }
-        stored = None if again else warehouse.units.stored("attributions", unit)
+        stored = None if self.again else self.warehouse.units.stored("attributions", unit)
         self.stored = None if stored is None else with_rules(stored.settings)
         self.plan = plan(self.stored, wanted)
         self.rules = tuple(rule for rule in rules if rule.name in self.plan.new)  # to be computed
@@ -171,25 +164,10 @@ class _Work:
         return False
 
     def _run(self, run: Run) -> None:
-        readable = self._read(run)
-        for note in readable.notes():
-            run.note(note)
-        blocks = self._attribute(run, readable.inputs)
-        if run.shard is None:
-            self._write(run, blocks)
-
-    def _read(self, run: Run) -> Readable:
-        wanted = set(self.settings.concepts)
-        rows: Sequence[PromptRow] = [row for row in self.rows if not wanted or row.concept in wanted]
-        min_prompts = self.settings.min_prompts
-        readable = known_prompts(
-            self.model,
-            rows,
-            read_prompts(self.model, rows, answer=self.settings.answer, min_prompts=min_prompts),
-            min_probability=self.settings.min_probability,
-            min_prompts=min_prompts,
-            progress=self.progress,
-        )
+        of, wanted = self.settings, set(self.settings.concepts)
+        rows = [row for row in self.rows if not wanted or row.concept in wanted]
+        readable = read_prompts(self.model, rows, answer=of.answer, min_prompts=of.min_prompts)
+        readable = known_prompts(self.model, rows, readable, of.min_probability, of.min_prompts, self.progress)
         if not readable.inputs:
             raise UsageError(
                 f"{run.unit['model']} finds nothing to attribute in {run.unit['dataset']}: "
@@ -197,9 +175,11 @@ class _Work:
             )
         for line in readable.listing() if self.verbose else ():
             self.progress.note(line)
-        return readable
-
-    # -- the pass over the prompts ----------------------------------------------------------------------------
+        for note in readable.notes():
+            run.note(note)
+        blocks = self._attribute(run, readable.inputs)
+        if run.shard is None:
+            self._write(run, blocks)
 
     def _attribute(self, run: Run, prompts: Sequence[PromptInput]) -> StagedBlocks:
         blocks = StagedBlocks(run, len(prompts))
@@ -219,8 +199,6 @@ class _Work:
                 flat = [row for of_prompt in rows for row in of_prompt]
                 blocks.save(str(start), pa.Table.from_pylist(flat, STAGED), len(block))
         return blocks
-
-    # -- results ----------------------------------------------------------------------------------------------
 
     @property
     def _names(self) -> list[str]:
@@ -246,9 +224,7 @@ class _Work:
                 quality = quality.sort_by([("prompt_id", "ascending"), ("layer", "ascending")])
                 writer.write(quality.drop_columns("converged"))
                 _note_quality(run, rule, quality)
-        scores = pa.concat_tables(
-            table.select(["prompt_id", "probability", "rank"]) for table in tables(self._names[0])
-        )
+        scores = pa.concat_tables(tables(self._names[0])).select(["prompt_id", "probability", "rank"])
         run.write("prompt_scores", run.unit, scores.sort_by("prompt_id"))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count
 
 import torch
@@ -71,15 +71,11 @@ def baseline_probabilities(model: LoadedModel, prompt: PromptInput, baseline: Te
 
     baseline: [n_layers, d_ffn]; null: 0. Result: [1 + n_layers], on the CPU.
     """
-    family = passes.family_of_answers(model)
-    blocks = family.blocks_of(model.base)
-    downs = {family.down_of(block) for block in blocks}  # one may serve several layers
-    if baseline is None:
-        baseline = torch.zeros(len(blocks), model.checkpoint.d_ffn)
-    result = torch.empty(1 + len(blocks))
+    start = passes.baseline_of(model, baseline).to(model.dtype)
+    result = torch.empty(1 + len(start))
     for group in passes.groups(model, [prompt] * len(result)):
-        layers = [index - 1 for index in group.indices]
-        with torch.inference_mode(), _replaced(downs, layers, prompt.position, baseline.to(model.device, model.dtype)):
+        put = partial(_put, count(), [index - 1 for index in group.indices], prompt.position, start)
+        with torch.inference_mode(), passes.before_downs(model, put):
             logits = passes.answer_logits(model, group)
             result[group.indices] = passes.answer_probability(model, logits, group.answers).cpu()
     return result
@@ -89,22 +85,13 @@ def _rounding(model: LoadedModel) -> float:
     return float(_ROUNDING * torch.finfo(model.dtype).eps ** 0.5)
 
 
-@contextmanager
-def _replaced(downs: Iterable[nn.Module], layers: list[int], position: int, baseline: Tensor) -> Iterator[None]:
+def _put(
+    running: Iterator[int], layers: list[int], position: int, baseline: Tensor, _: nn.Module, args: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
     """Set one token's input of a down projection to the baseline, in each row's own layer, no two rows' the same."""
-    running = count()
-
-    def put(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        values = args[0].clone()
-        of_rows = values.view(len(layers), -1, values.shape[-1])  # OPT flattens rows and tokens
-        layer = next(running)
-        if layer in layers:
-            of_rows[layers.index(layer), position] = baseline[layer]
-        return (values, *args[1:])
-
-    handles = [down.register_forward_pre_hook(put) for down in downs]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    values = args[0].clone()
+    of_rows = values.view(len(layers), -1, values.shape[-1])  # OPT flattens rows and tokens
+    layer = next(running)
+    if layer in layers:
+        of_rows[layers.index(layer), position] = baseline[layer]
+    return (values, *args[1:])

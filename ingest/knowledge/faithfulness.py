@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -18,32 +18,20 @@ from torch import Tensor
 
 from nwh.ingest.checkpoints import check_checkpoint
 from nwh.ingest.job import Task, rows_in_blocks, run_once
+from nwh.ingest.knowledge.ablation import Asked, Neurons, answers_of_sets
 from nwh.ingest.knowledge.attributed_prompts import seeded
 from nwh.ingest.knowledge.attribution import attribute
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Neurons, Selection
-from nwh.ingest.knowledge.kept_sets import Asked, answers_of_sets
+from nwh.ingest.knowledge.intervention_inputs import STUDY_P, STUDY_T, InterventionInputs, Selection
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import check_least
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
 SMALLEST = 1e-4  # share of all neurons that the smallest set has
 PER_TENFOLD = 2  # sizes to each factor of ten
 BLOCK = 8  # prompts between two points where a run can be resumed
-_SCHEMA = pa.schema(
-    {
-        "prompt_id": pa.int64(),
-        "concept": pa.string(),
-        "rule": pa.string(),
-        "selection": pa.string(),
-        "arm": pa.string(),
-        "kept": pa.bool_(),
-        "n_neurons": pa.int32(),
-        "probability": pa.float32(),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -54,8 +42,7 @@ class FaithfulnessSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.prompts < 0:
-            raise UsageError(f"--prompts must be at least 0, not {self.prompts}")
+        check_least(self, prompts=0)
 
 
 def ingest_faithfulness(
@@ -84,23 +71,16 @@ def faithfulness_tasks(
     choice = Selection(STUDY_T, STUDY_P, 0, settings.seed)
     first = InterventionInputs(warehouse, model, dataset, choice, None)
     constants = {"smallest": SMALLEST, "per_tenfold": PER_TENFOLD, "t": STUDY_T, "p": STUDY_P}
-    described = first.described(settings, BLOCK, **constants)
 
     def work(run: Run) -> None:
         of_rules = [InterventionInputs(warehouse, model, dataset, choice, rule.name) for rule in first.rules]
-        _measure(run, of_rules, settings, progress)
+        prompts = first.drawn(settings.prompts, settings.seed)
+        tables = rows_in_blocks(run, prompts, BLOCK, lambda block: _rows(of_rules, block, settings.seed), progress)
+        with run.writer("faithfulness", run.unit) as writer:
+            for table in tables:
+                writer.write(table)
 
-    return [Task("faithfulness", first.unit, described, work, [model])]
-
-
-def _measure(
-    run: Run, of_rules: Sequence[InterventionInputs], settings: FaithfulnessSettings, progress: Progress
-) -> None:
-    prompts = of_rules[0].drawn(settings.prompts, settings.seed)
-    tables = rows_in_blocks(run, prompts, BLOCK, lambda block: _rows(of_rules, block, settings.seed), progress)
-    with run.writer("faithfulness", run.unit) as writer:
-        for table in tables:
-            writer.write(table)
+    return [Task("faithfulness", first.unit, first.described(settings, BLOCK, **constants), work, [model])]
 
 
 def sizes_of(n_neurons: int) -> list[int]:
@@ -113,38 +93,27 @@ def sizes_of(n_neurons: int) -> list[int]:
 def _rows(of_rules: Sequence[InterventionInputs], prompts: Sequence[PromptInput], seed: int) -> pa.Table:
     """Return the rows of some prompts, sorted as the relation is."""
     first = of_rules[0]
-    model, rules = first.model, first.rules
-    found = dict(attribute(model, prompts, rules, first.baseline))
-    ranks, asked, about = [], [], []
+    found = dict(attribute(first.model, prompts, first.rules, first.baseline))
+    ranks, asked, rows = [], [], []
     for i, prompt in enumerate(prompts):
         orders: list[Tensor] = []
         sets: list[Asked] = []
-        named: list[dict[str, Any]] = []
-        for rule, inputs, attributed in zip(rules, of_rules, found[i], strict=True):
+        for rule, inputs, attributed in zip(first.rules, of_rules, found[i], strict=True):
             chance = np.random.default_rng(int(seeded(f"{seed}:sets:{rule.name}:{prompt.prompt_id}")))
-            chosen = inputs.sets.get(prompt.concept)
-            for selection, places, sizes in _orders(attributed.scores, chosen):
+            for selection, places, sizes in _orders(attributed.scores, inputs.sets.get(prompt.concept)):
                 for arm, order in (("contributing", places), ("random", _shuffled(places, chance))):
+                    about = {"prompt_id": prompt.prompt_id, "concept": prompt.concept}
+                    about |= {"rule": rule.name, "selection": selection, "arm": arm}
+                    for keep, size in product((False, True), sizes):
+                        sets.append(Asked(len(orders), size, keep))
+                        rows.append({**about, "kept": keep, "n_neurons": int((order < size).sum())})
                     orders.append(order)
-                    for keep in (False, True):
-                        for size in sizes:
-                            sets.append(Asked(len(orders) - 1, size, keep))
-                            named.append(
-                                {"rule": rule.name, "selection": selection, "arm": arm, "kept": keep}
-                                | {"n_neurons": int((order < size).sum())}
-                            )
         ranks.append(torch.stack(orders))
         asked.append(sets)
-        about.append(named)
-    rows = []
-    for prompt, named, probabilities in zip(
-        prompts, about, answers_of_sets(model, prompts, ranks, asked, first.baseline), strict=True
-    ):
-        of_prompt = {"prompt_id": prompt.prompt_id, "concept": prompt.concept}
-        for row, probability in zip(named, probabilities.tolist(), strict=True):
-            rows.append({**of_prompt, **row, "probability": probability})
-    keys = [(name, "ascending") for name in ("prompt_id", "rule", "selection", "arm", "kept", "n_neurons")]
-    return pa.Table.from_pylist(rows, _SCHEMA).sort_by(keys)
+    probabilities = np.concatenate(answers_of_sets(first.model, prompts, ranks, asked, first.baseline))
+    table = pa.Table.from_pylist(rows).append_column("probability", pa.array(probabilities))
+    keys = ("prompt_id", "rule", "selection", "arm", "kept", "n_neurons")
+    return table.sort_by([(name, "ascending") for name in keys])
 
 
 def _orders(scores: Tensor, concept: Neurons | None) -> Iterator[tuple[str, Tensor, list[int]]]:

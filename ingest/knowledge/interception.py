@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nwh.ingest.knowledge.passes import family_of_answers, is_bidirectional
+from nwh.ingest.knowledge.passes import is_bidirectional
 from nwh.ingest.models.loading import LoadedModel
 
 _NAME = "nwh"  # of our attention among those of transformers
@@ -49,13 +49,7 @@ class Interception:
         return arguments
 
     def attend(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        biases: list[Tensor],
-        scaling: float,
-        softcap: float | None,
+        self, query: Tensor, key: Tensor, value: Tensor, biases: list[Tensor], scaling: float, softcap: float | None
     ) -> Tensor:
         """Return the attention's output, [rows, heads, tokens, head width].
 
@@ -66,7 +60,7 @@ class Interception:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        family = family_of_answers(self.model)
+        family = self.model.family.of_answers()
         with ExitStack() as stack:
             self._redirect_attention(stack)
             layers_of: dict[nn.Module, list[int]] = {}
@@ -80,7 +74,7 @@ class Interception:
                 for linear in filter(self._may_project, block.modules()):
                     linear.forward = partial(self._linear, linear, linear.forward)
                     stack.callback(delattr, linear, "forward")
-                stack.callback(family.down_of(block).register_forward_pre_hook(self._ffn).remove)
+                stack.enter_context(family.down_of(block).register_forward_pre_hook(self._ffn))
             self._stack = stack.pop_all()
         return self
 

@@ -64,10 +64,9 @@ def intervene(model: LoadedModel, prompts: Sequence[PromptInput], edits: Sequenc
 
 
 def _check(model: LoadedModel, edits: Sequence[Edit]) -> None:
-    family = passes.family_of_answers(model)
-    ends = ("layer", len(family.blocks_of(model.base))), ("neuron", model.checkpoint.d_ffn)
+    n_layers, d_ffn = len(model.family.of_answers().blocks_of(model.base)), model.checkpoint.d_ffn
     for edit in edits:
-        for (kind, end), chosen in zip(ends, (edit.layers, edit.neurons), strict=True):
+        for kind, end, chosen in (("layer", n_layers, edit.layers), ("neuron", d_ffn, edit.neurons)):
             if wrong := np.flatnonzero((chosen < 0) | (chosen >= end)).tolist():
                 layer, neuron = edit.layers[wrong[0]], edit.neurons[wrong[0]]
                 raise UsageError(

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nwh.ingest.knowledge.ablation import Neurons
 from nwh.ingest.knowledge.attributed_prompts import AttributedPrompts, mixed, seeded
 from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.known import known_prompts
+from nwh.ingest.knowledge.reading import known_prompts
 from nwh.ingest.models import LoadedModel
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 
 STUDY_T, STUDY_P = 0.2, 0.5  # thresholds of Ariyama 2024, which select a concept's neurons
-Neurons = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Layers and neurons of a set, ascending."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class InterventionInputs(AttributedPrompts):
         """All prompts that the model reads and knows, those of concepts that were not asked for too."""
         min_prompts, least = self.settings["min_prompts"], self.settings["min_probability"]
         others = replace(self.readable, inputs=self.others)
-        known = known_prompts(self.model, (), others, min_probability=least, min_prompts=min_prompts)
+        known = known_prompts(self.model, (), others, least, min_prompts)
         ids = {prompt.prompt_id for prompt in (*self.attributed, *known.inputs)}
         return [prompt for prompt in self.readable.inputs if prompt.prompt_id in ids]
 
@@ -77,17 +77,18 @@ class InterventionInputs(AttributedPrompts):
 
     @cached_property
     def sets(self) -> dict[str, Neurons]:
-        """Contributing neurons of each concept that has some, by concept."""
+        """Contributing neurons of each concept that has some, ascending, by concept."""
         found = self.warehouse.sql(
-            f"select concept, layer::bigint, neuron::bigint from knowledge_neurons_at({self.choice.t!r}, "
-            f"{self.choice.p!r}, by_rule := $rule) where model = $model and checkpoint = $checkpoint "
-            "and dataset = $dataset order by all",
+            "select concept, list(layer order by layer, neuron), list(neuron order by layer, neuron) "
+            f"from knowledge_neurons_at({self.choice.t!r}, {self.choice.p!r}, by_rule := $rule) where model = $model "
+            "and checkpoint = $checkpoint and dataset = $dataset group by concept",
             {**self.unit, "rule": self.rule},
         ).fetchall()
-        of_concept = defaultdict(list)
-        for concept, layer, neuron in found:
-            of_concept[concept].append((layer, neuron))
-        return {concept: _neurons(of_concept[concept]) for concept in sorted(of_concept) if concept in self.positive}
+        return {
+            concept: (np.array(layers, np.int64), np.array(neurons, np.int64))
+            for concept, layers, neurons in sorted(found)
+            if concept in self.positive
+        }
 
     @cached_property
     def negative(self) -> dict[str, list[int]]:
@@ -134,14 +135,10 @@ class InterventionInputs(AttributedPrompts):
 
     def _negatives(self, concept: str) -> list[int]:
         # Not another concept alone: two concepts can have one answer, and its neurons are not to be found here.
-        answers = self._answers[concept]
-        drawn: list[int] = []
-        for place in np.argsort(mixed(self._ids ^ self._seed("negatives", concept)), kind="stable"):
-            if len(drawn) == self.choice.negatives:
-                break
-            if self.prompts[self._by_id[place]].answer_ids not in answers:
-                drawn.append(self._by_id[place])
-        return sorted(drawn, key=lambda i: self.prompts[i].prompt_id)
+        order = np.argsort(mixed(self._ids ^ self._seed("negatives", concept)), kind="stable")
+        in_order, answers = (self._by_id[place] for place in order), self._answers[concept]
+        drawn = (i for i in in_order if self.prompts[i].answer_ids not in answers)
+        return sorted(islice(drawn, self.choice.negatives), key=lambda i: self.prompts[i].prompt_id)
 
     @cached_property
     def _ids(self) -> NDArray[np.uint64]:
@@ -150,18 +147,12 @@ class InterventionInputs(AttributedPrompts):
     def _others(self, concept: str) -> Neurons:
         layers, neurons = self.sets[concept]
         chance = np.random.default_rng(int(self._seed("random", concept)))
-        pairs = []
-        for layer in np.unique(layers):
+        of_layers, drawn = np.unique(layers), []
+        for layer in of_layers:
             taken = neurons[layers == layer]
             free = np.setdiff1d(np.arange(self.model.checkpoint.d_ffn), taken)
-            drawn = chance.choice(free, min(len(taken), len(free)), replace=False)
-            pairs += [(int(layer), int(neuron)) for neuron in np.sort(drawn)]
-        return _neurons(pairs)
+            drawn.append(np.sort(chance.choice(free, min(len(taken), len(free)), replace=False)))
+        return np.repeat(of_layers, list(map(len, drawn))), np.concatenate(drawn)
 
     def _seed(self, purpose: str, concept: str) -> np.uint64:
         return seeded(f"{self.choice.seed}:{purpose}:{concept}")
-
-
-def _neurons(pairs: Sequence[tuple[int, int]]) -> Neurons:
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]

@@ -25,30 +25,16 @@ from nwh.ingest.models import LoadedModel
 from nwh.ingest.shards import in_blocks as by_blocks
 from nwh.ingest.shards import run_shared
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError, check_least
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.shard import Shard
 from nwh.warehouse.storage.attribution_settings import of_rules, plan
 from nwh.warehouse.storage.runs import Run
 from nwh.warehouse.storage.staged_blocks import StagedBlocks
 
-OPERATIONS = ("zero", "replace", "double")
 FACTOR = {"zero": 0.0, "replace": 0.0, "double": 2.0}
+OPERATIONS = tuple(FACTOR)
 BLOCK = 1024  # edits, about: concepts run together until they make as many, and are staged; see `room.of_block`
-
-_STAGED = pa.schema(
-    {
-        "concept": pa.string(),
-        "prompt_id": pa.int64(),
-        "polarity": pa.string(),
-        "arm": pa.string(),
-        "n_neurons": pa.int32(),
-        "p_before": pa.float64(),
-        "p_after": pa.float64(),
-        "rank_before": pa.int32(),
-        "rank_after": pa.int32(),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -73,8 +59,7 @@ class InterventionSettings:
             raise UsageError(f"--t must be from {FLOOR} (attributions below are not stored) to 1, not {self.t}")
         if not 0 < self.p <= 1:
             raise UsageError(f"--p must be above 0 and at most 1, not {self.p}")
-        if self.negatives < 0:
-            raise UsageError(f"--negatives must be at least 0, not {self.negatives}")
+        check_least(self, negatives=0)
 
 
 def ingest_interventions(
@@ -147,7 +132,11 @@ def _task(scenes: dict[str, InterventionInputs], operation: str, again: bool, pr
 
 def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: str, progress: Progress) -> None:
     """Make and write the rows of one operation by the rules that are not stored, between those that are."""
-    in_blocks = {rule: _blocks(scene) for rule, scene in scenes.items()}
+    in_blocks: dict[str, list[list[str]]] = {}
+    for rule, scene in scenes.items():
+        concepts = list(scene.sets)
+        edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
+        in_blocks[rule] = [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
     n_concepts = sum(len(scene.sets) for scene in scenes.values())
     blocks = StagedBlocks(run, n_concepts)
     name = "{model}@{checkpoint} {dataset} {operation}".format(**run.unit)
@@ -183,13 +172,6 @@ def _intervene(run: Run, scenes: Mapping[str, InterventionInputs], operation: st
         run.note(f"{impossible:,} rows have probability 0 before: they have no relative change")
 
 
-def _blocks(scene: InterventionInputs) -> list[list[str]]:
-    """Return the concepts that have sets, in order, in blocks of about as many edits as run together."""
-    concepts = list(scene.sets)
-    edits = [2 * (len(scene.positive[concept]) + len(scene.negative[concept])) for concept in concepts]
-    return [[concepts[i] for i in block] for block in blocks_of(edits, scene.model.device)]
-
-
 def blocks_of(edits: Sequence[int], device: torch.device) -> list[list[int]]:
     """Return which concepts run together, by their places, of as many edits each: those of a block, about."""
     blocks: list[list[int]] = []
@@ -217,17 +199,10 @@ def _rows(
                 for i in members:
                     edits.append(Edit(numbers.setdefault(i, len(numbers)), layers, neurons, factor, put))
                     rows.append(
-                        {
-                            "concept": concept,
-                            "prompt_id": scene.prompts[i].prompt_id,
-                            "polarity": polarity,
-                            "arm": arm,
-                            "n_neurons": len(layers),
-                            "p_before": scene.before[i][0],
-                            "rank_before": scene.before[i][1],
-                        }
+                        {"concept": concept, "prompt_id": scene.prompts[i].prompt_id, "polarity": polarity, "arm": arm}
+                        | {"n_neurons": len(layers), "p_before": scene.before[i][0], "rank_before": scene.before[i][1]}
                     )
-    after: list[tuple[float, int]] = intervene(scene.model, [scene.prompts[i] for i in numbers], edits)
-    for row, (probability, rank) in zip(rows, after, strict=True):
-        row["p_after"], row["rank_after"] = probability, rank
-    return pa.Table.from_pylist(rows, _STAGED)
+    after = intervene(scene.model, [scene.prompts[i] for i in numbers], edits)
+    return pa.Table.from_pylist(
+        [{**row, "p_after": p, "rank_after": rank} for row, (p, rank) in zip(rows, after, strict=True)]
+    )

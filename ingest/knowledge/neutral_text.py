@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.attributed_prompts import mixed, seeded
@@ -79,14 +78,8 @@ def divergences(
                     sent(prompt[batch], model.device),
                 )
                 logits = run_rows(recording, prompt[batch], layer[batch], changes)[:, 0]
-                lost, loss = _compared(untouched[of], logits, answers[of])
-                inputs_of = np.array(group.indices)[prompt[batch]]
-                kl[index[batch], inputs_of], after[index[batch], inputs_of] = lost, loss
+                changed, own = logits.float().log_softmax(-1), untouched[of]
+                places = index[batch], np.array(group.indices)[prompt[batch]]
+                kl[places] = (own.exp() * (own - changed)).sum(-1).clamp(min=0).cpu().numpy()
+                after[places] = -changed.gather(1, answers[of, None]).squeeze(1).cpu().numpy()
     return kl, before, after
-
-
-def _compared(before: Tensor, logits: Tensor, answers: Tensor) -> Iterator[list[float]]:
-    """Yield the divergence of each row from what it was before, and its loss."""
-    after = logits.float().log_softmax(-1)
-    yield (before.exp() * (before - after)).sum(-1).clamp(min=0).tolist()
-    yield (-after.gather(1, answers[:, None]).squeeze(1)).tolist()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.feed_forward import output_weights
@@ -35,21 +34,14 @@ class OutputTokens:
     transformed: bool
 
 
-def output_tokens(model: LoadedModel, layer: int, neuron: int, k: int) -> OutputTokens:
-    """Return the k tokens that a neuron of site `ffn` raises most, and the k that it lowers most.
+def output_tokens(model: LoadedModel, layer: int, neurons: Sequence[int], k: int) -> list[OutputTokens]:
+    """Return the k tokens that each of some neurons of site `ffn` raises most, and the k that it lowers most.
 
-    model: with its language-model head. UsageError: a layer or neuron that is not there, a model without a head, one
-    whose blocks do not write into the vocabulary's space (T5's encoder, ALBERT, OPT-350m).
+    model: with its language-model head. UsageError: a layer or neuron that is not there; else as `unembedding`.
     """
-    return layer_output_tokens(model, layer, [neuron], k)[0]
-
-
-def layer_output_tokens(model: LoadedModel, layer: int, neurons: Sequence[int], k: int) -> list[OutputTokens]:
-    """Return the same of several neurons of a layer."""
     row = model.checkpoint
     if layer >= row.n_layers or max(neurons) >= row.d_ffn:
-        name = f"{row.model}@{row.checkpoint}"
-        raise UsageError(f"{name} has ffn layers 0 to {row.n_layers - 1} with neurons 0 to {row.d_ffn - 1}")
+        raise UsageError(f"{row} has ffn layers 0 to {row.n_layers - 1} with neurons 0 to {row.d_ffn - 1}")
     found = []
     with torch.inference_mode():
         tokens, norm, written = unembedding(model).float(), final_norm(model), output_weights(model, layer)
@@ -57,16 +49,7 @@ def layer_output_tokens(model: LoadedModel, layer: int, neurons: Sequence[int], 
         for neuron in neurons:
             weights = written[neuron] if norm is None else through(norm, written[neuron])  # [d_model]
             changes = tokens @ weights  # [tokens]
-            found.append(
-                OutputTokens(
-                    _named(model, *changes.topk(k)),
-                    _named(model, *changes.topk(k, largest=False)),
-                    norm is not None,
-                    row.objective == "mlm",
-                )
-            )
+            ends = [changes.topk(k, largest=largest) for largest in (True, False)]
+            named = [list(zip(token_texts(model, ids.tolist()), by.tolist(), strict=True)) for by, ids in ends]
+            found.append(OutputTokens(named[0], named[1], norm is not None, row.objective == "mlm"))
     return found
-
-
-def _named(model: LoadedModel, changes: Tensor, ids: Tensor) -> list[tuple[str, float]]:
-    return list(zip(token_texts(model, ids.tolist()), changes.tolist(), strict=True))

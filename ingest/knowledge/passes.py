@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.room import Room, room_of
 from nwh.ingest.models.devices import sent
-from nwh.ingest.models.families import Family
 from nwh.ingest.models.loading import LoadedModel
 from nwh.warehouse.errors import ModelError, UsageError
 
@@ -49,16 +48,11 @@ class Group:
         return self.position[:, None] + torch.arange(self.answers.shape[1], device=self.position.device)
 
 
-def family_of_answers(model: LoadedModel) -> Family:
-    """Return the family whose blocks lead to the answer: of a seq2seq model, its decoder's."""
-    return model.family.of_answers()
-
-
 def _runner(model: LoadedModel) -> nn.Module:
     """Return the module that runs the blocks and whose output the head reads."""
     if model.family.objective == "mlm":
         return model.base  # DeBERTa-v2 reads its encoder's list of hidden states, not the last one
-    return model.base.get_submodule(family_of_answers(model).blocks.rpartition(".")[0])
+    return model.base.get_submodule(model.family.of_answers().blocks.rpartition(".")[0])
 
 
 def is_bidirectional(model: LoadedModel) -> bool:
@@ -130,13 +124,8 @@ def groups(model: LoadedModel, prompts: Sequence[PromptInput]) -> Iterator[Group
         chosen = [prompts[index] for index in indices]
         with torch.inference_mode(False):  # so that gradients may be taken, whatever the caller works in
             read, decoded, places, answers = (
-                sent(np.array(of_prompts, np.int64), model.device)
-                for of_prompts in (
-                    [prompt.input_ids for prompt in chosen],
-                    [prompt.decoder_ids for prompt in chosen],
-                    [prompt.position for prompt in chosen],
-                    [prompt.answer_ids for prompt in chosen],
-                )
+                sent(np.array([getattr(prompt, name) for prompt in chosen], np.int64), model.device)
+                for name in ("input_ids", "decoder_ids", "position", "answer_ids")
             )
             start = -1 if bidirectional else chosen[0].position
             group = Group(indices, read, decoded if chosen[0].decoder_ids else None, places, answers, start, room)
@@ -187,11 +176,29 @@ def answer_rows_only(model: LoadedModel, pick: Callable[[Tensor], Tensor]) -> It
         output["last_hidden_state"] = pick(output["last_hidden_state"])
         return output
 
-    handle = _runner(model).register_forward_hook(hook)
-    try:
+    with _runner(model).register_forward_hook(hook):
         yield
-    finally:
-        handle.remove()
+
+
+@contextmanager
+def before_downs(model: LoadedModel, hook: Callable[..., Any]) -> Iterator[None]:
+    """Call a hook before each down projection of the blocks that lead to the answer; one may serve several layers."""
+    family = model.family.of_answers()
+    with ExitStack() as stack:
+        for down in {family.down_of(block) for block in family.blocks_of(model.base)}:
+            stack.enter_context(down.register_forward_pre_hook(hook))
+        yield
+
+
+def baseline_of(model: LoadedModel, baseline: Tensor | None) -> Tensor:
+    """Return the values b that neurons' are compared with, [n_layers, d_ffn]: a float32 copy where the model is.
+
+    baseline: b, wherever it is; null: 0.
+    """
+    if baseline is not None:
+        return baseline.clone().to(model.device, torch.float32)
+    n_layers = len(model.family.of_answers().blocks_of(model.base))
+    return torch.zeros(n_layers, model.checkpoint.d_ffn, device=model.device)
 
 
 def answer_probability(model: LoadedModel, logits: Tensor, answers: Tensor) -> Tensor:
@@ -203,8 +210,8 @@ def answer_probability(model: LoadedModel, logits: Tensor, answers: Tensor) -> T
     result: Tensor = _AnswerProbability.apply(logits.float(), answers)  # type: ignore[no-untyped-call]
     if not result.isfinite().all():
         raise ModelError(
-            f"{model.checkpoint.model}@{model.checkpoint.checkpoint} computes probabilities that are not numbers "
-            f"in {str(model.dtype).removeprefix('torch.')}: use float32, or check the weights"
+            f"{model.checkpoint} computes probabilities that are not numbers in "
+            f"{str(model.dtype).removeprefix('torch.')}: use float32, or check the weights"
         )
     return result
 

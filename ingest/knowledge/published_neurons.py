@@ -22,13 +22,7 @@ _SHAPE = "the file is one object, identifier -> list of [layer, neuron]"
 
 
 def ingest_published_neurons(
-    warehouse: Warehouse,
-    file: str,
-    *,
-    model: str,
-    checkpoint: str = "main",
-    dataset: str,
-    progress: Progress = SILENT,
+    warehouse: Warehouse, file: str, *, model: str, checkpoint: str = "main", dataset: str, progress: Progress = SILENT
 ) -> Run:
     """Store published lists of neurons, replacing those of the same model, checkpoint and name; return the run.
 
@@ -36,11 +30,8 @@ def ingest_published_neurons(
     the model's layers and width where its checkpoint is stored. UsageError: no such file, a name that is not
     allowed. SourceError, naming the identifier: anything but a list of [layer, neuron], before a row is written.
     """
-    unit = {
-        "model": short_name(model),
-        "checkpoint": check_name("checkpoint", checkpoint),
-        "dataset": check_name("data set", dataset),
-    }
+    unit = {"model": short_name(model), "checkpoint": check_name("checkpoint", checkpoint)}
+    unit["dataset"] = check_name("data set", dataset)
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"file {file!r} does not exist")

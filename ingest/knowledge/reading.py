@@ -1,22 +1,24 @@
-"""Stored prompts as one model reads them: tokens, answer position, answer tokens; what it cannot read is counted."""
+"""Stored prompts as one model reads them: tokens, answer position, answer; those it cannot read or answer counted."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
 
+from tokenizers import Encoding
+
+from nwh.ingest.knowledge.attribution import answer_scores
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.passes import is_bidirectional
+from nwh.ingest.knowledge.room import of_block
+from nwh.ingest.models import LoadedModel
 from nwh.ingest.models.tokens import check_ids, encode
+from nwh.ingest.prompts.prompt import MASK
 from nwh.ingest.prompts.stored import PromptRow
 from nwh.warehouse.errors import ModelError, UsageError
+from nwh.warehouse.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from nwh.ingest.models import LoadedModel
-
-MASK = "[MASK]"
 SENTINEL = "<extra_id_0>"
 # The unrelated prompts of Ariyama 2024, appendix A: about a key, which is no concept of the data.
 UNRELATED = {
@@ -26,6 +28,7 @@ UNRELATED = {
 }
 _CLOSING = " .!?\"')\u2019\u201d"  # what may follow the mask of a prompt that a causal model reads
 _CHUNK = 1024  # prompts tokenised at a time
+_ASKED = 256  # prompts between two steps of the progress bar; see `room.of_block`
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,7 @@ def read_prompts(
     min_prompts: concepts with fewer prompts left are left out.
     UsageError: `all` with a model whose tokens see later ones; a model without a language-model head.
     """
-    objective = model.checkpoint.objective
-    if answer not in ("first", "all"):
-        raise UsageError(f"--answer {answer!r} is not known: use first or all")
-    if objective not in ("mlm", "clm", "seq2seq"):
+    if model.checkpoint.objective not in ("mlm", "clm", "seq2seq"):
         raise UsageError(f"{model.checkpoint.model} has no language-model head: prompts need one that predicts words")
     if answer == "all" and is_bidirectional(model):
         raise UsageError(
@@ -97,34 +97,58 @@ def read_prompts(
     return Readable(kept, left_out, frozenset(reader.shortened))
 
 
+def known_prompts(
+    model: LoadedModel,
+    rows: Sequence[PromptRow],
+    readable: Readable,
+    min_probability: float,
+    min_prompts: int,
+    progress: Progress = SILENT,
+) -> Readable:
+    """Return the prompts to whose answer the model gives at least this probability, the others by reason.
+
+    A fact that a model does not know, no neuron can hold.
+    Concepts with fewer than `min_prompts` of them are left out.
+    """
+    if min_probability <= 0:
+        return readable
+    known = []
+    size = of_block(_ASKED, model.device)
+    with progress.bar(f"{model.checkpoint} answers", len(readable.inputs), "prompts") as bar:
+        for start in range(0, len(readable.inputs), size):
+            chunk = readable.inputs[start : start + size]
+            scores = answer_scores(model, chunk)
+            known += [prompt for prompt, (p, _) in zip(chunk, scores, strict=True) if p >= min_probability]
+            bar.advance(len(chunk))
+    counts = Counter(prompt.concept for prompt in known)
+    kept = [prompt for prompt in known if counts[prompt.concept] >= min_prompts]
+    read, right, of_kept = ({prompt.prompt_id for prompt in some} for some in (readable.inputs, known, kept))
+    reasons = {
+        f"the model gives their answer a probability below {min_probability:g}": read - right,
+        f"their concept has fewer than {min_prompts} prompts whose answer the model knows": right - of_kept,
+    }
+    left_out = {reason: [row for row in rows if row.prompt_id in ids] for reason, ids in reasons.items() if ids}
+    return replace(readable, inputs=kept, left_out={**readable.left_out, **left_out})
+
+
 def unrelated_prompt(model: LoadedModel) -> PromptInput:
     """Return the prompt about a key, whose activations `replace` puts in; its answer is never looked at."""
     reader = _Reader(model, "all")
     objective = "clm" if model.checkpoint.objective == "clm" else "mlm"
     row = PromptRow(-1, objective, "key", UNRELATED[objective], "key")
-    found = reader.unrelated(row)
+    (encoded,) = reader.encode([row.text.replace(MASK, row.answer)])
+    if objective == "clm":
+        ids, _ = _split_end(encoded)
+        found = PromptInput(row.prompt_id, row.concept, tuple(ids), len(ids) - 1, (0,))
+    else:
+        start = row.text.index(MASK)
+        found = reader.masked(row, encoded.ids, _tokens_at(encoded, start, start + len(row.answer)), (0,))
     if len(found.input_ids) > model.window:
         raise UsageError(
             f"replace runs a prompt of {len(found.input_ids)} tokens, more than the window of "
             f"{model.checkpoint.model} ({model.window}): use zero and double"
         )
     return found
-
-
-class _Encoded(NamedTuple):
-    """One text: token ids, the characters each is from, whether the tokenizer added it by itself."""
-
-    ids: list[int]
-    offsets: list[tuple[int, int]]
-    special: list[int]
-
-    def split_end(self) -> tuple[list[int], list[int]]:
-        """Return the ids up to the text's last token, and the special tokens behind it."""
-        end = len(self.ids)
-        while end and self.special[end - 1]:
-            end -= 1
-        # A text of special tokens alone is what the tokenizer puts in front.
-        return (self.ids[:end], self.ids[end:]) if end else (self.ids, [])
 
 
 class _Reader:
@@ -153,50 +177,30 @@ class _Reader:
 
     def read(self, rows: Sequence[PromptRow]) -> list[PromptInput | str]:
         """Return what the model reads for each row, or the reason why it cannot."""
-        masked = [row.objective == "mlm" and self.objective != "clm" for row in rows]
-        found: list[PromptInput | str] = [""] * len(rows)
-        places = [i for i, is_masked in enumerate(masked) if is_masked]
-        for i, result in zip(places, self._in_place([rows[i] for i in places]), strict=True):
-            found[i] = result
-        places = [i for i, is_masked in enumerate(masked) if not is_masked]
-        if self.objective == "mlm":
-            for i in places:
-                found[i] = self.causal
-            return found
-        heads = {i: head for i in places if (head := _before_answer(rows[i])) is not None}
-        for i in places:
-            found[i] = self.middle
-        for i, result in zip(heads, self._following([rows[i] for i in heads], list(heads.values())), strict=True):
-            found[i] = result
-        return found
-
-    def unrelated(self, row: PromptRow) -> PromptInput:
-        """Return what the model reads for a prompt whatever tokens its answer is."""
-        if self.objective == "clm":
-            ids, _ = self._encode([row.text])[0].split_end()
-            return PromptInput(row.prompt_id, row.concept, tuple(ids), len(ids) - 1, (0,))
-        start = row.text.index(MASK)
-        encoded = self._encode([row.text.replace(MASK, row.answer)])[0]
-        span = _tokens_at(encoded, start, start + len(row.answer))
-        return self._masked(row, encoded.ids, span, (0,))
+        unread = self.causal if self.objective == "mlm" else self.middle
+        found: dict[int, PromptInput | str] = dict.fromkeys(range(len(rows)), unread)
+        masked = {i: row for i, row in enumerate(rows) if row.objective == "mlm" and self.objective != "clm"}
+        found |= zip(masked, self._in_place(list(masked.values())), strict=True)
+        if self.objective != "mlm":
+            others = {i: row for i, row in enumerate(rows) if i not in masked}
+            heads = {i: head for i, row in others.items() if (head := _before_answer(row)) is not None}
+            found |= zip(heads, self._following([rows[i] for i in heads], list(heads.values())), strict=True)
+        return list(found.values())
 
     # -- the answer stands in the text ------------------------------------------------------------------------
 
     def _in_place(self, rows: Sequence[PromptRow]) -> Iterator[PromptInput | str]:
-        starts = [row.text.index(MASK) for row in rows]
-        encoded = self._encode([row.text.replace(MASK, row.answer) for row in rows])
+        wholes = [row.text.replace(MASK, row.answer) for row in rows]
         words = list(dict.fromkeys(row.answer for row in rows))
-        alone = [self._encode(words, special=False), self._encode([f" {word}" for word in words], special=False)]
         # A tokenizer may know a word with and without a blank before it; both are the word.
-        tokens = {
-            word: {tuple(each.ids) for each in two} for word, two in zip(words, zip(*alone, strict=True), strict=True)
-        }
-        for row, start, sentence in zip(rows, starts, encoded, strict=True):
+        alone = [self.encode(texts, special=False) for texts in (words, [f" {word}" for word in words])]
+        tokens = {word: {tuple(each.ids) for each in two} for word, *two in zip(words, *alone, strict=True)}
+        for row, whole, sentence in zip(rows, wholes, self.encode(wholes), strict=True):
+            start = row.text.index(MASK)
             end = start + len(row.answer)
             span = _tokens_at(sentence, start, end)
-            ids = tuple(sentence.ids[span.start : span.stop])
-            covered = (sentence.offsets[span.start][0], sentence.offsets[span.stop - 1][1]) if ids else (start, end)
-            whole = row.text.replace(MASK, row.answer)
+            ids, offsets = tuple(sentence.ids[span.start : span.stop]), sentence.offsets
+            covered = (offsets[span.start][0], offsets[span.stop - 1][1]) if ids else (start, end)
             if not ids or self.tokenizer.unk_token_id in ids:
                 yield self.unknown
             elif whole[min(covered[0], start) : start].strip() or whole[end : max(end, covered[1])].strip():
@@ -204,9 +208,9 @@ class _Reader:
             elif not self.all and (len(ids) > 1 or ids not in tokens[row.answer]):
                 yield self.not_one_token
             else:
-                yield self._fitting(self._masked(row, sentence.ids, span, ids))
+                yield self._fitting(self.masked(row, sentence.ids, span, ids))
 
-    def _masked(self, row: PromptRow, ids: list[int], span: range, answer: tuple[int, ...]) -> PromptInput:
+    def masked(self, row: PromptRow, ids: list[int], span: range, answer: tuple[int, ...]) -> PromptInput:
         """Return a prompt whose tokens `span` give way to one mask."""
         read = (*ids[: span.start], self.mask, *ids[span.stop :])
         if self.objective == "seq2seq":
@@ -216,11 +220,10 @@ class _Reader:
     # -- the answer follows the text --------------------------------------------------------------------------
 
     def _following(self, rows: Sequence[PromptRow], heads: Sequence[str]) -> Iterator[PromptInput | str]:
-        encoded = self._encode(list(heads))
-        wholes = self._encode([f"{head} {row.answer}" for row, head in zip(rows, heads, strict=True)])
-        for row, before, after in zip(rows, encoded, wholes, strict=True):
-            ids, closing = before.split_end()
-            whole, _ = after.split_end()
+        wholes = self.encode([f"{head} {row.answer}" for row, head in zip(rows, heads, strict=True)])
+        for row, before, after in zip(rows, self.encode(heads), wholes, strict=True):
+            ids, closing = _split_end(before)
+            whole, _ = _split_end(after)
             answer = tuple(whole[len(ids) :])
             if not ids or whole[: len(ids)] != ids:
                 yield self.joined
@@ -246,18 +249,10 @@ class _Reader:
         longest = max(len(prompt.input_ids), len(prompt.decoder_ids))
         return prompt if longest <= self.model.window else self.long
 
-    def _encode(self, texts: Sequence[str], special: bool = True) -> list[_Encoded]:
-        if not texts:
-            return []
-        encoded: Any = encode(
-            self.model,
-            texts,
-            add_special_tokens=special,
-            return_offsets_mapping=True,
-            verbose=False,  # texts longer than the window are left out, not warned of
-        )
-        columns = (encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"])
-        return [_Encoded(*each) for each in zip(*columns, strict=True)]
+    def encode(self, texts: Sequence[str], special: bool = True) -> list[Encoding]:
+        """Return the tokens of texts; those longer than the window are left out later, and not warned of."""
+        options = {"add_special_tokens": special, "verbose": False}
+        return encode(self.model, texts, **options).encodings if texts else []
 
     def _special(self, token: str | None, what: str) -> int:
         found = None if token is None else self.tokenizer.convert_tokens_to_ids(token)
@@ -276,11 +271,15 @@ def _before_answer(row: PromptRow) -> str | None:
     return before.rstrip() if fits else None
 
 
-def _tokens_at(encoded: _Encoded, start: int, end: int) -> range:
+def _split_end(encoded: Encoding) -> tuple[list[int], list[int]]:
+    """Return the ids up to a text's last token, and the special tokens behind it."""
+    end = max((i + 1 for i, special in enumerate(encoded.special_tokens_mask) if not special), default=None)
+    # A text of special tokens alone is what the tokenizer puts in front.
+    return encoded.ids[:end], encoded.ids[end:] if end else []
+
+
+def _tokens_at(encoded: Encoding, start: int, end: int) -> range:
     """Return the tokens that hold characters of a text from `start` to `end`; an empty range where none does."""
-    found = [
-        i
-        for i, (first, last) in enumerate(encoded.offsets)
-        if not encoded.special[i] and first < last and first < end and last > start
-    ]
+    places = enumerate(zip(encoded.offsets, encoded.special_tokens_mask, strict=True))
+    found = [i for i, ((a, b), special) in places if not special and a < b and a < end and b > start]
     return range(found[0], found[-1] + 1) if found else range(0)

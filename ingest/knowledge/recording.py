@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -75,7 +75,7 @@ def record(model: LoadedModel, group: Group) -> Recording:
         recording.whole = two or not all(recording.memories)
     if recording.whole:
         recording.ffn.clear()
-        seen = replace(model, family=passes.family_of_answers(model))
+        seen = replace(model, family=model.family.of_answers())
         rows = torch.arange(len(group.indices), device=model.device)
 
         def keep(_: str, __: int, values: Tensor) -> None:
@@ -147,18 +147,14 @@ def attention(
     """Return the attention's output, [rows, heads, tokens, head width]; shapes as in `Interception.attend`."""
     if softcap is None:
         shared = query.shape[1] != key.shape[1]
-        with _repeatable() if query.is_cuda and torch.is_grad_enabled() else nullcontext():
+        # CUDA's fused kernels add up gradients in any order, this one in one.
+        with sdpa_kernel(SDPBackend.MATH) if query.is_cuda and torch.is_grad_enabled() else nullcontext():
             return scaled_dot_product_attention(query, key, value, bias, scale=scaling, enable_gqa=shared)
     n, heads, tokens, width = query.shape
     query = query.reshape(n, key.shape[1], -1, width)  # heads that share keys become more queries
     scores = query @ key.transpose(2, 3) * scaling
     weights = softmax(scores.view(n, heads, tokens, -1), bias, softcap)
     return (weights.view(scores.shape) @ value).view(n, heads, tokens, -1)
-
-
-def _repeatable() -> AbstractContextManager[None]:
-    """Return a context in which CUDA takes gradients of attention in one order: its fused kernels add in any."""
-    return sdpa_kernel(SDPBackend.MATH)
 
 
 def softmax(scores: Tensor, bias: Tensor | None, softcap: float | None) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,13 +23,12 @@ from nwh.ingest.knowledge.neutral_text import divergences, neutral_inputs
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.text.corpus import corpus_text, drawn_sentences, texts_of
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError, check_least
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
 BLOCK = 16  # sentences between two points where a run can be resumed
-ARMS = ("contributing", "random")
-_MEASURED = ("kl", "loss_before", "loss_after")
+_MEASURED = ["kl", "loss_before", "loss_after"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class SideEffectSettings:
     rule: str | None = None
 
     def __post_init__(self) -> None:
-        if self.sentences < 1:
-            raise UsageError(f"--sentences must be at least 1, not {self.sentences}")
+        check_least(self, sentences=1)
 
 
 def ingest_side_effects(
@@ -79,40 +78,29 @@ def side_effect_tasks(
     described = inputs.described(settings, BLOCK, **text, rule=inputs.rule, t=STUDY_T, p=STUDY_P)
 
     def work(run: Run) -> None:
-        _measure(run, inputs, corpus, settings, progress)
+        drawn = drawn_sentences(warehouse, corpus, settings.sentences, settings.seed)
+        prompts = neutral_inputs(model, list(texts_of(warehouse, [corpus], drawn).items()), settings.seed)
+        if not prompts:
+            raise UsageError(f"corpus {corpus} has no sentence of 3 tokens or more: name another with --neutral")
+        for note in inputs.notes():
+            run.note(note)
+        sets = {"contributing": inputs.sets, "random": inputs.random}
+        named = [(concept, arm) for concept in inputs.sets for arm in sets if len(sets[arm][concept][0])]
+        edits = [Edit(0, *sets[arm][concept], factor=0.0) for concept, arm in named]
+
+        def sums_of(block: Sequence[PromptInput]) -> pa.Table:
+            return pa.table([found.sum(1) for found in divergences(model, block, edits)], _MEASURED)
+
+        sums = list(rows_in_blocks(run, prompts if edits else [], BLOCK, sums_of, progress, "sentences"))
+        rows: dict[str, Any] = {
+            "rule": [inputs.rule] * len(edits),
+            "concept": [concept for concept, _ in named],
+            "arm": [arm for _, arm in named],
+            "n_neurons": [len(edit.layers) for edit in edits],
+            "n_sentences": [len(prompts)] * len(edits),
+        }
+        for name in _MEASURED:
+            rows[name] = sum((table[name].to_numpy() for table in sums), np.zeros(len(edits))) / len(prompts)
+        run.write("side_effects", run.unit, rows)
 
     return [Task("side-effects", unit, described, work, [model])]
-
-
-def _measure(
-    run: Run, inputs: InterventionInputs, corpus: str, settings: SideEffectSettings, progress: Progress
-) -> None:
-    drawn = drawn_sentences(inputs.warehouse, corpus, settings.sentences, settings.seed)
-    sentences = texts_of(inputs.warehouse, [corpus], drawn)
-    prompts = neutral_inputs(inputs.model, list(sentences.items()), settings.seed)
-    if not prompts:
-        raise UsageError(f"corpus {corpus} has no sentence of 3 tokens or more: name another with --neutral")
-    for note in inputs.notes():
-        run.note(note)
-    named = [(concept, arm) for concept in inputs.sets for arm in ARMS]
-    sets = {"contributing": inputs.sets, "random": inputs.random}
-    edits = [Edit(0, *sets[arm][concept], factor=0.0) for concept, arm in named]
-    named = [name for name, edit in zip(named, edits, strict=True) if len(edit.layers)]
-    edits = [edit for edit in edits if len(edit.layers)]
-
-    def sums_of(block: Sequence[PromptInput]) -> pa.Table:
-        columns = zip(_MEASURED, divergences(inputs.model, block, edits), strict=True)
-        return pa.table({name: pa.array(values.sum(1)) for name, values in columns})
-
-    sums = list(rows_in_blocks(run, prompts if edits else [], BLOCK, sums_of, progress, "sentences"))
-    n = len(edits)
-    means = {name: sum((table[name].to_numpy() for table in sums), np.zeros(n)) / len(prompts) for name in _MEASURED}
-    rows = {
-        "rule": [inputs.rule] * n,
-        "concept": [concept for concept, _ in named],
-        "arm": [arm for _, arm in named],
-        "n_neurons": np.array([len(edit.layers) for edit in edits], np.int32),
-        "n_sentences": np.full(n, len(prompts), np.int32),
-        **means,
-    }
-    run.write("side_effects", run.unit, rows)

@@ -1,7 +1,7 @@
 """Read activations while the model runs: every layer and site in one forward pass, nothing kept."""
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -17,10 +17,7 @@ OnActivation = Callable[[str, int, torch.Tensor], None]
 
 @contextmanager
 def capture(
-    loaded: LoadedModel,
-    sites: Collection[str],
-    on_activation: OnActivation,
-    layers: Collection[int] | None = None,
+    loaded: LoadedModel, sites: Collection[str], on_activation: OnActivation, layers: Collection[int] | None = None
 ) -> Iterator[None]:
     """Call `on_activation(site, layer, tensor)` during each forward pass within the context.
 
@@ -36,9 +33,8 @@ def capture(
     if unknown := set(sites) - set(SITES):
         raise UsageError(f"site {min(unknown)!r} is not known: use {' or '.join(SITES)}")
     if unknown_layers := wanted - set(range(len(blocks))):
-        raise UsageError(
-            f"{loaded.checkpoint.model} has layers 0 to {len(blocks) - 1}: there is no {min(unknown_layers)}"
-        )
+        highest = len(blocks) - 1
+        raise UsageError(f"{loaded.checkpoint.model} has layers 0 to {highest}: there is no {min(unknown_layers)}")
     taps: dict[nn.Module, _Tap] = {}
     for layer, block in enumerate(blocks):
         taps.setdefault(block, _Tap(wanted, on_activation)).layers.append(layer)
@@ -47,21 +43,17 @@ def capture(
         for tap in taps.values():
             tap.calls = 0
 
-    handles = []
-    try:
-        handles.append(loaded.family.stack_of(loaded.base).register_forward_pre_hook(restart))
+    with ExitStack() as stack:
+        stack.enter_context(loaded.family.stack_of(loaded.base).register_forward_pre_hook(restart))
         for block, tap in taps.items():
             if not wanted.intersection(tap.layers):
                 continue
-            handles.append(block.register_forward_pre_hook(tap.enter, with_kwargs=True))
+            stack.enter_context(block.register_forward_pre_hook(tap.enter, with_kwargs=True))
             if "ffn" in sites:
-                handles.append(loaded.family.down_of(block).register_forward_pre_hook(tap.ffn))
+                stack.enter_context(loaded.family.down_of(block).register_forward_pre_hook(tap.ffn))
             if "hidden" in sites:
-                handles.append(block.register_forward_hook(tap.hidden))
+                stack.enter_context(block.register_forward_hook(tap.hidden))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def forward(loaded: LoadedModel, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -81,11 +73,9 @@ class _Tap:
     """The hooks of one block, which knows the layers it runs at (several where layers share a block)."""
 
     def __init__(self, wanted: set[int], on_activation: OnActivation) -> None:
+        self.wanted, self.on_activation = wanted, on_activation
         self.layers: list[int] = []
-        self.calls = 0
-        self.wanted = wanted
-        self.on_activation = on_activation
-        self.layer = 0
+        self.calls = self.layer = 0
         self.shape: tuple[int, ...] = ()
 
     def enter(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

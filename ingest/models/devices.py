@@ -1,5 +1,7 @@
-"""Devices and number types that models run in, by name."""
+"""Devices and number types that models run in, by name, and how exactly these multiply."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,7 @@ from torch import Tensor
 
 from nwh.warehouse.errors import UsageError
 
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def pick_dtype(dtype: str) -> torch.dtype:
@@ -44,3 +41,21 @@ def sent(values: Tensor | NDArray[Any], device: torch.device) -> Tensor:
     here = torch.from_numpy(np.ascontiguousarray(values)) if isinstance(values, np.ndarray) else values
     pinned = device.type == "cuda" and here.numel() > 0
     return (here.pin_memory() if pinned else here).to(device, non_blocking=pinned)
+
+
+@contextmanager
+def multiplying(tf32: bool) -> Iterator[None]:
+    """Multiply matrices of float32 exactly within the context, or with TF32's 10 bits of mantissa where `tf32` says so.
+
+    Whatever the process had chosen holds again afterwards. The switch is torch's own for all devices; of those that nwh
+    runs on, CUDA ones of compute capability 8.0 or higher know TF32.
+    """
+    before = torch.get_float32_matmul_precision()
+    convolutions = torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = convolutions

@@ -113,13 +113,7 @@ ROBERTA = replace(
 # ELECTRA's pre-training class is the discriminator: it tells real from replaced tokens and predicts no word.
 ELECTRA = replace(BERT, name="electra", model_types=("electra",), pooler=False, pretraining_head=False)
 ALBERT = Family(
-    "albert",
-    ("albert",),
-    "encoder.albert_layer_groups",
-    "ffn_output",
-    "mlm",
-    shared="albert_layers",
-    pooler=True,
+    "albert", ("albert",), "encoder.albert_layer_groups", "ffn_output", "mlm", shared="albert_layers", pooler=True
 )
 MODERNBERT = Family("modernbert", ("modernbert",), "layers", "mlp.Wo", "mlm", whole_rows=True)
 GPT2 = Family("gpt-2", ("gpt2",), "h", "mlp.c_proj", "clm")

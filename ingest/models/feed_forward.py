@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,20 +59,16 @@ def feed_forward(model: LoadedModel, layer: int) -> FeedForward:
         elif isinstance(output, Tensor):
             seen[module] = output.reshape(-1, output.shape[-1])[0]
 
-    watched = [
-        module for module in block.modules() if is_activation(module) or (is_projection(module) and module != down)
-    ]
-    handles = [module.register_forward_hook(keep) for module in watched]
-    try:
-        with torch.inference_mode():
-            model.base(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=model.device))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack, torch.inference_mode():
+        for module in block.modules():
+            if is_activation(module) or (is_projection(module) and module != down):
+                stack.enter_context(module.register_forward_hook(keep))
+        model.base(input_ids=torch.zeros(1, 1, dtype=torch.int64, device=model.device))
     d_ffn, parts = model.checkpoint.d_ffn, []  # of matrices: module, first row, whether the activation function sees it
     for module, output in seen.items():
         if len(output) in (d_ffn, 2 * d_ffn):  # two in one
-            parts += [(module, at, _among(output[at : at + d_ffn], activated)) for at in range(0, len(output), d_ffn)]
+            for at, part in zip(range(0, len(output), d_ffn), torch.split(output, d_ffn), strict=True):
+                parts.append((module, at, any(torch.equal(values, part) for values in activated)))
     gates = [part for part in parts if part[2]]
     if not gates:
         raise UsageError(
@@ -90,10 +87,6 @@ def feed_forward(model: LoadedModel, layer: int) -> FeedForward:
 def output_weights(model: LoadedModel, layer: int) -> Tensor:
     """Return what one unit of each neuron adds to the residual stream, [d_ffn, d_model] float32."""
     return _rows(model.family.down_of(model.family.blocks_of(model.base)[layer])).T
-
-
-def _among(output: Tensor, activated: list[Tensor]) -> bool:
-    return any(values.shape == output.shape and torch.equal(values, output) for values in activated)
 
 
 def _beside(block: nn.Module, module: nn.Module, gate: nn.Module, down: nn.Module) -> bool:

@@ -40,17 +40,13 @@ def weight_files(source: Source, revision: str | None, allow_pickle: bool) -> li
         path = Path(source.location, filename)
         return path if path.is_file() else None
 
-    def is_there(filename: str) -> bool:
-        if source.is_hub:
-            return hub.exists(source.location, revision or "main", filename)
-        return Path(source.location, filename).is_file()
-
     if source.gguf_file:
         return [Path(source.location, source.gguf_file)]
     for filename in hub.SAFE + hub.PICKLED:
         if filename in hub.PICKLED and not allow_pickle:
             # Asked, not fetched: a refused file of gigabytes need not come first.
-            if not is_there(filename):
+            there = hub.exists(source.location, revision or "main", filename) if source.is_hub else find(filename)
+            if not there:
                 continue
             raise ModelError(
                 f"{source} has pickled weights only ({filename}), and loading a pickle can run code: "

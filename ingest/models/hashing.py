@@ -5,10 +5,9 @@ Identical uploads under different names have happened (EleutherAI/pythia#195); t
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,33 +43,30 @@ def weights_sha256(files: Iterable[Path]) -> str:
         if paths[0].suffix == ".gguf":
             with paths[0].open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        return _of_safetensors(paths) if paths[0].suffix == ".safetensors" else _of_pickles(paths)
+        digest = hashlib.sha256()
+        tensors = _of_safetensors(paths) if paths[0].suffix == ".safetensors" else _of_pickles(paths)
+        for name, dtype, tensor in tensors:
+            digest.update(json.dumps([name, dtype, list(tensor.shape)]).encode())
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"the weights in {paths[0].parent} cannot be read ({error}): fetch the checkpoint again"
         ) from error
 
 
-def _of_safetensors(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
+def _of_safetensors(paths: list[Path]) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield name, dtype and values of the tensors in shards, by name."""
     with ExitStack() as stack:
         shards = [stack.enter_context(safe_open(path, "pt")) for path in paths]
         shard_of = {name: shard for shard in shards for name in shard.keys()}  # noqa: SIM118
         for name, shard in sorted(shard_of.items()):
-            _add(digest, name, shard.get_slice(name).get_dtype(), shard.get_tensor(name))
-    return digest.hexdigest()
+            yield name, shard.get_slice(name).get_dtype(), shard.get_tensor(name)
 
 
-def _of_pickles(paths: list[Path]) -> str:
+def _of_pickles(paths: list[Path]) -> Iterator[tuple[str, str, Tensor]]:
     tensors: dict[str, Tensor] = {}
     for path in paths:
         tensors.update(torch.load(path, map_location="cpu", weights_only=True))
-    digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        _add(digest, name, _DTYPES[tensor.dtype], tensor)
-    return digest.hexdigest()
-
-
-def _add(digest: Any, name: str, dtype: str, tensor: Tensor) -> None:
-    digest.update(json.dumps([name, dtype, list(tensor.shape)]).encode())
-    digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        yield name, _DTYPES[tensor.dtype], tensor

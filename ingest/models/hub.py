@@ -25,11 +25,7 @@ def fetch(repository: str, revision: str, filename: str) -> Path | None:
     RevisionMissing, RepositoryMissing; ModelError: no access, or no network and no copy in the cache.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        LocalEntryNotFoundError,
-        RemoteEntryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError, RevisionNotFoundError
 
     with _explained(repository):
         try:

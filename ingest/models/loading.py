@@ -59,6 +59,9 @@ class Checkpoint:
     n_parameters: int
     weights_sha256: str
 
+    def __str__(self) -> str:
+        return f"{self.model}@{self.checkpoint}"
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -68,7 +71,7 @@ class LoadedModel:
     tokenizer: a fast tokenizer that has a pad token and pads on the right.
     window: the most tokens a sequence may have, special tokens included.
     pickled: whether the weights are from pickles.
-    tf32: whether float32 matrices are multiplied with TF32's mantissa; see `models.precision`.
+    tf32: whether float32 matrices are multiplied with TF32's mantissa; see `devices.multiplying`.
     """
 
     module: Any
@@ -127,18 +130,13 @@ def load(
         place = _place(source, revision)
         config, family, names = _config(source, place, family)
         objective = objective_of(config.architectures, family)
-        placed = {**place, "key_mapping": names} if names else place
-        module = _module(source, placed, config, family, objective if head else None, wanted, files)
+        placed = {**place, "dtype": wanted, **({"key_mapping": names} if names else {})}
+        module = _module(source, placed, config, family, objective if head else None, files)
         d_ffn, d_model = neurons(source, family, module.base_model)
         tokenizer = _tokenizer(source, place)
     module = module.to(target).requires_grad_(False).eval()
     row = Checkpoint(
-        model=source.model,
-        checkpoint=source.checkpoint,
-        series=source.series,
-        seed=source.seed,
-        step=source.step,
-        source=source.source,
+        **{name: getattr(source, name) for name in ("model", "checkpoint", "series", "seed", "step", "source")},
         revision=revision,
         family=family.name,
         family_description=description_of(family),
@@ -194,13 +192,7 @@ def _config(source: Source, place: dict[str, Any], family: Family | None) -> tup
 
 
 def _module(
-    source: Source,
-    place: dict[str, Any],
-    config: Any,
-    family: Family,
-    objective: str | None,
-    dtype: torch.dtype,
-    files: list[Path],
+    source: Source, place: dict[str, Any], config: Any, family: Family, objective: str | None, files: list[Path]
 ) -> Any:
     import transformers
 
@@ -213,7 +205,7 @@ def _module(
     if not source.gguf_file:
         options |= {"use_safetensors": files[0].suffix == ".safetensors", "weights_only": True}
     with _explained(source, "weights"):
-        module, info = auto.from_pretrained(**place, config=config, dtype=dtype, output_loading_info=True, **options)
+        module, info = auto.from_pretrained(**place, config=config, output_loading_info=True, **options)
     if info["missing_keys"]:
         # transformers would fill these with random numbers.
         missing = sorted(info["missing_keys"])
@@ -286,12 +278,9 @@ def quiet(gguf: bool = False) -> Iterator[None]:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            if gguf:
-                # The GGUF reader's bar knows no setting.
-                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        # The GGUF reader's bar knows no setting.
+        errors = contextlib.redirect_stderr(io.StringIO()) if gguf else contextlib.nullcontext()
+        with warnings.catch_warnings(action="ignore"), errors:
             yield
     finally:
         logging.set_verbosity(verbosity)

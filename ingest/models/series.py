@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from nwh.ingest.models.devices import pick_device, pick_dtype
+from nwh.ingest.models.devices import multiplying, pick_device, pick_dtype
 from nwh.ingest.models.families import Family, description_of
 from nwh.ingest.models.files import commit_of, weight_files
 from nwh.ingest.models.hashing import weights_sha256
 from nwh.ingest.models.loading import LoadedModel, load, quiet
-from nwh.ingest.models.precision import multiplying
 from nwh.ingest.models.references import Source, list_checkpoints, resolve
 from nwh.ingest.models.seeds import one_of_each_seed
 from nwh.warehouse.errors import ModelError, NwhError, UsageError
@@ -27,11 +26,12 @@ class KnownCheckpoint:
     """The columns of a `checkpoints` row that need no loading."""
 
     def __init__(self, source: Source, allow_pickle: bool, family: Family | None) -> None:
-        self.model = source.model
-        self.checkpoint = source.checkpoint
-        self.source = source.source
+        self.model, self.checkpoint, self.source = source.model, source.checkpoint, source.source
         self.family_description = None if family is None else description_of(family)
         self._files = source, allow_pickle
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.checkpoint}"
 
     @cached_property
     def weights_sha256(self) -> str:

@@ -31,12 +31,11 @@ def check_ids(model: LoadedModel, ids: Iterable[int], text: str) -> None:
     """Raise UsageError where one of a text's tokens has no row in the model's embedding."""
     for token in ids:
         if token in model.without_row:
-            row = model.checkpoint
             raise UsageError(
                 f"token {model.without_row[token]!r} (id {token}) of {text[:60]!r} has no row in the embedding of "
-                f"{row.model}@{row.checkpoint}: its tokenizer has {len(model.tokenizer):,} tokens and the embedding "
-                f"{row.vocab_size:,} rows. Leave the token out of the text, or use a checkpoint whose embedding was "
-                "resized to its tokenizer"
+                f"{model.checkpoint}: its tokenizer has {len(model.tokenizer):,} tokens and the embedding "
+                f"{model.checkpoint.vocab_size:,} rows. Leave the token out of the text, or use a checkpoint whose "
+                "embedding was resized to its tokenizer"
             )
 
 

@@ -18,14 +18,13 @@ def unembedding(model: LoadedModel) -> Tensor:
     vocabulary's space (T5's encoder, ALBERT, OPT-350m).
     """
     row = model.checkpoint
-    name = f"{row.model}@{row.checkpoint}"
     if row.objective not in ("mlm", "clm"):
         reason = "its encoder feeds a decoder" if row.objective == "seq2seq" else "it has no language-model head"
-        raise UsageError(f"the neurons of {name} do not write to a vocabulary: {reason}")
+        raise UsageError(f"the neurons of {row} do not write to a vocabulary: {reason}")
     matrix: Tensor = model.module.get_output_embeddings().weight
     if matrix.shape[1] != row.d_model:
         raise UsageError(
-            f"the blocks of {name} write {row.d_model} dimensions and its unembedding reads {matrix.shape[1]}: "
+            f"the blocks of {row} write {row.d_model} dimensions and its unembedding reads {matrix.shape[1]}: "
             "a projection between them hides what a neuron's weights mean for tokens"
         )
     return matrix[: len(model.tokenizer)]  # rows after these are padding of the matrix

@@ -20,7 +20,7 @@ from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.stream import BLOCK, DEVICE_BLOCK, Streaming, keeps_on_device
 from nwh.ingest.activations.tokenised import tokenise
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.plan.estimate import Estimate, enough, timed, weights_bytes
+from nwh.ingest.plan.estimate import Estimate, Timing, enough, timed, weights_bytes
 from nwh.ingest.plan.shards import shard_cost
 from nwh.ingest.text.corpus import corpus_text
 from nwh.ingest.text.sentences import id_base
@@ -34,17 +34,11 @@ _BYTES = 4.5  # of a row of neuron_topk on disk, where no run says it
 
 
 def plan_activations(
-    warehouse: Warehouse,
-    model: LoadedModel,
-    corpora: Sequence[str],
-    settings: Settings,
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    warehouse: Warehouse, model: LoadedModel, corpora: Sequence[str], settings: Settings, timing: Timing
 ) -> list[Estimate]:
     """Return what `ingest_activations` would cost, for each corpus; nothing in the warehouse changes.
 
-    seconds: about how long the calibration takes. rate: sentences per second through all layers; nothing is run then.
+    timing: its rate is sentences per second through all layers.
     Raises UsageError for an unknown corpus, and as the job does where not even one layer's state fits.
     """
     estimates = []
@@ -57,19 +51,12 @@ def plan_activations(
             [corpus],
         ).fetchall()
         texts = [text for (text,) in found]
-        estimates.append(activations_cost(model, corpus, texts, n, settings, seconds=seconds, rate=rate))
+        estimates.append(activations_cost(model, corpus, texts, n, settings, timing))
     return estimates
 
 
 def activations_cost(
-    model: LoadedModel,
-    corpus: str,
-    texts: Sequence[str],
-    n: int,
-    settings: Settings,
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    model: LoadedModel, corpus: str, texts: Sequence[str], n: int, settings: Settings, timing: Timing
 ) -> Estimate:
     """Return what n sentences like some texts cost; other arguments as for `plan_activations`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -79,13 +66,13 @@ def activations_cost(
     passes = sum((layers[-1] + 1) / n_layers for layers in planned.passes)
     rows = 2 * neurons * min(settings.k, n)
     memory = max(planned.device, planned.host) + weights_bytes(model)
-    described = f"{model.checkpoint.model}@{model.checkpoint.checkpoint} {corpus}"
-    if rate is not None:
+    described = f"{model.checkpoint} {corpus}"
+    if (rate := timing.rate) is not None:
         note = f"given: {rate:g} sentences/s; writing and merging shards are not in it. {planned.note}"
         return Estimate("activations", described, n, "sentences", rate / passes, 0.0, memory, int(rows * _BYTES), note)
     _run(model, texts[:_FEW], settings, 8)  # what is loaded and compiled once
     first = _run(model, texts[:_FEW], settings, 8)
-    size = enough(min(_FEW, len(texts)), first.loop, seconds / 2, len(texts))
+    size = enough(min(_FEW, len(texts)), first.loop, timing.seconds / 2, len(texts))
     loop = _run(model, texts[:size], settings, max(1, round(settings.k * size / n)))
     written = _run(model, texts[:_WRITTEN], settings, min(settings.k, _WRITTEN))
     reading = timed(model, lambda: tokenise(model, texts)) / len(texts)
@@ -94,21 +81,11 @@ def activations_cost(
     per_sentence = passes / one_pass * loop.loop / size * padded + reading
     # without what any run costs
     of_row = max(0.0, written.rest - first.rest) / max(1, written.rows - first.rows)
+    alone, disk = first.rest + max(0, rows - first.rows) * of_row, int(rows * written.bytes / written.rows)
     shard = shard_cost(streaming.widths(), streaming.state)
     note = f"calibrated on {size:,} sentences; {planned.note}; a shard stages {shard.bytes / 1e9:.2g} GB"
-    return Estimate(
-        "activations",
-        described,
-        n,
-        "sentences",
-        1 / per_sentence,
-        first.rest + max(0, rows - first.rows) * of_row,
-        memory,
-        int(rows * written.bytes / written.rows),
-        note,
-        shard.stage,
-        shard.merge,
-    )
+    of_shard = shard.stage, shard.merge
+    return Estimate("activations", described, n, "sentences", 1 / per_sentence, alone, memory, disk, note, *of_shard)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,15 @@ import torch
 
 from nwh.ingest.models import LoadedModel
 
+
+@dataclass(frozen=True)
+class Timing:
+    """How a device is timed: about `seconds` long; or not at all where `rate` says how much it does in a second."""
+
+    seconds: float = 20.0
+    rate: float | None = None
+
+
 SHARDS = 2
 """Shards of each machine, as `--on ray` makes them."""
 

@@ -6,7 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,22 @@ import numpy as np
 import pyarrow as pa
 
 from nwh.ingest.knowledge import passes
+from nwh.ingest.knowledge.ablation import Neurons
 from nwh.ingest.knowledge.attribution import answer_scores, of_group
 from nwh.ingest.knowledge.attribution_rows import STAGED, attributions, staged
 from nwh.ingest.knowledge.attributions import BLOCK, AttributionSettings
 from nwh.ingest.knowledge.completeness import baseline_probabilities, checked_prompts
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.intervention import Edit, intervene
-from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Neurons, Selection
+from nwh.ingest.knowledge.intervention_inputs import InterventionInputs, Selection
 from nwh.ingest.knowledge.interventions import InterventionSettings, blocks_of
 from nwh.ingest.knowledge.passes import alike, is_bidirectional
-from nwh.ingest.knowledge.reading import read_prompts
+from nwh.ingest.knowledge.reading import Readable, known_prompts, read_prompts
 from nwh.ingest.knowledge.room import of_block, room_of
 from nwh.ingest.knowledge.rules.rule import PATH_RULES, Rule, rules_named
 from nwh.ingest.models import LoadedModel
 from nwh.ingest.plan.calibration import calibrated
-from nwh.ingest.plan.estimate import Estimate, timed, weights_bytes
-from nwh.ingest.plan.known import known_part
+from nwh.ingest.plan.estimate import Estimate, Timing, enough, timed, weights_bytes
 from nwh.ingest.prompts.stored import stored_prompts
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -38,22 +38,17 @@ from nwh.warehouse.storage.runs import Run
 _EDIT_ROW = 12  # bytes of a row of interventions on disk
 _ATTRIBUTION_ROW = 5  # of a row of attributions, and how many a prompt has, where no run says it
 _ROWS = 200
+_FEW = 4  # prompts that say how many more there is time for
 _Edited = tuple[PromptInput, list[Neurons]]
 """A prompt and what is edited in turn."""
 
 
 def plan_attributions(
-    warehouse: Warehouse,
-    model: LoadedModel,
-    dataset: str,
-    settings: AttributionSettings,
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: AttributionSettings, timing: Timing
 ) -> Estimate:
     """Return what `ingest_attributions` would cost; nothing in the warehouse changes.
 
-    seconds: about how long the calibration takes. rate: prompts per second; nothing is run then.
+    timing: its rate is prompts per second.
     Raises UsageError for an unknown data set, and where the model can read nothing of it.
     """
     began = time.monotonic()
@@ -63,28 +58,20 @@ def plan_attributions(
     if not prompts:
         raise UsageError(f"{model.checkpoint.model} finds nothing to attribute in {dataset}")
     rules, reading = rules_named(settings.rules, settings.steps), time.monotonic() - began
-    known = known_part(model, prompts, settings.min_probability, settings.min_prompts, seconds, rate)
+    known = _known_part(model, prompts, settings.min_probability, settings.min_prompts, timing)
     if not known.inputs:
         raise UsageError(f"the model knows no answer that {dataset} asks for, as it seems{known.note}")
-    n = round(known.share * len(prompts))
-    cost = attributions_cost(model, dataset, known.inputs, n, rules, seconds=seconds, rate=rate)
-    alone = 0.0 if rate else cost.alone + reading + known.asking
+    cost = attributions_cost(model, dataset, known.inputs, round(known.share * len(prompts)), rules, timing)
+    alone = 0.0 if timing.rate else cost.alone + reading + known.asking
     return replace(cost, alone=alone, note=cost.note + known.note)
 
 
 def attributions_cost(
-    model: LoadedModel,
-    dataset: str,
-    prompts: Sequence[PromptInput],
-    n: int,
-    rules: Sequence[Rule],
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    model: LoadedModel, dataset: str, prompts: Sequence[PromptInput], n: int, rules: Sequence[Rule], timing: Timing
 ) -> Estimate:
     """Return what n prompts like these cost; others as for `plan_attributions`."""
-    described, memory = _described(model, dataset), _memory(model)
-    if rate is not None:
+    described, memory = f"{model.checkpoint} {dataset}", _memory(model)
+    if (rate := timing.rate) is not None:
         disk, note = n * _ROWS * _ATTRIBUTION_ROW * len(rules), f"given: {rate:g} prompts/s"
         return Estimate("attributions", described, n, "prompts", rate, 0.0, memory, disk, note)
     block = of_block(BLOCK, model.device)
@@ -98,7 +85,7 @@ def attributions_cost(
     def work(part: Sequence[PromptInput]) -> int:
         return sum(_carried(model, prompt) for prompt in part)
 
-    calibration = calibrated(model, _groups(model, prompts, block), work, run, seconds)
+    calibration = calibrated(model, _groups(model, prompts, block), work, run, timing.seconds)
     like = _drawn(prompts, n)  # as many as are attributed, or all of those that these are like
     taken = calibration.seconds(map(work, _groups(model, like, block)))
     confirmed = checked_prompts(prompts[:block])
@@ -106,32 +93,18 @@ def attributions_cost(
     blocks = math.ceil(len(like) / block) * sum(rule.name in PATH_RULES for rule in rules)
     table = attributions(pa.Table.from_pylist(rows, STAGED)).sort_by([("prompt_id", "ascending")])
     storing, stored = _stored(lambda run: run.write("attributions", run.unit, table))
-    return Estimate(
-        "attributions",
-        described,
-        n,
-        "prompts",
-        len(like) / (taken + blocks * checking),
-        calibration.once + storing,
-        memory,
-        int(n * len(rules) * stored / len(rows)),
-        f"calibrated on {calibration.n:,} prompts",
-    )
+    disk, note = int(n * len(rules) * stored / len(rows)), f"calibrated on {calibration.n:,} prompts"
+    rate, alone = len(like) / (taken + blocks * checking), calibration.once + storing
+    return Estimate("attributions", described, n, "prompts", rate, alone, memory, disk, note)
 
 
 def plan_interventions(
-    warehouse: Warehouse,
-    model: LoadedModel,
-    dataset: str,
-    settings: InterventionSettings,
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    warehouse: Warehouse, model: LoadedModel, dataset: str, settings: InterventionSettings, timing: Timing
 ) -> list[Estimate]:
     """Return what `ingest_interventions` would cost, for each rule whose attributions select.
 
-    seconds: about how long the calibration takes. rate: edits per second; no edit is run then. UsageError where this
-    checkpoint has no attributions of the data set: they say how many concepts have neurons, and which.
+    timing: its rate is edits per second. UsageError where this checkpoint has no attributions of the data set: they say
+    how many concepts have neurons, and which.
     """
     choice = Selection(settings.t, settings.p, settings.negatives, settings.seed)
     estimates = []
@@ -140,21 +113,20 @@ def plan_interventions(
         scene = InterventionInputs(warehouse, model, dataset, choice, rule)
         others, least, min_prompts = scene.others, scene.settings["min_probability"], scene.settings["min_prompts"]
         reading = time.monotonic() - began
-        known = known_part(model, others, least, min_prompts, seconds, rate)
+        known = _known_part(model, others, least, min_prompts, timing)
         began = time.monotonic()
         # as many as the job will find that the model knows, without asking about all
         scene.prompts = [*scene.attributed, *_drawn(others, round(known.share * len(others)))]
         concepts = list(scene.sets)
         asked = [(*scene.negative[concept], *scene.positive[concept]) for concept in concepts]
-        n = 2 * len(settings.operations) * sum(map(len, asked))
-        if not n:
+        if not (n := 2 * len(settings.operations) * sum(map(len, asked))):
             raise UsageError(
                 f"no concept of {dataset} has contributing neurons by {scene.rule}: there is nothing to do"
             )
         sets = [(scene.sets[concept], scene.random[concept]) for concept in concepts]
         of, reading = f"{dataset} by {scene.rule}", reading + time.monotonic() - began
-        cost = interventions_cost(model, of, scene.prompts, asked, sets, n, seconds=seconds, rate=rate)
-        alone = 0.0 if rate else cost.alone + reading + known.asking
+        cost = interventions_cost(model, of, scene.prompts, asked, sets, n, timing)
+        alone = 0.0 if timing.rate else cost.alone + reading + known.asking
         estimates.append(replace(cost, alone=alone, note=cost.note + known.note))
     return estimates
 
@@ -166,20 +138,17 @@ def interventions_cost(
     asked: Sequence[Sequence[int]],
     sets: Sequence[Sequence[Neurons]],
     n: int,
-    *,
-    seconds: float = 20.0,
-    rate: float | None = None,
+    timing: Timing,
 ) -> Estimate:
     """Return what n edits like these cost.
 
     asked: of each concept, places of the prompts that it is tried on. sets: of each concept, what is edited in turn.
     Others as for `plan_interventions`.
     """
-    described, memory = _described(model, dataset), _memory(model)
-    if rate is not None:
-        return Estimate(
-            "interventions", described, n, "edits", rate, 0.0, memory, n * _EDIT_ROW, f"given: {rate:g} edits/s"
-        )
+    described, memory = f"{model.checkpoint} {dataset}", _memory(model)
+    disk = n * _EDIT_ROW
+    if (rate := timing.rate) is not None:
+        return Estimate("interventions", described, n, "edits", rate, 0.0, memory, disk, f"given: {rate:g} edits/s")
 
     def run(part: Sequence[_Edited]) -> None:
         edits = [Edit(i, *neurons, 0.0) for i, (_, changed) in enumerate(part) for neurons in changed]
@@ -197,17 +166,52 @@ def interventions_cost(
                 changed.setdefault(i, []).extend(sets[concept])
         edited = [(prompts[i], of_prompt) for i, of_prompt in changed.items()]
         groups += [[edited[i] for i in group] for group in alike(model, [prompt for prompt, _ in edited])]
-    calibration = calibrated(model, groups, work, run, seconds)
+    calibration = calibrated(model, groups, work, run, timing.seconds)
     rate = sum(sizes) / calibration.seconds(map(work, groups))
     scores = {"prompt_id": [0], "probability": [1.0], "rank": [1]}
     storing, _ = _stored(lambda run: run.write("prompt_scores", run.unit, scores))
-    once = (
-        calibration.once
-        + storing
-        + _asking(model, [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})], seconds / 10)
-    )
+    of_all = [prompts[i] for i in sorted({i for of_concept in asked for i in of_concept})]
+    once = calibration.once + storing + _asking(model, of_all, timing.seconds / 10)
     note = f"calibrated on {calibration.n:,} prompts with their edits"
-    return Estimate("interventions", described, n, "edits", rate, once, memory, n * _EDIT_ROW, note)
+    return Estimate("interventions", described, n, "edits", rate, once, memory, disk, note)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Prompts that a model knows, of some that were drawn, and their share; seconds of asking about all; a note."""
+
+    inputs: Sequence[PromptInput]
+    share: float = 1.0
+    asking: float = 0.0
+    note: str = ""
+
+
+def _known_part(
+    model: LoadedModel, prompts: Sequence[PromptInput], least: float, min_prompts: int, timing: Timing
+) -> _Known:
+    """Return which prompts of some concepts, drawn, the job will find that a model knows; all where it asks about none.
+
+    least, min_prompts: as of `known_prompts`; a concept's prompts are kept together or not at all, so concepts are
+    drawn. timing: with a rate nothing is asked, and all count as known.
+    """
+    if least <= 0 or timing.rate is not None or not prompts:
+        return _Known(prompts)
+    answer_scores(model, prompts[:_FEW])  # what is loaded once
+    few = timed(model, lambda: answer_scores(model, prompts[:_FEW]))
+    size = enough(_FEW, few, timing.seconds / 4, 2 * of_block(BLOCK, model.device))
+    of_concept: dict[str, list[PromptInput]] = {}
+    for prompt in prompts:
+        of_concept.setdefault(prompt.concept, []).append(prompt)
+    drawn: list[PromptInput] = []
+    for concept in np.random.default_rng(0).permutation(list(of_concept)):
+        if len(drawn) >= size:
+            break
+        drawn += of_concept[concept]
+    began = time.monotonic()
+    known = known_prompts(model, (), Readable(drawn, {}), least, min_prompts).inputs
+    asking = (time.monotonic() - began) * len(prompts) / len(drawn)
+    note = f"; {len(known) / len(drawn):.0%} of {len(drawn):,} prompts drawn are known at --min-probability {least:g}"
+    return _Known(known, len(known) / len(drawn), asking, note)
 
 
 def _asking(model: LoadedModel, prompts: Sequence[PromptInput], seconds: float) -> float:
@@ -231,10 +235,6 @@ def _carried(model: LoadedModel, prompt: PromptInput) -> int:
     if model.family.whole_rows or is_bidirectional(model):
         return len(prompt.decoder_ids or prompt.input_ids)
     return len(prompt.answer_ids)
-
-
-def _described(model: LoadedModel, of: str) -> str:
-    return f"{model.checkpoint.model}@{model.checkpoint.checkpoint} {of}"
 
 
 def _memory(model: LoadedModel) -> int:

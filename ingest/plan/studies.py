@@ -15,9 +15,9 @@ from nwh.ingest.activations.settings import Settings
 from nwh.ingest.knowledge.inputs import PromptInput
 from nwh.ingest.knowledge.rules.rule import rule_named
 from nwh.ingest.models import LoadedModel
-from nwh.ingest.models.precision import multiplying
+from nwh.ingest.models.devices import multiplying
 from nwh.ingest.plan.activations import activations_cost
-from nwh.ingest.plan.estimate import Estimate
+from nwh.ingest.plan.estimate import Estimate, Timing
 from nwh.ingest.plan.knowledge import attributions_cost, interventions_cost
 from nwh.ingest.plan.shapes import BERT_BASE, PYTHIA_70M, PYTHIA_160M, PYTHIA_410M, Shape, model_of
 
@@ -32,53 +32,38 @@ _PROMPTS, _NEGATIVES, _OPERATIONS, _NEURONS = 4, 10, 3, 12
 _MADE = 2048  # prompts, of which a calibration takes what it has time for
 
 
-def study_a(
-    device: str, dtype: str, settings: Settings, *, seconds: float = 20.0, rate: float | None = None
-) -> Iterator[Estimate]:
+def study_a(device: str, dtype: str, settings: Settings, timing: Timing) -> Iterator[Estimate]:
     """Yield what the activations of study A cost: BERT base over 82 million sentences in six corpora.
 
     Of each corpus the top-K is kept, and takes disk; the pass over all sentences is one estimate. Others as for
     `plan_activations`.
     """
-    model = model_of(BERT_BASE, device, dtype, empty=rate is not None)
+    model = model_of(BERT_BASE, device, dtype, empty=timing.rate is not None)
     with multiplying(model.tf32):
-        cost = activations_cost(model, "six corpora", made_text(4096), SENTENCES, settings, seconds=seconds, rate=rate)
+        cost = activations_cost(model, "six corpora", made_text(4096), SENTENCES, settings, timing)
     once = ("alone", "disk", "stage", "merge")  # for each corpus
     yield replace(cost, **{name: CORPORA * getattr(cost, name) for name in once})
 
 
-def study_b(
-    device: str, dtype: str, checkpoints: str, *, seconds: float = 20.0, rate: float | None = None
-) -> Iterator[Estimate]:
+def study_b(device: str, dtype: str, checkpoints: str, timing: Timing) -> Iterator[Estimate]:
     """Yield what study B costs: attributions by `adaptive` and three interventions, of each model's checkpoints.
 
-    checkpoints: a key of CHECKPOINTS. seconds: about how long the calibration of each line takes. rate: prompts per
-    second that BERT base attributes; other shapes follow by arithmetic, and nothing is run.
+    checkpoints: a key of CHECKPOINTS. timing: of each line; its rate is prompts per second that BERT base attributes,
+    and other shapes follow by arithmetic.
     """
     of_masked, of_causal = CHECKPOINTS[checkpoints]
     masked = (BERT_BASE, "MultiBERTs", _MASKED, of_masked)
-    for shape, name, concepts, n in (
-        masked,
-        *((shape, shape.name, _CAUSAL, of_causal) for shape in (PYTHIA_70M, PYTHIA_160M, PYTHIA_410M)),
-    ):
-        model = model_of(shape, device, dtype, head=True, empty=rate is not None)
-        per_second = [None if rate is None else rate * each for each in _relative(shape)]
-        prompts = made_prompts(model, _MADE)
-        said = f"{n} checkpoints of {name}"
+    causal = ((shape, shape.name, _CAUSAL, of_causal) for shape in (PYTHIA_70M, PYTHIA_160M, PYTHIA_410M))
+    for shape, name, concepts, n in (masked, *causal):
+        model = model_of(shape, device, dtype, head=True, empty=timing.rate is not None)
+        attributing, editing = (replace(timing, rate=timing.rate and timing.rate * each) for each in _relative(shape))
+        prompts, said = made_prompts(model, _MADE), f"{n} checkpoints of {name}"
         with multiplying(model.tf32):
-            cost = attributions_cost(
-                model,
-                said,
-                prompts,
-                concepts * _PROMPTS * n,
-                [rule_named("adaptive")],
-                seconds=seconds,
-                rate=per_second[0],
-            )
-            yield replace(cost, of=said)
+            n_prompts, rules = concepts * _PROMPTS * n, [rule_named("adaptive")]
+            yield replace(attributions_cost(model, said, prompts, n_prompts, rules, attributing), of=said)
             asked, sets = _edited(model, prompts)
             edits = concepts * (_PROMPTS + _NEGATIVES) * 2 * _OPERATIONS * n
-            cost = interventions_cost(model, said, prompts, asked, sets, edits, seconds=seconds, rate=per_second[1])
+            cost = interventions_cost(model, said, prompts, asked, sets, edits, editing)
             yield replace(cost, of=said, alone=0.0)
         del model
 

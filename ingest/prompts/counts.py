@@ -25,6 +25,22 @@ from nwh.warehouse.storage.runs import Run
 BLOCK = 200_000  # sentences between two points where a run can be resumed
 _WORDS = r"regexp_extract_all(lower(nfc_normalize({})), '[\p{{L}}\p{{M}}\p{{N}}]+')"
 _NORMAL = f"' ' || array_to_string({_WORDS}, '  ') || ' '"  # a blank on both sides of each word
+# What is looked for: terms, each with its first word; of signs alone there is no word to find.
+_WANTED = {
+    "concepts": f"select place, {_NORMAL.format('concept')} as term from said",
+    "facts": f"""
+select
+    place, {_NORMAL.format("subject")} as subject_term, {_NORMAL.format("answer")} as answer_term,
+    if(length(answer_term) < length(subject_term), answer_term, subject_term) as shorter,
+    if(length(answer_term) < length(subject_term), subject_term, answer_term) as longer
+from stated
+""",
+    "terms": """
+select distinct term, string_split(trim(term), '  ')[1] as first_word
+from (select term from concepts union all select unnest([subject_term, answer_term]) from facts)
+where trim(term) <> ''
+""",
+}
 # A sentence is looked through for the terms that begin with one of its words.
 _COUNTS = f"""
 with normal as (
@@ -54,12 +70,7 @@ group by facts.place
 
 
 def ingest_counts(
-    warehouse: Warehouse,
-    dataset: str,
-    corpora: Sequence[str],
-    *,
-    again: bool = False,
-    progress: Progress = SILENT,
+    warehouse: Warehouse, dataset: str, corpora: Sequence[str], *, again: bool = False, progress: Progress = SILENT
 ) -> list[Run]:
     """Count a data set's concepts and facts in each corpus; return the runs, without corpora that are counted already.
 
@@ -89,7 +100,7 @@ def _task(warehouse: Warehouse, dataset: str, corpus: str, progress: Progress) -
     }
 
     def work(run: Run) -> None:
-        found = _count(warehouse, run, _Wanted(warehouse, concepts, facts), n_sentences, progress)
+        found = _count(warehouse, run, concepts, facts, n_sentences, progress)
         run.write("concept_counts", unit, {"concept": concepts, "n_sentences": found[0]})
         names = ("fact_id", "concept", "subject", "answer")
         columns = dict(zip(names, zip(*facts, strict=True), strict=True)) if facts else dict.fromkeys(names, ())
@@ -100,59 +111,37 @@ def _task(warehouse: Warehouse, dataset: str, corpus: str, progress: Progress) -
     return Task("counts", unit, described, work)
 
 
-class _Wanted:
-    """What is looked for, as tables for DuckDB: `concepts` and `facts` by place, and the terms that these are of."""
-
-    def __init__(self, warehouse: Warehouse, concepts: Sequence[str], facts: Sequence[tuple[str, ...]]) -> None:
-        subjects, answers = [fact[2] for fact in facts], [fact[3] for fact in facts]
-        texts = sorted({*concepts, *subjects, *answers})
-        normal = _NORMAL.format("text")
-        rows = warehouse.sql(f"select text, {normal} from (select unnest($1) as text)", [texts]).fetchall()
-        term_of = dict(rows)
-        terms = sorted({term for term in term_of.values() if term.strip()})  # of signs alone there is no word to find
-        pairs = [(term_of[subject], term_of[answer]) for subject, answer in zip(subjects, answers, strict=True)]
-        text, places = pa.string(), (np.arange(len(concepts)), np.arange(len(facts)))
-        self.sizes = len(concepts), len(facts)
-        self.tables = {
-            "terms": pa.table(
-                {"term": pa.array(terms, text), "first_word": pa.array([t.split()[0] for t in terms], text)}
-            ),
-            "concepts": pa.table({"place": places[0], "term": pa.array([term_of[each] for each in concepts], text)}),
-            "facts": pa.table(
-                {
-                    "place": places[1],
-                    "subject_term": pa.array([pair[0] for pair in pairs], text),
-                    "answer_term": pa.array([pair[1] for pair in pairs], text),
-                    "shorter": pa.array([sorted(pair, key=len)[0] for pair in pairs], text),
-                    "longer": pa.array([sorted(pair, key=len)[1] for pair in pairs], text),
-                }
-            ),
-        }
-
-
 def _count(
-    warehouse: Warehouse, run: Run, wanted: _Wanted, n_sentences: int, progress: Progress
+    warehouse: Warehouse,
+    run: Run,
+    concepts: Sequence[str],
+    facts: Sequence[tuple[str, ...]],
+    n_sentences: int,
+    progress: Progress,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the sentences with each concept, and with each fact."""
     corpus, name = run.unit["corpus"], "{dataset} in {corpus}".format(**run.unit)
-    first = id_base(corpus)
+    first, text = id_base(corpus), pa.string()
+    subjects, answers = (pa.array([fact[column] for fact in facts], text) for column in (2, 3))
     with warehouse.cursor() as cursor:
-        for table, rows in wanted.tables.items():
-            cursor.register(table, rows)
+        cursor.register("said", pa.table({"place": np.arange(len(concepts)), "concept": pa.array(concepts, text)}))
+        cursor.register("stated", pa.table({"place": np.arange(len(facts)), "subject": subjects, "answer": answers}))
+        for table, query in _WANTED.items():
+            cursor.register(table, cursor.sql(query).to_arrow_table())
 
         def counted(ids: Sequence[int]) -> pa.Table:
             asked = {"corpus": corpus, "first": ids[0], "last": ids[-1]}
             return cursor.sql(_COUNTS, params=asked).to_arrow_table()
 
         tables = made_in_blocks(run, range(first, first + n_sentences), BLOCK, counted, progress, name, "sentences")
-        return _sums(tables, wanted.sizes)
+        return _sums(tables, (len(concepts), len(facts)))
 
 
 def _sums(tables: Iterable[pa.Table], sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the sums over blocks by place, of concepts and of facts."""
-    sums = np.zeros(sizes[0], np.int32), np.zeros(sizes[1], np.int32)
+    sums = np.zeros(sizes[0], np.int64), np.zeros(sizes[1], np.int64)
     for table in tables:
         is_fact, place, n = (table[name].to_numpy() for name in ("is_fact", "place", "n"))
         for kind in (False, True):
-            sums[kind][place[is_fact == kind]] += n[is_fact == kind].astype(np.int32)
+            sums[kind][place[is_fact == kind]] += n[is_fact == kind]
     return sums

@@ -6,7 +6,7 @@ Reads a prompt file; writes prompts, concepts. The unit is the data set.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from nwh.ingest.prompts.prompt import Prompt, Reading
 from nwh.ingest.prompts.sources import PromptFile, read_prompt_file
 from nwh.ingest.text.sentences import check_base, id_base
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import UsageError
+from nwh.warehouse.errors import UsageError, check_least
 from nwh.warehouse.names import check_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.provenance import prompts_sha256, subjects_sha256
@@ -25,29 +25,23 @@ from nwh.warehouse.storage.runs import Run
 
 
 @dataclass(frozen=True)
-class PromptSettings:
-    """What a user can choose; see `nwh ingest prompts --help`.
+class PromptSettings(Reading):
+    """What a user can choose: how the file is read, and see `nwh ingest prompts --help`.
 
-    format: null to tell it from the file. match, inflections, multi_word: see `ingest.prompts.prompt.Reading`.
+    format: null to tell it from the file.
     min_prompts: how many prompts make a concept usable; nothing is left out here, models differ.
     paraphrases: causal concepts with fewer prompts than this get paraphrases up to it; 0 for none, null for
         `min_prompts` where the format is natural-questions and none elsewhere.
     """
 
     format: str | None = None
-    match: str = "term"
-    inflections: bool = False
-    multi_word: bool = False
     min_prompts: int = 4
     paraphrases: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.min_prompts < 1 or (self.paraphrases or 0) < 0:
-            raise UsageError(
-                f"--min-prompts must be at least 1 and --paraphrases at least 0, not {self.min_prompts} and "
-                f"{self.paraphrases}"
-            )
+        super().__post_init__()
+        check_least(self, min_prompts=1, **({} if self.paraphrases is None else {"paraphrases": 0}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +73,7 @@ def ingest_prompts(
     check_name("data set", dataset)
     stored = warehouse.sql("select distinct dataset from prompts").fetchall()
     check_base("data set", "prompt", dataset, (other for (other,) in stored))
-    reading = Reading(settings.match, settings.inflections, settings.multi_word)
-    found = read_prompt_file(source, settings.format, reading)
+    found = read_prompt_file(source, settings.format, settings)
     described = {
         "dataset": dataset,
         "source": source,
@@ -126,10 +119,8 @@ def _paraphrases(run: Run, rows: Sequence[_Row], wanted: int, settings: PromptSe
         run.note(f"{len(short):,} concepts stay below {wanted} prompts: questions are not paraphrased, {way_out}")
         return []
     run.settings["paraphraser"] = chosen.name
-    made: list[_Row] = []
-    for originals in short.values():
-        for prompt, place in _up_to(wanted, originals, chosen):
-            made.append(_Row(len(rows) + len(made), prompt, place))
+    found = [each for originals in short.values() for each in _up_to(wanted, originals, chosen)]
+    made = [_Row(len(rows) + i, prompt, place) for i, (prompt, place) in enumerate(found)]
     run.note(
         f"{len(made):,} paraphrases ({chosen.name}) for {len(short):,} concepts of fewer than {wanted} prompts; a "
         "question whose words have no synonyms gets none"
@@ -162,33 +153,23 @@ def _write(run: Run, dataset: str, rows: Sequence[_Row], min_prompts: int) -> No
     run.settings["subjects_sha256"] = subjects_sha256(
         (prompt.fact_id, prompt.concept, prompt.subject, prompt.answer) for prompt in (row.prompt for row in ordered)
     )
-    run.write(
-        "prompts",
-        {"dataset": dataset},
-        {
-            "prompt_id": [base + row.place for row in ordered],
-            **{name: [getattr(row.prompt, name) for row in ordered] for name in columns},
-            "paraphrase_of": [None if row.paraphrase_of is None else base + row.paraphrase_of for row in ordered],
-        },
-    )
+    prompts = {
+        "prompt_id": [base + row.place for row in ordered],
+        **{name: [getattr(row.prompt, name) for row in ordered] for name in columns},
+        "paraphrase_of": [None if row.paraphrase_of is None else base + row.paraphrase_of for row in ordered],
+    }
+    run.write("prompts", {"dataset": dataset}, prompts)
     counts = Counter(row.prompt.concept for row in ordered)
     given = {row.prompt.concept: float(row.prompt.frequency) for row in ordered if row.prompt.frequency is not None}
-    figures: list[tuple[float | None, str | None]]
-    if given:  # two units must not meet in one data set: what has no number stays without
-        figures = [(given[concept], "given") if concept in given else (None, None) for concept in counts]
-    else:
-        zipf = _zipf(run)
-        figures = [(zipf(concept), "wordfreq") if zipf else (None, None) for concept in counts]
-    run.write(
-        "concepts",
-        {"dataset": dataset},
-        {
-            "concept": list(counts),
-            "n_prompts": list(counts.values()),
-            "frequency": [figure for figure, _ in figures],
-            "frequency_source": [source for _, source in figures],
-        },
-    )
+    # two units must not meet in one data set: what has no number stays without
+    figures, source = (given, "given") if given else (_zipf(run, counts), "wordfreq")
+    concepts = {
+        "concept": list(counts),
+        "n_prompts": list(counts.values()),
+        "frequency": [figures.get(concept) for concept in counts],
+        "frequency_source": [source if concept in figures else None for concept in counts],
+    }
+    run.write("concepts", {"dataset": dataset}, concepts)
     enough = sum(n >= min_prompts for n in counts.values())
     run.note(
         f"{dataset} has {len(rows):,} prompts for {len(counts):,} concepts, {enough:,} of them with at least "
@@ -196,12 +177,12 @@ def _write(run: Run, dataset: str, rows: Sequence[_Row], min_prompts: int) -> No
     )
 
 
-def _zipf(run: Run) -> Callable[[str], float] | None:
-    """Return wordfreq's Zipf scale for English words; null, with a note, where it is not installed."""
+def _zipf(run: Run, concepts: Iterable[str]) -> dict[str, float]:
+    """Return English words' frequencies on wordfreq's Zipf scale; none, with a note, where it is not installed."""
     try:
         import wordfreq
     except ImportError:
         run.note("concepts have no frequency: wordfreq is not installed (pip install 'nwh[wordfreq]')")
-        return None
+        return {}
     run.versions["wordfreq"] = version("wordfreq")
-    return lambda concept: wordfreq.zipf_frequency(concept, "en")
+    return {concept: wordfreq.zipf_frequency(concept, "en") for concept in concepts}

@@ -14,7 +14,7 @@ from functools import cache
 
 SHARE = 0.2  # of the words
 _TRIES = 20  # draws for each paraphrase wanted, before a question's own words count as exhausted
-_WORD = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)
+_WORD = re.compile(r"(\W*)(.*?)(\W*)", re.DOTALL)  # what stands before it, the word, what follows; fits any text
 
 Paraphrase = Callable[[str, int], list[str]]
 """From a question and a number to at most that many paraphrases of it, all different."""
@@ -52,7 +52,7 @@ def wordnet_paraphrases(question: str, n: int, seed: int = 0) -> list[str]:
     questions. Raises LookupError without WordNet's data.
     """
     chance = random.Random(f"{seed}:{question}")
-    parts = [_word_of(word) for word in question.split()]
+    parts = [_WORD.fullmatch(word).groups() for word in question.split()]  # type: ignore[union-attr]
     replaceable = [i for i, (_, word, _) in enumerate(parts) if _synonyms(word.lower())]
     n_words = min(len(replaceable), max(1, round(SHARE * len(parts))))
     found: dict[str, None] = {}
@@ -89,13 +89,6 @@ def _synonyms(word: str) -> dict[str, int]:
             found[other] = found.get(other, 0) + 1 + own[0].count()
     found.pop(word, None)
     return found
-
-
-def _word_of(word: str) -> tuple[str, str, str]:
-    """Return what stands before a word, the word, and what follows: `(`, `film`, `)?`."""
-    found = _WORD.fullmatch(word)
-    assert found is not None
-    return found[1], found[2], found[3]
 
 
 def _textattack(seed: int) -> Paraphrase:

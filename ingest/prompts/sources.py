@@ -118,7 +118,7 @@ def _pararel(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[P
             where = f"fact {ordinal}, prompt {place} (from 0)"
             if not isinstance(item, list) or len(item) != 3 or not all(isinstance(part, str) for part in item):
                 raise bad_prompt(file, where, shape)
-            yield _checked(file, where, "mlm", item[0], item[1], None, str(ordinal), None)
+            yield _checked(file, where, Prompt("mlm", "", item[0], item[1], str(ordinal)))
 
 
 # -- jsonl: {"text", "answer"} and optionally more --------------------------------------------------------------
@@ -140,30 +140,23 @@ def _jsonl(file: File, reading: Reading, left_out: Counter[str]) -> Iterator[Pro
         if "id" in row and ids.setdefault(str(row["id"]), where) != where:
             raise bad_prompt(file, where, f"id {row['id']!r} is that of {ids[str(row['id'])]} too: make ids different")
         fact_id = str(row.get("fact_id", row.get("id", ordinal)))
-        frequency = row.get("frequency")
-        prompt = _checked(
-            file, where, objective, row["text"], row.get("answer", ""), row.get("concept"), fact_id, frequency
+        frequency, subject = row.get("frequency"), row.get("subject", "").strip() or None
+        read = Prompt(
+            objective, row.get("concept", ""), row["text"], row.get("answer", ""), fact_id, frequency, subject
         )
+        prompt = _checked(file, where, read)
         if frequencies.setdefault(prompt.concept, frequency) != frequency:
             before = frequencies[prompt.concept]
             what = f"frequency {frequency} of {prompt.concept!r} was {before} before: give one per concept"
             raise bad_prompt(file, where, what)
-        yield replace(prompt, subject=row.get("subject", "").strip() or None)
+        yield prompt
 
 
-def _checked(
-    file: File,
-    where: str,
-    objective: str,
-    text: str,
-    answer: str,
-    concept: str | None,
-    fact_id: str,
-    frequency: Any,
-) -> Prompt:
-    """Return a prompt, or raise SourceError for what no model could use."""
+def _checked(file: File, where: str, prompt: Prompt) -> Prompt:
+    """Return a prompt as it is stored, its answer for a concept that is empty; SourceError: no model could use it."""
     bad = partial(bad_prompt, file, where)
-    masks = text.count(MASK)
+    objective, text, answer = prompt.objective, prompt.text, prompt.answer.strip()
+    masks, frequency = text.count(MASK), prompt.frequency
     if objective not in ("mlm", "clm"):
         raise bad(f'objective {objective!r} is not known: use "mlm" (text with {MASK}) or "clm" (text ends before it)')
     if foreign := _FOREIGN.search(text):
@@ -172,15 +165,14 @@ def _checked(
         raise bad(f"{f'{masks} times' if masks else 'no'} {MASK} in {text!r}: a masked prompt holds it once")
     if objective == "clm" and masks:
         raise bad(f"{MASK} in {text!r}, whose objective is clm: a causal prompt ends before its answer")
-    if not answer.strip():
+    if not answer:
         raise bad('the answer is missing: give "answer", what stands in the place of [MASK] or follows the text')
     if not text.replace(MASK, "").strip():
         raise bad("the text is empty")
     if isinstance(frequency, bool) or not isinstance(frequency, int | float | None) or frequency != frequency:
         raise bad(f'"frequency" {frequency!r} is not a number')
-    answer = answer.strip()
     text = text.rstrip() if objective == "clm" else text
-    return Prompt(objective, (concept or "").strip() or answer, text, answer, fact_id, frequency)
+    return replace(prompt, concept=prompt.concept.strip() or answer, text=text, answer=answer)
 
 
 Reader = Callable[[File, Reading, "Counter[str]"], Iterator[Prompt]]

@@ -42,11 +42,6 @@ class Labelled:
     texts: Sequence[Text]
     targets: Tensor
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text."""
-        return np.array([len(text.ids) for text in self.texts], np.int64)
-
 
 def pooling_of(model: LoadedModel) -> str:
     """Return which aggregate of the last hidden states stands for a text.
@@ -125,8 +120,12 @@ class Training:
         self.classifier = classifier.train()
         self.optimizer = torch.optim.Adam(classifier.trained_parameters(), learning_rate, fused=True)
 
-    def step(self, texts: Sequence[Text], targets: Tensor) -> float:
-        """Update once and return the mean loss (nats per text, or per text and label) before; ModelError for NaN."""
+    def step(self, texts: Sequence[Text], targets: Tensor, seed: int) -> float:
+        """Update once and return the mean loss (nats per text, or per text and label) before; ModelError for NaN.
+
+        seed: of this step's dropout, so that a training that is resumed draws what it would have drawn.
+        """
+        torch.manual_seed(seed)
         loss = loss_of(self.classifier(texts), targets.to(self.classifier.device))
         value = loss.item()
         if not np.isfinite(value):
@@ -137,13 +136,12 @@ class Training:
         return value
 
     def state(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield weights, optimizer state and the random generator's state as named arrays."""
+        """Yield weights and optimizer state as named arrays."""
         for name, tensor in self.classifier.state_dict().items():
-            yield f"weights/{name}", _array(tensor)
+            yield f"weights/{name}", tensor.cpu().contiguous().numpy()
         for i, of_parameter in self.optimizer.state_dict()["state"].items():
             for name, tensor in of_parameter.items():
-                yield f"optimizer/{i}/{name}", _array(tensor)
-        yield "random", _random_state(self.classifier.device).numpy()
+                yield f"optimizer/{i}/{name}", tensor.cpu().contiguous().numpy()
 
     def restore(self, arrays: Iterator[tuple[str, NDArray[Any]]]) -> None:
         """Take over a state that another process saved."""
@@ -156,8 +154,6 @@ class Training:
             elif kind == "optimizer":
                 i, _, moment = rest.partition("/")
                 moments.setdefault(int(i), {})[moment] = torch.from_numpy(array)
-            else:
-                _set_random_state(self.classifier.device, torch.from_numpy(array))
         self.classifier.load_state_dict(weights)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
 
@@ -203,23 +199,3 @@ def save_classifier(classifier: Classifier, tokenizer: Any, record: Mapping[str,
     linear = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.linear.state_dict().items()}
     save_file(linear, folder / _WEIGHTS)
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    return tensor.detach().cpu().contiguous().numpy()
-
-
-def _random_state(device: torch.device) -> Tensor:
-    """Return the state of the generator that dropout draws from."""
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
-
-
-def _set_random_state(device: torch.device, state: Tensor) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(state)
-    else:
-        torch.set_rng_state(state)

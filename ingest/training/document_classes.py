@@ -72,21 +72,16 @@ def read_classes(
         f"{unlabelled:,} documents have none of the classes and were left out": unlabelled,
         f"{unused:,} documents are neither train nor test by {split} and were left out": unused,
     }
-    classes = DocumentClasses(
-        names,
-        {doc_id: found[doc_id][0] for doc_id, part in parts.items() if part == "train"},
-        {doc_id: found[doc_id][0] for doc_id, part in parts.items() if part == "test"},
-        any(len(found[doc_id][0]) > 1 for doc_id in parts),
-        [note for note, n in notes.items() if n],
-    )
-    for part, documents in (("train", classes.train), ("test", classes.test)):
-        if not documents:
-            values = sorted({value for _, splits in found.values() for value in splits})
-            why = (
-                f"{split} is {', '.join(values) or 'never given'}" if split else f"there are {len(found)} with a class"
-            )
+    documents: dict[str, dict[str, list[int]]] = {"train": {}, "test": {}}
+    for doc_id, part in parts.items():
+        documents[part][doc_id] = found[doc_id][0]
+    for part, of_part in documents.items():
+        if not of_part:
+            values = ", ".join(sorted({value for _, splits in found.values() for value in splits}))
+            why = f"{split} is {values or 'never given'}" if split else f"there are {len(found)} with a class"
             raise UsageError(f"{corpus} has no documents to {part} on: {why}; name another key with --split")
-    return classes
+    several = any(len(found[doc_id][0]) > 1 for doc_id in parts)
+    return DocumentClasses(names, **documents, several=several, notes=[note for note, n in notes.items() if n])
 
 
 def _check_keys(warehouse: Warehouse, corpus: str, options: Mapping[str, str | None]) -> None:

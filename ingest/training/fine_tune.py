@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from nwh.ingest.checkpoints import model_versions, write_checkpoint
@@ -34,7 +35,7 @@ from nwh.ingest.training.classifier import (
 )
 from nwh.ingest.training.document_classes import DocumentClasses, read_classes
 from nwh.warehouse import Warehouse
-from nwh.warehouse.errors import StorageError, UsageError
+from nwh.warehouse.errors import StorageError, UsageError, check_least
 from nwh.warehouse.names import check_name, short_name
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage import resume_state
@@ -65,11 +66,7 @@ class FineTuneSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "max_tokens": 3, "min_documents": 1, "seed": 0}
-        for name, lowest in least.items():
-            if getattr(self, name) < lowest:
-                option = name.replace("_", "-")
-                raise UsageError(f"--{option} must be at least {lowest}, not {getattr(self, name)}")
+        check_least(self, epochs=1, batch_size=1, max_tokens=3, min_documents=1, seed=0)
         if not self.learning_rate > 0:
             raise UsageError(f"--learning-rate must be more than 0, not {self.learning_rate}")
         if not 0 <= self.dropout < 1:
@@ -229,7 +226,7 @@ class _Job:
 
     def _epochs(self, run: Run, training: Training, train: Labelled) -> list[float]:
         """Train and return the mean loss of each epoch."""
-        settings, lengths = self.settings, train.lengths
+        settings, lengths = self.settings, np.array([len(text.ids) for text in train.texts])
         per_epoch = -(-len(lengths) // settings.batch_size)
         total = per_epoch * settings.epochs
         sums = [0.0] * settings.epochs  # of losses, times documents
@@ -238,9 +235,9 @@ class _Job:
             for epoch in range(done // per_epoch, settings.epochs):
                 batches = epoch_batches(lengths, settings.batch_size, settings.seed, epoch)
                 for at in range(done - epoch * per_epoch, per_epoch):
-                    chosen = batches[at]
+                    chosen, seed = batches[at], int(np.random.SeedSequence([settings.seed, done]).generate_state(1)[0])
                     with run.in_model():
-                        loss = training.step([train.texts[i] for i in chosen], train.targets[torch.from_numpy(chosen)])
+                        loss = training.step([train.texts[i] for i in chosen], train.targets[chosen], seed)
                     sums[epoch] += loss * len(chosen)
                     done += 1
                     bar.advance(1)
@@ -269,6 +266,7 @@ class _Job:
         return right / asked if asked else 0.0
 
     def _note_result(self, run: Run) -> None:
+        # Of the folder, since an earlier run may have trained.
         record = json.loads((self.out / RECORD).read_text(encoding="utf-8"))
         documents, several = record["documents"], record["several_labels"]
         head = "sigmoid per label, documents have several" if several else "softmax, documents have one label"

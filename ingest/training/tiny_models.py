@@ -94,9 +94,8 @@ def train_tiny(
     # The caller's random numbers go on as if nothing had been drawn.
     with appearing(out) as unfinished, torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        family = _FAMILIES[recipe.family]
-        tokenizer = family.train_tokenizer(texts, recipe.vocab_size, words, recipe.max_tokens)
-        losses = _train(family.build(recipe, tokenizer), tokenizer, texts, answers, recipe, unfinished, progress)
+        tokenizer = _FAMILIES[recipe.family].train_tokenizer(texts, recipe.vocab_size, words, recipe.max_tokens)
+        losses = _train(tokenizer, texts, answers, recipe, unfinished, progress)
         seconds = round(time.monotonic() - started, 1)
         record = {**settings, "losses": losses, "seconds": seconds}
         (unfinished / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -199,16 +198,10 @@ class _Family:
 def _bert(recipe: Recipe, tokenizer: Any) -> Any:
     from transformers import BertConfig, BertForMaskedLM
 
-    return BertForMaskedLM(
-        BertConfig(
-            **_shape(recipe, tokenizer),
-            type_vocab_size=1,
-            # Tied embeddings learn the facts of a small world far more slowly.
-            tie_word_embeddings=False,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
-    )
+    # Tied embeddings learn the facts of a small world far more slowly.
+    own: dict[str, Any] = {"type_vocab_size": 1, "tie_word_embeddings": False}
+    own |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return BertForMaskedLM(BertConfig(**_shape(recipe, tokenizer), **own))
 
 
 def _gpt_neox(recipe: Recipe, tokenizer: Any) -> Any:
@@ -237,22 +230,16 @@ _FAMILIES = {
 
 
 def _train(
-    model: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    answers: Sequence[str],
-    recipe: Recipe,
-    out: Path,
-    progress: Progress,
+    tokenizer: Any, texts: Sequence[str], answers: Sequence[str], recipe: Recipe, out: Path, progress: Progress
 ) -> list[dict[str, float]]:
     """Train, save the checkpoints, return the mean loss (nats per predicted token) up to each of them."""
     family = _FAMILIES[recipe.family]
+    model = family.build(recipe, tokenizer)
     optimizer = torch.optim.AdamW(
         model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
-    texts_ids = encode(tokenizer, texts, family.masked)
-    stream = batches(texts_ids, recipe.batch_size, tokenizer.pad_token_id)
+    stream = batches(encode(tokenizer, texts, family.masked), recipe.batch_size, tokenizer.pad_token_id)
     predicted = masking(tokenizer, answers) if family.masked else next_tokens
     kept, losses, since = set(recipe.kept_steps), [], []
 

@@ -53,12 +53,10 @@ def weight_tasks(
 ) -> list[Task]:
     """Return what `ingest_weights` has to do. UsageError: an unknown corpus."""
     unit = {"model": model.checkpoint.model, "checkpoint": model.checkpoint.checkpoint}
-    counted: dict[str, Any] = {}
-    if corpus is not None:
-        counted = {"corpus": corpus, "text_sha256": corpus_text(warehouse, corpus)[1], "sentences": SENTENCES}
+    counted = corpus and {"corpus": corpus, "text_sha256": corpus_text(warehouse, corpus)[1], "sentences": SENTENCES}
     described = {
         **unit,
-        **counted,
+        **(counted or {}),
         "tokens": TOKENS,
         "null_share": NULL_SHARE,
         "device": str(model.device),
@@ -93,7 +91,7 @@ def _token_counts(warehouse: Warehouse, model: LoadedModel, corpus: str) -> Tens
 def _rows(layer: int, found: LayerWeights, texts: np.ndarray) -> pa.Table:
     """Return a layer's rows; what has no size is null."""
     n = len(found.write_norm)
-    columns: dict[str, Any] = {"layer": np.full(n, layer, np.int16), "neuron": np.arange(n, dtype=np.int32)}
+    columns: dict[str, Any] = {"layer": [layer] * n, "neuron": np.arange(n)}
     for name, values in vars(found).items():
         if values is None:
             columns[name] = pa.nulls(n, pa.float32())

@@ -158,9 +158,8 @@ def ablations(
     state = state_of(context)
     warehouse = state.open()
     job, tasks = partial(ingest_ablations, warehouse), partial(ablation_tasks, warehouse)
-    checkpoints.each(
-        state, warehouse, again, job, tasks, dataset=dataset, settings=AblationSettings(best, prompts, seed)
-    )
+    settings = AblationSettings(best, prompts, seed)
+    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=settings)
 
 
 @grouped
@@ -208,13 +207,5 @@ def side_effects(
     state = state_of(context)
     warehouse = state.open()
     job, tasks = partial(ingest_side_effects, warehouse), partial(side_effect_tasks, warehouse)
-    checkpoints.each(
-        state,
-        warehouse,
-        again,
-        job,
-        tasks,
-        dataset=dataset,
-        corpus=neutral,
-        settings=SideEffectSettings(sentences, seed, rule),
-    )
+    settings = SideEffectSettings(sentences, seed, rule)
+    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, corpus=neutral, settings=settings)

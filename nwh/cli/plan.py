@@ -18,7 +18,7 @@ from nwh.warehouse.errors import UsageError
 from nwh.warehouse.output import Format, write_rows
 
 if TYPE_CHECKING:
-    from nwh.ingest.plan.estimate import Estimate
+    from nwh.ingest.plan.estimate import Estimate, Timing
     from nwh.warehouse import Warehouse
 
 
@@ -40,9 +40,11 @@ class PlanOptions:
                 raise UsageError(f"{name} must be above 0, not {value:g}")
 
     @property
-    def timing(self) -> dict[str, Any]:
-        """How the device is timed, as keywords of what plans."""
-        return {"seconds": self.seconds, "rate": self.rate}
+    def timing(self) -> Timing:
+        """How the device is timed."""
+        from nwh.ingest.plan.estimate import Timing
+
+        return Timing(self.seconds, self.rate)
 
     def print(self, estimates: Iterable[Estimate]) -> None:
         """Write estimates as lines."""
@@ -139,7 +141,7 @@ def study_a(
     from nwh.ingest.activations.settings import Settings
     from nwh.ingest.plan import studies
 
-    planning.print(studies.study_a(device, dtype, Settings(k=k), **planning.timing))
+    planning.print(studies.study_a(device, dtype, Settings(k=k), planning.timing))
 
 
 @grouped
@@ -163,7 +165,7 @@ def study_b(
 
     if checkpoints not in studies.CHECKPOINTS:
         raise UsageError(f"--checkpoints {checkpoints!r} is not known: use {' or '.join(studies.CHECKPOINTS)}")
-    planning.print(studies.study_b(device, dtype, checkpoints, **planning.timing))
+    planning.print(studies.study_b(device, dtype, checkpoints, planning.timing))
 
 
 def _plan(
@@ -179,15 +181,15 @@ def _plan(
     job: takes the warehouse, a loaded model, `of` and how the device is timed.
     """
     from nwh.ingest.models import load
-    from nwh.ingest.models.precision import multiplying
+    from nwh.ingest.models.devices import multiplying
     from nwh.ingest.models.references import list_checkpoints
 
     labels = checkpoints.labels
     labels = list_checkpoints(checkpoints.model) if labels == ["all"] else labels
     loaded = load(checkpoints.model, labels[-1] if labels else None, **checkpoints.loading(head))
     with multiplying(loaded.tf32):
-        made = job(warehouse, loaded, *of, **planning.timing)
-    own = f"{loaded.checkpoint.model}@{loaded.checkpoint.checkpoint}"
+        made = job(warehouse, loaded, *of, planning.timing)
+    own = str(loaded.checkpoint)
     named = [f"{loaded.checkpoint.model}@{label}" for label in labels] or [own]
     found = made if isinstance(made, list) else [made]
     planning.print(replace(each, of=each.of.replace(own, name)) for name in named for each in found)

@@ -44,7 +44,7 @@ def prompts(
     from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
 
     state = state_of(context)
-    settings = PromptSettings(format, match, inflections, multi_word, min_prompts, paraphrases, seed)
+    settings = PromptSettings(match, inflections, multi_word, format, min_prompts, paraphrases, seed)
     ingest_prompts(state.create(), source, dataset, settings, again=again, progress=state.progress)
 
 

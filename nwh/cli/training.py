@@ -83,18 +83,7 @@ def train_tiny(
 
     state = state_of(context)
     warehouse = state.open()
-    recipe = Recipe(
-        family,
-        vocabulary,
-        layers,
-        width,
-        heads,
-        max_tokens,
-        steps,
-        batch_size,
-        learning_rate,
-        tuple(numbers("--checkpoint", checkpoint)),
-        seed,
-    )
+    sizes, kept = (vocabulary, layers, width, heads, max_tokens), tuple(numbers("--checkpoint", checkpoint))
+    recipe = Recipe(family, *sizes, steps, batch_size, learning_rate, kept, seed)
     corpora = named_or_all_corpora(warehouse, corpus)
     train_on_corpora(warehouse, out, corpora, split_list(dataset), recipe, progress=state.progress)

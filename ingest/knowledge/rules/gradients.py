@@ -1,4 +1,13 @@
-"""Gradients of the answer's probability with respect to `ffn` values on the way from a baseline b to w."""
+"""Gradients of the answer's probability with respect to `ffn` values: on the way from a baseline b to w, or at w.
+
+At w one pass serves all layers, by three rules. `gradient`: (w_i - b_i) dP/dw_i. `relp`: the same through the network
+that RelP makes linear (see `held`). `logit`: the same through the residual stream and the norms alone, which is what
+the neuron itself writes towards the answer: its column of the down projection, as the norms scale it, on the answer's
+unembedding less the mean one that the model expects. Its backward pass goes through no block, but the head.
+
+The logits' own derivative, P (1 - p) of the answer and - P p of the others, turns all three into probabilities: in one
+prompt a factor that ranks nothing anew.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +21,40 @@ from torch import Tensor
 
 from nwh.ingest.knowledge import passes
 from nwh.ingest.knowledge.recording import Recording
+from nwh.ingest.knowledge.rules.held import direct, held
 from nwh.ingest.knowledge.staircase import batches, run_rows
 from nwh.ingest.models.devices import sent
+from nwh.ingest.models.loading import LoadedModel
+
+_THROUGH: dict[str, Callable[[LoadedModel], AbstractContextManager[object]]] = {
+    "gradient": nullcontext,
+    "relp": held,
+    "logit": direct,
+}
+
+
+def one_pass(recording: Recording, baseline: Tensor, rule: str) -> tuple[Tensor, Tensor]:
+    """Return scores by `gradient`, `relp` or `logit`, [prompts, n_layers, d_ffn], and P, [prompts].
+
+    baseline: b, [n_layers, d_ffn].
+    """
+    n_prompts, n_layers = len(recording.group.indices), len(recording.ffn)
+    prompt, lowest = np.arange(n_prompts), np.zeros(n_prompts, np.int64)
+    results, probabilities = [], []
+    for rows in batches(recording, prompt, lowest, gradients=True):
+        part = slice(rows[0], rows[-1] + 1)
+        whole = torch.stack([values[part] for values in recording.ffn], 1).float()
+        added = torch.zeros_like(whole).requires_grad_()
+
+        def change(layer: int, of: slice, current: Tensor, added: Tensor = added) -> Tensor:
+            return current + added[of, layer]
+
+        with _THROUGH[rule](recording.model):
+            logits = run_rows(recording, prompt[rows], lowest[rows], change)
+        probability = passes.answer_probability(recording.model, logits, recording.group.answers[part])
+        results.append(torch.autograd.grad(probability.sum(), added)[0] * (whole - baseline))
+        probabilities.append(probability.detach())
+    return torch.cat(results).view(n_prompts, n_layers, -1), torch.cat(probabilities)
 
 
 def gradients_at(
@@ -33,73 +74,36 @@ def gradients_at(
     probability = torch.empty(len(prompt), device=device)
     for rows in batches(recording, prompt, layer, wanted):
         at = sent(rows, device)
-        chunk = _Chunk(recording, baseline, prompt[rows], layer[rows], alpha[rows])
-        probability[at], gradients = chunk.run()
+        found = _of_batch(recording, baseline, prompt[rows], layer[rows], alpha[rows].astype(np.float32))
+        probability[at] = found[0].detach()
         if wanted:
-            products[at] = gradients
+            products[at] = torch.cat(found[1])
     return products, probability
 
 
-def whole_gradients(
-    recording: Recording, baseline: Tensor, through: Callable[[], AbstractContextManager[object]] = nullcontext
-) -> tuple[Tensor, Tensor]:
-    """Return gradients at w times w - b, [prompts, n_layers, d_ffn], and P, [prompts]: one backward for all layers.
+def _of_batch(
+    recording: Recording,
+    baseline: Tensor,
+    numbers: NDArray[np.int64],
+    layer: NDArray[np.int64],
+    alpha: NDArray[np.float32],
+) -> tuple[Tensor, list[Tensor]]:
+    """Return P of the rows of one batch, and gradients times w - b of each layer's rows where they are wanted."""
+    prompt, share = (sent(values, baseline.device) for values in (numbers, alpha))
+    ways: list[Tensor] = []
+    leaves: list[Tensor] = []
 
-    baseline: b, [n_layers, d_ffn]. through: makes a context that changes what gradients go through (see `held`), not
-    the values.
-    """
-    n_prompts, n_layers = len(recording.group.indices), len(recording.ffn)
-    prompt, lowest = np.arange(n_prompts), np.zeros(n_prompts, np.int64)
-    results, probabilities = [], []
-    for rows in batches(recording, prompt, lowest, gradients=True):
-        part = slice(rows[0], rows[-1] + 1)
-        whole = torch.stack([values[part] for values in recording.ffn], 1).float()
-        added = torch.zeros_like(whole).requires_grad_()
-
-        def change(layer: int, of: slice, current: Tensor, added: Tensor = added) -> Tensor:
-            return current + added[of, layer]
-
-        with through():
-            logits = run_rows(recording, prompt[rows], lowest[rows], change)
-        probability = passes.answer_probability(recording.model, logits, recording.group.answers[part])
-        results.append(torch.autograd.grad(probability.sum(), added)[0] * (whole - baseline))
-        probabilities.append(probability.detach())
-    return torch.cat(results).view(n_prompts, n_layers, -1), torch.cat(probabilities)
-
-
-class _Chunk:
-    """Rows of one batch, each with its layer's values at its own alpha of the way from b to w."""
-
-    def __init__(
-        self,
-        recording: Recording,
-        baseline: Tensor,
-        prompt: NDArray[np.int64],
-        layer: NDArray[np.int64],
-        alpha: NDArray[np.float64],
-    ) -> None:
-        self.recording, self.baseline = recording, baseline
-        self.numbers, self.layer = prompt, layer
-        self.prompt, self.alpha = (sent(x, baseline.device) for x in (prompt, alpha.astype(np.float32)))
-        self.ways: list[Tensor] = []
-        self.leaves: list[Tensor] = []
-
-    def change(self, layer: int, rows: slice, current: Tensor) -> Tensor | None:
-        if self.layer[rows.start] < layer:
+    def change(here: int, rows: slice, current: Tensor) -> Tensor | None:
+        if layer[rows.start] < here:
             return None
-        way = self.recording.ffn[layer][self.prompt[rows]].float() - self.baseline[layer]
-        leaf = (self.baseline[layer] + self.alpha[rows, None] * way).requires_grad_(torch.is_grad_enabled())
-        self.ways.append(way)
-        self.leaves.append(leaf)
-        return leaf
+        way = recording.ffn[here][prompt[rows]].float() - baseline[here]
+        ways.append(way)
+        leaves.append((baseline[here] + share[rows, None] * way).requires_grad_(torch.is_grad_enabled()))
+        return leaves[-1]
 
-    def run(self) -> tuple[Tensor, Tensor]:
-        """Return P of each row and gradient x (w - b), the latter without rows where no gradients are wanted."""
-        recording = self.recording
-        logits = run_rows(recording, self.numbers, self.layer, self.change)
-        probability = passes.answer_probability(recording.model, logits, recording.group.answers[self.prompt])
-        if not torch.is_grad_enabled():
-            return probability, probability.new_empty(0)
-        gradients = torch.autograd.grad(probability.sum(), self.leaves)  # of layers, ascending, as the rows are
-        products = [gradient * way for gradient, way in zip(gradients, self.ways, strict=True)]
-        return probability.detach(), torch.cat(products)
+    logits = run_rows(recording, numbers, layer, change)
+    probability = passes.answer_probability(recording.model, logits, recording.group.answers[prompt])
+    if not torch.is_grad_enabled():
+        return probability, []
+    gradients = torch.autograd.grad(probability.sum(), leaves)  # of layers, ascending, as the rows are
+    return probability, [gradient * way for gradient, way in zip(gradients, ways, strict=True)]

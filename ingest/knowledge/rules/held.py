@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from nwh.ingest.knowledge.passes import family_of_answers
 from nwh.ingest.models.feed_forward import is_activation, is_projection
 from nwh.ingest.models.loading import LoadedModel
 
@@ -29,7 +28,7 @@ def held(model: LoadedModel) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for module in filter(is_activation, model.module.modules()):
-            stack.callback(module.register_forward_hook(_gated).remove)
+            stack.enter_context(module.register_forward_hook(_gated))
         stack.enter_context(_Held())
         yield
 
@@ -40,13 +39,13 @@ def direct(model: LoadedModel) -> Iterator[None]:
 
     Every projection of a block but the down projection, whose input is the neurons, sees its input as constant.
     """
-    family = family_of_answers(model)
+    family = model.family.of_answers()
     blocks = family.blocks_of(model.base)
     downs = {family.down_of(block) for block in blocks}
     reading = {module for block in blocks for module in block.modules() if is_projection(module)} - downs
     with ExitStack() as stack:
         for module in reading:
-            stack.callback(module.register_forward_pre_hook(_cut).remove)
+            stack.enter_context(module.register_forward_pre_hook(_cut))
         stack.enter_context(held(model))
         yield
 
@@ -74,12 +73,8 @@ class _Held(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        rule: Callable[..., Any] = _RULES.get(function, _plain)
-        return rule(function, *args, **(kwargs or {}))
-
-
-def _plain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)
+        rule = _RULES.get(function)
+        return rule(function, *args, **(kwargs or {})) if rule else function(*args, **(kwargs or {}))
 
 
 def _constant(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:

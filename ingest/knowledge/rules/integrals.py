@@ -17,7 +17,6 @@ from torch import Tensor
 
 from nwh.ingest.knowledge.recording import Recording
 from nwh.ingest.knowledge.rules.gradients import gradients_at
-from nwh.ingest.knowledge.rules.quadrature import clenshaw_curtis, fixed_points
 from nwh.ingest.knowledge.rules.rule import Rule
 from nwh.ingest.models.devices import sent
 
@@ -38,14 +37,12 @@ def integral(recording: Recording, baseline: Tensor, whole: Tensor, rule: Rule) 
     baseline: b, [n_layers, d_ffn]. whole: gradients at w times w - b, [prompts, n_layers, d_ffn], which every rule has
     among its points.
     """
-    shape, device = (len(recording.group.indices), len(recording.ffn)), baseline.device
-    n = shape[0] * shape[1]
-    evaluations = torch.empty(n, dtype=torch.int64, device=device)
-    error, converged = torch.empty(n, device=device), torch.empty(n, dtype=torch.bool, device=device)
-    found = Integral(torch.empty(n, whole.shape[2], device=device), evaluations, error, converged)
-    (_adaptive if rule.name == "adaptive" else _fixed)(_Ways(recording, baseline, whole.flatten(0, 1)), rule, found)
-    columns = (found.evaluations, found.error, found.converged)
-    return Integral(found.scores.view(*shape, -1), *(column.view(shape) for column in columns))
+    kinds = (torch.int64, torch.float32, torch.bool)
+    columns = (torch.empty(whole.shape[:2], dtype=kind, device=whole.device) for kind in kinds)
+    found = Integral(torch.empty(whole.shape, device=whole.device), *columns)
+    of_pairs = Integral(*(values.flatten(0, 1) for values in vars(found).values()))  # the same memory
+    (_adaptive if rule.name == "adaptive" else _fixed)(_Ways(recording, baseline, whole.flatten(0, 1)), rule, of_pairs)
+    return found
 
 
 class _Ways:
@@ -81,9 +78,10 @@ class _Ways:
 
 
 def _fixed(ways: _Ways, rule: Rule, found: Integral) -> None:
-    """Fill in what `riemann` or `linspace` finds."""
-    points, weights = fixed_points(rule.name, rule.steps)
-    found.evaluations.fill_(rule.steps)
+    """Fill in what `riemann` (Dai et al. 2021) or `linspace` (EleutherAI/knowledge-neurons) finds."""
+    steps = rule.steps
+    points = np.linspace(0, 1, steps) if rule.name == "linspace" else np.arange(1, steps + 1) / steps
+    found.evaluations.fill_(steps)
     for pairs in ways.parts(len(points)):
         part, at_one = slice(pairs[0], pairs[-1] + 1), ways.at_w(pairs)
         values, probability = ways.at(points, pairs)
@@ -92,7 +90,7 @@ def _fixed(ways: _Ways, rule: Rule, found: Integral) -> None:
         else:
             with torch.no_grad():
                 at_zero = ways.at(np.zeros(1), pairs)[1][:, 0]
-        found.scores[part] = _weighted(values, weights)
+        found.scores[part] = values.mean(1)
         found.error[part] = (found.scores[part].sum(1) - (at_one - at_zero)).abs()
         found.converged[part] = found.error[part] <= rule.tolerance * torch.maximum(probability.amax(1), at_one)
 
@@ -119,14 +117,24 @@ def _adaptive(ways: _Ways, rule: Rule, found: Integral) -> None:
                 values, probability = _between(values[going], between[0]), _between(probability[going], between[1])
 
 
-def _weighted(values: Tensor, weights: NDArray[np.float64]) -> Tensor:
-    """Return sums, [pairs, d_ffn], of values at the points of a rule, [pairs, points, d_ffn]."""
-    return torch.einsum("pnf,n->pf", values, sent(weights.astype(np.float32), values.device))
-
-
 def _curtis(values: Tensor) -> Tensor:
-    """Return Clenshaw-Curtis sums, as `_weighted`."""
-    return _weighted(values, clenshaw_curtis(values.shape[1] - 1)[1])
+    """Return Clenshaw-Curtis sums, [pairs, d_ffn], of values at its points, [pairs, points, d_ffn]."""
+    weights = clenshaw_curtis(values.shape[1] - 1)[1].astype(np.float32)
+    return torch.einsum("pnf,n->pf", values, sent(weights, values.device))
+
+
+def clenshaw_curtis(n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the n + 1 points and weights of Clenshaw-Curtis quadrature on [0, 1]; n is even.
+
+    Every second point is one of those for n / 2, and both ends are among them, which gives P(0) and P(w).
+    Source: Waldvogel 2006, BIT 46, equation 2.4.
+    """
+    angle = np.pi * np.arange(n + 1) / n
+    k = np.arange(1, n // 2 + 1)
+    factor = np.where(k == n // 2, 1, 2) / (4 * k**2 - 1)
+    weights = (1 - np.cos(2 * np.outer(angle, k)) @ factor) / n
+    weights[[0, -1]] /= 2
+    return (1 - np.cos(angle)) / 2, weights
 
 
 def _between(old: Tensor, new: Tensor) -> Tensor:

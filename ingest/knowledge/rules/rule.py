@@ -75,10 +75,3 @@ def described(rules: Sequence[Rule]) -> dict[str, dict[str, Any]]:
 def rules_of(settings: Mapping[str, Any]) -> tuple[Rule, ...]:
     """Return the rules that a run's settings describe."""
     return tuple(Rule(name, **numbers) for name, numbers in with_rules(settings)["rules"].items())
-
-
-def check_baseline(name: str) -> str:
-    """Return the name of a baseline; UsageError where there is none of that name."""
-    if name not in BASELINES:
-        raise UsageError(f"--baseline {name!r} is not known: use {' or '.join(BASELINES)}")
-    return name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.passes import family_of_answers
 from nwh.ingest.models import load
 from tests.ingest.models.conftest import save_model, save_tokenizer
 
@@ -41,7 +40,7 @@ def logits_by_hand(model, prompt, change, n=1):
 
     Returns logits, [n, tokens, vocabulary], and the first copy's values after the change, [n_layers, d_ffn].
     """
-    family = family_of_answers(model)
+    family = model.family.of_answers()
     blocks = family.blocks_of(model.base)
     tokens = len(prompt.decoder_ids or prompt.input_ids)
     layers, seen = iter(range(len(blocks))), []

@@ -8,10 +8,11 @@ import torch
 
 from nwh.ingest.knowledge import room, staircase
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores, attribute
+from nwh.ingest.knowledge.attributions import AttributionSettings
 from nwh.ingest.knowledge.inputs import PromptInput
-from nwh.ingest.knowledge.passes import family_of_answers, rank
-from nwh.ingest.knowledge.rules.quadrature import clenshaw_curtis
-from nwh.ingest.knowledge.rules.rule import Rule, check_baseline, rule_named, rules_named
+from nwh.ingest.knowledge.passes import rank
+from nwh.ingest.knowledge.rules.integrals import clenshaw_curtis
+from nwh.ingest.knowledge.rules.rule import Rule, rule_named, rules_named
 from nwh.ingest.models import load
 from nwh.warehouse.errors import ModelError, UsageError
 from tests.ingest.knowledge.by_hand import path, score_by_hand, state, tiny_model, tiny_prompts
@@ -41,7 +42,7 @@ def test_every_family_equals_the_plain_way(family):
     found = attributed(model, prompts, rule_named("riemann", 20))
     assert state(model) == before
     scores, activations = answer_scores(model, prompts), answer_activations(model, prompts)
-    n_layers = len(family_of_answers(model).blocks_of(model.base))
+    n_layers = len(model.family.of_answers().blocks_of(model.base))
     for prompt, result, score, activation in zip(prompts, found, scores, activations, strict=True):
         probability, place, values = score_by_hand(model, prompt)
         assert score == (pytest.approx(probability, rel=1e-5), place)
@@ -197,7 +198,7 @@ def test_refusals(tmp_path):
     with pytest.raises(UsageError, match="no rule is named"):
         rules_named([])
     with pytest.raises(UsageError, match="--baseline 'mean' is not known: use zero or replace"):
-        check_baseline("mean")
+        AttributionSettings(baseline="mean")
     with pytest.raises(UsageError, match="0 steps"):
         rule_named("riemann", 0)
     model = tiny_model(BY_NAME["bert-gelu"], tmp_path)

@@ -9,7 +9,6 @@ import torch
 from nwh.ingest.knowledge import room
 from nwh.ingest.knowledge.attribution import answer_activations, answer_scores
 from nwh.ingest.knowledge.intervention import Edit, intervene
-from nwh.ingest.knowledge.passes import family_of_answers
 from nwh.warehouse.errors import UsageError
 from tests.ingest.knowledge.by_hand import score_by_hand, state, tiny_model, tiny_prompts
 from tests.ingest.models.conftest import BY_NAME, CASES
@@ -18,7 +17,7 @@ from tests.ingest.models.conftest import BY_NAME, CASES
 def draw_edits(model, seed=0):
     """Zero, double and replace up to 12 neurons of any layers, several sets per prompt, not in order."""
     draw = np.random.default_rng(seed)
-    n_layers, d_ffn = len(family_of_answers(model).blocks_of(model.base)), model.checkpoint.d_ffn
+    n_layers, d_ffn = len(model.family.of_answers().blocks_of(model.base)), model.checkpoint.d_ffn
     edits = []
     for index, prompt in enumerate((3, 1, 0, 2, 1, 1, 2, 0)):
         lowest = draw.integers(0, n_layers)

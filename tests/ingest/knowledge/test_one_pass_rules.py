@@ -7,7 +7,6 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nwh.ingest.knowledge.attribution import answer_activations, attribute
-from nwh.ingest.knowledge.passes import family_of_answers
 from nwh.ingest.knowledge.rules.held import direct, held
 from nwh.ingest.knowledge.rules.rule import rules_named
 from nwh.warehouse.errors import ModelError
@@ -156,4 +155,4 @@ def test_the_model_is_restored_after_an_error(context, tmp_path):
         assert state(model) != before
         1 / 0  # noqa: B018
     assert state(model) == before
-    assert len(family_of_answers(model).blocks_of(model.base)) == 3
+    assert len(model.family.of_answers().blocks_of(model.base)) == 3

@@ -77,7 +77,7 @@ def test_they_are_what_the_models_own_norm_and_head_do_to_a_small_push(tmp_path,
     norm.float()
     want = (slope * size)[:n_tokens]
 
-    found = output_tokens(loaded, 1, 5, 4)
+    found = output_tokens(loaded, 1, [5], 4)[0]
     assert found.normed
     assert not found.transformed
     for side, sign in ((found.positive, 1), (found.negative, -1)):
@@ -92,7 +92,7 @@ def test_they_are_what_the_models_own_norm_and_head_do_to_a_small_push(tmp_path,
 
 def test_a_masked_model_has_no_final_norm_and_its_heads_layer_is_left_out(tmp_path):
     loaded = load(str(save_masked(tmp_path / "bert")), head=True, device="cpu")
-    found = output_tokens(loaded, 0, 3, 2)
+    found = output_tokens(loaded, 0, [3], 2)[0]
     weights = loaded.module.bert.encoder.layer[0].output.dense.weight[:, 3]
     want = loaded.module.cls.predictions.decoder.weight @ weights
     assert (found.normed, found.transformed) == (False, True)
@@ -103,8 +103,8 @@ def test_a_masked_model_has_no_final_norm_and_its_heads_layer_is_left_out(tmp_pa
 def test_what_has_no_output_tokens_says_why(tmp_path):
     loaded = load(str(save_t5(tmp_path / "t5")), head=True, device="cpu")
     with pytest.raises(UsageError, match="encoder feeds a decoder"):
-        output_tokens(loaded, 0, 0, 2)
+        output_tokens(loaded, 0, [0], 2)
     loaded = load(str(save_masked(tmp_path / "bert")), head=True, device="cpu")
     for layer, neuron in ((2, 0), (0, 24)):
         with pytest.raises(UsageError, match="layers 0 to 1 with neurons 0 to 23"):
-            output_tokens(loaded, layer, neuron, 2)
+            output_tokens(loaded, layer, [neuron], 2)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from nwh.ingest.knowledge.attributions import AttributionSettings
 from nwh.ingest.knowledge.reading import read_prompts, unrelated_prompt
 from nwh.ingest.models import load
 from nwh.ingest.prompts.stored import PromptRow
@@ -108,7 +109,7 @@ def test_a_masked_model_reads_no_causal_prompts_and_scores_one_token(masked):
     with pytest.raises(UsageError, match="--answer all is for causal and T5 models"):
         read_prompts(masked, [], answer="all")
     with pytest.raises(UsageError, match="use first or all"):
-        read_prompts(masked, [], answer="some")
+        AttributionSettings(answer="some")
 
 
 def test_a_tokenizer_without_a_mask_is_named(masked, tmp_path):

@@ -58,7 +58,7 @@ def prompts_of(model, n, length=7):
 def waits(model, n):
     """Return how often each kind of work on n prompts waits."""
     prompts, draw = prompts_of(model, n), np.random.default_rng(0)
-    n_layers = len(passes.family_of_answers(model).blocks_of(model.base))
+    n_layers = len(model.family.of_answers().blocks_of(model.base))
     chosen = [np.divmod(np.sort(draw.choice(n_layers * 40, 9, replace=False)), 40) for _ in prompts]
     edits = [Edit(i, *neurons, factor) for i, neurons in enumerate(chosen) for factor in (0.0, 2.0)]
     rules = [Rule("riemann"), Rule("adaptive", agreement=0, max_evaluations=9), *rules_named(["relp", "logit"])]

@@ -11,6 +11,7 @@ from nwh.ingest.knowledge.passes import alike
 from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.plan import calibration, estimate, knowledge
 from nwh.ingest.plan.calibration import Calibration, _line, calibrated
+from nwh.ingest.plan.estimate import Timing
 from nwh.ingest.prompts.stored import stored_prompts
 from tests.ingest.plan.test_plan import RULES, cities  # noqa: F401
 
@@ -58,7 +59,7 @@ def test_what_is_timed_are_the_groups_of_the_job(cities, monkeypatch):  # noqa: 
         return real(model, group, *rest)
 
     monkeypatch.setattr(knowledge, "of_group", of_group)
-    knowledge.plan_attributions(warehouse, model, "cities", RULES, seconds=1e6)
+    knowledge.plan_attributions(warehouse, model, "cities", RULES, Timing(1e6))
     prompts = read_prompts(model, stored_prompts(warehouse, "cities")[0]).inputs
     groups = alike(model, prompts)
     assert max(map(len, groups)) > 2

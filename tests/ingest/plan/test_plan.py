@@ -10,15 +10,15 @@ import pytest
 
 from nwh.ingest.activations.job import Settings, ingest_activations
 from nwh.ingest.activations.memory_plan import State
-from nwh.ingest.knowledge import known
+from nwh.ingest.knowledge import reading
 from nwh.ingest.knowledge.attributions import AttributionSettings, ingest_attributions
 from nwh.ingest.knowledge.interventions import InterventionSettings, ingest_interventions
 from nwh.ingest.knowledge.reading import read_prompts
 from nwh.ingest.models import load
-from nwh.ingest.plan import known as plan
+from nwh.ingest.plan import knowledge as plan
 from nwh.ingest.plan import studies
 from nwh.ingest.plan.activations import plan_activations
-from nwh.ingest.plan.estimate import Estimate, enough, lines
+from nwh.ingest.plan.estimate import Estimate, Timing, enough, lines
 from nwh.ingest.plan.knowledge import plan_attributions, plan_interventions
 from nwh.ingest.plan.shards import shard_cost
 from nwh.ingest.prompts.job import PromptSettings, ingest_prompts
@@ -50,8 +50,8 @@ def test_activations_are_estimated_as_they_are_then_stored(tmp_path, tiny_bert, 
     add_corpus(warehouse, "one", 150)
     before = warehouse.sql("from runs").fetchall()
     settings = Settings(k=60, sample=50, layers=(0, 1))
-    (estimate,) = plan_activations(warehouse, model, ["one"], settings, seconds=0.2)
-    (given,) = plan_activations(warehouse, model, ["one"], settings, rate=50.0)
+    (estimate,) = plan_activations(warehouse, model, ["one"], settings, Timing(0.2))
+    (given,) = plan_activations(warehouse, model, ["one"], settings, Timing(rate=50.0))
     assert min(estimate.stage, estimate.merge) > given.stage == given.merge == 0
     assert "a shard stages" in estimate.note
     assert warehouse.sql("from runs").fetchall() == before
@@ -82,16 +82,16 @@ def test_a_shard_is_estimated_as_it_is_then_staged(tmp_path, tiny_bert, add_corp
 
 def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(cities):
     warehouse, model = cities
-    estimate = plan_attributions(warehouse, model, "cities", RULES, seconds=0.2)
+    estimate = plan_attributions(warehouse, model, "cities", RULES, Timing(0.2))
     two = AttributionSettings(rules=("riemann",), steps=4, concepts=tuple(CITIES[:2]))
-    assert plan_attributions(warehouse, model, "cities", two, rate=4.0).seconds() == 8 / 4
+    assert plan_attributions(warehouse, model, "cities", two, Timing(rate=4.0)).seconds() == 8 / 4
     with pytest.raises(UsageError, match="no attributions of cities"):
-        plan_interventions(warehouse, model, "cities", InterventionSettings(), seconds=0.2)
+        plan_interventions(warehouse, model, "cities", InterventionSettings(), Timing(0.2))
     ingest_attributions(warehouse, model, "cities", RULES)
     assert estimate.units == warehouse.sql("select count(*) from prompt_scores").fetchall()[0][0]
     settings = InterventionSettings(operations=("zero", "double"), negatives=3)
-    (changes,) = plan_interventions(warehouse, model, "cities", settings, seconds=0.2)
-    (given,) = plan_interventions(warehouse, model, "cities", settings, rate=100.0)
+    (changes,) = plan_interventions(warehouse, model, "cities", settings, Timing(0.2))
+    (given,) = plan_interventions(warehouse, model, "cities", settings, Timing(rate=100.0))
     ingest_interventions(warehouse, model, "cities", settings)
     n = warehouse.sql("select count(*) from interventions").fetchall()[0][0]
     assert changes.units == given.units == n > 0
@@ -102,8 +102,8 @@ def test_attributions_and_interventions_are_estimated_as_they_are_then_stored(ci
 @pytest.fixture
 def asked(monkeypatch):
     """Numbers of prompts about which a model was asked whether it knows them."""
-    found, scores = [], known.answer_scores
-    monkeypatch.setattr(known, "answer_scores", lambda model, part: found.append(len(part)) or scores(model, part))
+    found, scores = [], reading.answer_scores
+    monkeypatch.setattr(reading, "answer_scores", lambda model, part: found.append(len(part)) or scores(model, part))
     return found
 
 
@@ -117,26 +117,26 @@ def words(cities, tmp_path):
     (tmp_path / "words.jsonl").write_text("".join(facts))
     ingest_prompts(warehouse, str(tmp_path / "words.jsonl"), "words", PromptSettings(paraphrases=0))
     rows, _ = stored_prompts(warehouse, "words")
-    scores = sorted(p for p, _ in known.answer_scores(model, read_prompts(model, rows).inputs))
+    scores = sorted(p for p, _ in reading.answer_scores(model, read_prompts(model, rows).inputs))
     return warehouse, model, scores[len(scores) // 2]
 
 
 def test_what_a_model_does_not_know_is_not_counted(words, asked, monkeypatch):
     warehouse, model, least = words
     some = replace(RULES, min_probability=least)
-    all_asked = plan_attributions(warehouse, model, "words", some, seconds=5)
+    all_asked = plan_attributions(warehouse, model, "words", some, Timing(5))
     assert asked == [200]
     ingest_attributions(warehouse, model, "words", some)
     ((stored,),) = warehouse.sql("select count(*) from prompt_scores").fetchall()
     assert all_asked.units == stored < 100  # a concept of which it knows fewer than 4 is left out
-    assert plan_attributions(warehouse, model, "words", some, rate=5.0).units == 200
+    assert plan_attributions(warehouse, model, "words", some, Timing(rate=5.0)).units == 200
     monkeypatch.setattr(plan, "BLOCK", 64)
-    drawn = plan_attributions(warehouse, model, "words", some, seconds=5)
+    drawn = plan_attributions(warehouse, model, "words", some, Timing(5))
     assert asked[-1] == 128
     assert "of 128 prompts drawn are known" in drawn.note
     assert drawn.units == pytest.approx(stored, abs=200 * 0.2)
     with pytest.raises(UsageError, match=r"0% of .* known at --min-probability 0.99"):
-        plan_attributions(warehouse, model, "words", replace(RULES, min_probability=0.99))
+        plan_attributions(warehouse, model, "words", replace(RULES, min_probability=0.99), Timing())
 
 
 def test_a_plan_of_interventions_asks_about_some_prompts_of_other_concepts(words, asked, monkeypatch):
@@ -146,13 +146,13 @@ def test_a_plan_of_interventions_asks_about_some_prompts_of_other_concepts(words
     concepts = tuple(sorted(concept for (concept,) in found.fetchall()))
     settings = InterventionSettings(operations=("zero",), negatives=1000)  # all that it knows
     del asked[:]
-    (whole,) = plan_interventions(warehouse, model, "words", settings, seconds=0.1)
+    (whole,) = plan_interventions(warehouse, model, "words", settings, Timing(0.1))
     assert asked == []  # what was attributed is known
     few = replace(RULES, min_probability=least, concepts=concepts[:3])
     ingest_attributions(warehouse, model, "words", few, again=True)
     monkeypatch.setattr(plan, "BLOCK", 64)
     del asked[:]
-    (drawn,) = plan_interventions(warehouse, model, "words", settings, seconds=5)
+    (drawn,) = plan_interventions(warehouse, model, "words", settings, Timing(5))
     assert asked == [128]
     assert "of 128 prompts drawn are known" in drawn.note
     del asked[:]
@@ -179,10 +179,10 @@ def test_machines_share_units_and_nothing_else():
 
 
 def test_studies_from_given_constants_are_the_arithmetic_of_their_programs():
-    (a,) = studies.study_a("cpu", "float32", Settings(k=10_000), rate=20_000)
+    (a,) = studies.study_a("cpu", "float32", Settings(k=10_000), Timing(rate=20_000))
     assert a.seconds() == 82e6 / 20_000
     assert a.disk == pytest.approx(6 * 46_080 * 2 * 10_000 * 4.5)
-    first, second, *others = studies.study_b("cpu", "float32", "shown", rate=20)
+    first, second, *others = studies.study_b("cpu", "float32", "shown", Timing(rate=20))
     assert (first.units, first.seconds()) == (4207 * 4 * 13, pytest.approx(4207 * 4 * 13 / 20))
     assert second.units == 4207 * 14 * 2 * 3 * 13
     assert [each.units for each in others] == [1406 * 4 * 13, 1406 * 14 * 2 * 3 * 13] * 3
@@ -195,7 +195,7 @@ def test_studies_are_timed_on_models_of_the_shapes(monkeypatch):
     for name in ("PYTHIA_70M", "PYTHIA_160M", "PYTHIA_410M"):
         monkeypatch.setattr(studies, name, TINY_PYTHIA)
     monkeypatch.setattr(studies, "_MADE", 32)
-    found = list(studies.study_b("cpu", "float32", "all", seconds=0.05))
+    found = list(studies.study_b("cpu", "float32", "all", Timing(0.05)))
     assert len(found) == 8
     assert found[0].units == 4207 * 4 * 28
     assert found[-1].units == 1406 * 14 * 2 * 3 * 154
