@@ -9,7 +9,6 @@
 -- scope: corpora that the groups and patterns are from; of metadata any corpus of it
 -- columns: layer
 -- cluster: group of neurons, from 0, the largest first
--- rank: from 1 within the cluster, by g2
 -- kind: word, tag or tree; metadata
 -- pattern: its items joined by blanks; of metadata `key = value`
 -- n_with: neurons of the cluster that have it
@@ -18,6 +17,7 @@
 -- others_share: share of the layer's other neurons that have it
 -- g2: log-likelihood ratio of the cluster's neurons against the layer's others; a figure to rank by, as neurons of
 --   a layer are not independent of one another
+-- rank: from 1 within the cluster, by g2
 create macro cluster_profile_at(max_q, min_lift) as table
 -- no expression is named twice below, so that a query for one layer reads that layer's rows only
 with had as (
@@ -111,32 +111,13 @@ compared as (
         log_likelihood_ratio(totals.n_with, sizes.n_neurons, totals.layer_with, sizes.layer_neurons) as g2
     from totals
     inner join sizes using (model, checkpoint, site, scope, layer, cluster)
-),
-
-ranked as (
-    select
-        compared.*,
-        row_number() over (
-            partition by model, checkpoint, site, scope, layer, cluster
-            order by g2 desc, kind asc, pattern asc
-        ) as rank
-    from compared
-    where share > others_share
 )
 
 select
-    model,
-    checkpoint,
-    site,
-    scope,
-    layer,
-    cluster,
-    rank,
-    kind,
-    pattern,
-    n_with,
-    n_neurons,
-    share,
-    others_share,
-    g2
-from ranked;
+    compared.* exclude (layer_with),
+    row_number() over (
+        partition by model, checkpoint, site, scope, layer, cluster
+        order by g2 desc, kind asc, pattern asc
+    ) as rank
+from compared
+where share > others_share;

@@ -9,11 +9,11 @@
 -- argument chosen_corpus: name of the corpus
 -- argument most: neurons per set of sentences
 -- columns: model_before, checkpoint_before, model_after, checkpoint_after, corpus, split
--- rank: from 1 within the set of sentences; neurons that hardly varied before come last
 -- columns: layer
 -- neuron: dimension of site hidden, from 0
 -- columns: mean_change, mean_absolute_change, std_before
 -- standardised_change: mean_absolute_change / std_before; null where that is below a thousandth of the layer's median
+-- rank: from 1 within the set of sentences; neurons that hardly varied before come last
 -- patterns_before: kind and pattern of up to three at site hidden, best first; empty where none is or none were mined
 -- patterns_after: the same of the second checkpoint
 create macro moved_neurons(
@@ -35,27 +35,15 @@ with changes as (
         and corpus = chosen_corpus
 ),
 
-ranked as (
+moved as (
     select
         changes.*,
         row_number() over (
             partition by split
             order by standardised_change desc nulls last, layer asc, neuron asc
-        ) as place
+        ) as rank
     from changes
-),
-
-moved as (
-    select *
-    from ranked
-    where place <= most
-),
-
-places as (
-    select distinct
-        layer,
-        neuron
-    from moved
+    qualify rank <= most
 ),
 
 -- a pattern that was mined in several scopes counts once
@@ -68,7 +56,7 @@ candidates as (
         mined_patterns.kind || ': ' || mined_patterns.pattern_text as described,
         max(mined_patterns.mined_g2) as best_g2
     from mined_patterns
-    inner join places using (layer, neuron)
+    semi join moved using (layer, neuron)
     where
         mined_patterns.site = 'hidden'
         and mined_patterns.pole = 'top'
@@ -98,19 +86,7 @@ best as (
 )
 
 select
-    moved.model_before,
-    moved.checkpoint_before,
-    moved.model_after,
-    moved.checkpoint_after,
-    moved.corpus,
-    moved.split,
-    moved.place as rank,
-    moved.layer,
-    moved.neuron,
-    moved.mean_change,
-    moved.mean_absolute_change,
-    moved.std_before,
-    moved.standardised_change,
+    moved.*,
     coalesce(first_best.patterns, []) as patterns_before,
     coalesce(second_best.patterns, []) as patterns_after
 from moved
@@ -126,4 +102,4 @@ left join best as second_best
         and moved.checkpoint_after = second_best.checkpoint
         and moved.layer = second_best.layer
         and moved.neuron = second_best.neuron
-order by moved.split, moved.place;
+order by moved.split, moved.rank;

@@ -13,27 +13,13 @@
 -- columns: rbo
 create macro neuron_overlap_at(before_model, before_checkpoint, after_model, after_checkpoint, k, p) as table
 with before_top as (
-    select
-        site,
-        corpus,
-        layer,
-        neuron,
-        sentence_id,
-        rank,
-        activation
+    select *
     from neuron_topk
     where model = before_model and checkpoint = before_checkpoint and pole = 'top' and rank <= k
 ),
 
 after_top as (
-    select
-        site,
-        corpus,
-        layer,
-        neuron,
-        sentence_id,
-        rank,
-        activation
+    select *
     from neuron_topk
     where model = after_model and checkpoint = after_checkpoint and pole = 'top' and rank <= k
 ),
@@ -63,10 +49,6 @@ after_sets as (
 ),
 
 weights as (
-    select
-        depth,
-        above,
-        upto
     from neuron_overlap_weights(k, p)
 ),
 
@@ -115,12 +97,7 @@ sums as (
 )
 
 select
-    sums.site,
-    sums.corpus,
-    sums.layer,
-    sums.neuron,
-    sums.depth,
-    sums.shared,
+    sums.* exclude (above),
     sums.shared / (2 * sums.depth - sums.shared) as jaccard,
     rank_biased_overlap(sums.shared, sums.depth, p, sums.above, whole.upto) as rbo
 from sums

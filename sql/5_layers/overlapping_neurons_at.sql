@@ -73,10 +73,6 @@ of_others as (
 ),
 
 weights as (
-    select
-        depth,
-        above,
-        upto
     from neuron_overlap_weights(k, p)
 ),
 
@@ -117,14 +113,7 @@ found as (
 )
 
 select
-    found.model,
-    found.checkpoint,
-    found.site,
-    found.corpus,
-    found.layer,
-    found.neuron,
-    found.depth,
-    found.shared,
+    found.* exclude (above),
     found.shared / (2 * found.depth - found.shared) as jaccard,
     rank_biased_overlap(found.shared, found.depth, p, found.above, whole.upto) as rbo
 from found
