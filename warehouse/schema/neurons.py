@@ -4,6 +4,7 @@ from nwh.warehouse.schema.glossary import INDEPENDENT
 from nwh.warehouse.schema.relation import (
     CHECKPOINT,
     CORPUS,
+    DETECTS,
     LAYER,
     MODEL,
     NEURON,
@@ -181,9 +182,7 @@ NEURON_PATTERNS = Relation(
         shared("mined_g2", "float", True, "null::float"),
         shared("mined_q_value", "float", True, "null::float"),
         shared("heldout_auroc", "double", True),
-        shared("auroc", "float", True, "null::float", dictionary=True),
-        shared("sample_support", "integer", True, "null::integer", dictionary=True),
-        shared("n_sampled", "integer", True, "null::integer", dictionary=True),
+        *DETECTS,
         Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),
@@ -192,3 +191,5 @@ NEURON_PATTERNS = Relation(
     ("lift", "g2", "p_value", "q_value", "mined_lift", "mined_g2", "mined_q_value"),
     rows_per_group=32_768,
 )
+
+RELATIONS = (CHECKPOINTS, SENTENCE_TOKENS, NEURON_TOPK, NEURON_STATS, ACTIVATION_SAMPLE, NEURON_PATTERNS)

@@ -104,3 +104,8 @@ ANSWER_NEURON = Column("neuron", "integer", "neuron of site `ffn`, from 0")
 OF_CORPUS = (MODEL, CHECKPOINT, SITE, CORPUS)
 OF_SCOPE = (MODEL, CHECKPOINT, SITE, SCOPE)
 OF_DATASET = (MODEL, CHECKPOINT, DATASET)
+DETECTS = (
+    shared("auroc", "float", True, "null::float", dictionary=True),
+    shared("sample_support", "integer", True, "null::integer", dictionary=True),
+    shared("n_sampled", "integer", True, "null::integer", dictionary=True),
+)
