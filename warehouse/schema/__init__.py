@@ -6,7 +6,6 @@
 from nwh.warehouse.schema import comparison, explanations, knowledge, neurons, profiles, text
 from nwh.warehouse.schema.relation import Column, Relation
 from nwh.warehouse.schema.runs import RUNS
-from nwh.warehouse.schema.weights import NEURON_WEIGHTS
 
 __all__ = ["RELATIONS", "RUNS", "SCHEMA_VERSION", "Column", "Relation"]
 
@@ -14,6 +13,6 @@ SCHEMA_VERSION = 3
 """Of the relations and what is stored in them; a warehouse says its own, 1 where it says none. Whoever raises it says
 in `ingest/upgrade.py` how a warehouse gets there."""
 
-_FACTS = (*text.RELATIONS, *neurons.RELATIONS, *profiles.RELATIONS, *explanations.RELATIONS, NEURON_WEIGHTS)
-_ALL = (RUNS, *_FACTS, *comparison.RELATIONS, *knowledge.RELATIONS)
+_SUBJECTS = (text, neurons, profiles, explanations, comparison, knowledge)
+_ALL = (RUNS, *(relation for subject in _SUBJECTS for relation in subject.RELATIONS))
 RELATIONS: dict[str, Relation] = {relation.name: relation for relation in _ALL}

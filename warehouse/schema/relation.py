@@ -51,6 +51,11 @@ class Relation:
         """All column names, in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def empty(self) -> str:
+        """A statement that gives its columns and no row."""
+        return f"select {', '.join(f'null::{column.type} as {column.name}' for column in self.columns)} limit 0"
+
     @cached_property
     def file_schema(self) -> pa.Schema:
         """Arrow schema of a data file: every column but those of the partition, whose values are in the path."""
