@@ -27,6 +27,5 @@ select
     ranked.* exclude (place, token_position) replace (ranked.place as rank),
     sentences.text
 from ranked
-inner join sentences
-    on ranked.sentence_id = sentences.sentence_id and ranked.corpus = sentences.corpus
+inner join sentences using (corpus, sentence_id)
 where ranked.place <= k;

@@ -54,15 +54,12 @@ with had as (
             clusters.cluster,
             metadata.key || ' = ' || metadata.value as pattern
         from neuron_clusters as clusters
-        inner join neuron_metadata as metadata
-            on
-                clusters.model = metadata.model
-                and clusters.checkpoint = metadata.checkpoint
-                and clusters.site = metadata.site
-                and clusters.layer = metadata.layer
-                and clusters.neuron = metadata.neuron
-                and list_contains(string_split(clusters.scope, '+'), metadata.corpus)
-        where metadata.pole = 'top' and metadata.q_value <= max_q and metadata.lift > min_lift
+        inner join neuron_metadata as metadata using (model, checkpoint, site, layer, neuron)
+        where
+            list_contains(string_split(clusters.scope, '+'), metadata.corpus)
+            and metadata.pole = 'top'
+            and metadata.q_value <= max_q
+            and metadata.lift > min_lift
     ) as values_of_neurons
 ),
 
@@ -76,16 +73,10 @@ counted as (
         cluster,
         kind,
         pattern,
-        count(*) as n_with
+        count(*) as n_with,
+        sum(count(*)) over (partition by model, checkpoint, site, scope, layer, kind, pattern) as layer_with
     from had
     group by model, checkpoint, site, scope, layer, cluster, kind, pattern
-),
-
-totals as (
-    select
-        counted.*,
-        sum(n_with) over (partition by model, checkpoint, site, scope, layer, kind, pattern) as layer_with
-    from counted
 ),
 
 sizes as (
@@ -104,12 +95,12 @@ sizes as (
 
 compared as (
     select
-        totals.*,
+        counted.*,
         sizes.n_neurons,
-        totals.n_with / sizes.n_neurons as share,
-        (totals.layer_with - totals.n_with) / nullif(sizes.layer_neurons - sizes.n_neurons, 0) as others_share,
-        log_likelihood_ratio(totals.n_with, sizes.n_neurons, totals.layer_with, sizes.layer_neurons) as g2
-    from totals
+        counted.n_with / sizes.n_neurons as share,
+        (counted.layer_with - counted.n_with) / nullif(sizes.layer_neurons - sizes.n_neurons, 0) as others_share,
+        log_likelihood_ratio(counted.n_with, sizes.n_neurons, counted.layer_with, sizes.layer_neurons) as g2
+    from counted
     inner join sizes using (model, checkpoint, site, scope, layer, cluster)
 )
 

@@ -49,29 +49,24 @@ moved as (
 -- a pattern that was mined in several scopes counts once
 candidates as (
     select
-        mined_patterns.model,
-        mined_patterns.checkpoint,
-        mined_patterns.layer,
-        mined_patterns.neuron,
-        mined_patterns.kind || ': ' || mined_patterns.pattern_text as described,
-        max(mined_patterns.mined_g2) as best_g2
+        model,
+        checkpoint,
+        layer,
+        neuron,
+        kind || ': ' || pattern_text as described,
+        max(mined_g2) as best_g2
     from mined_patterns
     semi join moved using (layer, neuron)
     where
-        mined_patterns.site = 'hidden'
-        and mined_patterns.pole = 'top'
-        and mined_patterns.mined_q_value <= 0.05
-        and mined_patterns.mined_lift > 1
+        site = 'hidden'
+        and pole = 'top'
+        and mined_q_value <= 0.05
+        and mined_lift > 1
         and (
-            (mined_patterns.model = before_model and mined_patterns.checkpoint = before_checkpoint)
-            or (mined_patterns.model = after_model and mined_patterns.checkpoint = after_checkpoint)
+            (model = before_model and checkpoint = before_checkpoint)
+            or (model = after_model and checkpoint = after_checkpoint)
         )
-    group by
-        mined_patterns.model,
-        mined_patterns.checkpoint,
-        mined_patterns.layer,
-        mined_patterns.neuron,
-        described
+    group by model, checkpoint, layer, neuron, described
 ),
 
 best as (

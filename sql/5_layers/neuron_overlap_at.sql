@@ -84,15 +84,9 @@ sums as (
         count(weights.depth) as shared,
         coalesce(sum(weights.above), 0) as above
     from pairs
-    left join found_twice
-        on
-            pairs.site = found_twice.site
-            and pairs.corpus = found_twice.corpus
-            and pairs.layer = found_twice.layer
-            and pairs.neuron = found_twice.neuron
-            and pairs.depth >= found_twice.depth
+    left join found_twice using (site, corpus, layer, neuron)
     left join weights
-        on found_twice.depth = weights.depth
+        on found_twice.depth = weights.depth and pairs.depth >= weights.depth
     group by pairs.site, pairs.corpus, pairs.layer, pairs.neuron, pairs.depth
 )
 
@@ -101,5 +95,4 @@ select
     sums.shared / (2 * sums.depth - sums.shared) as jaccard,
     rank_biased_overlap(sums.shared, sums.depth, p, sums.above, whole.upto) as rbo
 from sums
-inner join weights as whole
-    on sums.depth = whole.depth;
+inner join weights as whole using (depth);
