@@ -22,7 +22,7 @@ with ranked as (
     from explanation_judgements
 ),
 
-counted as (
+scored as (
     select
         model,
         checkpoint,
@@ -35,17 +35,10 @@ counted as (
         any_value(judge) as judge,
         sum(is_top) as n_top,
         sum(1 - is_top) as n_others,
-        sum(is_top * (below + (tied - 1) / 2)) as ranks_of_top,
+        (sum(is_top * (below + (tied - 1) / 2)) - n_top * (n_top + 1) / 2) / nullif(n_top * n_others, 0) as auroc,
         (avg(verdict) filter (where is_top = 1) + 1 - avg(verdict) filter (where is_top = 0)) / 2 as balanced_accuracy
     from ranked
     group by model, checkpoint, site, source, layer, neuron, place, whose
-),
-
-scored as (
-    select
-        *,
-        (ranks_of_top - n_top * (n_top + 1) / 2) / nullif(n_top * n_others, 0) as auroc
-    from counted
 ),
 
 own as (
