@@ -14,6 +14,9 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.names import scope_of
 from nwh.warehouse.storage.runs import Unit
 
+OF_SCOPE = "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus)"
+"""Condition on the rows of a scope, with the parameters of `Scope.place`."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -52,7 +55,7 @@ class Scope:
 
     @property
     def place(self) -> dict[str, Any]:
-        """Named SQL parameters that filter to these activations."""
+        """Named SQL parameters that filter to these activations, by OF_SCOPE."""
         return {"model": self.model, "checkpoint": self.checkpoint, "site": self.site, "corpora": self.corpora}
 
     @property
@@ -107,8 +110,7 @@ def read_sets(
     neuron), for these are merely the first of the corpora.
     """
     found = warehouse.sql(
-        "select neuron, sentence_id, activation from neuron_topk where model = $model and checkpoint = $checkpoint "
-        "and site = $site and list_contains($corpora, corpus) and layer = $layer "
+        f"select neuron, sentence_id, activation from neuron_topk where {OF_SCOPE} and layer = $layer "
         "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
         "qualify row_number() over (partition by neuron order by if(pole = 'top', -activation, activation), "
         "sentence_id) <= $k order by neuron, if($pole = 'top', -activation, activation), sentence_id",

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nwh.warehouse import NwhError
+
 if TYPE_CHECKING:
     from nwh.notebook import Warehouse
-    from nwh.warehouse import NwhError
 
     __version__: str
 
@@ -17,10 +18,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("nwh")
-    if name == "NwhError":
-        from nwh.warehouse.errors import NwhError
-
-        return NwhError
     if name == "Warehouse":
         from nwh.notebook import Warehouse
 

@@ -11,14 +11,11 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import duckdb
 
 from nwh.warehouse.errors import UsageError
-
-if TYPE_CHECKING:
-    import duckdb
-
-    from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.files import Storage
 
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])(i?)b", re.IGNORECASE)
 _PERCENT = 50

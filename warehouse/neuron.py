@@ -24,7 +24,6 @@ class Neuron:
     neuron: int
 
     def __str__(self) -> str:
-        """Return MODEL@CHECKPOINT/SITE/LAYER/NEURON."""
         return f"{self.model}@{self.checkpoint}/{self.within}"
 
     @property

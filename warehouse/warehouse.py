@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from nwh.warehouse import memory, sandbox
 from nwh.warehouse.catalog import views
 from nwh.warehouse.errors import BusyError, StorageError, UsageError, first_line
-from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS
 from nwh.warehouse.shard import Shard
@@ -20,13 +21,12 @@ from nwh.warehouse.storage.files import SHARDS, Storage
 from nwh.warehouse.storage.provenance import Provenance, Snapshot, partition_of
 from nwh.warehouse.storage.refusals import through_duckdb
 from nwh.warehouse.storage.replacing import refuse_early, settle
-from nwh.warehouse.storage.runs import Run, Unit, check_folders, settings_folder, unit_name
+from nwh.warehouse.storage.runs import Run, Unit, check_folders, check_others, settings_folder, unit_name
 from nwh.warehouse.storage.staged_shards import needless
 from nwh.warehouse.storage.tables import Tables
 from nwh.warehouse.storage.units import Units
 
 if TYPE_CHECKING:
-    import duckdb
     import polars as pl
 
 _log = logging.getLogger(__name__)
@@ -53,14 +53,14 @@ class Warehouse:
 
         StorageError where there is none, or it is of a later version.
         """
-        warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
+        warehouse = cls(Storage(uri))
         warehouse.refresh()
         return warehouse
 
     @classmethod
     def create(cls, uri: str | os.PathLike[str] | None = None) -> Warehouse:
         """Open a warehouse, making it first where there is none."""
-        warehouse = cls(Storage(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data"))
+        warehouse = cls(Storage(uri))
         if warehouse.tables.exist():
             warehouse.refresh()
         else:
@@ -97,7 +97,7 @@ class Warehouse:
         if copied is None:
             self._renew_catalog()
             copied = views.open_published(self.snapshot, self.storage)
-        return views.connect(self.snapshot, self.storage, copied)
+        return views.connect(self.snapshot, self.storage, self.tables.known_sizes(), copied)
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -105,8 +105,6 @@ class Warehouse:
 
         StorageError where a file cannot be read, MemoryLimitError where a question needs more than it may use.
         """
-        import duckdb
-
         try:
             with self.connection.cursor() as cursor:
                 yield cursor
@@ -243,20 +241,8 @@ class Warehouse:
             held.enter_context(self.storage.locks.hold(_WRITING, wait=True, shared=True))
             for lock in locks:
                 held.enter_context(self.storage.locks.hold(lock, {"run_id": run.run_id, "place": run.place}))
-            self._check_others(run)
+            check_others(run)
             yield
-
-    def _check_others(self, run: Run) -> None:
-        """Raise BusyError where another run makes the text or prompts that this one reads, or the other way round."""
-        for name, holder in self.storage.locks.held().items():
-            job, _, unit = name.partition("/")
-            named = dict(part.partition("=")[::2] for part in unit.split("/"))
-            if holder.get("run_id") != run.run_id and job in JOBS and exclude(run.job, run.unit, job, named):
-                raise BusyError(
-                    f"run {holder.get('run_id', '?')} (process {holder.get('pid', '?')}) is working on {name}: "
-                    f"{run.job} of {unit_name(run.unit)} cannot go on beside it. Wait for it, or stop it; `nwh status` "
-                    "shows it"
-                )
 
     def publish_catalog(self) -> None:
         """Rebuild `nwh.duckdb`, the views for any DuckDB client, and see what is stored now."""

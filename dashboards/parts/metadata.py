@@ -88,7 +88,7 @@ def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[st
     if not offered:
         return
     name = st.selectbox("Sentences with and without", list(offered), key="separation", width=290)
-    bins = session.ask(warehouse, queries.separation.separation, neuron, tuple(corpora), *offered[name])
+    bins = session.ask(warehouse, queries.samples.separation, neuron, tuple(corpora), *offered[name])
     if len({row["has"] for row in bins.records}) < 2:
         st.caption("No sampled sentence has it, or none lacks it.")
         return

@@ -29,7 +29,7 @@ def show(
 
 
 def _lines(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], kind: str, value: str) -> Iterator[str]:
-    found = session.ask(warehouse, queries.searched.searched, chosen.neuron, tuple(corpora), kind, value)
+    found = session.ask(warehouse, queries.neurons.searched, chosen.neuron, tuple(corpora), kind, value)
     if not found.rows:
         yield f"{code_span(value)}: not often enough in its top sentences to be stored"
     for row in found.records:

@@ -35,10 +35,6 @@ class Annotator:
     note: str
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def open(self) -> OpenAnnotator:
-        """Load what it needs and return it ready for work."""
-        return OpenAnnotator(self)
-
 
 def choose(tagger: str | None = None, parser: str | None = None, url: str | None = None) -> Annotator:
     """Return the annotator that options name, `auto` the first tagger that is installed (spaCy, then NLTK).
@@ -92,7 +88,6 @@ class OpenAnnotator:
     """A tagger and a parser at work as one; made once per process, closed at the end."""
 
     def __init__(self, annotator: Annotator) -> None:
-        """Load what it needs."""
         self._stack = ExitStack()
         self._tag: Callable[[list[str]], list[Annotation]]
         self._parse: Callable[[str], str | None] | None = None

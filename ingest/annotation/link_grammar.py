@@ -53,7 +53,6 @@ class LinkParser:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the process."""
         self._stop()
 
     def parse(self, sentence: str) -> str | None:

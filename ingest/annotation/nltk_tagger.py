@@ -28,7 +28,6 @@ class NltkTagger:
     """Splits a sentence into words and tags them; makes no trees."""
 
     def __init__(self) -> None:
-        """Load the tagger."""
         from nltk.tag.perceptron import PerceptronTagger
         from nltk.tokenize import TreebankWordTokenizer
 

@@ -33,7 +33,6 @@ class SpacyPipeline:
     """Tags and, if asked for, parses; a sentence stays one sentence whatever its punctuation."""
 
     def __init__(self, trees: bool) -> None:
-        """Load the pipeline."""
         import spacy
         from spacy.language import Language
 

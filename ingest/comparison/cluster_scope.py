@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nwh.ingest.scope import Scope, read_scope
+from nwh.ingest.scope import OF_SCOPE, Scope, read_scope
 from nwh.ingest.stored import kept_sentences, site_sizes
 from nwh.ingest.text.corpus import texts_of
 from nwh.warehouse import Warehouse
@@ -18,10 +18,7 @@ from nwh.warehouse.errors import ModelError, UsageError
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.storage.runs import Run
 
-_HERE = (
-    "model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
-    "and layer = $layer"
-)
+_HERE = f"{OF_SCOPE} and layer = $layer"
 
 
 def read_cluster_scopes(
@@ -91,8 +88,8 @@ def strongest_sentences(
     found = warehouse.sql(
         "with kept as (select layer, neuron, sentence_id, activation, "
         "rank > 1 and rank = list_extract($kept, list_position($corpora, corpus)) as is_last from neuron_topk "
-        "where model = $model and checkpoint = $checkpoint and site = $site and list_contains($corpora, corpus) "
-        "and pole = 'top' and (rank <= $n or rank = list_extract($kept, list_position($corpora, corpus)))), "
+        f"where {OF_SCOPE} and pole = 'top' "
+        "and (rank <= $n or rank = list_extract($kept, list_position($corpora, corpus)))), "
         "placed as (select kept.*, row_number() over of_neuron as place, max(activation) over (partition by layer, "
         "neuron) as highest from kept window of_neuron as (partition by layer, neuron order by activation desc, "
         "sentence_id)) "

@@ -18,7 +18,7 @@ import pyarrow as pa
 from nwh.ingest.comparison.cluster_scope import note_unlike_activations, read_activations, read_cluster_scopes
 from nwh.ingest.comparison.correlation import BestPartners, Matrix, Partners, partners_by_layer
 from nwh.ingest.job import Task, run_each
-from nwh.ingest.scope import Scope
+from nwh.ingest.scope import OF_SCOPE, Scope
 from nwh.ingest.stored import stored_reference
 from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
@@ -72,10 +72,7 @@ def ingest_matches(
 
 def sampled_by_both(warehouse: Warehouse, before: Scope, after: Scope) -> list[int]:
     """Return the ids, ascending, of the sentences that both have sampled; UsageError for fewer than 3."""
-    query = (
-        "select sentence_id from activation_sample where model = $model and checkpoint = $checkpoint "
-        "and site = $site and list_contains($corpora, corpus) and layer = $layer"
-    )
+    query = f"select sentence_id from activation_sample where {OF_SCOPE} and layer = $layer"
     sampled = [
         {sentence_id for (sentence_id,) in warehouse.sql(query, {**scope.place, "layer": scope.layers[0]}).fetchall()}
         if scope.kept

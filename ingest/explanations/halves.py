@@ -62,21 +62,26 @@ class Shown:
     members: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class Halves:
-    """The sentences that counted over a ground: their ids [S] ascending, and which are of the first half."""
+    """The sentences that counted over a ground: their ids [S] ascending, and which are of the first half.
 
-    def __init__(self, warehouse: Warehouse, ground: Scope, settings: ExplanationSettings) -> None:
-        """Show half as many others as examples; judge on as many others as top sentences."""
-        self.ground = ground
-        self.k = min(ground.k, sum(ground.counted.values()) // 2)
-        """sentences of each neuron that are the highest: as many as are kept, at most half of all"""
-        self._warehouse = warehouse
-        self.settings = settings
+    Half as many others as examples are shown; as many others as top sentences are judged on.
+    """
+
+    warehouse: Warehouse
+    ground: Scope
+    settings: ExplanationSettings
+
+    @property
+    def k(self) -> int:
+        """Sentences of each neuron that are the highest: as many as are kept, at most half of all."""
+        return min(self.ground.k, sum(self.ground.counted.values()) // 2)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
         """Ids of the sentences that counted."""
-        found: NDArray[np.int64] = self._warehouse.sql(
+        found: NDArray[np.int64] = self.warehouse.sql(
             "select sentence_id from sentence_tokens where model = $model and checkpoint = $checkpoint "
             "and list_contains($corpora, corpus) order by sentence_id",
             {name: getattr(self.ground, name) for name in ("model", "checkpoint", "corpora")},
@@ -95,14 +100,14 @@ class Halves:
 
     def texts(self, sentence_ids: Iterable[int]) -> dict[int, str]:
         """Return the texts of sentences, by id, ascending."""
-        return texts_of(self._warehouse, self.ground.corpora, sentence_ids)
+        return texts_of(self.warehouse, self.ground.corpora, sentence_ids)
 
     def shown(self, layer: int, neurons: Sequence[int]) -> Iterator[Shown]:
         """Yield what there is of some neurons of a layer; nothing of those whose top sentences all tie."""
         step = max(1, _TOP_ROWS // (self.k * len(self.ground.corpora)))
         for start in range(0, len(neurons), step):
             part = neurons[start : start + step]
-            sets = read_sets(self._warehouse, self.ground, layer, part, self.ids, k=self.k)
+            sets = read_sets(self.warehouse, self.ground, layer, part, self.ids, k=self.k)
             for neuron, members in zip(part, sets, strict=True):
                 if len(members) and (one := self._one(layer, neuron, members)):
                     yield one

@@ -12,6 +12,7 @@ from scipy import sparse
 from nwh.ingest import statistics
 from nwh.ingest.explanations.halves import POLE, Halves, Shown
 from nwh.warehouse import Warehouse
+from nwh.warehouse.queries.answers import OF_SITE
 
 _WORDS, _VALUES = 3, 1
 _MAX_Q = 0.05
@@ -80,7 +81,7 @@ class Template:
         """Return neuron -> kind -> the items of its best pattern of several; mined on the same half."""
         found = self._warehouse.sql(
             "select neuron, kind, if(kind = 'tree', pattern_text, array_to_string(pattern, ' … ')) from mined_patterns "
-            "where model = $model and checkpoint = $checkpoint and site = $site and scope = $scope and pole = 'top' "
+            f"where {OF_SITE} and scope = $scope and pole = 'top' "
             "and layer = $layer and list_contains($neurons, neuron) and length > 1 and mined_lift > 1 "
             "and mined_q_value <= $q qualify row_number() over (partition by neuron, kind "
             "order by mined_g2 desc, pattern_text) = 1",

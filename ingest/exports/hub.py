@@ -135,11 +135,7 @@ def _statements(rows: dict[str, int], repo: str) -> Iterator[str]:
     yield "-- Views of the relations over the hub's files, then the views and macros of nwh.\ninstall httpfs"
     yield "load httpfs"
     for relation in RELATIONS.values():
-        if relation.name in rows:
-            source = f"from read_parquet('hf://datasets/{repo}/data/{relation.name}/*.parquet')"
-        else:
-            columns = ", ".join(f"null::{column.type} as {column.name}" for column in relation.columns)
-            source = f"select {columns} where false"
-        yield f"create or replace view {relation.name} as {source}"
+        stored = f"from read_parquet('hf://datasets/{repo}/data/{relation.name}/*.parquet')"
+        yield f"create or replace view {relation.name} as {stored if relation.name in rows else relation.empty}"
     for file in sql_files():
         yield file.sql

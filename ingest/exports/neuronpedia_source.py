@@ -18,7 +18,7 @@ from nwh.warehouse import Warehouse
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.progress import Progress
-from nwh.warehouse.queries.answers import ask
+from nwh.warehouse.queries.answers import OF_SITE, ask
 from nwh.warehouse.queries.neurons import Extent
 
 CREATOR = "clkht01d40000jv08hvalcvly"
@@ -26,10 +26,7 @@ CREATOR = "clkht01d40000jv08hvalcvly"
 _BINS = 50
 _TOKENS = 10  # at either end
 _RELEASE = "nwh"
-_OF_LAYER = (
-    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
-    "and list_contains($corpora, corpus)"
-)
+_OF_LAYER = f"{OF_SITE} and layer = $layer and list_contains($corpora, corpus)"
 
 
 @dataclass(frozen=True)
@@ -179,9 +176,8 @@ class Source:
     def activations(self, neurons: Sequence[int]) -> list[dict[str, Any]]:
         """Return a row for each top sentence of each neuron: its tokens, and the activation at each."""
         top = self._ask(
-            "select neuron, corpus, sentence_id, text from top_sentences($corpora, $k) where model = $model "
-            "and checkpoint = $checkpoint and site = $site and layer = $layer and pole = 'top' "
-            "and neuron between $first and $last order by neuron, rank",
+            f"select neuron, corpus, sentence_id, text from top_sentences($corpora, $k) where {OF_SITE} "
+            "and layer = $layer and pole = 'top' and neuron between $first and $last order by neuron, rank",
             neurons,
             k=self.k,
         )
@@ -231,8 +227,7 @@ class Source:
         found = ask(
             self.warehouse,
             "select neuron, source, place, explanation, auroc, control_auroc, judge from neuron_explanations "
-            "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
-            "and neuron between $first and $last order by neuron, source, place",
+            f"where {OF_SITE} and layer = $layer and neuron between $first and $last order by neuron, source, place",
             **place,
             first=neurons[0],
             last=neurons[-1],

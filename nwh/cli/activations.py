@@ -1,4 +1,4 @@
-"""`nwh ingest activations | profiles`: what neurons do on text, and what their strongest sentences are like."""
+"""`nwh ingest activations | profiles | weights`: what neurons do on text, and what their weights alone say."""
 
 from __future__ import annotations
 
@@ -102,3 +102,23 @@ def profiles(
     models, corpora = split_list(model), split_list(corpus)
     if not ingest_profiles(warehouse, models=models, corpora=corpora, again=again, progress=state.progress):
         state.progress.note("all profiles are there; --again repeats them")
+
+
+@grouped
+def weights(
+    context: typer.Context,
+    checkpoints: Checkpoints,
+    corpus: Annotated[
+        str | None, typer.Option(help="Where token frequencies are counted, for correlations with them.")
+    ] = None,
+    again: AgainOption = False,
+) -> None:
+    """Store norms, cosines and output tokens of feed-forward neurons: no text is run.
+
+    Example: nwh ingest weights --model EleutherAI/pythia-70m-deduped --checkpoint all --corpus brown
+    """
+    from nwh.ingest.weights.job import ingest_weights, weight_tasks
+
+    state = state_of(context)
+    warehouse = state.open() if corpus else state.create()
+    checkpoints.each(state, warehouse, again, ingest_weights, weight_tasks, corpus=corpus)

@@ -20,11 +20,9 @@ from nwh.cli import (
     plan,
     prompts,
     read,
-    report,
     text,
     training,
     upkeep,
-    weights,
 )
 from nwh.cli.state import State
 from nwh.warehouse.errors import NwhError, first_line
@@ -90,7 +88,7 @@ INGEST: dict[str, Callable[..., None]] = {
     "ablations": knowledge.ablations,
     "faithfulness": knowledge.faithfulness,
     "side-effects": knowledge.side_effects,
-    "weights": weights.weights,
+    "weights": activations.weights,
 }
 """`nwh ingest JOB`, in the order in which jobs can run."""
 
@@ -103,7 +101,7 @@ plan.add_to(app)
 app.command("train-tiny")(training.train_tiny)
 read.add_to(app)
 app.command()(export.export)
-app.command()(report.report)
+app.command()(export.report)
 
 
 def main() -> None:

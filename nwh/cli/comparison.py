@@ -15,6 +15,8 @@ from nwh.cli.options import (
     FamilyOption,
     PickleOption,
     SiteOption,
+    StoredCheckpointOption,
+    StoredModelOption,
     loading,
     numbers,
 )
@@ -25,10 +27,8 @@ from nwh.warehouse.sites import whole_sites
 
 def clusters(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
-    checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Checkpoints; main if not given, `all` for every one there is.")
-    ] = None,
+    model: StoredModelOption,
+    checkpoint: StoredCheckpointOption = None,
     corpus: Annotated[
         list[str] | None, typer.Option(help="Corpora of the scope; all with activations and a sample if not given.")
     ] = None,

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nwh.cli.options import AgainOption, DeviceOption, DtypeOption, PickleOption, SiteOption, numbers
+from nwh.cli.options import (
+    AgainOption,
+    DeviceOption,
+    DtypeOption,
+    LayerOption,
+    NeuronOption,
+    PickleOption,
+    SiteOption,
+    StoredCheckpointOption,
+    StoredModelOption,
+    numbers,
+)
 from nwh.cli.state import state_of
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.names import split_list
@@ -35,10 +46,8 @@ class Judge(StrEnum):
 
 def explanations(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
-    checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Checkpoints; main if not given, `all` for every one there is.")
-    ] = None,
+    model: StoredModelOption,
+    checkpoint: StoredCheckpointOption = None,
     from_: Annotated[
         From, typer.Option("--from", help="Words and patterns in a sentence, or a chat model here or of a server.")
     ] = From.template,
@@ -57,8 +66,8 @@ def explanations(
     ] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Corpora; all with activations if not given.")] = None,
     site: SiteOption = None,
-    layer: Annotated[list[str] | None, typer.Option(help="Layers, from 0; all if not given.")] = None,
-    neuron: Annotated[list[str] | None, typer.Option(help="Neurons of each layer, from 0; all if not given.")] = None,
+    layer: LayerOption = None,
+    neuron: NeuronOption = None,
     examples: Annotated[int, typer.Option(help="Top sentences of the first half that explain.")] = 20,
     judged: Annotated[int, typer.Option(help="Top sentences of the second half to judge on, and as many others.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of other sentences and of shuffled explanations.")] = 0,

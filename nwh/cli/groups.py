@@ -64,18 +64,20 @@ class Checkpoints:
     ) -> None:
         """Run a job that needs the head at every checkpoint; one that is stored is not loaded, unless `again`.
 
-        ingest: takes a loaded model, `again`, `progress` and `of`. tasks: says of a known one and `of` what there is to
-        do.
+        ingest: takes the warehouse, a loaded model, `again`, `progress` and `of`. tasks: says of the warehouse, a known
+        model and `of` what there is to do.
         """
         from nwh.ingest.job import are_stored_at
         from nwh.ingest.models.series import for_each_checkpoint
 
         for_each_checkpoint(
-            lambda loaded: ingest(loaded, again=again, progress=state.progress, **of),
+            lambda loaded: ingest(warehouse, loaded, again=again, progress=state.progress, **of),
             self.model,
             self.labels,
             state.progress,
-            is_stored=lambda known: not again and are_stored_at(warehouse, known, partial(tasks, **of), state.progress),
+            is_stored=lambda known: (
+                not again and are_stored_at(warehouse, known, partial(tasks, warehouse, **of), state.progress)
+            ),
             **self.loading(head=True),
         )
 

@@ -108,10 +108,9 @@ def attributions(
             progress=state.progress,
         )
         return
-    warehouse = state.open()
-    job = partial(ingest_attributions, warehouse, verbose=verbose, shard=sharing.share)
-    tasks = partial(attribution_tasks, warehouse)
-    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=attributing.settings())
+    job = partial(ingest_attributions, verbose=verbose, shard=sharing.share)
+    of = {"dataset": dataset, "settings": attributing.settings()}
+    checkpoints.each(state, state.open(), again, job, attribution_tasks, **of)
 
 
 @grouped
@@ -130,11 +129,9 @@ def interventions(
     """
     from nwh.ingest.knowledge.interventions import ingest_interventions, intervention_tasks
 
-    state = state_of(context)
-    warehouse = state.open()
-    job = partial(ingest_interventions, warehouse, shard=sharing.share)
-    tasks = partial(intervention_tasks, warehouse)
-    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=changing.settings())
+    state, job = state_of(context), partial(ingest_interventions, shard=sharing.share)
+    of = {"dataset": dataset, "settings": changing.settings()}
+    checkpoints.each(state, state.open(), again, job, intervention_tasks, **of)
 
 
 @grouped
@@ -155,11 +152,8 @@ def ablations(
     """
     from nwh.ingest.knowledge.ablations import AblationSettings, ablation_tasks, ingest_ablations
 
-    state = state_of(context)
-    warehouse = state.open()
-    job, tasks = partial(ingest_ablations, warehouse), partial(ablation_tasks, warehouse)
-    settings = AblationSettings(best, prompts, seed)
-    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=settings)
+    state, of = state_of(context), {"dataset": dataset, "settings": AblationSettings(best, prompts, seed)}
+    checkpoints.each(state, state.open(), again, ingest_ablations, ablation_tasks, **of)
 
 
 @grouped
@@ -179,10 +173,8 @@ def faithfulness(
     """
     from nwh.ingest.knowledge.faithfulness import FaithfulnessSettings, faithfulness_tasks, ingest_faithfulness
 
-    state = state_of(context)
-    warehouse = state.open()
-    job, tasks = partial(ingest_faithfulness, warehouse), partial(faithfulness_tasks, warehouse)
-    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, settings=FaithfulnessSettings(prompts, seed))
+    state, of = state_of(context), {"dataset": dataset, "settings": FaithfulnessSettings(prompts, seed)}
+    checkpoints.each(state, state.open(), again, ingest_faithfulness, faithfulness_tasks, **of)
 
 
 @grouped
@@ -204,8 +196,6 @@ def side_effects(
     """
     from nwh.ingest.knowledge.side_effects import SideEffectSettings, ingest_side_effects, side_effect_tasks
 
-    state = state_of(context)
-    warehouse = state.open()
-    job, tasks = partial(ingest_side_effects, warehouse), partial(side_effect_tasks, warehouse)
-    settings = SideEffectSettings(sentences, seed, rule)
-    checkpoints.each(state, warehouse, again, job, tasks, dataset=dataset, corpus=neutral, settings=settings)
+    state, settings = state_of(context), SideEffectSettings(sentences, seed, rule)
+    of = {"dataset": dataset, "corpus": neutral, "settings": settings}
+    checkpoints.each(state, state.open(), again, ingest_side_effects, side_effect_tasks, **of)

@@ -14,6 +14,14 @@ ModelOption = Annotated[str, typer.Option("--model", help="Hub name, local folde
 CheckpointOption = Annotated[
     list[str] | None, typer.Option("--checkpoint", help="Revisions or sub-folders; `all` for every one there is.")
 ]
+StoredModelOption = Annotated[str, typer.Option("--model", help="As for activations, or as relations name it.")]
+StoredCheckpointOption = Annotated[
+    list[str] | None, typer.Option("--checkpoint", help="main if not given, `all` for every one there is.")
+]
+LayerOption = Annotated[list[str] | None, typer.Option("--layer", help="Layers, from 0; all if not given.")]
+NeuronOption = Annotated[
+    list[str] | None, typer.Option("--neuron", help="Neurons of each layer, from 0; all if not given.")
+]
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Corpora; all there are if not given.")]
 SiteOption = Annotated[
     list[str] | None,

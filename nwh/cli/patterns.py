@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from nwh.cli.groups import Sharing, grouped
-from nwh.cli.options import AgainOption, SiteOption, numbers
+from nwh.cli.options import (
+    AgainOption,
+    LayerOption,
+    NeuronOption,
+    SiteOption,
+    StoredCheckpointOption,
+    StoredModelOption,
+    numbers,
+)
 from nwh.cli.state import state_of
 from nwh.warehouse.names import split_list
 from nwh.warehouse.sites import sites_and_layers
@@ -16,16 +24,14 @@ from nwh.warehouse.sites import sites_and_layers
 @grouped
 def patterns(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="The model, as for activations or as relations name it.")],
-    checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Checkpoints; main if not given, `all` for every one there is.")
-    ] = None,
+    model: StoredModelOption,
+    checkpoint: StoredCheckpointOption = None,
     corpus: Annotated[
         list[str] | None, typer.Option(help="Corpora of the scope; all with activations and annotations if not given.")
     ] = None,
     site: SiteOption = None,
-    layer: Annotated[list[str] | None, typer.Option(help="Layers, from 0; all if not given.")] = None,
-    neuron: Annotated[list[str] | None, typer.Option(help="Neurons of each layer, from 0; all if not given.")] = None,
+    layer: LayerOption = None,
+    neuron: NeuronOption = None,
     pole: Annotated[str, typer.Option(help="top or bottom sentences.")] = "top",
     kind: Annotated[list[str] | None, typer.Option(help="word, tag, tree; all if not given.")] = None,
     min_support: Annotated[float, typer.Option(help="Smallest share of a neuron's sentences.")] = 0.01,

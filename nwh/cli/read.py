@@ -82,10 +82,10 @@ def neuron(
     """
     from nwh.warehouse.names import split_list
     from nwh.warehouse.neuron import parse_neuron
-    from nwh.warehouse.queries.neuron_description import describe
+    from nwh.warehouse.queries.neuron_description import describe, write
 
-    warehouse = state_of(context).open()
-    describe(warehouse, parse_neuron(name), split_list(corpus), k).write(format, sys.stdout.buffer)
+    place = parse_neuron(name)
+    write(place, describe(state_of(context).open(), place, split_list(corpus), k), format, sys.stdout.buffer)
 
 
 @show.command()

@@ -53,7 +53,7 @@ def state_of(context: typer.Context) -> State:
 
 def named_or_all_corpora(warehouse: Warehouse, option: list[str] | None) -> list[str]:
     """Return the corpora of an option, all there are where it is not given; UsageError for none."""
-    stored = [name for (name,) in warehouse.sql("select corpus from corpora order by 1").fetchall()]
+    stored = sorted(unit["corpus"] for unit in warehouse.partitions("corpora", {}))
     if not stored:
         raise UsageError("this warehouse has no corpus yet: `nwh ingest corpus SOURCE --name NAME` adds one")
     return split_list(option) or stored

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -122,11 +125,23 @@ def dashboard(
 ) -> None:
     """Open the warehouse's pages in a browser.
 
+    The process itself becomes the server, so that whatever ends `nwh dashboard` ends the server.
+
     Example: nwh dashboard --port 8600
     """
-    from nwh.cli.dashboard import serve
-
-    serve(state_of(context).open(), host, port)
+    uri, folder = state_of(context).open().storage.uri, Path(str(files("nwh.dashboards")))
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",  # else all imported modules are gone through after every run of a page
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
+        "theme.base": folder / "theme.toml",
+    }
+    command = [sys.executable, "-m", "nwh.dashboards.pages.serving", host, str(port)]
+    command += ["run", str(folder / "pages" / "app.py"), *(f"--{name}={value}" for name, value in options.items())]
+    os.execve(sys.executable, command, {**os.environ, "NWH_WAREHOUSE": uri})
 
 
 def mcp(context: typer.Context) -> None:

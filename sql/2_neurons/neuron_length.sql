@@ -3,17 +3,5 @@
 -- columns: model, checkpoint, site, corpus, layer, neuron, pole, k, mean_tokens, mean_words, corpus_mean_tokens,
 --   corpus_mean_words
 create view neuron_length as
-select
-    model,
-    checkpoint,
-    site,
-    corpus,
-    layer,
-    neuron,
-    pole,
-    k,
-    mean_tokens,
-    mean_words,
-    corpus_mean_tokens,
-    corpus_mean_words
+select * exclude (differ, length_r2)
 from neuron_profiles;

@@ -3,9 +3,9 @@
 -- grain: neuron x pole x rank, per model, checkpoint and site
 -- argument corpora: list of names of corpora
 -- argument k: sentences per neuron and pole, at most the K of the ingest
--- columns: model, checkpoint, site, layer, neuron, pole
+-- columns: model, checkpoint, site, corpus, layer, neuron, pole
 -- rank: from 1 within the union; ties: lower sentence_id first
--- columns: corpus, activation, sentence_id, text
+-- columns: sentence_id, activation, text
 create macro top_sentences(corpora, k) as table
 with candidates as (
     select *
@@ -24,18 +24,8 @@ ranked as (
 )
 
 select
-    ranked.model,
-    ranked.checkpoint,
-    ranked.site,
-    ranked.layer,
-    ranked.neuron,
-    ranked.pole,
-    ranked.place as rank,
-    ranked.corpus,
-    ranked.activation,
-    ranked.sentence_id,
+    ranked.* exclude (place, token_position) replace (ranked.place as rank),
     sentences.text
 from ranked
-inner join sentences
-    on ranked.sentence_id = sentences.sentence_id and ranked.corpus = sentences.corpus
+inner join sentences using (corpus, sentence_id)
 where ranked.place <= k;

@@ -3,11 +3,7 @@
 -- columns: sentence_id, corpus, annotator, word, tag, class
 create view annotated_words as
 select
-    sentence_id,
-    corpus,
-    annotator,
-    word,
-    tag,
+    *,
     tag_class(tag) as class
 from (
     select

@@ -11,6 +11,5 @@ select
     tags.tag,
     sum(tags.words)::bigint as corpus_words
 from sentence_tokens as tokens
-inner join sentence_tags as tags
-    on tokens.sentence_id = tags.sentence_id and tokens.corpus = tags.corpus
+inner join sentence_tags as tags using (corpus, sentence_id)
 group by tokens.model, tokens.checkpoint, tokens.corpus, tags.annotator, tags.tag;

@@ -57,9 +57,7 @@ with dead as (
         neuron,
         'dead' as class,
         'highest activation of a token' as evidence,
-        1 - share_positive as share,
-        null::double as lift,
-        null::double as q_value
+        1 - share_positive as share
     from neuron_stats
     where (site = 'ffn' and max_token <= dead_max) or std = 0
 ),
@@ -100,9 +98,7 @@ by_length as (
         neuron,
         'positional' as class,
         'number of tokens' as evidence,
-        length_r2 as share,
-        null::double as lift,
-        null::double as q_value
+        length_r2 as share
     from neuron_profiles
     where pole = 'top' and length_r2 >= position_r2
 ),
@@ -133,14 +129,11 @@ entropy as (
         model,
         checkpoint,
         'ffn' as site,
-        null::varchar as scope,
         layer,
         neuron,
         'entropy' as class,
         'output weights that the unembedding hardly reads' as evidence,
-        null_share as share,
-        null::double as lift,
-        null::double as q_value
+        null_share as share
     from neuron_weights
     window of_layer as (partition by model, checkpoint, layer)
     qualify
@@ -154,26 +147,23 @@ token_frequency as (
         model,
         checkpoint,
         'ffn' as site,
-        null::varchar as scope,
         layer,
         neuron,
         'token frequency' as class,
         case when frequency_correlation > 0 then 'raises frequent tokens' else 'lowers frequent tokens' end as evidence,
-        frequency_correlation * frequency_correlation as share,
-        null::double as lift,
-        null::double as q_value
+        frequency_correlation * frequency_correlation as share
     from neuron_weights
     where abs(frequency_correlation) >= frequency_r
 )
 
-select * from dead
-union all
 select * from detectors
-union all
+union all by name
+select * from dead
+union all by name
 select * from by_length
-union all
+union all by name
 select * from selective
-union all
+union all by name
 select * from entropy
-union all
+union all by name
 select * from token_frequency;

@@ -5,43 +5,14 @@
 -- argument chosen: the pattern, as a list (['the', 'king']) or as text with blanks ('the king', '(NP (DT) (NN))')
 -- columns: model, checkpoint, site, scope, layer, neuron, pole, pattern, support, k, corpus_support, n_sentences,
 --   lift, g2, p_value
--- recall: support / corpus_support
 -- q_value: Benjamini-Hochberg over the frequent patterns of the neuron, kind and pole
--- columns: mined_support, mined_lift, mined_g2, mined_q_value
+-- columns: mined_support, mined_lift, mined_g2, mined_q_value, heldout_auroc, auroc, sample_support, n_sampled
+-- recall: support / corpus_support
 -- heldout_share: share of the pole's sentences of the other half, which had no part in choosing, that have it
 -- heldout_others_share: share of the other sentences of that half that have it
--- columns: heldout_auroc, auroc, auroc_low, auroc_high, sample_support, n_sampled
+-- columns: auroc_low, auroc_high
 create macro pattern_neurons(chosen_kind, chosen) as table
-select
-    model,
-    checkpoint,
-    site,
-    scope,
-    layer,
-    neuron,
-    pole,
-    pattern,
-    support,
-    k,
-    corpus_support,
-    n_sentences,
-    lift,
-    g2,
-    p_value,
-    recall,
-    q_value,
-    mined_support,
-    mined_lift,
-    mined_g2,
-    mined_q_value,
-    heldout_share,
-    heldout_others_share,
-    heldout_auroc,
-    auroc,
-    auroc_low,
-    auroc_high,
-    sample_support,
-    n_sampled
+select * exclude (kind, pattern_text, length)
 from mined_patterns
 where
     kind = chosen_kind

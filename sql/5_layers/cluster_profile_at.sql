@@ -9,7 +9,6 @@
 -- scope: corpora that the groups and patterns are from; of metadata any corpus of it
 -- columns: layer
 -- cluster: group of neurons, from 0, the largest first
--- rank: from 1 within the cluster, by g2
 -- kind: word, tag or tree; metadata
 -- pattern: its items joined by blanks; of metadata `key = value`
 -- n_with: neurons of the cluster that have it
@@ -18,6 +17,7 @@
 -- others_share: share of the layer's other neurons that have it
 -- g2: log-likelihood ratio of the cluster's neurons against the layer's others; a figure to rank by, as neurons of
 --   a layer are not independent of one another
+-- rank: from 1 within the cluster, by g2
 create macro cluster_profile_at(max_q, min_lift) as table
 -- no expression is named twice below, so that a query for one layer reads that layer's rows only
 with had as (
@@ -54,15 +54,12 @@ with had as (
             clusters.cluster,
             metadata.key || ' = ' || metadata.value as pattern
         from neuron_clusters as clusters
-        inner join neuron_metadata as metadata
-            on
-                clusters.model = metadata.model
-                and clusters.checkpoint = metadata.checkpoint
-                and clusters.site = metadata.site
-                and clusters.layer = metadata.layer
-                and clusters.neuron = metadata.neuron
-                and list_contains(string_split(clusters.scope, '+'), metadata.corpus)
-        where metadata.pole = 'top' and metadata.q_value <= max_q and metadata.lift > min_lift
+        inner join neuron_metadata as metadata using (model, checkpoint, site, layer, neuron)
+        where
+            list_contains(string_split(clusters.scope, '+'), metadata.corpus)
+            and metadata.pole = 'top'
+            and metadata.q_value <= max_q
+            and metadata.lift > min_lift
     ) as values_of_neurons
 ),
 
@@ -76,16 +73,10 @@ counted as (
         cluster,
         kind,
         pattern,
-        count(*) as n_with
+        count(*) as n_with,
+        sum(count(*)) over (partition by model, checkpoint, site, scope, layer, kind, pattern) as layer_with
     from had
     group by model, checkpoint, site, scope, layer, cluster, kind, pattern
-),
-
-totals as (
-    select
-        counted.*,
-        sum(n_with) over (partition by model, checkpoint, site, scope, layer, kind, pattern) as layer_with
-    from counted
 ),
 
 sizes as (
@@ -104,39 +95,20 @@ sizes as (
 
 compared as (
     select
-        totals.*,
+        counted.*,
         sizes.n_neurons,
-        totals.n_with / sizes.n_neurons as share,
-        (totals.layer_with - totals.n_with) / nullif(sizes.layer_neurons - sizes.n_neurons, 0) as others_share,
-        log_likelihood_ratio(totals.n_with, sizes.n_neurons, totals.layer_with, sizes.layer_neurons) as g2
-    from totals
+        counted.n_with / sizes.n_neurons as share,
+        (counted.layer_with - counted.n_with) / nullif(sizes.layer_neurons - sizes.n_neurons, 0) as others_share,
+        log_likelihood_ratio(counted.n_with, sizes.n_neurons, counted.layer_with, sizes.layer_neurons) as g2
+    from counted
     inner join sizes using (model, checkpoint, site, scope, layer, cluster)
-),
-
-ranked as (
-    select
-        compared.*,
-        row_number() over (
-            partition by model, checkpoint, site, scope, layer, cluster
-            order by g2 desc, kind asc, pattern asc
-        ) as rank
-    from compared
-    where share > others_share
 )
 
 select
-    model,
-    checkpoint,
-    site,
-    scope,
-    layer,
-    cluster,
-    rank,
-    kind,
-    pattern,
-    n_with,
-    n_neurons,
-    share,
-    others_share,
-    g2
-from ranked;
+    compared.* exclude (layer_with),
+    row_number() over (
+        partition by model, checkpoint, site, scope, layer, cluster
+        order by g2 desc, kind asc, pattern asc
+    ) as rank
+from compared
+where share > others_share;

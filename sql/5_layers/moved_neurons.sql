@@ -9,11 +9,11 @@
 -- argument chosen_corpus: name of the corpus
 -- argument most: neurons per set of sentences
 -- columns: model_before, checkpoint_before, model_after, checkpoint_after, corpus, split
--- rank: from 1 within the set of sentences; neurons that hardly varied before come last
 -- columns: layer
 -- neuron: dimension of site hidden, from 0
 -- columns: mean_change, mean_absolute_change, std_before
 -- standardised_change: mean_absolute_change / std_before; null where that is below a thousandth of the layer's median
+-- rank: from 1 within the set of sentences; neurons that hardly varied before come last
 -- patterns_before: kind and pattern of up to three at site hidden, best first; empty where none is or none were mined
 -- patterns_after: the same of the second checkpoint
 create macro moved_neurons(
@@ -35,55 +35,38 @@ with changes as (
         and corpus = chosen_corpus
 ),
 
-ranked as (
+moved as (
     select
         changes.*,
         row_number() over (
             partition by split
             order by standardised_change desc nulls last, layer asc, neuron asc
-        ) as place
+        ) as rank
     from changes
-),
-
-moved as (
-    select *
-    from ranked
-    where place <= most
-),
-
-places as (
-    select distinct
-        layer,
-        neuron
-    from moved
+    qualify rank <= most
 ),
 
 -- a pattern that was mined in several scopes counts once
 candidates as (
     select
-        mined_patterns.model,
-        mined_patterns.checkpoint,
-        mined_patterns.layer,
-        mined_patterns.neuron,
-        mined_patterns.kind || ': ' || mined_patterns.pattern_text as described,
-        max(mined_patterns.mined_g2) as best_g2
+        model,
+        checkpoint,
+        layer,
+        neuron,
+        kind || ': ' || pattern_text as described,
+        max(mined_g2) as best_g2
     from mined_patterns
-    inner join places using (layer, neuron)
+    semi join moved using (layer, neuron)
     where
-        mined_patterns.site = 'hidden'
-        and mined_patterns.pole = 'top'
-        and mined_patterns.mined_q_value <= 0.05
-        and mined_patterns.mined_lift > 1
+        site = 'hidden'
+        and pole = 'top'
+        and mined_q_value <= 0.05
+        and mined_lift > 1
         and (
-            (mined_patterns.model = before_model and mined_patterns.checkpoint = before_checkpoint)
-            or (mined_patterns.model = after_model and mined_patterns.checkpoint = after_checkpoint)
+            (model = before_model and checkpoint = before_checkpoint)
+            or (model = after_model and checkpoint = after_checkpoint)
         )
-    group by
-        mined_patterns.model,
-        mined_patterns.checkpoint,
-        mined_patterns.layer,
-        mined_patterns.neuron,
-        described
+    group by model, checkpoint, layer, neuron, described
 ),
 
 best as (
@@ -98,19 +81,7 @@ best as (
 )
 
 select
-    moved.model_before,
-    moved.checkpoint_before,
-    moved.model_after,
-    moved.checkpoint_after,
-    moved.corpus,
-    moved.split,
-    moved.place as rank,
-    moved.layer,
-    moved.neuron,
-    moved.mean_change,
-    moved.mean_absolute_change,
-    moved.std_before,
-    moved.standardised_change,
+    moved.*,
     coalesce(first_best.patterns, []) as patterns_before,
     coalesce(second_best.patterns, []) as patterns_after
 from moved
@@ -126,4 +97,4 @@ left join best as second_best
         and moved.checkpoint_after = second_best.checkpoint
         and moved.layer = second_best.layer
         and moved.neuron = second_best.neuron
-order by moved.split, moved.place;
+order by moved.split, moved.rank;

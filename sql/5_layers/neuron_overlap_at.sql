@@ -13,27 +13,13 @@
 -- columns: rbo
 create macro neuron_overlap_at(before_model, before_checkpoint, after_model, after_checkpoint, k, p) as table
 with before_top as (
-    select
-        site,
-        corpus,
-        layer,
-        neuron,
-        sentence_id,
-        rank,
-        activation
+    select *
     from neuron_topk
     where model = before_model and checkpoint = before_checkpoint and pole = 'top' and rank <= k
 ),
 
 after_top as (
-    select
-        site,
-        corpus,
-        layer,
-        neuron,
-        sentence_id,
-        rank,
-        activation
+    select *
     from neuron_topk
     where model = after_model and checkpoint = after_checkpoint and pole = 'top' and rank <= k
 ),
@@ -63,10 +49,6 @@ after_sets as (
 ),
 
 weights as (
-    select
-        depth,
-        above,
-        upto
     from neuron_overlap_weights(k, p)
 ),
 
@@ -102,27 +84,15 @@ sums as (
         count(weights.depth) as shared,
         coalesce(sum(weights.above), 0) as above
     from pairs
-    left join found_twice
-        on
-            pairs.site = found_twice.site
-            and pairs.corpus = found_twice.corpus
-            and pairs.layer = found_twice.layer
-            and pairs.neuron = found_twice.neuron
-            and pairs.depth >= found_twice.depth
+    left join found_twice using (site, corpus, layer, neuron)
     left join weights
-        on found_twice.depth = weights.depth
+        on found_twice.depth = weights.depth and pairs.depth >= weights.depth
     group by pairs.site, pairs.corpus, pairs.layer, pairs.neuron, pairs.depth
 )
 
 select
-    sums.site,
-    sums.corpus,
-    sums.layer,
-    sums.neuron,
-    sums.depth,
-    sums.shared,
+    sums.* exclude (above),
     sums.shared / (2 * sums.depth - sums.shared) as jaccard,
     rank_biased_overlap(sums.shared, sums.depth, p, sums.above, whole.upto) as rbo
 from sums
-inner join weights as whole
-    on sums.depth = whole.depth;
+inner join weights as whole using (depth);

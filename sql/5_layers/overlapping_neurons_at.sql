@@ -73,10 +73,6 @@ of_others as (
 ),
 
 weights as (
-    select
-        depth,
-        above,
-        upto
     from neuron_overlap_weights(k, p)
 ),
 
@@ -92,14 +88,8 @@ found as (
         count(weights.depth) as shared,
         sum(weights.above) as above
     from of_others
-    inner join sizes
-        on
-            of_others.model = sizes.model
-            and of_others.checkpoint = sizes.checkpoint
-            and of_others.site = sizes.site
-            and of_others.corpus = sizes.corpus
-    inner join own_sizes
-        on of_others.corpus = own_sizes.corpus
+    inner join sizes using (model, checkpoint, site, corpus)
+    inner join own_sizes using (corpus)
     left join weights
         on
             of_others.is_shared
@@ -107,34 +97,16 @@ found as (
             and sizes.size >= weights.depth
             and own_sizes.size >= weights.depth
     group by
-        of_others.model,
-        of_others.checkpoint,
-        of_others.site,
-        of_others.corpus,
-        of_others.layer,
-        of_others.neuron
+        of_others.model, of_others.checkpoint, of_others.site, of_others.corpus, of_others.layer, of_others.neuron
     having shared > 0 and max(of_others.activation) > min(of_others.activation)
 )
 
 select
-    found.model,
-    found.checkpoint,
-    found.site,
-    found.corpus,
-    found.layer,
-    found.neuron,
-    found.depth,
-    found.shared,
+    found.* exclude (above),
     found.shared / (2 * found.depth - found.shared) as jaccard,
     rank_biased_overlap(found.shared, found.depth, p, found.above, whole.upto) as rbo
 from found
-inner join weights as whole
-    on found.depth = whole.depth
+inner join weights as whole using (depth)
 where
-    not (
-        found.model = of_model
-        and found.checkpoint = of_checkpoint
-        and found.site = of_site
-        and found.layer = of_layer
-        and found.neuron = of_neuron
-    );
+    (found.model, found.checkpoint, found.site, found.layer, found.neuron)
+    != (of_model, of_checkpoint, of_site, of_layer, of_neuron);

@@ -7,13 +7,6 @@
 -- jaccard: n_shared / neurons that are either, null where there are none
 create view checkpoint_overlap_per_concept as
 with neurons as (
-    select
-        model,
-        checkpoint,
-        dataset,
-        concept,
-        layer,
-        neuron
     from knowledge_neurons
 ),
 

@@ -32,12 +32,7 @@ placed as (
 )
 
 select
-    model,
-    dataset,
-    concept,
-    frequency,
-    frequency_source,
-    case when frequency is not null then place end as place,
+    * exclude (n_known) replace (case when frequency is not null then place end as place),
     case
         when frequency is null then null
         when place <= least(10, n_known // 2) then 'most'

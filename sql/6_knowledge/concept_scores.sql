@@ -14,8 +14,6 @@ select
     avg(scores.probability) as probability,
     median(scores.rank) as median_rank
 from prompt_scores as scores
-inner join prompts
-    on scores.dataset = prompts.dataset and scores.prompt_id = prompts.prompt_id
-left join checkpoints
-    on scores.model = checkpoints.model and scores.checkpoint = checkpoints.checkpoint
+inner join prompts using (dataset, prompt_id)
+left join checkpoints using (model, checkpoint)
 group by scores.model, scores.checkpoint, checkpoints.step, scores.dataset, prompts.concept;

@@ -5,12 +5,12 @@
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument p: threshold of a concept, share of its prompts that ran
 -- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
--- columns: model, dataset, concept, reference_checkpoint
+-- columns: model, dataset, concept
 -- checkpoint: label of the checkpoint, the reference included
--- columns: step
--- n_reference: the concept's contributing neurons at the reference
+-- columns: step, reference_checkpoint
 -- n_neurons: its contributing neurons at the checkpoint
 -- columns: n_shared
+-- n_reference: the concept's contributing neurons at the reference
 -- share_found: n_shared / n_reference, null where the reference has none
 -- jaccard: n_shared / neurons that are either, null where there are none
 create macro knowledge_neuron_stability_at(reference, t, p, by_rule := null) as table
@@ -58,15 +58,7 @@ compared as (
 )
 
 select
-    model,
-    dataset,
-    concept,
-    reference_checkpoint,
-    checkpoint,
-    step,
-    n_reference,
-    n_neurons,
-    n_shared,
+    *,
     n_shared / nullif(n_reference, 0) as share_found,
     n_shared / nullif(n_reference + n_neurons - n_shared, 0) as jaccard
 from compared

@@ -10,11 +10,11 @@
 -- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
 -- columns: model, checkpoint, dataset, concept, layer
 -- neuron: neuron of site ffn, from 0
+-- columns: rule
 -- n_selected: prompts that selected the neuron
+-- attribution: mean knowledge attribution over the prompts that selected it, in probability
 -- columns: n_prompts
 -- share: n_selected / n_prompts
--- attribution: mean knowledge attribution over the prompts that selected it, in probability
--- columns: rule
 create macro knowledge_neurons_at(t, p, by_rule := null) as table
 with selected as (
     select
@@ -29,28 +29,12 @@ with selected as (
         avg(attribution) as attribution
     from selected_attributions_at(t, by_rule)
     group by model, checkpoint, dataset, rule, concept, layer, neuron
-),
-
-shared as (
-    select
-        selected.*,
-        concept_scores.n_prompts,
-        selected.n_selected / concept_scores.n_prompts as share
-    from selected
-    inner join concept_scores using (model, checkpoint, dataset, concept)
 )
 
 select
-    model,
-    checkpoint,
-    dataset,
-    concept,
-    layer,
-    neuron,
-    n_selected,
-    n_prompts,
-    share,
-    attribution,
-    rule
-from shared
+    selected.*,
+    concept_scores.n_prompts,
+    selected.n_selected / concept_scores.n_prompts as share
+from selected
+inner join concept_scores using (model, checkpoint, dataset, concept)
 where share >= p::double;

@@ -2,10 +2,9 @@
 -- grain: prompt x neuron, per model, checkpoint and dataset
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument by_rule: adaptive, riemann, linspace, gradient, relp or logit; null for the one of chosen_rules
--- columns: model, checkpoint, dataset, prompt_id, concept, layer
+-- columns: model, checkpoint, dataset, rule, prompt_id, concept, layer
 -- neuron: neuron of site ffn, from 0
 -- attribution: what the neuron adds to the answer's probability, as the rule estimates it
--- columns: rule
 create macro selected_attributions_at(t, by_rule := null) as table
 -- the highest as it is stored of each layer: a window over the attributions themselves takes five times as long
 with highest as (
@@ -24,16 +23,7 @@ with highest as (
         quality.model, quality.checkpoint, quality.dataset, quality.prompt_id, quality.rule, chosen_rules.rule
 )
 
-select
-    stored.model,
-    stored.checkpoint,
-    stored.dataset,
-    stored.prompt_id,
-    stored.concept,
-    stored.layer,
-    stored.neuron,
-    stored.attribution,
-    highest.rule
+select stored.* replace (highest.rule as rule)
 from attributions as stored
 inner join highest using (model, checkpoint, dataset, prompt_id)
 where

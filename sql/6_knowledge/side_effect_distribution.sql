@@ -45,19 +45,7 @@ intervals as (
 )
 
 select
-    model,
-    checkpoint,
-    step,
-    dataset,
-    corpus,
-    rule,
-    arm,
-    n_concepts,
-    n_neurons,
-    n_sentences,
-    kl,
-    loss_before,
-    loss_change,
+    * exclude (divergences, changes, of_kl, of_loss),
     of_kl[1] as kl_low,
     of_kl[2] as kl_high,
     of_loss[1] as loss_low,

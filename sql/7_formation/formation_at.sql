@@ -20,11 +20,7 @@
 create macro formation_at(share, by_rule := null) as table
 with effects as (
     select
-        model,
-        checkpoint,
-        dataset,
-        concept,
-        operation,
+        *,
         case when operation = 'double' then specific_effect else -specific_effect end as effect
     from specific_effect_of(by_rule)
     where specific_effect is not null

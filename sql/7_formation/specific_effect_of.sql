@@ -20,15 +20,7 @@
 create macro specific_effect_of(by_rule := null) as table
 with arms as (
     select
-        model,
-        checkpoint,
-        dataset,
-        concept,
-        operation,
-        prompt_id,
-        polarity,
-        arm,
-        n_neurons,
+        *,
         (p_after - p_before) * 100 / nullif(p_before, 0) as change
     from interventions_of(by_rule)
 ),

@@ -151,7 +151,7 @@ def across(tmp_path_factory):
 @pytest.fixture(scope="module")
 def knowledge(across, tmp_path_factory):
     """Return the folder of the report on these, as the command writes it."""
-    from nwh.cli.report import report
+    from nwh.cli.export import report
 
     app = typer.Typer()
     app.callback()(lambda: None)

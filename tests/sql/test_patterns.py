@@ -18,7 +18,7 @@ from nwh.ingest.patterns.job import ingest_patterns
 from nwh.ingest.patterns.mining.patterns import Rules
 from nwh.warehouse import Warehouse, output, queries
 from nwh.warehouse.neuron import Neuron
-from nwh.warehouse.queries.neuron_description import describe
+from nwh.warehouse.queries.neuron_description import describe, write
 from nwh.warehouse.queries.search import Filters
 from tests.ingest.patterns.trees import write_trees
 
@@ -230,10 +230,10 @@ def test_a_word_that_no_pattern_has_is_counted_as_a_word(warehouse):
         "and layer = words.layer and neuron = words.neuron and pattern_text = words.word) group by all order by all"
     ).fetchall()
     neuron = Neuron("tiny-bert", "main", "hidden", *place)
-    (found,) = queries.searched.searched(warehouse, neuron, ["one"], "word", word).records
+    (found,) = queries.neurons.searched(warehouse, neuron, ["one"], "word", word).records
     assert (found["scope"], found["support"], found["k"], found["share"]) == ("one", support, 20, support / 20)
-    assert not queries.searched.searched(warehouse, neuron, ["one"], "word", f"{word} {word}").rows
-    assert not queries.searched.searched(warehouse, neuron, ["one"], "tag", word).rows
+    assert not queries.neurons.searched(warehouse, neuron, ["one"], "word", f"{word} {word}").rows
+    assert not queries.neurons.searched(warehouse, neuron, ["one"], "tag", word).rows
 
 
 def test_any_of_several_words_is_one_detector(warehouse):
@@ -309,7 +309,7 @@ def test_table_2_of_a_neuron(warehouse):
 
 def test_show_neuron_has_table_2(warehouse, tmp_path):
     with open(tmp_path / "shown.json", "wb") as stream:
-        describe(warehouse, NEURON, [], 3).write(output.Format.json, stream)
+        write(NEURON, describe(warehouse, NEURON, [], 3), output.Format.json, stream)
     shown = json.loads((tmp_path / "shown.json").read_text())
     assert {"nouns", "subtrees (one+two)", "parts of speech", "mean length"} <= set(shown)
     assert len(shown["mean length"]) == 4

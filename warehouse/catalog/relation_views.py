@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import duckdb
 
 from nwh.warehouse.schema import RUNS, Column, Relation
 from nwh.warehouse.statements import sql_literal
-
-if TYPE_CHECKING:
-    from nwh.warehouse.storage.files import Storage
+from nwh.warehouse.storage.files import Storage
 
 
 def folder_macros(root: str) -> list[str]:
@@ -52,8 +49,7 @@ def relation_view(
     no such column; `absent` says what stands in for it.
     """
     if not uris:
-        columns = ", ".join(f"null::{column.type} as {column.name}" for column in relation.columns)
-        return f"create or replace view {relation.name} as select {columns} limit 0"
+        return f"create or replace view {relation.name} as {relation.empty}"
     lacking = lacking or {}
     some = any(n < len(uris) for n in lacking.values())
     hive = "=" not in root

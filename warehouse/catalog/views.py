@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,15 +27,19 @@ the second, a window of one partition of files takes in the files that the state
 
 
 def connect(
-    snapshot: Snapshot, storage: Storage, copied: duckdb.DuckDBPyConnection | None = None
+    snapshot: Snapshot,
+    storage: Storage,
+    sizes: Mapping[str, int],
+    copied: duckdb.DuckDBPyConnection | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection of its own with all views over a snapshot.
 
-    copied: from `open_published`, many times faster than making the views in memory, which is done without it.
+    sizes: of its files, see `Tables.known_sizes`. copied: from `open_published`, many times faster than making the
+    views in memory, which is done without it.
     """
     connection = copied or duckdb.connect()
     memory.apply(connection, storage)
-    storage.register(connection, snapshot)
+    storage.register(connection, snapshot, sizes)
     if copied is None:
         _create_relations(connection, snapshot, storage, RELATIONS.values())
         for file in sql_files():

@@ -1,6 +1,6 @@
 """What pages and commands ask, each with the statement that nwh sql takes."""
 
-from nwh.warehouse.queries import (
+from nwh.warehouse.queries import (  # noqa: F401  (queries.neurons, queries.search, …)
     answers,
     any_word,
     closed_patterns,
@@ -16,30 +16,6 @@ from nwh.warehouse.queries import (
     report,
     samples,
     search,
-    searched,
-    separation,
     shared_patterns,
     summary,
 )
-
-__all__ = [
-    "answers",
-    "any_word",
-    "closed_patterns",
-    "formation",
-    "frequency",
-    "home",
-    "knowledge",
-    "layers",
-    "neuron_description",
-    "neurons",
-    "pairs",
-    "previews",
-    "report",
-    "samples",
-    "search",
-    "searched",
-    "separation",
-    "shared_patterns",
-    "summary",
-]

@@ -11,6 +11,13 @@ from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.statements import sql_literal, written_out
 from nwh.warehouse.warehouse import Warehouse
 
+PLACE = "model, checkpoint, site, layer, neuron"
+"""The columns that name a neuron."""
+OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
+OF_NEURON = f"{OF_SITE} and layer = $layer and neuron = $neuron"
+OF_CORPORA = f"{OF_NEURON} and list_contains($corpora, corpus)"
+"""Conditions: of a site, of one neuron, of it over some corpora."""
+
 
 @dataclass(frozen=True)
 class Answer:

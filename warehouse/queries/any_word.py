@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import PLACE, Answer, ask
 from nwh.warehouse.queries.search import Filters, over_neurons
 from nwh.warehouse.warehouse import Warehouse
 
-_PLACE = "model, checkpoint, site, layer, neuron"
-_ROW = f"{_PLACE}, pole, scope"
+_ROW = f"{PLACE}, pole, scope"
 
 
 def alternatives(pattern: str) -> list[str]:
@@ -50,7 +49,7 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         "spread as (select *, unnest(string_split(scope, '+')) as corpus from chosen), "
         "having_any as materialized (select distinct corpus, sentence_id from annotations "
         f"semi join spread using (corpus) where {' or '.join(tests)}), "
-        f"kept as (select i, corpus, sentence_id from spread inner join neuron_topk using ({_PLACE}, pole, corpus) "
+        f"kept as (select i, corpus, sentence_id from spread inner join neuron_topk using ({PLACE}, pole, corpus) "
         "where rank <= k qualify row_number() over (partition by i "
         "order by if(pole = 'top', -activation, activation), sentence_id) <= k), "
         "tops as (select i, count(*) as support from kept semi join having_any using (corpus, sentence_id) "
@@ -66,7 +65,7 @@ def by_any(warehouse: Warehouse, patterns: Sequence[str], filters: Filters, limi
         "from activation_sample semi join spread using (model, checkpoint, site, layer, corpus) "
         "left join having_any using (corpus, sentence_id) group by all), "
         "listed as (select i, unnest(activations) as activation, unnest(flags) as has "
-        f"from spread inner join neuron_samples using ({_PLACE}, corpus) "
+        f"from spread inner join neuron_samples using ({PLACE}, corpus) "
         "inner join sampled using (model, checkpoint, site, layer, corpus)), "
         # of equals the mean of their ranks
         "ranked as (select i, has, (rank() over by_activation + count(*) over by_activation) / 2 as place from listed "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_SITE, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 FIGURES = ("mean", "std", "skewness", "kurtosis", "share_positive", "mean_tokens", "mean_words")
@@ -26,9 +26,8 @@ WORD_FIGURES = (
 PROFILE_ROWS = 40
 """What pages ask of `cluster_profile`."""
 _MOST_SHARES = 50
-_OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
-_OF_MAP = f"{_OF_SITE} and scope = $scope"
-_FIGURES = f"figures as (from neuron_figures_of($figure) where {_OF_SITE} and corpus = $corpus)"
+_OF_MAP = f"{OF_SITE} and scope = $scope"
+_FIGURES = f"figures as (from neuron_figures_of($figure) where {OF_SITE} and corpus = $corpus)"
 _LIMITS = "select quantile_cont(value, 0.01) as low, quantile_cont(value, 0.99) as high"
 
 
@@ -74,14 +73,14 @@ def consistency(warehouse: Warehouse, model: str, checkpoint: str, site: str, co
     """Return the correlation of a figure over dimensions for each pair of layers, with its permuted baseline."""
     query = (
         "select layer_a, layer_b, n_neurons, correlation, baseline, baseline_std, p_value "
-        f"from dimension_consistency_of($figure) where {_OF_SITE} and corpus = $corpus order by layer_a, layer_b"
+        f"from dimension_consistency_of($figure) where {OF_SITE} and corpus = $corpus order by layer_a, layer_b"
     )
     return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, corpus=corpus, figure=figure)
 
 
 def sse_curves(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
     """Return the within-cluster sum of squares of the sentences that activate each layer's neurons most, by k."""
-    query = f"select scope, layer, k, sse, n_vectors from layer_clusters where {_OF_SITE} order by scope, layer, k"
+    query = f"select scope, layer, k, sse, n_vectors from layer_clusters where {OF_SITE} order by scope, layer, k"
     return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site)
 
 

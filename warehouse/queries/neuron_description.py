@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from typing import Any, BinaryIO
 
 from nwh.warehouse import output
@@ -14,27 +14,18 @@ from nwh.warehouse.queries.shared_patterns import tables
 from nwh.warehouse.warehouse import Warehouse
 
 
-@dataclass(frozen=True)
-class Description:
-    """What is known about a neuron, as named tables."""
-
-    neuron: Neuron
-    tables: dict[str, Answer]
-
-    def write(self, format: output.Format, stream: BinaryIO) -> None:
-        """Write for reading, or as one JSON object; UsageError for a format that holds one table only."""
-        import json
-
-        if format in (output.Format.json, output.Format.jsonl):
-            content = {title: output.plain(answer.records) for title, answer in self.tables.items()}
-            text = json.dumps({"neuron": str(self.neuron), **content}, ensure_ascii=False)
-            stream.write(f"{text}\n".encode())
-            return
-        if format is not output.Format.table:
-            raise UsageError(f"a neuron is several tables: --format {format.value} holds one; use table or json")
-        for title, answer in self.tables.items():
-            stream.write(f"\n{title} of {self.neuron}\n".encode())
-            output.write_rows(answer.columns, answer.rows, format, stream)
+def write(neuron: Neuron, answers: dict[str, Answer], format: output.Format, stream: BinaryIO) -> None:
+    """Write tables of a neuron for reading, or as one JSON object; UsageError for formats of one table."""
+    if format in (output.Format.json, output.Format.jsonl):
+        content = {title: output.plain(answer.records) for title, answer in answers.items()}
+        text = json.dumps({"neuron": str(neuron), **content}, ensure_ascii=False)
+        stream.write(f"{text}\n".encode())
+        return
+    if format is not output.Format.table:
+        raise UsageError(f"a neuron is several tables: --format {format.value} holds one; use table or json")
+    for title, answer in answers.items():
+        stream.write(f"\n{title} of {neuron}\n".encode())
+        output.write_rows(answer.columns, answer.rows, format, stream)
 
 
 def as_json(neuron: Neuron, answers: dict[str, Answer]) -> dict[str, Any]:
@@ -49,11 +40,14 @@ def whole(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> d
     corpora: those it was run over where empty. k: rows of sentences, similar neurons, words and patterns; metadata and
     what else has no natural length is whole. UsageError for a neuron or corpus that is not stored.
     """
-    found = describe(warehouse, neuron, corpora, k).tables
+    found = describe(warehouse, neuron, corpora, k)
     over = corpora or list(neurons.extent_of(warehouse, neuron).corpora)
     asked = {
         "checkpoint": ask(
-            warehouse, "from checkpoints where model = $model and checkpoint = $checkpoint", **_checkpoint(neuron)
+            warehouse,
+            "from checkpoints where model = $model and checkpoint = $checkpoint",
+            model=neuron.model,
+            checkpoint=neuron.checkpoint,
         ),
         "histogram": neurons.histogram(warehouse, neuron, over),
         "explanations": neurons.explanations(warehouse, neuron),
@@ -65,11 +59,7 @@ def whole(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> d
     return {**found, **{title: answer for title, answer in asked.items() if answer.rows}}
 
 
-def _checkpoint(neuron: Neuron) -> dict[str, str]:
-    return {"model": neuron.model, "checkpoint": neuron.checkpoint}
-
-
-def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> Description:
+def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -> dict[str, Answer]:
     """Return a neuron's statistics, its k top and bottom sentences, and what its top sentences share (table 2).
 
     `corpora` may be empty: all that the neuron was run over. UsageError for a neuron or corpus that is not stored.
@@ -77,14 +67,11 @@ def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -
     extent = neurons.extent_of(warehouse, neuron)
     extent.check(neuron, corpora)
     chosen = corpora or extent.corpora
-    return Description(
-        neuron,
-        {
-            "statistics": neurons.statistics(warehouse, neuron, chosen),
-            "top sentences": neurons.sentences(warehouse, neuron, chosen, "top", k),
-            "bottom sentences": neurons.sentences(warehouse, neuron, chosen, "bottom", k),
-            "metadata": neurons.metadata(warehouse, neuron, chosen, k, min_lift=1, max_q=0.05),
-            **tables(warehouse, neuron, chosen, k),
-            **({"explanations": found} if (found := neurons.explanations(warehouse, neuron)).rows else {}),
-        },
-    )
+    return {
+        "statistics": neurons.statistics(warehouse, neuron, chosen),
+        "top sentences": neurons.sentences(warehouse, neuron, chosen, "top", k),
+        "bottom sentences": neurons.sentences(warehouse, neuron, chosen, "bottom", k),
+        "metadata": neurons.metadata(warehouse, neuron, chosen, k, min_lift=1, max_q=0.05),
+        **tables(warehouse, neuron, chosen, k),
+        **({"explanations": found} if (found := neurons.explanations(warehouse, neuron)).rows else {}),
+    }

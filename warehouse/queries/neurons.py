@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from nwh.warehouse.errors import UsageError
 from nwh.warehouse.neuron import Neuron
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_CORPORA, OF_NEURON, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 _ALL_STORED = 2**31 - 1
 MOST_VALUES = 100
 """Metadata values of a neuron that pages ask for."""
-_PLACE = (
-    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
-    "and list_contains($corpora, corpus)"
-)
+_MEASURED = "support, k, share, corpus_share, recall, lift, auroc, auroc_low, auroc_high"
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def statistics(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> 
     """Return a neuron's statistics, one row per corpus."""
     query = (
         "select corpus, n, mean, std, min, quantiles[4] as median, max, skewness, kurtosis, share_positive "
-        f"from neuron_stats where {_PLACE} order by corpus"
+        f"from neuron_stats where {OF_CORPORA} order by corpus"
     )
     return ask(warehouse, query, neuron, corpora)
 
@@ -86,7 +83,7 @@ def histogram(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> A
     """Return a neuron's histogram: one row per corpus and bin, with the bin's bounds and its sentences."""
     query = (
         "select corpus, unnest(histogram_edges[:-2]) as low, unnest(histogram_edges[2:]) as high, "
-        f"unnest(histogram_counts) as sentences from neuron_stats where {_PLACE} order by corpus, low"
+        f"unnest(histogram_counts) as sentences from neuron_stats where {OF_CORPORA} order by corpus, low"
     )
     return ask(warehouse, query, neuron, corpora)
 
@@ -95,7 +92,7 @@ def quantiles(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> A
     """Return quantiles of a neuron's activation: one row per corpus and level, off by at most `resolution`."""
     query = (
         "select corpus, unnest(quantile_levels) as level, unnest(quantiles) as activation, resolution "
-        f"from neuron_stats where {_PLACE} order by corpus, level"
+        f"from neuron_stats where {OF_CORPORA} order by corpus, level"
     )
     return ask(warehouse, query, neuron, corpora)
 
@@ -104,7 +101,7 @@ def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole
     """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
     query = (
         "select rank, activation, corpus, sentence_id, text from top_sentences($corpora, $k) "
-        f"where {_PLACE} and pole = $pole order by rank"
+        f"where {OF_CORPORA} and pole = $pole order by rank"
     )
     return ask(warehouse, query, neuron, corpora, pole=pole, k=k)
 
@@ -113,7 +110,7 @@ def all_sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
     """Return every stored sentence of both poles over the union of corpora, the top ones first."""
     query = (
         "select model, checkpoint, site, layer, neuron, pole, rank, activation, corpus, sentence_id, text "
-        f"from top_sentences($corpora, $k) where {_PLACE} order by pole desc, rank"
+        f"from top_sentences($corpora, $k) where {OF_CORPORA} order by pole desc, rank"
     )
     return ask(warehouse, query, neuron, corpora, k=_ALL_STORED)
 
@@ -142,7 +139,8 @@ def percentile_of(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], 
     """
     query = (
         "with bins as (select corpus, n, mean, std, unnest(histogram_edges[:-2]) as low, "
-        f"unnest(histogram_edges[2:]) as high, unnest(histogram_counts) as sentences from neuron_stats where {_PLACE}) "
+        "unnest(histogram_edges[2:]) as high, unnest(histogram_counts) as sentences from neuron_stats "
+        f"where {OF_CORPORA}) "
         "select corpus, any_value(n) as n, any_value(mean) as mean, any_value(std) as std, "
         "($activation - any_value(mean)) / nullif(any_value(std), 0) as z, "
         "sum(sentences * if(high > low, greatest(0, least(1, ($activation - low) / (high - low))), "
@@ -162,7 +160,7 @@ def metadata(
     query = (
         "select corpus, key, value, support, documents, share, share_low, share_high, corpus_share, recall, "
         "recall_low, recall_high, lift, g2, q_value, auroc, auroc_low, auroc_high "
-        f"from metadata_detectors where {_PLACE} and pole = 'top' "
+        f"from metadata_detectors where {OF_CORPORA} and pole = 'top' "
         "and lift > $min_lift and q_value <= $max_q "
         "order by g2 desc, corpus, key, value limit $limit"
     )
@@ -177,8 +175,7 @@ def explanations(warehouse: Warehouse, neuron: Neuron) -> Answer:
     query = (
         "select source, explanation, auroc, control_auroc, balanced_accuracy, control_balanced_accuracy, judge, n_top, "
         "n_others, explainer, method, scope, published_score, published_score_kind from neuron_explanations "
-        "where model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron "
-        "order by auroc desc nulls last, source, place"
+        f"where {OF_NEURON} order by auroc desc nulls last, source, place"
     )
     return ask(warehouse, query, **neuron.params)
 
@@ -190,3 +187,35 @@ def weights(warehouse: Warehouse, neuron: Neuron) -> Answer:
         "and model = $model and checkpoint = $checkpoint and layer = $layer and neuron = $neuron"
     )
     return ask(warehouse, query, **neuron.params)
+
+
+def searched(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind: str, value: str) -> Answer:
+    """Return how a neuron's top sentences have something: one row per corpus or scope of these corpora, none without.
+
+    kind: `metadata` (value: KEY=VALUE), or `word`, `tag`, `tree` (value: the pattern's text). A word by itself that no
+    pattern has is counted as noun, verb, adjective …, the class that most of its sentences have.
+    """
+    if kind == "metadata":
+        key, _, of_key = value.partition("=")
+        query = (
+            f"select corpus as scope, {_MEASURED} from metadata_detectors where {OF_CORPORA} and pole = 'top' "
+            "and key = $key and value = $value order by scope"
+        )
+        return ask(warehouse, query, neuron, corpora, key=key, value=of_key)
+    query = (
+        f"select scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, recall, lift, "
+        "auroc, auroc_low, auroc_high, heldout_share, heldout_others_share from pattern_neurons($kind, $value) "
+        f"where {OF_NEURON} and pole = 'top' and list_has_all($corpora, string_split(scope, '+')) order by scope"
+    )
+    found = ask(warehouse, query, neuron, corpora, kind=kind, value=value)
+    if found.rows or kind != "word" or " " in value:
+        return found
+    query = (
+        "select corpus as scope, support, k, support / k as share, corpus_support / n_sentences as corpus_share, "
+        "support / corpus_support as recall, lift, auroc, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96) as auroc_low, "
+        "auroc_bound(auroc, sample_support, n_sampled - sample_support, 1.96) as auroc_high "
+        f"from neuron_words where {OF_CORPORA} and pole = 'top' and word = $value "
+        "qualify row_number() over (partition by corpus order by support desc, annotator, class) = 1 order by scope"
+    )
+    return ask(warehouse, query, neuron, corpora, value=value)

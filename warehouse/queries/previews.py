@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nwh.warehouse.neuron import Neuron
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import PLACE, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
-_PLACE = "model, checkpoint, site, layer, neuron"
-_WANTED = f"with wanted as (select {', '.join(f'unnest(${name}s) as {name}' for name in _PLACE.split(', '))})"
+_WANTED = f"with wanted as (select {', '.join(f'unnest(${name}s) as {name}' for name in PLACE.split(', '))})"
 
 
 def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) -> Answer:
@@ -20,11 +19,11 @@ def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) 
     near, params = _wanted(neurons)
     query = (
         f"{_WANTED}, "
-        f"first_of as (select {_PLACE}, corpus, sentence_id, activation from neuron_topk semi join wanted "
-        f"using ({_PLACE}) where {near} and pole = $pole and rank = 1 "
-        f"qualify row_number() over (partition by {_PLACE} "
+        f"first_of as (select {PLACE}, corpus, sentence_id, activation from neuron_topk semi join wanted "
+        f"using ({PLACE}) where {near} and pole = $pole and rank = 1 "
+        f"qualify row_number() over (partition by {PLACE} "
         "order by if(pole = 'top', -activation, activation), sentence_id) = 1) "
-        f"select {_PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all"
+        f"select {PLACE}, text from first_of inner join sentences using (corpus, sentence_id) order by all"
     )
     return ask(warehouse, query, **params, pole=pole)
 
@@ -37,11 +36,11 @@ def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str
     near, params = _wanted(neurons)
     query = (
         f"{_WANTED}, "
-        f"typical as (select {_PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
-        f"using ({_PLACE}) where {near} and pole = 'top' and list_contains($corpora, corpus) "
+        f"typical as (select {PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
+        f"using ({PLACE}) where {near} and pole = 'top' and list_contains($corpora, corpus) "
         "and class in ('noun', 'verb', 'adjective') and support >= greatest(3, 0.03 * k) and lift > 1 "
         "and q_value <= 0.05 group by all) "
-        f"select {_PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all"
+        f"select {PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all"
     )
     return ask(warehouse, query, **params, corpora=list(corpora), n=n)
 
@@ -50,7 +49,7 @@ def _wanted(neurons: Sequence[Neuron]) -> tuple[str, dict[str, object]]:
     """Return a condition that lets DuckDB leave unread what a join would read, and all parameters."""
     params: dict[str, object] = {}
     near = []
-    for name in _PLACE.split(", "):
+    for name in PLACE.split(", "):
         values = [getattr(neuron, name) for neuron in neurons]
         of_name = {f"{name}_{i}": value for i, value in enumerate(dict.fromkeys(values))}
         near.append(f"{name} in ({', '.join(f'${each}' for each in of_name)})")

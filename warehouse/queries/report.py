@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_SITE, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
-_OF_SITE = "model = $model and checkpoint = $checkpoint and site = $site"
-_SELECTIVE = f"{_OF_SITE} and pole = 'top' and lift > 1 and q_value <= 0.05"
+_SELECTIVE = f"{OF_SITE} and pole = 'top' and lift > 1 and q_value <= 0.05"
 
 
 # -- what was run ------------------------------------------------------------------------------------------
@@ -84,7 +83,7 @@ def selective_by_layer(warehouse: Warehouse, model: str, checkpoint: str, site: 
 def lopsided_by_layer(warehouse: Warehouse, model: str, checkpoint: str, site: str) -> Answer:
     """Return the neuron of each layer whose activations are most lopsided (highest skewness, either way)."""
     query = (
-        f"select layer, neuron from neuron_stats where {_OF_SITE} "
+        f"select layer, neuron from neuron_stats where {OF_SITE} "
         "qualify row_number() over (partition by layer order by abs(skewness) desc, neuron, corpus) = 1 order by layer"
     )
     return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site)
@@ -94,7 +93,7 @@ def cluster_profiles(warehouse: Warehouse, model: str, checkpoint: str, site: st
     """Return what tells each cluster's neurons most from their layer's others, `limit` rows of each cluster."""
     query = (
         "select layer, cluster, rank, kind, pattern, n_with, n_neurons, share, others_share, g2 from cluster_profile "
-        f"where {_OF_SITE} and scope = $scope and rank <= $limit order by layer, cluster, rank"
+        f"where {OF_SITE} and scope = $scope and rank <= $limit order by layer, cluster, rank"
     )
     return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, scope=scope, limit=limit)
 
@@ -102,7 +101,7 @@ def cluster_profiles(warehouse: Warehouse, model: str, checkpoint: str, site: st
 def neuron_map(warehouse: Warehouse, model: str, checkpoint: str, site: str, scope: str) -> Answer:
     """Return each neuron's place in its layer's picture and its cluster, all layers."""
     query = (
-        f"select layer, neuron, cluster, x, y from neuron_clusters where {_OF_SITE} and scope = $scope "
+        f"select layer, neuron, cluster, x, y from neuron_clusters where {OF_SITE} and scope = $scope "
         "order by layer, neuron"
     )
     return ask(warehouse, query, model=model, checkpoint=checkpoint, site=site, scope=scope)

@@ -1,22 +1,19 @@
-"""What the sampled sentences say of one neuron: sentences of every strength, and which neurons are like it."""
+"""What the sampled sentences say of one neuron: sentences of every strength, like neurons, what it tells apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from nwh.warehouse.neuron import Neuron
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_SITE, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 INTERVALS = ((0.99, 1.0), (0.9, 0.99), (0.5, 0.9), (0.1, 0.5), (0.0, 0.1))
 """Quantiles of the neuron's activation over the sampled sentences, lower bound included, upper one not."""
 RANDOM = (0.0, 1.0)
 """All of the sample: sentences drawn from it are random ones."""
-_SAMPLED = (
-    "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer "
-    "and list_contains($corpora, corpus)"
-)
-OWN = (
+_SAMPLED = f"{OF_SITE} and layer = $layer and list_contains($corpora, corpus)"
+_OWN = (
     "sampled as (select corpus, sentence_id, row_number() over (partition by corpus order by sentence_id) as place "
     f"from activation_sample where {_SAMPLED}), "
     "values_of as (select corpus, unnest(activations) as activation, generate_subscripts(activations, 1) as place "
@@ -39,6 +36,13 @@ _DRAWN = (
     "order by low desc, high, rank"
 )
 
+_BINS = 24
+_HAVING = {
+    "metadata": "select sentence_id from sentence_metadata where key = $key and value = $value",
+    "word": "select sentence_id from annotations where list_contains(words, $value) "
+    "and ($key = '' or [1 for each in list_zip(words, tags) if each[1] = $value and tag_class(each[2]) = $key] <> [])",
+}
+
 
 def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int) -> Answer:
     """Return k sentences drawn from each of INTERVALS and from RANDOM, the same at every call.
@@ -54,7 +58,7 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
         "lows": [low for low, _ in bounds],
         "highs": [high for _, high in bounds],
     }
-    return ask(warehouse, f"with {OWN}, {_DRAWN}", **params, **neuron.params)
+    return ask(warehouse, f"with {_OWN}, {_DRAWN}", **params, **neuron.params)
 
 
 def similar(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int, site: str) -> Answer:
@@ -89,3 +93,25 @@ def partners(warehouse: Warehouse, neuron: Neuron, limit: int) -> Answer:
         "order by is_partner desc, correlation desc, model, checkpoint, layer, neuron, scope limit $limit"
     )
     return ask(warehouse, query, **neuron.params, limit=limit)
+
+
+def separation(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], kind: str, key: str, value: str) -> Answer:
+    """Return two histograms of a neuron's activations over the sampled sentences: of those with something, and without.
+
+    kind: `metadata` (a key and its value) or `word` (its class, empty for any, and the word, of any annotator). One row
+    per bin, whose bounds are `low` and `high`, and side (`has`, true or false), with `n` sentences and their share of
+    the side.
+    """
+    query = (
+        f"with {_OWN}, with_it as ({_HAVING[kind]} and list_contains($corpora, corpus)), "
+        "marked as (select activation, sentence_id in (select sentence_id from with_it) as has, "
+        "min(activation) over () as lowest, max(activation) over () as highest from own), "
+        f"placed as (select has, lowest, highest, least({_BINS - 1}, floor((activation - lowest) / "
+        f"nullif(highest - lowest, 0) * {_BINS})) as bin from marked), "
+        "counted as (select has, bin, count(*) as n, any_value(lowest) as lowest, any_value(highest) as highest "
+        "from placed where bin is not null group by has, bin) "
+        f"select has, lowest + bin * (highest - lowest) / {_BINS} as low, "
+        f"lowest + (bin + 1) * (highest - lowest) / {_BINS} as high, n, n / sum(n) over (partition by has) as share "
+        "from counted order by has, low"
+    )
+    return ask(warehouse, query, neuron, corpora, key=key, value=value)

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nwh.warehouse import output
 from nwh.warehouse.errors import UsageError
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import PLACE, Answer, ask
 from nwh.warehouse.queries.neurons import Extent
 from nwh.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_PLACE = "model, checkpoint, site, layer, neuron"
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,9 @@ def by_pattern(warehouse: Warehouse, kind: str, pattern: str, filters: Filters, 
     chosen = re.sub(r"[ \t\r\n]+", " ", pattern).strip(" ")  # U+00A0 may be part of a word
     query = (
         f"with searched as (select * from pattern_neurons($kind, $pattern) where true{where}), {corrected} "
-        f"select {_PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
+        f"select {PLACE}, pole, scope, auroc, auroc_low, auroc_high, support / k as share, support, k, recall, lift, "
         "q_value, heldout_share, heldout_others_share from corrected "
-        f"order by auroc desc nulls last, mined_g2 desc, {_PLACE}, pole, scope limit $limit"
+        f"order by auroc desc nulls last, mined_g2 desc, {PLACE}, pole, scope limit $limit"
     )
     return ask(warehouse, query, kind=kind, pattern=chosen, limit=limit, **params, **limits)
 
@@ -138,7 +136,7 @@ def over_neurons(filters: Filters, patterns: int = 1) -> tuple[str, dict[str, An
         "mined as (select distinct model, checkpoint, site, scope, pole from neuron_patterns "
         f"where kind = $kind{of_patterns}), "
         "units as (select *, unnest(string_split(scope, '+')) as corpus from mined), "
-        f"compared as (select count(*) * {patterns} as n from (select distinct {_PLACE}, scope, pole "
+        f"compared as (select count(*) * {patterns} as n from (select distinct {PLACE}, scope, pole "
         "from neuron_profiles inner join units using (model, checkpoint, site, pole, corpus) "
         f"where differ = 1{of_profiles})), "
         "tested as (select *, g2_p(mined_g2) as p, count(*) over () as n_found from searched), "
@@ -165,9 +163,9 @@ def by_metadata(warehouse: Warehouse, key: str, value: str, filters: Filters, li
         "ranked as (select *, row_number() over (order by p_value, g2 desc) as by_p from searched), "
         "corrected as (select * replace (least(1, min(p_value * n / by_p) over ("
         "order by by_p desc rows between unbounded preceding and current row)) as q_value) from ranked, compared) "
-        f"select {_PLACE}, pole, corpus as scope, auroc, auroc_low, auroc_high, share, "
+        f"select {PLACE}, pole, corpus as scope, auroc, auroc_low, auroc_high, share, "
         f"support / corpus_support as recall, corpus_share, lift, q_value from corrected where support > 0{bounds} "
-        f"order by auroc desc nulls last, g2 desc, {_PLACE}, pole, corpus limit $limit"
+        f"order by auroc desc nulls last, g2 desc, {PLACE}, pole, corpus limit $limit"
     )
     return ask(warehouse, query, key=key, value=value, limit=limit, **params, **limits)
 
@@ -178,7 +176,7 @@ def by_concept(warehouse: Warehouse, dataset: str, concept: str, filters: Filter
     query = (
         "select model, checkpoint, 'ffn' as site, layer, neuron, attribution, share, n_selected, n_prompts "
         f"from knowledge_neurons where dataset = $dataset and concept = $concept{where} "
-        f"order by attribution desc, {_PLACE} limit $limit"
+        f"order by attribution desc, {PLACE} limit $limit"
     )
     return ask(warehouse, query, dataset=dataset, concept=concept, limit=limit, **params)
 
@@ -187,8 +185,8 @@ def by_class(warehouse: Warehouse, name: str, filters: Filters, limit: int) -> A
     """Return the neurons of a class (`dead`, `token detector` …), those that show it most clearly first."""
     where, params = filters.where("scope")
     query = (
-        f"select {_PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
-        f"order by share desc, lift desc nulls last, {_PLACE}, scope limit $limit"
+        f"select {PLACE}, scope, evidence, share, lift, q_value from neuron_classes where class = $class{where} "
+        f"order by share desc, lift desc nulls last, {PLACE}, scope limit $limit"
     )
     return ask(warehouse, query, limit=limit, **{"class": name, **params})
 
@@ -200,9 +198,9 @@ def by_explanation(warehouse: Warehouse, text: str, filters: Filters, limit: int
     """
     where, params = filters.where()
     query = (
-        f"select {_PLACE}, explanation, source, auroc, control_auroc, balanced_accuracy "
+        f"select {PLACE}, explanation, source, auroc, control_auroc, balanced_accuracy "
         f"from explained_neurons($text) where true{where} "
-        f"order by auroc desc nulls last, {_PLACE}, source, place limit $limit"
+        f"order by auroc desc nulls last, {PLACE}, source, place limit $limit"
     )
     return ask(warehouse, query, text=text.strip(), limit=limit, **params)
 
@@ -256,9 +254,9 @@ def by_activation(
         "with pooled as ("
         "select model, checkpoint, site, layer, neuron, sum(n * mean) / sum(n) as centre, "
         "sum(n * (std * std + mean * mean)) / sum(n) as square, min(min) as lowest, max(max) as highest "
-        f"from neuron_stats where list_contains($corpora, corpus){where} group by {_PLACE}), "
+        f"from neuron_stats where list_contains($corpora, corpus){where} group by {PLACE}), "
         "scaled as (select *, sqrt(greatest(0, square - centre * centre)) as spread from pooled) "
-        f"select {_PLACE}, (activation - centre) / spread as z, activation, centre as mean, spread as std, "
+        f"select {PLACE}, (activation - centre) / spread as z, activation, centre as mean, spread as std, "
         "lowest as min, highest as max from live inner join scaled using (layer, neuron) "
         f"where highest > lowest and spread > 0 order by {sign}z desc, layer, neuron limit $limit"
     )

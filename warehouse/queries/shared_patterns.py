@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries import closed_patterns
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_CORPORA, OF_NEURON, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 CLASSES = ("noun", "verb", "adjective")
@@ -23,9 +23,6 @@ MOST_ROWS = 50
 FOLDED = 6
 """Patterns asked for per pattern shown, for those that others contain to be folded."""
 
-_PLACE = "model = $model and checkpoint = $checkpoint and site = $site and layer = $layer and neuron = $neuron"
-_OF_CORPORA = f"{_PLACE} and list_contains($corpora, corpus)"
-
 
 def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> list[tuple[str, str]]:
     """Return the scopes within these corpora whose patterns are stored for the neuron, the widest first.
@@ -33,7 +30,7 @@ def mined_over(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> 
     Each with the annotator whose words, tags or trees were mined.
     """
     query = (
-        f"select distinct scope, annotator, length(scope) from neuron_patterns where {_PLACE} "
+        f"select distinct scope, annotator, length(scope) from neuron_patterns where {OF_NEURON} "
         "and list_has_all($corpora, string_split(scope, '+')) order by 3 desc, 1, 2"
     )
     found = ask(warehouse, query, neuron, corpora)
@@ -66,7 +63,7 @@ def typical_words(
     """
     return ask(
         warehouse,
-        f"with typical as (select * from neuron_words where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        f"with typical as (select * from neuron_words where {OF_CORPORA} and pole = $pole and annotator = $annotator "
         "and list_contains($classes, class) and support >= greatest(3, $min_support * k) and lift > 1 "
         "and q_value <= $max_q), "
         "forms as (select list(typical order by g2 desc, word) as of_word from typical "
@@ -110,7 +107,7 @@ def patterns(
         "select pattern_text as pattern, support, support / k as share, "
         "corpus_support / n_sentences as corpus_share, support / corpus_support as recall, lift, mined_g2, "
         "mined_q_value, heldout_share, heldout_others_share, auroc, auroc_low, auroc_high "
-        f"from mined_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
+        f"from mined_patterns where {OF_NEURON} and scope = $scope and kind = $kind and pole = $pole "
         "and length >= $min_length and mined_lift > $min_lift and mined_q_value <= $max_q "
         "order by mined_g2 desc, length desc, pattern limit $limit",
         **neuron.params,
@@ -139,9 +136,9 @@ def texts_of_pole(
     )
     query = (
         f"with ranked as (select corpus, sentence_id, row_number() over (order by if(pole = 'top', -activation, "
-        f"activation), sentence_id) as place from neuron_topk where {_OF_CORPORA} and pole = $pole), "
-        f"mined as (select k from neuron_patterns where {_PLACE} and scope = $scope and kind = $kind and pole = $pole "
-        "limit 1) "
+        f"activation), sentence_id) as place from neuron_topk where {OF_CORPORA} and pole = $pole), "
+        f"mined as (select k from neuron_patterns where {OF_NEURON} and scope = $scope and kind = $kind "
+        "and pole = $pole limit 1) "
         f"select corpus || '/' || doc_id as document, {items} as items from ranked "
         "inner join sentences using (corpus, sentence_id) inner join annotations using (corpus, sentence_id) "
         "where annotator = $annotator and place <= (select k from mined)"
@@ -156,7 +153,7 @@ def tag_distribution(
     query = (
         "select corpus, class, sum(share) as share, sum(corpus_share) as corpus_share, "
         f"sum(share) / sum(corpus_share) as lift from neuron_tag_distribution "
-        f"where {_OF_CORPORA} and pole = $pole and annotator = $annotator "
+        f"where {OF_CORPORA} and pole = $pole and annotator = $annotator "
         "group by corpus, class order by corpus, share desc, class"
     )
     return ask(warehouse, query, neuron, corpora, annotator=annotator, pole=pole)
@@ -166,7 +163,7 @@ def mean_length(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
     """Return the mean length of a neuron's sentences beside the corpus's, one row per corpus and pole."""
     query = (
         "select corpus, pole, k, mean_tokens, corpus_mean_tokens, mean_words, corpus_mean_words from neuron_profiles "
-        f"where {_OF_CORPORA} order by corpus, pole desc"
+        f"where {OF_CORPORA} order by corpus, pole desc"
     )
     return ask(warehouse, query, neuron, corpora)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nwh.warehouse.neuron import Neuron
 from nwh.warehouse.queries import neurons, shared_patterns
-from nwh.warehouse.queries.answers import Answer, ask
+from nwh.warehouse.queries.answers import OF_NEURON, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
 _WORDS, _MAX_Q = 3, 0.05
@@ -55,8 +55,7 @@ def summary(
 def classes(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
     """Return the classes of a neuron (view neuron_classes) over scopes within some corpora, or by its weights."""
     query = (
-        "select class, evidence, scope, share from neuron_classes where model = $model and checkpoint = $checkpoint "
-        "and site = $site and layer = $layer and neuron = $neuron "
+        f"select class, evidence, scope, share from neuron_classes where {OF_NEURON} "
         "and (scope is null or list_has_all($corpora, string_split(scope, '+'))) order by all"
     )
     return ask(warehouse, query, neuron, corpora)

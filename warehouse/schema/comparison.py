@@ -135,3 +135,5 @@ NEURON_DISTANCES = Relation(
     (("corpus", "corpora.corpus"),),
     ("mean_change", "mean_absolute_change", "std_before"),
 )
+
+RELATIONS = (LAYER_CLUSTERS, NEURON_CLUSTERS, NEURON_MATCHES, CHECKPOINT_DISTANCES, LAYER_DISTANCES, NEURON_DISTANCES)

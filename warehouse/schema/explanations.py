@@ -72,3 +72,5 @@ EXPLANATION_JUDGEMENTS = Relation(
     (("sentence_id", "sentences.sentence_id"),),
     ("score",),
 )
+
+RELATIONS = (EXPLANATIONS, EXPLANATION_JUDGEMENTS)

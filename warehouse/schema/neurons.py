@@ -1,9 +1,10 @@
-"""Checkpoints, and what their neurons did on sentences."""
+"""Checkpoints, what their neurons did on sentences, and what their weights alone say of them."""
 
 from nwh.warehouse.schema.glossary import INDEPENDENT
 from nwh.warehouse.schema.relation import (
     CHECKPOINT,
     CORPUS,
+    DETECTS,
     LAYER,
     MODEL,
     NEURON,
@@ -181,9 +182,7 @@ NEURON_PATTERNS = Relation(
         shared("mined_g2", "float", True, "null::float"),
         shared("mined_q_value", "float", True, "null::float"),
         shared("heldout_auroc", "double", True),
-        shared("auroc", "float", True, "null::float", dictionary=True),
-        shared("sample_support", "integer", True, "null::integer", dictionary=True),
-        shared("n_sampled", "integer", True, "null::integer", dictionary=True),
+        *DETECTS,
         Column("annotator", "text", "`annotations.annotator` whose words, tags or trees were mined"),
     ),
     ("model", "checkpoint", "site", "scope", "kind", "pole"),
@@ -192,3 +191,49 @@ NEURON_PATTERNS = Relation(
     ("lift", "g2", "p_value", "q_value", "mined_lift", "mined_g2", "mined_q_value"),
     rows_per_group=32_768,
 )
+
+NEURON_WEIGHTS = Relation(
+    "neuron_weights",
+    "neuron of site `ffn`",
+    ("model", "checkpoint", "layer", "neuron"),
+    (
+        MODEL,
+        CHECKPOINT,
+        LAYER,
+        Column("neuron", "integer", "neuron of site `ffn`, from 0"),
+        Column("read_norm", "float", "size (L2) of its input weights; of gated layers, those that the gate multiplies"),
+        Column("gate_norm", "float", "size of its gate's weights; null where layers are not gated", True),
+        Column("write_norm", "float", "size of its output weights, its column of the down projection"),
+        Column("read_cosine", "float", "cosine of input and output weights; null where one has no size", True),
+        Column("gate_cosine", "float", "cosine of gate and output weights; null where layers are not gated", True),
+        Column(
+            "logit_variance",
+            "float",
+            "variance over tokens of the cosine of its output weights and the token's unembedding, as the final norm "
+            "scales and centres it; null where the output weights have no size",
+            True,
+        ),
+        Column(
+            "null_share",
+            "float",
+            "share of its output weights' size (not squared) in the 5 % of directions that the unembedding reads "
+            "least: 0.22 by chance; null where they have no size",
+            True,
+        ),
+        Column(
+            "frequency_correlation",
+            "float",
+            "Pearson's correlation, over the tokens that occur in the run's corpus, of the change of a token's logit "
+            "and its log frequency there; null where no corpus was given",
+            True,
+        ),
+        Column("top_tokens", "text[]", "the 10 tokens that its activation raises most, if nothing later answers it"),
+        Column("bottom_tokens", "text[]", "the 10 tokens that it lowers most"),
+    ),
+    ("model", "checkpoint"),
+    (("model", "checkpoints.model"),),
+    ("read_norm", "write_norm"),
+)
+
+_ON_TEXT = (SENTENCE_TOKENS, NEURON_TOPK, NEURON_STATS, ACTIVATION_SAMPLE, NEURON_PATTERNS)
+RELATIONS = (CHECKPOINTS, *_ON_TEXT, NEURON_WEIGHTS)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nwh.warehouse.schema.glossary import INDEPENDENT
-from nwh.warehouse.schema.relation import LAYER, NEURON, OF_CORPUS, POLE, Column, Relation, shared
+from nwh.warehouse.schema.relation import DETECTS, LAYER, NEURON, OF_CORPUS, POLE, Column, Relation, shared
 
 _K = shared("k", "integer")
 _UNIT = ("model", "checkpoint", "site", "corpus")
@@ -12,11 +12,6 @@ _SUPPORT = shared("support", "integer")
 _DOCUMENTS = shared("documents", "integer", True, "null::integer", dictionary=True)
 _CORPUS_SUPPORT = shared("corpus_support", "integer")
 _N_SENTENCES = shared("n_sentences", "integer")
-_DETECTS = (
-    shared("auroc", "float", True, "null::float", dictionary=True),
-    shared("sample_support", "integer", True, "null::integer", dictionary=True),
-    shared("n_sampled", "integer", True, "null::integer", dictionary=True),
-)
 _BOUNDS = tuple(shared(f"auroc_{side}", "float", True, "null::float", dictionary=True) for side in ("low", "high"))
 _TESTED = tuple(shared(name, "double", dictionary=True) for name in ("lift", "g2", "p_value"))
 # There are many words: their figures have 7 digits, and what is below 1e-45 is 0.
@@ -99,7 +94,7 @@ NEURON_METADATA = Relation(
             f"Benjamini-Hochberg over all values of all keys of the corpus, per neuron and pole; {INDEPENDENT}",
         ),
         Column("n_tested", "integer", "how many values these are"),
-        *_DETECTS,
+        *DETECTS,
         *_BOUNDS,
     ),
     _UNIT,
@@ -132,7 +127,7 @@ NEURON_WORDS = Relation(
             f"Benjamini-Hochberg over all words of the class in the corpus, per neuron and pole; {INDEPENDENT}",
         ),
         Column("n_tested", "integer", "how many words these are"),
-        *_DETECTS,
+        *DETECTS,
     ),
     (*_UNIT, "annotator"),
     references=_REFERENCES,
@@ -181,3 +176,5 @@ CORPUS_VOCABULARY = Relation(
     (*_UNIT, "annotator"),
     references=_REFERENCES,
 )
+
+RELATIONS = (NEURON_PROFILES, NEURON_SAMPLES, NEURON_METADATA, NEURON_WORDS, NEURON_TAG_DISTRIBUTION, CORPUS_VOCABULARY)

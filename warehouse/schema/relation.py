@@ -51,6 +51,11 @@ class Relation:
         """All column names, in order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def empty(self) -> str:
+        """A statement that gives its columns and no row."""
+        return f"select {', '.join(f'null::{column.type} as {column.name}' for column in self.columns)} limit 0"
+
     @cached_property
     def file_schema(self) -> pa.Schema:
         """Arrow schema of a data file: every column but those of the partition, whose values are in the path."""
@@ -104,3 +109,8 @@ ANSWER_NEURON = Column("neuron", "integer", "neuron of site `ffn`, from 0")
 OF_CORPUS = (MODEL, CHECKPOINT, SITE, CORPUS)
 OF_SCOPE = (MODEL, CHECKPOINT, SITE, SCOPE)
 OF_DATASET = (MODEL, CHECKPOINT, DATASET)
+DETECTS = (
+    shared("auroc", "float", True, "null::float", dictionary=True),
+    shared("sample_support", "integer", True, "null::integer", dictionary=True),
+    shared("n_sampled", "integer", True, "null::integer", dictionary=True),
+)

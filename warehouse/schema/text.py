@@ -62,3 +62,5 @@ ANNOTATIONS = Relation(
     ("corpus", "annotator"),
     (("sentence_id", "sentences.sentence_id"),),
 )
+
+RELATIONS = (CORPORA, SENTENCES, SENTENCE_METADATA, ANNOTATIONS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from nwh.warehouse.storage.refusals import refusal
 from nwh.warehouse.storage.whole_files import write_whole
-
-if TYPE_CHECKING:
-    import pyarrow.fs as pafs
 
 TOKENS = "tokens"
 
@@ -18,7 +18,7 @@ TOKENS = "tokens"
 class Cache:
     """The cache of one warehouse: `root` in a file system, which is a `local` one or an object store's."""
 
-    def __init__(self, fs: pafs.FileSystem, root: str, local: bool) -> None:
+    def __init__(self, fs: FileSystem, root: str, local: bool) -> None:
         """Use `Storage.cache`; nothing is read or made yet."""
         self._fs = fs
         self._root = root
@@ -26,8 +26,6 @@ class Cache:
 
     def holds(self, name: str) -> bool:
         """Return whether a file is kept."""
-        from pyarrow.fs import FileType
-
         return bool(self._fs.get_file_info(f"{self._root}/{name}").type == FileType.File)
 
     def keep(self, name: str, write: Callable[[Any], None]) -> None:
@@ -41,15 +39,11 @@ class Cache:
 
     def open(self, name: str) -> Any:
         """Open a file for reading: mapped into memory where it is local."""
-        import pyarrow as pa
-
         path = f"{self._root}/{name}"
         return pa.memory_map(path) if self._local else self._fs.open_input_file(path)
 
     def vacuum(self, texts: Collection[str]) -> list[str]:
         """Remove what is of other texts than those of these hashes, or half written; return the names."""
-        from pyarrow.fs import FileSelector
-
         removed = []
         for info in self._fs.get_file_info(FileSelector(self._root, recursive=True, allow_not_found=True)):
             name = info.path.removeprefix(f"{self._root}/")

@@ -6,8 +6,12 @@ import json
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
+
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, Transaction
 
 from nwh.warehouse.errors import StorageError, first_line
 from nwh.warehouse.schema import RELATIONS
@@ -16,16 +20,11 @@ from nwh.warehouse.storage.manifests import DataFile
 from nwh.warehouse.storage.provenance import partition_of
 from nwh.warehouse.storage.refusals import refusal
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
-
 _CHECKPOINT = "10"  # entries of a log, after which what they say is put into one file: each is read twice
 
 
 def exists(storage: Storage, name: str) -> bool:
     """Return whether a relation has a table; StorageError where the store does not answer."""
-    from deltalake import DeltaTable
-
     try:
         return bool(DeltaTable.is_deltatable(f"{storage.uri}/{name}"))
     except OSError as error:
@@ -34,8 +33,6 @@ def exists(storage: Storage, name: str) -> bool:
 
 def create(storage: Storage, name: str) -> None:
     """Make a relation's table where there is none: empty, version 0."""
-    from deltalake import DeltaTable, Schema
-
     relation = RELATIONS[name]
     try:
         if not exists(storage, name):
@@ -53,9 +50,6 @@ def create(storage: Storage, name: str) -> None:
 
 def open_table(storage: Storage, name: str, version: int | None = None) -> DeltaTable:
     """Return a relation's table as it is, or was at a version; StorageError where there is none or it is damaged."""
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError, TableNotFoundError
-
     try:
         return DeltaTable(f"{storage.uri}/{name}", version=version)
     except TableNotFoundError as error:
@@ -76,8 +70,6 @@ def read_on(storage: Storage, name: str, table: DeltaTable) -> bool:
     Not where its own entry of the log is gone, of which reading on says nothing: Delta removes old ones, the oldest
     first, and a store can lose all. Not where a store refuses to answer: opening the table tells the reasons.
     """
-    from deltalake.exceptions import DeltaError
-
     version = table.version()
     try:
         here, next_ = storage.log_entries(name, version, version + 1)
@@ -109,10 +101,6 @@ def change(
 
     rewrites: the rows stay as they are, in other files. said: an application transaction, which the log keeps.
     """
-    from deltalake import Schema
-    from deltalake.exceptions import CommitFailedError
-    from deltalake.transaction import CommitProperties, RemoveAction, Transaction
-
     now = int(time.time() * 1000)
     actions = [_added(file, now, rewrites) for file in added]
     actions += [RemoveAction(file.path, not rewrites, now, file.size, {**file.partition}) for file in removed]
@@ -132,9 +120,6 @@ def adopt_schema(name: str, table: DeltaTable, files: Iterable[DataFile], change
 
     Only what replaces a partition may change them: that of `changed`, a file to come or to go, gets its `files`.
     """
-    from deltalake import Schema
-    from deltalake.exceptions import CommitFailedError
-
     schema, unit = Schema.from_arrow(RELATIONS[name].table_schema), dict(changed.partition)
     if table.schema() == schema:
         return False
@@ -152,8 +137,6 @@ def unused_since(storage: Storage, name: str, hours: int) -> list[str]:
 
 
 def _added(file: DataFile, now: int, rewrites: bool) -> Any:
-    from deltalake.transaction import AddAction
-
     return AddAction(
         file.path, file.size, dict(file.partition), now, not rewrites, json.dumps({"numRecords": file.rows})
     )

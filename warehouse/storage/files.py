@@ -11,11 +11,18 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from nwh.warehouse.errors import StorageError, UsageError
 from nwh.warehouse.schema import Relation
@@ -23,11 +30,6 @@ from nwh.warehouse.storage.cache import Cache
 from nwh.warehouse.storage.locks import Locks
 from nwh.warehouse.storage.refusals import refusal, through_duckdb
 from nwh.warehouse.storage.whole_files import write_whole
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-    import pyarrow.fs as pafs
 
 BLOCKS = "blocks"
 """Folder of a staging place that holds files in folders of its own."""
@@ -49,14 +51,11 @@ class Storage:
     A warehouse on an object store has no locks (two runs of one unit may both work) and keeps its staging area there.
     """
 
-    def __init__(self, uri: str | os.PathLike[str]) -> None:
-        """Name a warehouse by folder or URI; nothing is read or made yet."""
-        text = os.fspath(uri).removeprefix("file://")
+    def __init__(self, uri: str | os.PathLike[str] | None = None) -> None:
+        """Name a warehouse by folder or URI, else `$NWH_WAREHOUSE`, else `./nwh-data`; nothing is read or made yet."""
+        text = os.fspath(uri or os.environ.get("NWH_WAREHOUSE") or "nwh-data").removeprefix("file://")
         self.local = "://" not in text
         self.uri = str(Path(text).absolute()) if self.local else text.rstrip("/")
-        self._client: pafs.FileSystem | None = None
-        self.sizes: dict[str, int] = {}
-        """of the files of the snapshot that was looked at last, by their URI: what is known is not asked for"""
         self._runs: dict[str, pa.Table] = {}
         if self.local and (odd := _MISREAD.search(self.uri)):
             raise UsageError(
@@ -65,7 +64,6 @@ class Storage:
             )
 
     def __str__(self) -> str:
-        """Return the folder or URI."""
         return self.uri
 
     # -- data files -----------------------------------------------------------------------------------------
@@ -74,24 +72,22 @@ class Storage:
         """Open a new data file for writing; return its path inside the relation's folder, and the stream."""
         folder = "/".join(f"{column}={partition[column]}" for column in relation.partition)
         path = f"{folder}/{name}" if folder else name
-        full = f"{self._root()}/{relation.name}/{path}"
-        fs = self._fs()
+        full = f"{self._root}/{relation.name}/{path}"
+        fs = self._fs
         if self.local:
             fs.create_dir(os.path.dirname(full), recursive=True)
         return path, fs.open_output_stream(full)
 
     def delete_data_file(self, relation: str, path: str) -> None:
         """Remove a data file that no table knows."""
-        self._fs().delete_file(f"{self._root()}/{relation}/{path}")
+        self._fs.delete_file(f"{self._root}/{relation}/{path}")
 
     def open_uri(self, uri: str) -> Any:
         """Open a file of a snapshot for reading."""
-        return self._fs().open_input_file(uri if self.local else uri.split("://", 1)[1])
+        return self._fs.open_input_file(uri if self.local else uri.split("://", 1)[1])
 
     def read(self, uris: Iterable[str], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Yield what small files of a snapshot hold, in order, many fetched at once: columns, those that a file has."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
         def read_one(uri: str) -> pa.Table:
             with self.open_uri(uri) as stream:  # as a whole: in an object store every part is a request
@@ -109,47 +105,49 @@ class Storage:
         self._runs.update(zip(new, self.read(new, _OF_RUN), strict=True))
         return [self._runs[uri] for uri in uris]
 
-    def register(self, connection: duckdb.DuckDBPyConnection, snapshot: Mapping[str, Sequence[str]] = {}) -> None:
+    def register(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        snapshot: Mapping[str, Sequence[str]] = {},
+        sizes: Mapping[str, int] = {},
+    ) -> None:
         """Let a DuckDB connection read this warehouse's files, where they are in an object store.
 
         snapshot: of which it is going to be asked. DuckDB looks at the first file of each relation that a statement
-        names, one after the other: they are asked for now, side by side, while nobody waits for them.
+        names, one after the other: they are asked for now, side by side, while nobody waits for them. sizes: see
+        `Tables.known_sizes`.
         """
         if not self.local:
-            from deltalake.fs import DeltaStorageHandler
+            from deltalake.fs import DeltaStorageHandler  # a folder does without these
             from pyarrow.fs import PyFileSystem
 
             from nwh.warehouse.storage.object_files import ObjectFiles
 
             protocol, path = self.uri.split("://")
             bucket = f"{protocol}://{path.split('/')[0]}/"
-            sizes = {uri.removeprefix(bucket): size for uri, size in self.sizes.items()}
-            client = PyFileSystem(DeltaStorageHandler(bucket, known_sizes=sizes))  # pyarrow's own asks for each size
+            known = {uri.removeprefix(bucket): size for uri, size in sizes.items()}
+            client = PyFileSystem(DeltaStorageHandler(bucket, known_sizes=known))  # pyarrow's own asks for each size
             files = ObjectFiles(bucket, client, snapshot.get("sentences", ()))
             connection.register_filesystem(files)
             files.ahead(uris[0] for uris in snapshot.values() if uris)
 
     def data_files(self, relation: str) -> Iterator[tuple[str, float]]:
         """Yield path and time of change (seconds since 1970) of every data file in a relation's folder."""
-        from pyarrow.fs import FileSelector
-
-        root = f"{self._root()}/{relation}"
-        for info in self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True)):
+        root = f"{self._root}/{relation}"
+        for info in self._fs.get_file_info(FileSelector(root, recursive=True, allow_not_found=True)):
             path = info.path.removeprefix(root + "/")
             if path.endswith(".parquet") and not path.startswith("_delta_log/"):
                 yield path, info.mtime.timestamp()
 
     def log_entries(self, relation: str, *versions: int) -> list[bool]:
         """Return for each version of a relation's Delta log whether its entry is there."""
-        from pyarrow.fs import FileType
-
-        paths = [f"{self._root()}/{relation}/_delta_log/{version:020}.json" for version in versions]
-        return [info.type == FileType.File for info in self._fs().get_file_info(paths)]
+        paths = [f"{self._root}/{relation}/_delta_log/{version:020}.json" for version in versions]
+        return [info.type == FileType.File for info in self._fs.get_file_info(paths)]
 
     @property
     def cache(self) -> Cache:
         """What jobs keep to save work."""
-        return Cache(self._fs(), f"{self._root()}/cache", self.local)
+        return Cache(self._fs, f"{self._root}/cache", self.local)
 
     @property
     def locks(self) -> Locks:
@@ -170,25 +168,21 @@ class Storage:
             stream.write(stream.tell().to_bytes(_LENGTH, "little"))
 
         try:
-            path = f"{self._root()}/staging/{place}/{name}"
+            path = f"{self._root}/staging/{place}/{name}"
             # another machine may stage the same shard, where locks do not reach it
             part = f".{secrets.token_hex(4)}.part" if place.startswith(f"{SHARDS}/") else ".part"
-            write_whole(self._fs(), path, with_length, local=self.local, part=part)
+            write_whole(self._fs, path, with_length, local=self.local, part=part)
         except OSError as error:
             raise refusal(f"cannot write staging/{place} in {self}", error) from error
 
     def is_staged(self, place: str, name: str) -> bool:
         """Return whether a staged file is there."""
-        from pyarrow.fs import FileType
-
-        path = f"{self._root()}/staging/{place}/{name}"
-        return bool(self._fs().get_file_info(path).type == FileType.File)
+        path = f"{self._root}/staging/{place}/{name}"
+        return bool(self._fs.get_file_info(path).type == FileType.File)
 
     def open_staged(self, place: str, name: str) -> Any:
         """Open a staged file for reading from its beginning on; StorageError where it was cut."""
-        import pyarrow as pa
-
-        stream = self._fs().open_input_file(f"{self._root()}/staging/{place}/{name}")
+        stream = self._fs.open_input_file(f"{self._root}/staging/{place}/{name}")
         content = max(0, stream.size() - _LENGTH)
         stream.seek(content)
         if stream.read() != content.to_bytes(_LENGTH, "little"):
@@ -200,45 +194,37 @@ class Storage:
 
     def staged_files(self, place: str, folder: str) -> Iterator[str]:
         """Yield the names of the files, `folder/…`, that are staged in a folder of a place and below it."""
-        from pyarrow.fs import FileSelector
-
-        root = f"{self._root()}/staging/{place}"
-        for info in self._fs().get_file_info(FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
+        root = f"{self._root}/staging/{place}"
+        for info in self._fs.get_file_info(FileSelector(f"{root}/{folder}", recursive=True, allow_not_found=True)):
             if info.is_file and not info.path.endswith(".part"):
                 yield info.path.removeprefix(root + "/")
 
     def discard_staged(self, place: str) -> None:
         """Remove a staging folder with all that is in it."""
-        from pyarrow.fs import FileType
-
-        path = f"{self._root()}/staging/{place}"
-        if self._fs().get_file_info(path).type == FileType.Directory:
-            self._fs().delete_dir(path)
+        path = f"{self._root}/staging/{place}"
+        if self._fs.get_file_info(path).type == FileType.Directory:
+            self._fs.delete_dir(path)
 
     def staged_places(self) -> list[str]:
         """Return every staging folder that holds a file."""
-        from pyarrow.fs import FileSelector
-
-        root = f"{self._root()}/staging"
-        infos = self._fs().get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
+        root = f"{self._root}/staging"
+        infos = self._fs.get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
         folders = {info.path.removeprefix(root + "/").rpartition("/")[0] for info in infos if info.is_file}
         places = {folder.partition(f"/{BLOCKS}/")[0] for folder in folders}
         return sorted(place for place in places if not place.startswith(".spill"))  # which is DuckDB's: see memory.py
 
+    @property
     def _root(self) -> str:
         return self.uri if self.local else self.uri.split("://", 1)[1]
 
-    def _fs(self) -> pafs.FileSystem:
-        from pyarrow.fs import FileSystem, LocalFileSystem
-
-        if self._client is None:
-            try:
-                # a small file is then written by one request, not by three
-                at_once = "?allow_delayed_open=true" if self.uri.startswith("s3://") else ""
-                self._client = LocalFileSystem() if self.local else FileSystem.from_uri(self.uri + at_once)[0]
-            except (OSError, ValueError) as error:
-                raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
-        return self._client
+    @cached_property
+    def _fs(self) -> FileSystem:
+        try:
+            # a small file is then written by one request, not by three
+            at_once = "?allow_delayed_open=true" if self.uri.startswith("s3://") else ""
+            return LocalFileSystem() if self.local else FileSystem.from_uri(self.uri + at_once)[0]
+        except (OSError, ValueError) as error:
+            raise UsageError(f"a warehouse cannot lie at {self.uri}: {error}") from error
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -263,15 +249,11 @@ class Storage:
 
     def publish_catalog(self, build: Callable[[str], None]) -> None:
         """Make `nwh.duckdb` anew: `build` fills a temporary file, which is then put in place by rename."""
-        import tempfile
-
         with tempfile.TemporaryDirectory(dir=self.uri if self.local else None, prefix=".catalog-") as folder:
             path = f"{folder}/nwh.duckdb"
             build(path)
             if self.local:
                 os.replace(path, self.catalog)
             else:
-                with open(path, "rb") as source:
-                    target = self._fs().open_output_stream(f"{self._root()}/nwh.duckdb")
-                    with target:
-                        shutil.copyfileobj(source, target)
+                with open(path, "rb") as source, self._fs.open_output_stream(f"{self._root}/nwh.duckdb") as target:
+                    shutil.copyfileobj(source, target)

@@ -12,18 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
+
+import pyarrow as pa
 
 from nwh.warehouse.jobs import JOBS, SOURCES
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.storage.attribution_settings import holds
+from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import Place
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from nwh.warehouse.storage.files import Storage
 
 Snapshot = dict[str, list[str]]
 """Relation -> URIs of the Parquet files that hold its rows, all of one moment."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from nwh.warehouse.errors import StorageError
 from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.runs import Run, library_versions
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _FILE = "partial"
 
@@ -99,8 +98,6 @@ def load(storage: Storage, place: str, name: str = _FILE) -> Iterator[tuple[str,
 
     StorageError where the file does not hold as much as it says.
     """
-    import numpy as np
-
     with storage.open_staged(place, name) as stream:
         _get(stream)
         while about := _get(stream):

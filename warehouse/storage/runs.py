@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwh.warehouse.errors import UsageError
-from nwh.warehouse.jobs import JOBS
+from nwh.warehouse.errors import BusyError, UsageError
+from nwh.warehouse.jobs import JOBS, exclude
 from nwh.warehouse.progress import SILENT, Progress
 from nwh.warehouse.schema import RELATIONS, RUNS
 from nwh.warehouse.shard import Shard
@@ -228,6 +228,18 @@ class Run:
             for file in files:
                 with suppress(OSError):  # it may be the store that fails
                     self.storage.delete_data_file(relation, file.path)
+
+
+def check_others(run: Run) -> None:
+    """Raise BusyError where another run makes the text or prompts that this one reads, or the other way round."""
+    for name, holder in run.storage.locks.held().items():
+        job, _, unit = name.partition("/")
+        named = dict(part.partition("=")[::2] for part in unit.split("/"))
+        if holder.get("run_id") != run.run_id and job in JOBS and exclude(run.job, run.unit, job, named):
+            raise BusyError(
+                f"run {holder.get('run_id', '?')} (process {holder.get('pid', '?')}) is working on {name}: {run.job} "
+                f"of {unit_name(run.unit)} cannot go on beside it. Wait for it, or stop it; `nwh status` shows it"
+            )
 
 
 @cache

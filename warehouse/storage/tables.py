@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from nwh.warehouse.errors import BusyError, StorageError
 from nwh.warehouse.schema import RELATIONS, RUNS, SCHEMA_VERSION
@@ -19,9 +23,6 @@ from nwh.warehouse.storage.files import Storage
 from nwh.warehouse.storage.manifests import DataFile, Manifest, Place, fold
 from nwh.warehouse.storage.provenance import Provenance, Snapshot
 from nwh.warehouse.storage.runs import Run
-
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
 
 _PUBLISHED = "runs"
 """Application transaction of every other table: the version of `runs` that its log has been brought to."""
@@ -68,6 +69,14 @@ class Tables:
         """
         runs = self._open_runs()
         return self._snapshot(runs), self._stored(runs)
+
+    def known_sizes(self) -> dict[str, int]:
+        """Return the bytes of each file of an object store, by URI, as of the last look at it: they need no asking."""
+        if self.storage.local or self._runs is None:
+            return {}
+        return {
+            self._uri(name, file.path): file.size for name, files in self._files(self._runs).items() for file in files
+        }
 
     def provenance(self) -> Provenance:
         """Return what is stored as of the last completed run, by which runs, and what of it is stale.
@@ -157,15 +166,18 @@ class Tables:
 
         They lie below the warehouse as it was named.
         """
-        found = defaultdict(list, {RUNS.name: runs.files})
-        for (relation, _), files in self._stored(runs).places.items():
-            found[relation] += files
-        self.storage.sizes = {self._uri(name, file.path): file.size for name in found for file in found[name]}
+        found = self._files(runs)
         return {
             name: [self._uri(name, file.path) for file in sorted(found[name], key=lambda file: (-file.size, file.path))]
             for name in RELATIONS
             if name in found
         }
+
+    def _files(self, runs: _Runs) -> dict[str, list[DataFile]]:
+        found = defaultdict(list, {RUNS.name: runs.files})
+        for (relation, _), files in self._stored(runs).places.items():
+            found[relation] += files
+        return found
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -236,9 +248,6 @@ class Tables:
 
     def compact_runs(self) -> None:
         """Put the rows of many runs into one file; where another run was stored meanwhile, the next one tries again."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         runs = self._runs or self._open_runs()  # as seen last, which saves asking
         small = [file for file in runs.files if file.rows < _SMALL]
         if len(small) < _SMALL:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow.fs as pafs
+from pyarrow.fs import FileSystem
 
 
-def write_whole(fs: pafs.FileSystem, path: str, write: Callable[[Any], None], *, local: bool, part: str) -> None:
+def write_whole(fs: FileSystem, path: str, write: Callable[[Any], None], *, local: bool, part: str) -> None:
     """Write a file: `write` gets a binary stream. OSError where there is no room, or the store refuses.
 
     After an error the file is as it was; where `write` itself has failed in an object store, there is none.
@@ -35,7 +34,7 @@ def write_whole(fs: pafs.FileSystem, path: str, write: Callable[[Any], None], *,
     fs.move(first, path)
 
 
-def _put(fs: pafs.FileSystem, path: str, write: Callable[[Any], None]) -> None:
+def _put(fs: FileSystem, path: str, write: Callable[[Any], None]) -> None:
     """Write a file of an object store. What the store refuses leaves the file that was there before."""
     stream = fs.open_output_stream(path)
     try:

@@ -60,7 +60,6 @@ class RelationWriter:
             self._flush()
 
     def __enter__(self) -> RelationWriter:
-        """Start."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from duckdb import Error as DuckDBError
 
@@ -41,7 +42,7 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
                 whole[relation.name] = []  # nothing more can be said of a damaged relation
                 yield finding
             bar.advance(1)
-    connection = views.connect(whole, warehouse.storage)
+    connection = views.connect(whole, warehouse.storage, warehouse.tables.known_sizes())
     damaged = {name for name in whole if whole[name] != warehouse.snapshot[name]}
     for relation in (relation for relation in RELATIONS.values() if relation.name not in damaged):
         try:
@@ -58,8 +59,6 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
 
 
 def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
-    import pyarrow.parquet as pq
-
     counted = warehouse.tables.rows_of_files(relation.name)
     for uri in warehouse.snapshot.get(relation.name, []):
         path = warehouse.tables.path_of(relation.name, uri)

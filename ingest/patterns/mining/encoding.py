@@ -37,7 +37,6 @@ class EncodedSentences:
     last: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """Return S."""
         return len(self.bounds) - 1
 
     @classmethod

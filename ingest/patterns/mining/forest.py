@@ -33,7 +33,6 @@ class Forest:
     next_sibling: I32
 
     def __len__(self) -> int:
-        """Return S."""
         return len(self.bounds) - 1
 
     @classmethod

@@ -42,7 +42,6 @@ class Patterns:
     length: I32
 
     def __len__(self) -> int:
-        """Return P."""
         return len(self.code)
 
     def matrix(self) -> I32:

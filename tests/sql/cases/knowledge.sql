@@ -39,14 +39,14 @@ values
 ('s10', 1, 0, 1, 'riemann'), ('s10', 2, 0, 1, 'riemann'), ('s10', 2, 1, 0, 'riemann'), ('s10', 3, 0, 1, 'riemann');
 -- what an earlier version stored is by the rule that is taken, and by no other
 from selected_attributions_at(0.5, by_rule := 'relp');
-values ('m', 's10', 'd', 3, 'tree', 1, 0, 5, 'relp');
+values ('m', 's10', 'd', 'relp', 3, 'tree', 1, 0, 5);
 
 from knowledge_neurons order by all;
 values
-('m', 's0', 'd', 'king', 0, 0, 1, 2, 0.5, 0.5, 'adaptive'), ('m', 's0', 'd', 'king', 0, 1, 2, 2, 1, 0.25, 'adaptive'),
-('m', 's0', 'd', 'king', 1, 1, 1, 2, 0.5, 0.25, 'adaptive'),
-('m', 's10', 'd', 'king', 0, 1, 2, 2, 1, 0.625, 'riemann'), ('m', 's10', 'd', 'king', 1, 0, 1, 2, 0.5, 0.125, 'riemann'),
-('m', 's10', 'd', 'tree', 0, 1, 1, 1, 1, 0.25, 'riemann');
+('m', 's0', 'd', 'king', 0, 0, 'adaptive', 1, 0.5, 2, 0.5), ('m', 's0', 'd', 'king', 0, 1, 'adaptive', 2, 0.25, 2, 1),
+('m', 's0', 'd', 'king', 1, 1, 'adaptive', 1, 0.25, 2, 0.5),
+('m', 's10', 'd', 'king', 0, 1, 'riemann', 2, 0.625, 2, 1), ('m', 's10', 'd', 'king', 1, 0, 'riemann', 1, 0.125, 2, 0.5),
+('m', 's10', 'd', 'tree', 0, 1, 'riemann', 1, 0.25, 1, 1);
 select checkpoint, concept, layer, neuron from knowledge_neurons_at(0.2, 1) order by all;
 values ('s0', 'king', 0, 1), ('s10', 'king', 0, 1), ('s10', 'tree', 0, 1);
 

@@ -11,7 +11,7 @@ from chosen_rules order by all;
 values ('m', 's0', 'd', 'linspace'), ('m', 's1', 'd', 'riemann'), ('m', 's2', 'd', 'relp'), ('m', 's2', 'e', 'adaptive');
 
 from attributions_of() order by all;
-values ('m', 's0', 'd', 1, 'king', 0, 1, 0.5, 'linspace'), ('m', 's1', 'd', 1, 'king', 0, 3, 0.125, 'riemann');
+values ('m', 's0', 'd', 'linspace', 1, 'king', 0, 1, 0.5), ('m', 's1', 'd', 'riemann', 1, 'king', 0, 3, 0.125);
 select checkpoint, neuron from attributions_of('gradient');
 values ('s0', 2);
 select checkpoint, neuron from attributions_of(by_rule := 'riemann');

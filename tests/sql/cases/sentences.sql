@@ -23,16 +23,16 @@ values ('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 5, 3, 7, 4);
 
 from neuron_sentences where corpus = 'a' and pole = 'top' order by rank;
 values
-('m', 's', 'ffn', 'a', 0, 5, 'top', 1, 0.5, 3, 2, 'd1', 1, 3, 'two three four'),
-('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 0.25, null, 1, 'd1', 0, 3, 'one two three');
+('m', 's', 'ffn', 'a', 0, 5, 'top', 1, 2, 0.5, 3, 'd1', 1, 'two three four', 3),
+('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 1, 0.25, null, 'd1', 0, 'one two three', 3);
 
 -- 1 and 9 tie at the top: the lower sentence_id comes first
 from top_sentences(['a', 'b'], 2) order by pole, rank;
 values
-('m', 's', 'ffn', 0, 5, 'bottom', 1, 'b', -1, 9, 'far far far away'),
-('m', 's', 'ffn', 0, 5, 'bottom', 2, 'a', 0.25, 1, 'one two three'),
-('m', 's', 'ffn', 0, 5, 'top', 1, 'a', 0.5, 2, 'two three four'),
-('m', 's', 'ffn', 0, 5, 'top', 2, 'a', 0.25, 1, 'one two three');
+('m', 's', 'ffn', 'b', 0, 5, 'bottom', 1, 9, -1, 'far far far away'),
+('m', 's', 'ffn', 'a', 0, 5, 'bottom', 2, 1, 0.25, 'one two three'),
+('m', 's', 'ffn', 'a', 0, 5, 'top', 1, 2, 0.5, 'two three four'),
+('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 1, 0.25, 'one two three');
 
 select rank, corpus, sentence_id from top_sentences(['b'], 2) where pole = 'top';
 values (1, 'b', 9);

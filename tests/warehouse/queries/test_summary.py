@@ -38,7 +38,7 @@ def test_two_histograms_hold_every_sampled_sentence_once(warehouse, kind):
         about, query = ("noun", "a"), "select sentence_id from sentence_words where class = $1 and word = $2"
         about = warehouse.sql("select class, word from neuron_words order by corpus_support desc limit 1").fetchall()[0]
     having = {i for (i,) in warehouse.sql(query, list(about)).fetchall()}
-    found = queries.separation.separation(warehouse, NEURON, ["one"], kind, *about).records
+    found = queries.samples.separation(warehouse, NEURON, ["one"], kind, *about).records
     sample = own(warehouse)
     edges = np.linspace(min(sample.values()), max(sample.values()), 25)
     for has in (False, True):
