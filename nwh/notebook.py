@@ -57,7 +57,7 @@ class Warehouse(_Warehouse):
             known = ", ".join([*tables, *RELATIONS])
             raise UsageError(f"no view, macro or relation {name!r}; there are {known}")
         given = [*map(sql_literal, arguments), *(f"{key} := {sql_literal(value)}" for key, value in named.items())]
-        call = f"{name}({', '.join(given)})" if tables.get(name) == "macro" else name
+        call = f"{name}({', '.join(given)})" if given or tables.get(name) == "macro" else name
         with sandbox.explained(), self.cursor() as cursor:
             schema = cursor.sql(f"from {call}").pl(lazy=True).collect_schema()
         return register_io_source(partial(_scanned, self, call), schema=schema)
@@ -72,7 +72,9 @@ def _scanned(
     batch_size: int | None,
 ) -> Iterator[pl.DataFrame]:
     """Yield what polars asks of a view, computed by DuckDB on a cursor of its own: one plan may ask several at once."""
-    with warehouse.cursor() as cursor:
+    from nwh.warehouse import sandbox
+
+    with sandbox.explained(), warehouse.cursor() as cursor:
         frame: pl.LazyFrame = cursor.sql(f"from {call}").pl(lazy=True)
         frame = frame if predicate is None else frame.filter(predicate)
         frame = frame if with_columns is None else frame.select(with_columns)

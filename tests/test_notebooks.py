@@ -133,3 +133,7 @@ def test_views_and_macros_are_frames(stored):
     assert len(top) == 2 * 2 * 2 * 3  # poles, sentences, sites, layers
     with pytest.raises(UsageError, match="no view, macro or relation 'nothing'"):
         stored.view("nothing")
+    with pytest.raises(UsageError, match="class_neurons"):
+        stored.view("class_neurons", "one")  # which is no macro
+    with pytest.raises(UsageError, match="k must be at least 0, not -1"):
+        stored.neuron("tiny-bert/ffn/1/3", k=-1).json()

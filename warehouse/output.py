@@ -176,8 +176,11 @@ def _object(names: list[str], row: tuple[Any, ...]) -> str:
 
 def _write_csv(names: list[str], found: Iterable[tuple[Any, ...]], stream: TextIO) -> int:
     import csv
+    from types import SimpleNamespace
 
-    writer, n = csv.writer(stream, lineterminator="\n"), 0
+    # before Python 3.13 a carriage return is quoted only where it ends lines, and readers would take it for an end
+    lines = SimpleNamespace(write=lambda line: stream.write(line.removesuffix("\r\n") + "\n"))
+    writer, n = csv.writer(lines, lineterminator="\r\n"), 0
     writer.writerow(names)
     for row in found:
         n += 1

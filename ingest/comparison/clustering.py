@@ -60,8 +60,10 @@ def by_size(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 def tsne(vectors: Vectors, seed: int) -> NDArray[np.float32]:
     """Return [n, 2]: a t-SNE of [n, d] vectors (van der Maaten and Hinton 2008), from their principal components.
 
-    The perplexity is 30, less where there are fewer than 91 vectors.
+    The perplexity is 30, less where there are fewer than 91 vectors. Where all vectors are equal, so are all points.
     """
+    if (vectors == vectors[:1]).all():  # what scikit-learn makes of these ends the process
+        return np.zeros((len(vectors), 2), np.float32)
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
     made = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
     return np.asarray(made, np.float32)

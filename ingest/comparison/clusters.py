@@ -246,14 +246,14 @@ class _Work:
 
     def _groups(self, layer: int, drawn: Sequence[int]) -> pa.RecordBatch:
         activations = read_activations(self.warehouse, self.scope, layer, drawn)  # [neurons, sentences]
-        labels, _ = k_means(activations, self.settings.groups, self.settings.seed)
+        labels = by_size(k_means(activations, self.settings.groups, self.settings.seed)[0])
         x, y = tsne(activations, self.settings.seed).T
         return pa.record_batch(
             {
                 "layer": np.full(len(labels), layer, np.int16),
                 "neuron": np.arange(len(labels), dtype=np.int32),
-                "k": np.full(len(labels), self.settings.groups, np.int32),
-                "cluster": by_size(labels).astype(np.int32),
+                "k": np.full(len(labels), labels.max() + 1, np.int32),  # fewer than asked for, where fewer differ
+                "cluster": labels.astype(np.int32),
                 "x": x,
                 "y": y,
             }

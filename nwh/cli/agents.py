@@ -54,8 +54,8 @@ def server(uri: str) -> MCPServer:
     def view(name: str, arguments: list[Any] | None = None, max_rows: int = 100) -> dict[str, Any]:
         """Return rows of a relation, a view, or a macro with its arguments in order, as `schema` describes them."""
         with _explained():
-            _schema(name)
-            call = f"({', '.join(map(sql_literal, arguments))})" if arguments else ""
+            is_macro = _schema(name)["what"].startswith("macro:")
+            call = f"({', '.join(map(sql_literal, arguments or []))})" if arguments or is_macro else ""
             return _rows(warehouse, f"from {name}{call}", max_rows)
 
     @made.tool()

@@ -52,7 +52,9 @@ def status(context: typer.Context, format: FormatOption = Format.table) -> None:
 
 def verify(
     context: typer.Context,
-    deep: Annotated[bool, typer.Option("--deep", help="Read every row, not the files' footers alone.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every row, not footers alone, and compare figures.")
+    ] = False,
 ) -> None:
     """Check files, row counts, keys, ranks, references, numbers and leftovers; exit code 1 if anything is wrong.
 

@@ -2,7 +2,8 @@
 -- top k of a union lie in the union of the top k.
 -- grain: neuron x pole x rank, per model, checkpoint and site
 -- argument corpora: list of names of corpora
--- argument k: sentences per neuron and pole, at most the K of the ingest
+-- argument k: sentences per neuron and pole, at most as many as are exact: the least that is kept of a corpus, of those
+--   of which not all sentences are
 -- columns: model, checkpoint, site, corpus, layer, neuron, pole
 -- rank: from 1 within the union; ties: lower sentence_id first
 -- columns: sentence_id, activation, text
@@ -11,6 +12,31 @@ with candidates as (
     select *
     from neuron_topk
     where list_contains(corpora, corpus) and rank <= k
+),
+
+-- all neurons of a unit have as many sentences
+kept as (
+    select
+        model,
+        checkpoint,
+        site,
+        corpus,
+        max(rank) as depth
+    from neuron_topk
+    where list_contains(corpora, corpus) and neuron = 0 and pole = 'top'
+    group by model, checkpoint, site, corpus
+),
+
+exact as (
+    select
+        kept.model,
+        kept.checkpoint,
+        kept.site,
+        min(kept.depth) as depth
+    from kept
+    inner join corpus_sizes using (model, checkpoint, corpus)
+    where kept.depth < corpus_sizes.n_sentences
+    group by kept.model, kept.checkpoint, kept.site
 ),
 
 ranked as (
@@ -28,4 +54,5 @@ select
     sentences.text
 from ranked
 inner join sentences using (corpus, sentence_id)
-where ranked.place <= k;
+left join exact using (model, checkpoint, site)
+where ranked.place <= least(k, coalesce(exact.depth, k));

@@ -68,10 +68,13 @@ shares as (
 
 annotators as (
     select
+        model,
+        checkpoint,
+        site,
         corpus,
         min(annotator) as annotator
     from neuron_tag_distribution
-    group by corpus
+    group by model, checkpoint, site, corpus
 ),
 
 words_of_classes as (
@@ -85,8 +88,7 @@ words_of_classes as (
         tags.class || 's' as figure,
         sum(tags.words) / any_value(tags.k) as value
     from neuron_tag_distribution as tags
-    inner join annotators
-        on tags.corpus = annotators.corpus and tags.annotator = annotators.annotator
+    inner join annotators using (model, checkpoint, site, corpus, annotator)
     where
         tags.pole = 'top'
         and (

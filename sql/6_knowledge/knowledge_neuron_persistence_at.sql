@@ -13,7 +13,8 @@
 -- first_checkpoint: first checkpoint at which it contributes to the concept, in order of steps
 -- first_step: training step of this, null if unknown
 -- settled_step: first step from which it contributes at every checkpoint up to the reference, null if unknown
--- n_checkpoints: checkpoints from the first to the reference, both included, at which the concept ran
+-- n_checkpoints: checkpoints from the first to the reference, both included, at which the concept ran and was
+--   attributed by the rule
 -- n_found: those at which it contributes
 -- persistence: n_found / n_checkpoints
 create macro knowledge_neuron_persistence_at(reference, t, p, by_rule := null) as table
@@ -29,6 +30,7 @@ with ran as (
             partition by scores.model, scores.dataset, scores.concept
         ) as reference_step
     from concept_scores as scores
+    inner join attributed_by(by_rule) using (model, checkpoint, dataset)
     inner join last_checkpoints as latest using (model, dataset)
 ),
 

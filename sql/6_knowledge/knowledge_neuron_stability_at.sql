@@ -1,6 +1,6 @@
 -- Which of a concept's contributing neurons at a reference checkpoint contribute at each other checkpoint.
 -- view: knowledge_neuron_stability(reference := null, t := 0.2, p := 0.5): the last checkpoint, the study's thresholds
--- grain: concept that ran at both x checkpoint, per model and dataset
+-- grain: concept that ran at both x checkpoint attributed by the rule, per model and dataset
 -- argument reference: label of the reference checkpoint; null for each model's last by step (view last_checkpoints)
 -- argument t: threshold of a prompt, share of its highest attribution; at least 0.05, the floor of what is stored
 -- argument p: threshold of a concept, share of its prompts that ran
@@ -53,6 +53,7 @@ compared as (
             where scores.checkpoint = coalesce(reference, latest.checkpoint)
         ) over (partition by scores.model, scores.dataset, scores.concept) as n_reference
     from concept_scores as scores
+    inner join attributed_by(by_rule) using (model, checkpoint, dataset)
     left join counts using (model, checkpoint, dataset, concept)
     inner join last_checkpoints as latest using (model, dataset)
 )

@@ -6,17 +6,7 @@
 -- fact_id: `prompts.fact_id`
 -- neurons: its neurons, as layer * 2^32 + neuron, ascending; empty where no attribution is above 0
 create macro selected_sets_at(t, by_rule := null) as table
-with by_rules as (
-    select distinct
-        stored.model,
-        stored.checkpoint,
-        stored.dataset
-    from attribution_quality as stored
-    inner join chosen_rules using (model, checkpoint, dataset)
-    where stored.layer = 0 and stored.rule = coalesce(by_rule, chosen_rules.rule)
-),
-
-sets as (
+with sets as (
     select
         model,
         checkpoint,
@@ -37,5 +27,5 @@ select
     coalesce(sets.neurons, []) as neurons
 from prompt_scores as scores
 inner join prompts using (dataset, prompt_id)
-inner join by_rules using (model, checkpoint, dataset)
+inner join attributed_by(by_rule) using (model, checkpoint, dataset)
 left join sets using (model, checkpoint, dataset, prompt_id);

@@ -43,7 +43,7 @@ of_concepts as (
         concept,
         null::varchar as operation,
         scores.probability,
-        coalesce(found.n_neurons, 0)::double as "neurons per concept",
+        case when sharing.n_prompts > 0 then coalesce(found.n_neurons, 0) end::double as "neurons per concept",
         stability.share_found as "share of the last checkpoint's neurons found",
         sharing.overlap as "overlap of one concept's prompts",
         sharing.chance as "overlap of different concepts' prompts"

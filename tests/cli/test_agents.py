@@ -52,6 +52,7 @@ def test_an_agent_asks_over_standard_input_and_output(warehouse):
         ("sql", {"statement": "select count(*) as n from neuron_topk"}),
         ("view", {"name": "top_sentences", "arguments": [["one"], 2], "max_rows": 3}),
         ("neuron", {"name": "tiny-bert/ffn/1/3", "k": 2}),
+        ("view", {"name": "attributed_by"}),
         ("sql", {"statement": "copy (select 1) to '/tmp/x.csv'"}),
         ("sql", {"statement": "from read_text('/etc/hostname')"}),
         ("neuron", {"name": "tiny-bert/ffn/1/99"}),
@@ -59,7 +60,7 @@ def test_an_agent_asks_over_standard_input_and_output(warehouse):
     )
     assert tools == ["neuron", "schema", "sql", "view"]
     contents = [content for _, content in found]
-    assert [wrong for wrong, _ in found] == [False] * 5 + [True] * 4
+    assert [wrong for wrong, _ in found] == [False] * 6 + [True] * 4
     assert {"neuron_topk", "class_neurons", "top_sentences"} <= set(contents[0])
     assert list(contents[1]["arguments"]) == ["corpora", "k"]
     n = warehouse.sql("select count(*) as n from neuron_topk").fetchall()[0][0]
@@ -72,10 +73,11 @@ def test_an_agent_asks_over_standard_input_and_output(warehouse):
     ).fetchall()
     assert [(row["text"],) for row in contents[4]["top sentences"]] == wanted
     assert contents[4]["neuron"]["name"] == "tiny-bert@main/ffn/1/3"
-    assert "takes one statement that reads" in contents[5]
-    assert "disabled by configuration" in contents[6]
-    assert "has layers 0 to 2 with neurons 0 to 23" in contents[7]
-    assert "no relation, view or macro" in contents[8]
+    assert contents[5] == {"rows": [], "cut": False}
+    assert "takes one statement that reads" in contents[6]
+    assert "disabled by configuration" in contents[7]
+    assert "has layers 0 to 2 with neurons 0 to 23" in contents[8]
+    assert "no relation, view or macro" in contents[9]
     json.dumps(contents)
 
 

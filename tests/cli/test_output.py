@@ -147,6 +147,13 @@ def test_values_in_csv(place):
     }  # fmt: skip
 
 
+def test_any_line_end_in_a_value_of_csv():
+    stream, row = io.BytesIO(), ("a\rb", "c\nd", "e\r\nf", "\r\n")
+    output.write_rows(["w", "x", "y", "z"], [row], Format.csv, stream)
+    assert stream.getvalue().startswith(b"w,x,y,z\n")
+    assert list(csv.reader(io.StringIO(stream.getvalue().decode(), newline=""))) == [["w", "x", "y", "z"], list(row)]
+
+
 @pytest.mark.parametrize(("format", "empty"), [("json", b"[]\n"), ("jsonl", b""), ("csv", b"a\n")])
 def test_no_rows(place, format, empty):
     assert nwh(place, "sql", "select 1 as a where false", "--format", format).stdout == empty

@@ -64,6 +64,8 @@ def describe(warehouse: Warehouse, neuron: Neuron, corpora: list[str], k: int) -
 
     `corpora` may be empty: all that the neuron was run over. UsageError for a neuron or corpus that is not stored.
     """
+    if k < 0:
+        raise UsageError(f"k must be at least 0, not {k}")
     extent = neurons.extent_of(warehouse, neuron)
     extent.check(neuron, corpora)
     chosen = corpora or extent.corpora

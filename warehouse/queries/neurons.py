@@ -107,7 +107,7 @@ def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole
 
 
 def all_sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:
-    """Return every stored sentence of both poles over the union of corpora, the top ones first."""
+    """Return every stored sentence of both poles over the union of corpora whose rank is known, the top ones first."""
     query = (
         "select model, checkpoint, site, layer, neuron, pole, rank, activation, corpus, sentence_id, text "
         f"from top_sentences($corpora, $k) where {OF_CORPORA} order by pole desc, rank"

@@ -257,7 +257,7 @@ class Tables:
         name = f"runs-{runs.version}-{secrets.token_hex(4)}.parquet"
         path, stream = self.storage.new_data_file(RUNS, {}, name)
         with stream:
-            pq.write_table(rows, stream, compression="zstd", store_schema=False)
+            pq.write_table(rows, stream, compression="zstd", store_schema=False, write_page_checksum=True)
             merged = DataFile(path, stream.tell(), rows.num_rows, {})
         if not self._change_runs(runs, merged, small):
             self.storage.delete_data_file(RUNS.name, path)

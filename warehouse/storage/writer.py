@@ -108,6 +108,7 @@ class RelationWriter:
             schema,
             store_schema=False,  # dictionaries are this writer's business: readers get text
             compression="zstd",
+            write_page_checksum=True,  # `nwh verify --deep` reads them
             use_dictionary=dictionaries,
             column_encoding={path: encoding for path, encoding in encodings.items() if path not in self.partition},
         )

@@ -28,12 +28,41 @@ class Finding:
     wrong: bool = True
 
 
+_SAID_TWICE = {
+    ("attribution_quality", "attributions"): (
+        "highest attributions",  # which selections rest on
+        "with quality as (select *, max(max_attribution) over (partition by model, checkpoint, dataset, rule, "
+        "prompt_id) as highest from attribution_quality), kept as (select model, checkpoint, dataset, "
+        "coalesce(attributions.rule, chosen_rules.rule) as rule, prompt_id, layer, max(attribution) as attribution "
+        "from attributions left join chosen_rules using (model, checkpoint, dataset) group by all) "
+        "select model, checkpoint, dataset, rule, prompt_id, layer "
+        "from quality full join kept using (model, checkpoint, dataset, rule, prompt_id, layer) "
+        "where attribution is distinct from max_attribution "
+        "and (attribution is not null or max_attribution > greatest(0, 0.0501 * highest))",  # lower ones are not kept
+    ),
+    ("neuron_stats", "neuron_topk"): (
+        "extremes",
+        "select model, checkpoint, site, corpus, layer, neuron from neuron_stats "
+        "inner join neuron_topk using (model, checkpoint, site, corpus, layer, neuron) "
+        "where rank = 1 and activation <> if(pole = 'top', max, min)",
+    ),
+    ("neuron_stats", "sentence_tokens"): (
+        "numbers of sentences",
+        "select model, checkpoint, site, corpus, layer, neuron from neuron_stats "
+        "left join corpus_sizes using (model, checkpoint, corpus) "
+        "where n is distinct from n_sentences or n <> list_sum(histogram_counts)",
+    ),
+}
+"""Figures that two relations hold: relation, other -> what they are, and the keys where they differ."""
+
+
 def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SILENT) -> Iterator[Finding]:
     """Yield what is wrong, relation by relation, then what is left over.
 
-    Files are there, open, and hold the rows their table counts; keys are unique, ranks dense, references met,
-    numbers finite; every unit is of the text, prompts, weights and runs that are stored. `deep` reads every column of
-    every row.
+    Files are there, open, as long as they were written, and hold the rows their table counts; keys are unique, ranks
+    dense, references met, numbers finite; every unit is of the text, prompts, weights and runs that are stored. `deep`
+    reads every column of every row against the checksums of its pages, and figures that two relations hold against
+    each other.
     """
     whole = dict(warehouse.snapshot)
     with progress.bar("verify", len(RELATIONS), "relations") as bar:
@@ -51,6 +80,10 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
             yield from _references(connection, relation, damaged)
         except DuckDBError as error:  # a damaged page behind a footer that is whole
             yield Finding(f"{relation.name}: cannot be read: {first_line(error)}")
+    for names, (what, differing) in _SAID_TWICE.items() if deep else ():
+        if not damaged.intersection(names):
+            for row in connection.sql(f"{differing} limit 3").fetchall():
+                yield Finding(f"{names[0]}: {what} of {'/'.join(map(str, row))} are not those of {names[1]}")
     unchecked = Provenance(warehouse.storage, warehouse.provenance.snapshot)  # whatever the last run has said
     for text in stale_units(warehouse, unchecked):
         yield Finding(text)
@@ -64,7 +97,8 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
         path = warehouse.tables.path_of(relation.name, uri)
         try:
             with warehouse.storage.open_uri(uri) as stream:
-                parquet = pq.ParquetFile(stream)
+                size, written = stream.size(), warehouse.storage.sizes[uri]
+                parquet = pq.ParquetFile(stream, page_checksum_verification=deep)
                 rows = parquet.metadata.num_rows
                 if deep:
                     rows = sum(batch.num_rows for batch in parquet.iter_batches())
@@ -73,6 +107,8 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
             continue
         if rows != counted[path]:
             yield Finding(f"{relation.name}: file {path} has {rows} rows, its run counted {counted[path]}")
+        elif size != written:
+            yield Finding(f"{relation.name}: file {path} has {size:,} bytes, its run wrote {written:,}")
 
 
 def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:

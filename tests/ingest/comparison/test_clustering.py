@@ -56,6 +56,10 @@ def test_numbers_by_size():
     assert by_size(np.array([5, 9, 9, 1, 1, 9, 0])).tolist() == [2, 0, 0, 1, 1, 0, 3]
 
 
+def test_equal_vectors_are_one_point():
+    assert (tsne(np.full((24, 5), 0.3, np.float32), seed=0) == 0).all()
+
+
 @pytest.mark.parametrize("n", [5, 16, 120])
 def test_the_picture_keeps_neighbours_together(n):
     rng = np.random.default_rng(0)

@@ -175,6 +175,13 @@ def test_planted_groups_are_found_and_numbered_by_size(warehouse):
         assert found["cluster"].tolist() == groups.tolist()
 
 
+def test_neurons_that_are_all_alike_are_one_group(warehouse):
+    for corpus in ("one", "two"):
+        replace_sample(warehouse, corpus, np.full((16, 20), 0.3, np.float32))
+    ingest_clusters(warehouse, *MODEL, SETTINGS, sites=["hidden"])
+    assert warehouse.sql("select distinct k, cluster, x, y from neuron_clusters").fetchall() == [(1, 0, 0, 0)]
+
+
 def replace_sample(warehouse, corpus, values, order=1):
     """Store [neurons, sentences] as the sample of hidden neurons in every layer; descending ids if order = -1."""
     ids = warehouse.sql(

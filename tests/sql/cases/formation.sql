@@ -99,6 +99,9 @@ values
 ('m-seed_1', 's20', 20, 'd', 'probability', null, 2, 0.6, null, null),
 ('m-seed_1', 's20', 20, 'd', 'share of the last checkpoint''s neurons found', null, 2, 1, null, null),
 ('m-seed_1', 's20', 20, 'd', 'specific effect', 'zero', 1, -55, null, null);
+-- no count where the rule was not run
+select step from training_curves_of('relp') where figure = 'neurons per concept';
+values (20);
 select figure, mean from training_curves_of('relp') where model = 'm-seed_1' and step = 20 and figure in ('neurons per concept', 'specific effect');
 values ('neurons per concept', 0);
 

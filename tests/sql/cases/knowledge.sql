@@ -56,6 +56,14 @@ select concept, layer, neuron from knowledge_neurons_at(0.2, 1, by_rule := 'adap
 values ('king', 0, 1);
 select concept, n_neurons from knowledge_neuron_stability_at('s10', 0.2, 0.5, by_rule := 'relp') where checkpoint = 's10' order by all;
 values ('king', 0), ('tree', 1);
+-- nobody asked relp at s0: nothing is said of it there, not that it selected nothing
+from attributed_by('relp');
+values ('m', 's10', 'd');
+select distinct checkpoint from knowledge_neuron_stability_at('s10', 0.2, 0.5, by_rule := 'relp');
+values ('s10');
+select concept, first_checkpoint, n_checkpoints, persistence
+from knowledge_neuron_persistence_at('s10', 0.2, 0.5, by_rule := 'relp');
+values ('tree', 's10', 1, 1);
 select concept, layer, neuron from knowledge_neuron_persistence_at('s10', 0.2, 0.5, by_rule := 'relp');
 values ('tree', 1, 0);
 

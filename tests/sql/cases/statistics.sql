@@ -24,8 +24,10 @@ values (2 * (3 * ln(3 / 2) + 7 * ln(7 / 8) + 17 * ln(17 / 18) + 73 * ln(73 / 72)
 select
     rank_biased_overlap(1, 1, 0.5, 0, 0.5),
     rank_biased_overlap(0, 2, 0.5, 0, 0.625),
-    rank_biased_overlap(2, 2, 0.5, 1, 0.625);
-values (1, 0, 0.5);
+    rank_biased_overlap(2, 2, 0.5, 1, 0.625),
+    rank_biased_overlap(2, 2, 1, 1, 1.5),
+    rank_biased_overlap(2, 2, 0, 0, 0);
+values (1, 0, 0.5, null, null);
 
 from neuron_overlap_weights(3, 0.5) order by all;
 values (1, 0, 1 / 2), (2, 1 / 2, 5 / 8), (3, 5 / 8, 2 / 3);

@@ -21,6 +21,7 @@ NEURON = "'base', 'main', 'hidden', {}, {}"
 CALLS = {
     "acquisition_at": "3",
     "attributions_of": "'relp'",
+    "attributed_by": "'relp'",
     "auroc_bound": "0.75, 9, 40, 1.96",
     "bootstrap_interval": "[1.0, 2, 4, 9], 4, 5",
     "bootstrap_means": "[1.0, 2, 4, 9], 2",

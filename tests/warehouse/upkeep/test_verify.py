@@ -74,6 +74,47 @@ def test_a_file_with_other_rows_than_counted(warehouse):
     assert any("sentence_metadata: file" in text and "its run counted" in text for text in problems(warehouse))
 
 
+def test_a_file_written_again_by_hand(warehouse):
+    import pyarrow.parquet as pq
+
+    path = file_of(warehouse, "sentences")
+    pq.write_table(pq.ParquetFile(path).read(), path)
+    assert any("sentences: file" in text and "bytes, its run wrote" in text for text in problems(warehouse))
+
+
+def test_any_byte_of_a_page_that_is_another(warehouse):
+    path = file_of(warehouse, "activation_sample")
+    whole = path.read_bytes()
+    for place in (len(whole) // 5, len(whole) // 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert any(text.startswith("activation_sample: file") for text in problems(warehouse, deep=True)), place
+
+
+def test_figures_that_two_relations_hold(warehouse):
+    import polars as pl
+
+    def more(column):
+        return lambda rows: rows.with_columns(pl.col(column) + (pl.col("neuron") == 5).cast(rows.schema[column]))
+
+    replace_rows(warehouse, "neuron_stats", SITE, more("max"))
+    assert any(text.startswith("neuron_stats: extremes of tiny-bert/main") for text in problems(warehouse, deep=True))
+    replace_rows(warehouse, "neuron_stats", SITE, more("n"))
+    found = problems(warehouse, deep=True)
+    assert any(text.startswith("neuron_stats: numbers of sentences of tiny-bert/main") for text in found)
+    # of prompt 1 the second layer is below what is kept, of prompt 2 nothing is above 0; the last of 3 has lost its own
+    unit = {"model": "tiny-bert", "checkpoint": "main", "dataset": "d"}
+    with warehouse.run("test", {"x": "y"}, {}) as run:
+        quality = {"rule": ["adaptive"] * 6, "prompt_id": [1, 1, 2, 2, 3, 3], "layer": [0, 1] * 3}
+        quality |= {"max_attribution": [0.5, 0.02, -1, 0, 0.5, 0.25], "evaluations": [1] * 6}
+        run.write("attribution_quality", unit, {**quality, "completeness_error": [None] * 6})
+        kept = {"rule": [None, None], "prompt_id": [1, 3], "concept": ["a"] * 2, "layer": [0, 0], "neuron": [1, 1]}
+        run.write("attributions", unit, {**kept, "attribution": [0.5, 0.5]})
+    found = [text for text in problems(warehouse, deep=True) if text.startswith("attribution_quality: highest")]
+    assert found == [
+        "attribution_quality: highest attributions of tiny-bert/main/d/adaptive/3/1 are not those of attributions"
+    ]
+
+
 def test_gaps_in_ranks_and_repeated_keys(warehouse):
     import polars as pl
 
