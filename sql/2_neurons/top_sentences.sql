@@ -5,7 +5,7 @@
 -- argument k: sentences per neuron and pole, at most the K of the ingest
 -- columns: model, checkpoint, site, layer, neuron, pole
 -- rank: from 1 within the union; ties: lower sentence_id first
--- columns: corpus, activation, sentence_id, text
+-- columns: corpus, activation, sentence_id, text, doc_id
 create macro top_sentences(corpora, k) as table
 with candidates as (
     select *
@@ -34,7 +34,8 @@ select
     ranked.corpus,
     ranked.activation,
     ranked.sentence_id,
-    sentences.text
+    sentences.text,
+    sentences.doc_id
 from ranked
 inner join sentences
     on ranked.sentence_id = sentences.sentence_id and ranked.corpus = sentences.corpus
