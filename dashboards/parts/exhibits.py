@@ -78,7 +78,7 @@ def grid(
     titled: dict[str, Any] = {**plain_table.with_titles(rows[0] if rows else columns, columns)}
     shares = [name for name, each in titled.items() if (each.get("type_config") or {}).get("format") == "percent"]
     shown = [{**row, **{name: _to_three_digits(row[name]) for name in shares}} for row in rows]
-    st.dataframe(shown, hide_index=True, column_order=order, column_config=titled, placeholder="")
+    st.dataframe(shown, hide_index=True, column_order=order, column_config=titled, placeholder="", alt=about)
     source(answer, about, picture)
 
 
