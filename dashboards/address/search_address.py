@@ -74,7 +74,7 @@ KINDS = {
     ),
 }
 NEED_MODEL = ("metadata", "text")
-"""Kinds for which a model and a site are always chosen: others read too much, or ran on nothing."""
+"""Kinds for which a model is always chosen, of a text also a site: others read too much, or ran on nothing."""
 
 
 @dataclass(frozen=True)

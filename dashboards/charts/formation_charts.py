@@ -65,7 +65,7 @@ def change_distribution(
 
 def neurons_over_time(rows: Rows, checkpoints: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
     """Return the mean number of contributing neurons per concept by checkpoint, with its quartiles."""
-    base = titled(rows, "Contributing neurons per concept: mean, and quartiles over concepts").encode(
+    base = titled(rows, "Neurons per concept: mean and quartiles").encode(
         x=over_training(checkpoints),
         tooltip=tips("checkpoint:N", ("mean:Q", "", ".3g"), "q25:Q", "q75:Q", ("n_concepts:Q", "concepts")),
     )

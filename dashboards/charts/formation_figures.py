@@ -34,5 +34,5 @@ def figures(found: Answer) -> Iterator[tuple[Figure, Answer]]:
         "share of the last checkpoint's neurons found": "share",
     }
     there = dict.fromkeys((row["figure"], row["operation"]) for row in found.records)
-    for name, operation in sorted(there, key=lambda each: (list(units).index(each[0]), each[1])):
+    for name, operation in sorted(there, key=lambda each: list(units).index(each[0])):
         yield Figure(name, units[name], operation), found.part("figure", name).part("operation", operation)

@@ -77,7 +77,12 @@ def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
         .encode(
             x=alt.X("known_step:O", title="step from which it is known", scale=scale, axis=alt.Axis(labelAngle=-45)),
             y=alt.Y("matters_step:O", title="step from which its neurons matter", scale=scale, sort="descending"),
-            size=alt.Size("count():Q", title="concepts", scale=alt.Scale(range=(30, 600))),
+            size=alt.Size(
+                "count():Q",
+                title="concepts",
+                scale=alt.Scale(range=(30, 600), domainMin=1),
+                legend=alt.Legend(orient="bottom", tickMinStep=1),
+            ),
             tooltip=tips("known_step:O", "matters_step:O", ("count():Q", "concepts")),
         )
     )

@@ -95,8 +95,8 @@ def sentence_list(
 ) -> str:
     """Return sentences as an HTML list; with `tokens`, each as a heat map.
 
-    sentences: rank, activation, corpus, text; where they are there also `before` and `after`, the sentences around
-        it, and `same`, the sentences of nearly the same text that are not in the list themselves.
+    sentences: rank, activation, text; where they are there also corpus, doc_id, `before` and `after`, the sentences
+        around it, and `same`, the sentences of nearly the same text that are not in the list themselves.
     scale: the activation, positive or negative, that gets the strongest colour. words: those to be marked.
     """
     texts = [sentence["text"] for sentence in sentences]

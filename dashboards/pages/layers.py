@@ -37,7 +37,7 @@ def page() -> None:
     choices = PageChoices()
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         labels = list(dict.fromkeys(map(label, known)))
-        model = choices.one_of("model", "Model@checkpoint", labels, fullest(known), width=290)
+        model = choices.one_of("model", "Model@checkpoint", labels, fullest(known), width=250)
         sites = [extent.site for extent in known if label(extent) == model]
         extent = extent_of(known, model, choices.one_of("site", "Site", sites, width=110))
         corpus = choices.one_of("corpus", "Corpus", extent.corpora)

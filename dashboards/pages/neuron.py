@@ -118,7 +118,7 @@ def _parts(
         _distribution(warehouse, neuron, corpora)
         metadata.separation(warehouse, chosen, corpora)
         alike, output = st.container(), st.container()
-    shared, values = st.columns(2, gap="medium")
+    shared, values = st.container(), st.container()
     with sampled:
         drawn = sentences.by_quantile(warehouse, chosen, corpora, lists)
     with shared:
@@ -164,7 +164,7 @@ def _of_prompts(warehouse: Warehouse, chosen: NeuronAddress, extent: Extent, kno
         answer = st.container()
     with right:
         output = st.container()
-        st.markdown("#### Sentences")
+        st.markdown("## Sentences")
         st.caption("This model was run over no corpus. This command adds what its neurons do there:")
         notices.commands(warehouse, "ingest activations --model MODEL")
     session.footer()
@@ -194,7 +194,7 @@ def _controls(chosen: NeuronAddress, extent: Extent, known: Sequence[Extent]) ->
         st.selectbox("Site", sites, key="site", width=100, **changed)
         st.number_input("Layer", 0, extent.n_layers - 1, key="layer", width=110, **changed)
         st.number_input("Neuron", 0, extent.n_neurons - 1, key="neuron", width=120, **changed)
-        with st.container(horizontal=True, width="content"):
+        with st.container(horizontal=True, width="content", key="steps"):
             for text, help_text, target in (
                 ("Previous", "The neuron before this one", neuron_address.step(extent, chosen, -1)),
                 ("Next", "The neuron after this one", neuron_address.step(extent, chosen, 1)),
@@ -275,7 +275,7 @@ def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
     bins = session.ask(warehouse, queries.neurons.histogram, neuron, tuple(corpora))
     domain = neuron_charts.extent(bins.records)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("#### Distribution")
+        st.markdown("## Distribution")
         log = st.toggle("Log scale", key="log", help="Logarithms of the numbers of sentences")
     quantiles = session.ask(warehouse, queries.neurons.quantiles, neuron, tuple(corpora))
     for corpus in dict.fromkeys(row["corpus"] for row in bins.records):

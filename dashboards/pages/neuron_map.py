@@ -37,7 +37,7 @@ def page() -> None:
         chosen, layer = _place(choices, known)
         place = (chosen.model, chosen.checkpoint, chosen.site, chosen.scope, layer)
         named = _figures(warehouse, chosen)
-        colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *named], width=290)
+        colour = choices.one_of("colour", "Colour", [_BY_CLUSTER, *named], width=230)
         found = session.ask(warehouse, queries.layers.neuron_map, *place)
         picked = picking.picked_row(found.records)
         clusters = session.ask(warehouse, queries.layers.clusters, *place).records
@@ -67,11 +67,11 @@ def page() -> None:
 
 def _place(choices: PageChoices, known: list[NeuronMap]) -> tuple[NeuronMap, int]:
     labels = list(dict.fromkeys(f"{each.model}@{each.checkpoint}" for each in known))
-    model = choices.one_of("model", "Model@checkpoint", labels, width=290)
+    model = choices.one_of("model", "Model@checkpoint", labels, width=250)
     of_model = [each for each in known if f"{each.model}@{each.checkpoint}" == model]
     site = choices.one_of("site", "Site", list(dict.fromkeys(each.site for each in of_model)), width=110)
     of_site = [each for each in of_model if each.site == site]
-    scope = choices.one_of("scope", "Corpora", [each.scope for each in of_site])
+    scope = choices.one_of("scope", "Corpora", [each.scope for each in of_site], width=190)
     chosen = next(each for each in of_site if each.scope == scope)
     return chosen, int(choices.one_of("layer", "Layer", list(map(str, chosen.layers)), width=110))
 

@@ -16,24 +16,20 @@ from nwh.dashboards.address.search_address import CLASSES, KINDS, MAX_ROWS, NEED
 from nwh.dashboards.charts.tree_drawing import parse
 from nwh.dashboards.html.markup import code_span
 from nwh.dashboards.pages import neuron
-from nwh.dashboards.parts import found, notices, token_values
+from nwh.dashboards.parts import found, knowledge, notices, token_values
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import Answer
 from nwh.warehouse.queries.neurons import Extent
 
 _ANY, _VALUES = "any", 1000
 _PATTERNS = ("word", "tag", "tree")
-_EXAMPLES = {"word": "the king", "tag": "DT JJ NN", "explanation": "dates"}
+_EXAMPLES = {"word": "not", "tag": "DT JJ NN", "explanation": "dates"}
 
 
 def page() -> None:
     """Show the neurons that the address asks for."""
     st.title("Search", anchor=False)
     st.set_page_config(page_title="Search \N{MIDDLE DOT} nwh")
-    st.markdown(
-        "Neurons by a word, tags or a subtree that their sentences share, by a metadata class, a concept, a class of "
-        "neuron, or by which of them fire most on your own text. The search is in the address, to be shared."
-    )
     warehouse = session.warehouse()
     extents = session.ask(warehouse, queries.neurons.extents)
     series = session.ask(warehouse, queries.knowledge.all_series)
@@ -43,12 +39,19 @@ def page() -> None:
     if problems:
         notices.wrong_address(problems, "Search without it", _go, wanted)
         return
-    by = _choose_kind(wanted)
-    st.caption(by.kind.about)
-    if not _has(warehouse, by, bool(extents), bool(series)):
-        _empty(warehouse, by.by)
+    st.markdown(f"{wanted.kind.about} The search is in the address, to be shared.")
+    controls = st.container(horizontal=True, vertical_alignment="bottom", key="controls")
+    with controls:
+        _choose_kind(wanted)
+    if not _has(warehouse, wanted, bool(extents), bool(series)):
+        _empty(warehouse, wanted.by)
         return
-    chosen = _controls(warehouse, by, extents, models)
+    chosen, options = _settled(warehouse, wanted, extents, models)
+    if "text" in chosen.kind.takes:
+        placeholder = "Any text; press Ctrl+Enter"
+        st.text_area("Text", placeholder=placeholder, height=90, **_widget(chosen, "text"))
+    with controls:
+        _controls(warehouse, chosen, options)
     answer = _answer(warehouse, chosen, extents)
     if answer is not None:
         _show(warehouse, answer, chosen)
@@ -60,7 +63,7 @@ def page() -> None:
 # -- choosing ----------------------------------------------------------------------------------------------
 
 
-def _choose_kind(wanted: Search) -> Search:
+def _choose_kind(wanted: Search) -> None:
     st.session_state["search_by"] = wanted.by
     titles = {name: kind.title for name, kind in KINDS.items()}
     st.selectbox(
@@ -68,11 +71,10 @@ def _choose_kind(wanted: Search) -> Search:
         list(KINDS),
         key="search_by",
         format_func=titles.__getitem__,
-        width=290,
+        width=210,
         on_change=_changed,
         args=(wanted, ["by"]),
     )
-    return wanted
 
 
 def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: bool) -> bool:
@@ -88,15 +90,15 @@ def _has(warehouse: Warehouse, wanted: Search, activations: bool, knowledge: boo
     )
 
 
-def _controls(warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], models: Sequence[str]) -> Search:
-    """Draw the widgets as the address says; return the search with what has to be chosen chosen."""
-    chosen, options = _settled(warehouse, wanted, extents, models)
-    takes = chosen.kind.takes
-    for name in (*takes, "rows"):
-        st.session_state[f"search_{name}"] = getattr(chosen, name)
+def _widget(chosen: Search, name: str) -> dict[str, Any]:
+    """Return what ties a widget to a field of the search, having put its value there."""
+    st.session_state[f"search_{name}"] = getattr(chosen, name)
+    return {"key": f"search_{name}", "on_change": _changed, "args": (chosen, [*chosen.kind.takes, "rows"])}
 
-    def widget(name: str) -> dict[str, Any]:
-        return {"key": f"search_{name}", "on_change": _changed, "args": (chosen, [*takes, "rows"])}
+
+def _controls(warehouse: Warehouse, chosen: Search, options: dict[str, list[str]]) -> None:
+    """Draw the widgets as the address says, but for a text."""
+    takes = chosen.kind.takes
 
     def select(name: str, label: str, width: int) -> None:
         if name in takes:
@@ -106,33 +108,28 @@ def _controls(warehouse: Warehouse, wanted: Search, extents: Sequence[Extent], m
                 some,
                 format_func=lambda value: value or ("choose" if name == "value" else _ANY),
                 width=width,
-                **widget(name),
+                **_widget(chosen, name),
             )
 
-    if "text" in takes:
-        st.text_area("Text", placeholder="Any text; press Ctrl+Enter", height=90, **widget("text"))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if "pattern" in takes:
-            example = _EXAMPLES.get(chosen.by) or session.ask(warehouse, queries.search.subtree)
-            st.text_input(
-                chosen.kind.title.capitalize(), placeholder=f"such as {example}", width=290, **widget("pattern")
-            )
-        select("key", "Metadata key", 150)
-        select("value", "Value", 190)
-        select("dataset", "Data set", 190)
-        select("concept", "Concept", 190)
-        select("name", "Class", 190)
-        select("model", "Model@checkpoint", 290)
-        select("site", "Site", 110)
-        select("scope", "Corpora", 190)
-        if "layers" in takes:
-            st.text_input("Layers", placeholder="all; 3; 2-5", width=120, **widget("layers"))
-        select("pole", "Pole", 110)
-        if "lift" in takes:
-            st.number_input("Lift at least", 0.0, 1e9, step=0.5, width=130, **widget("lift"))
-            st.number_input("q at most", 0.0, 1.0, step=0.01, format="%g", width=130, **widget("q"))
-        st.number_input("Rows", 1, MAX_ROWS, step=50, width=130, **widget("rows"))
-    return chosen
+    if "pattern" in takes:
+        example = _EXAMPLES.get(chosen.by) or session.ask(warehouse, queries.search.subtree)
+        label = chosen.kind.title.capitalize()
+        st.text_input(label, placeholder=f"such as {example}", width=290, **_widget(chosen, "pattern"))
+    select("key", "Metadata key", 150)
+    select("value", "Value", 190)
+    select("dataset", "Data set", 190)
+    select("concept", "Concept", 190)
+    select("name", "Class", 190)
+    select("model", "Model@checkpoint", 250)
+    select("site", "Site", 100)
+    select("scope", "Corpora", 170)
+    if "layers" in takes:
+        st.text_input("Layers", placeholder="all; 3; 2-5", width=120, **_widget(chosen, "layers"))
+    select("pole", "Pole", 110)
+    if "lift" in takes:
+        st.number_input("Lift at least", 0.0, 1e9, step=0.5, width=130, **_widget(chosen, "lift"))
+        st.number_input("q at most", 0.0, 1.0, step=0.01, format="%g", width=130, **_widget(chosen, "q"))
+    st.number_input("Rows", 1, MAX_ROWS, step=50, width=130, **_widget(chosen, "rows"))
 
 
 def _settled(
@@ -157,14 +154,18 @@ def _settled(
         series = session.ask(warehouse, queries.knowledge.all_series)
         dataset = wanted.dataset or series[0].dataset
         concepts = list(dict.fromkeys(c for of in series if of.dataset == dataset for c in of.concepts))
-        wanted = replace(wanted, dataset=dataset, concept=wanted.concept or next(iter(concepts), ""))
+        if not wanted.concept:
+            of = knowledge.fullest([each for each in series if each.dataset == dataset])
+            best = session.ask(warehouse, queries.knowledge.best_known, of.model, dataset, of.checkpoints[-1])
+            wanted = replace(wanted, concept=best.rows[0][0] if best.rows else next(iter(concepts), ""))
+        wanted = replace(wanted, dataset=dataset)
         options |= {"dataset": list(dict.fromkeys(of.dataset for of in series)), "concept": concepts}
     if wanted.by in NEED_MODEL:
         labels = list(dict.fromkeys(map(neuron_address.label, extents)))
         model = wanted.model if wanted.model in labels else fullest(extents)
         sites = [extent.site for extent in extents if neuron_address.label(extent) == model]
-        wanted = replace(wanted, model=model, site=wanted.site if wanted.site in sites else sites[0])
-        options |= {"model": labels, "site": sites}
+        options |= {"model": labels, "site": ["", *sites] if wanted.by == "metadata" else sites}
+        wanted = replace(wanted, model=model, site=wanted.site if wanted.site in options["site"] else sites[0])
     options["scope"] = ["", *sorted(scopes)]
     if wanted.by == "class":
         wanted = replace(wanted, name=wanted.name or CLASSES[0])
@@ -205,10 +206,7 @@ def _answer(warehouse: Warehouse, chosen: Search, extents: Sequence[Extent]) -> 
             return session.ask(warehouse, queries.search.by_pattern, chosen.by, chosen.pattern, filters, limit)
         if chosen.by == "metadata":
             if not chosen.value:
-                st.info(
-                    "Choose a value. This counts the metadata of every stored sentence of the neurons: where these are "
-                    "many millions, narrow it to a corpus and to layers first."
-                )
+                st.info("Choose a value.")
                 return None
             return session.ask(warehouse, queries.search.by_metadata, chosen.key, chosen.value, filters, limit)
         if chosen.by == "concept":
@@ -256,7 +254,7 @@ def _show(warehouse: Warehouse, answer: Answer, chosen: Search) -> None:
             st.caption(_why_none(warehouse, chosen))
         return
     more = " There are more: narrow the search, or show more rows." if shown is not answer else ""
-    st.markdown(f"**{len(shown.rows):,}** rows, {found.ORDERS.get(chosen.by, 'the clearest first')}.{more}")
+    st.markdown(f"**{len(shown.rows):,}** rows, {found.ORDERS[chosen.by]}.{more}")
     if addresses := found.show(warehouse, shown, chosen, pages):
         neuron.open_one(addresses)
 

@@ -168,7 +168,7 @@ def _table(warehouse: Warehouse, values: Mapping[str, list[Any]]) -> None:
     }
     if links:
         columns["open"] = st.column_config.LinkColumn("page", display_text="open")
-    st.dataframe({**links, **values}, hide_index=True, column_config=columns)
+    st.dataframe({**links, **values}, hide_index=True, column_config=columns, alt="Rows of the statement")
     if first := list(dict.fromkeys(filter(None, places)))[:_NAMED]:
         neuron.open_one(first)
 

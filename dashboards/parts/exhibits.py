@@ -47,19 +47,23 @@ def table(
     rows: Sequence[Mapping[str, Any]] | None = None,
     order: Sequence[str] | None = None,
     picture: Picture | None = None,
+    beside: bool = False,
 ) -> None:
-    """Show an answer as a table, or `rows` made of it, below a picture of them where there is one.
+    """Show an answer as a table, or `rows` made of it, below or beside a picture of them where there is one.
 
     columns: their titles and formats. order: which are shown, all where it is null.
     """
+    above, below = st.columns([2, 3], gap="medium") if beside else (st.container(), st.container())
     if picture is not None:
-        draw(picture, about)
+        with above:
+            draw(picture, about)
     shown = answer.records if rows is None else rows
-    if 0 < len(shown) <= plain_table.MOST_ROWS:
-        st.html(plain_table.draw(shown, columns, order, about))
-        source(answer, about, picture)
-    else:
-        grid(answer, about, columns, shown, order, picture)
+    with below:
+        if 0 < len(shown) <= plain_table.MOST_ROWS:
+            st.html(plain_table.draw(shown, columns, order, about))
+            source(answer, about, picture)
+        else:
+            grid(answer, about, columns, shown, order, picture)
 
 
 def grid(
@@ -72,8 +76,15 @@ def grid(
 ) -> None:
     """Show rows as a table to be sorted and searched, which browsers take longer to draw."""
     titled: dict[str, Any] = {**plain_table.with_titles(rows[0] if rows else columns, columns)}
-    st.dataframe(rows, hide_index=True, column_order=order, column_config=titled)
+    shares = [name for name, each in titled.items() if (each.get("type_config") or {}).get("format") == "percent"]
+    shown = [{**row, **{name: _to_three_digits(row[name]) for name in shares}} for row in rows]
+    st.dataframe(shown, hide_index=True, column_order=order, column_config=titled, placeholder="", alt=about)
     source(answer, about, picture)
+
+
+def _to_three_digits(share: float | None) -> float | None:
+    """Return a share as plain tables show it; Streamlit's grids give two decimals of its percentage."""
+    return share if share is None else float(f"{share:.3g}")
 
 
 @st.fragment

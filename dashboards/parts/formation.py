@@ -22,7 +22,7 @@ _EFFECT = (
 
 def over_training(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     """Show every figure over training with its interval, and whether knowledge and effect form together."""
-    st.markdown("#### Formation, with 95 % intervals")
+    st.markdown("## Formation, with 95 % intervals")
     st.caption(f"{INTERVALS} Values are means over concepts, which are resampled with their prompts. {_EFFECT}")
     found = session.ask(warehouse, queries.formation.curves, chosen.model, chosen.dataset)
     columns = st.columns(2, gap="large")
@@ -36,7 +36,7 @@ def over_training(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series
 
 
 def _together(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
-    st.markdown("#### Do knowledge and the effect of its neurons form together?")
+    st.markdown("## Do knowledge and the effect of its neurons form together?")
     st.caption(
         "A concept is known, and its neurons matter to it, from the first step at which its probability, or the "
         "specific effect, is half of what it is at the last checkpoint. A lead above 0: the neurons matter first. "
@@ -87,7 +87,7 @@ def _seeds(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     found = session.ask(warehouse, queries.formation.seeds, chosen.model, chosen.dataset)
     if not found.rows:
         return
-    st.markdown("#### Between seeds")
+    st.markdown("## Between seeds")
     st.caption("Runs that differ by their seed alone: mean over seeds, and the band from the lowest to the highest.")
     columns = st.columns(2, gap="large")
     for i, (figure, rows) in enumerate(figures(found)):
@@ -98,7 +98,7 @@ def _seeds(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
 
 def consistency(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     """Show whether the prompts of each concept find the same neurons, and what the thresholds hide."""
-    st.markdown("#### Do a concept's prompts find the same neurons?")
+    st.markdown("## Do a concept's prompts find the same neurons?")
     found = session.ask(warehouse, queries.formation.overlaps, chosen.model, chosen.dataset)
     if found.rows:
         picture = interval_charts.curve(found.records, series.checkpoints, OVERLAP, "Jaccard index", "prompts")
@@ -134,7 +134,7 @@ def faithfulness(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     found = session.ask(warehouse, queries.formation.faithfulness, chosen.model, chosen.dataset, chosen.checkpoint)
     if not found.rows:
         return
-    st.markdown(f"#### How faithful are sets of neurons at {code_span(chosen.checkpoint)}?")
+    st.markdown(f"## How faithful are sets of neurons at {code_span(chosen.checkpoint)}?")
     st.caption(
         "1: the answers are as probable as with all neurons; 0: as with none. The band is what as many random neurons "
         "of the same layers do; single marks are the concepts' contributing neurons."
@@ -187,7 +187,7 @@ def side_effects(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     found = session.ask(warehouse, queries.formation.side_effects, chosen.model, chosen.dataset)
     if not found.rows:
         return
-    st.markdown("#### Side effects on other text")
+    st.markdown("## Side effects on other text")
     st.caption(
         "The neurons of each concept, or as many random ones of the same layers, are set to zero while one token of "
         "each sentence is predicted. KL is the divergence from what was predicted before, in nats; ends are those of "
@@ -202,7 +202,7 @@ def effect(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> No
     found = session.ask(warehouse, queries.formation.effect_of_concept, *place)
     if not found.rows:
         return
-    st.markdown("#### What its neurons do for it alone")
+    st.markdown("## What its neurons do for it alone")
     st.caption(f"{_EFFECT} {INTERVALS} Prompts of both kinds are resampled.")
     with st.container(horizontal=True):
         for operation in dict.fromkeys(row["operation"] for row in found.records):

@@ -20,7 +20,13 @@ from nwh.warehouse.queries.answers import Answer
 _PREVIEW = 160
 _PLACE = ("model", "checkpoint", "site", "layer", "neuron")
 DETECTORS = "the best detectors first (AUROC; where it is unknown, by G2)"
-ORDERS = {"word": DETECTORS, "tag": DETECTORS, "tree": DETECTORS, "metadata": DETECTORS}
+ORDERS = {
+    **dict.fromkeys(("word", "tag", "tree", "metadata"), DETECTORS),
+    "concept": "the highest attribution first",
+    "class": "the highest share first",
+    "explanation": "the best explanations first (AUROC)",
+    "text": "the farthest from their mean first (z)",
+}
 """What is first in the result of each kind of search."""
 CONFIG: dict[str, Any] = {
     "open": st.column_config.LinkColumn("page", display_text="open", pinned=True, width="small"),
@@ -97,17 +103,28 @@ def show(
         text = first.get(place, "")
         preview = {"preview": text if len(text) <= _PREVIEW else f"{text[:_PREVIEW]}\N{HORIZONTAL ELLIPSIS}"}
         rows.append({"open": link, "model": address.label, **about, **(preview if first else {}), **_told(rest)})
-    named = ("model", "site", "pole", "scope")
-    same = {name: rows[0][name] for name in named if name in rows[0] and len({row[name] for row in rows}) == 1}
+    same = {name: rows[0][name] for name in _COMMON if name in rows[0] and len({row[name] for row in rows}) == 1}
     same = same if len(rows) > 1 else {}
     if same:
-        st.caption(f"All rows: {', '.join(f'{_COMMON[name]} {code_span(str(value))}' for name, value in same.items())}")
+        told = (f"{_COMMON[name]} {code_span(_of_all(name, value))}" for name, value in same.items())
+        st.caption(f"All rows: {', '.join(told)}")
     config = EXPLANATIONS if chosen.by == "explanation" else CONFIG
     exhibits.grid(answer, "Neurons found", config, rows, [name for name in rows[0] if name not in same])
     return addresses
 
 
-_COMMON = {"model": "model", "site": "site", "pole": "pole", "scope": "corpora"}
+_COMMON = {
+    "model": "model",
+    "site": "site",
+    "pole": "pole",
+    "scope": "corpora",
+    "corpus_share": "in corpus",
+    "k": "sentences per neuron",
+}
+
+
+def _of_all(name: str, value: Any) -> str:
+    return f"{value * 100:.3g}%" if name == "corpus_share" else str(value)
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

@@ -152,19 +152,19 @@ def _controls(chosen: KnowledgeAddress, series: Series, known: Sequence[Series],
     changed: dict[str, Any] = {"on_change": _widget_changed, "args": (known, chosen)}
     datasets = [other.dataset for other in known if other.model == chosen.model]
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        st.selectbox("Model", list(dict.fromkeys(s.model for s in known)), key="model", width=230, **changed)
-        st.selectbox("Data set", datasets, key="dataset", width=190, **changed)
-        st.selectbox("Concept", series.concepts, key="concept", width=190, **changed)
-        st.selectbox("Checkpoint", series.checkpoints, key="checkpoint", width=170, **changed)
+        st.selectbox("Model", list(dict.fromkeys(s.model for s in known)), key="model", width=210, **changed)
+        st.selectbox("Data set", datasets, key="dataset", width=170, **changed)
+        st.selectbox("Concept", series.concepts, key="concept", width=170, **changed)
+        st.selectbox("Checkpoint", series.checkpoints, key="checkpoint", width=140, **changed)
         if "operation" in extra and series.operations:
             st.selectbox("Operation", series.operations, key="operation", width=140, **changed)
         if "frequency" in extra and len(series.sources) > 1:
-            st.selectbox("Frequency", series.sources, key="frequency", width=190, **changed)
+            st.selectbox("Frequency", series.sources, key="frequency", width=170, **changed)
         if "thresholds" in extra:
             help_t = "A prompt selects the neurons that reach this share of its highest attribution"
             help_p = "The concept keeps the neurons that this share of its prompts selects"
-            st.slider("Threshold t", MIN_T, 1.0, step=0.05, key="t", width=190, help=help_t, **changed)
-            st.slider("Threshold p", 0.0, 1.0, step=0.05, key="p", width=190, help=help_p, **changed)
+            st.slider("Threshold t", MIN_T, 1.0, step=0.05, key="t", width=160, help=help_t, **changed)
+            st.slider("Threshold p", 0.0, 1.0, step=0.05, key="p", width=160, help=help_p, **changed)
 
 
 def _widget_changed(known: Sequence[Series], before: KnowledgeAddress) -> None:

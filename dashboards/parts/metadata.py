@@ -32,7 +32,9 @@ COLUMNS: dict[str, Any] = {
     "corpus_share": _columns.NumberColumn("in corpus", format="percent", help="Share of all sentences with it"),
     "lift": _columns.NumberColumn("lift", format="%.2f", help="In top / in corpus"),
     "recall": _columns.NumberColumn("recall", format="percent", help="Of all sentences with it: how many are in top"),
-    "q_value": _columns.NumberColumn("q", format="%.1e", help="Benjamini-Hochberg, of the log-likelihood ratio test"),
+    "q_value": _columns.NumberColumn(
+        "q", format="%.1e", help="Benjamini-Hochberg within this neuron, of the log-likelihood ratio test"
+    ),
     "support": _columns.NumberColumn("sentences", help="Top sentences with it"),
     "documents": _columns.NumberColumn("documents", help="Documents that these sentences are of"),
 }
@@ -41,7 +43,7 @@ COLUMNS: dict[str, Any] = {
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the values that the top sentences have, those rarer there than in the corpus apart."""
-    st.markdown("#### Metadata")
+    st.markdown("## Metadata")
     found = session.ask(warehouse, queries.neurons.metadata, neuron, tuple(corpora), MOST_VALUES)
     rows = found.records
     if not rows:
@@ -63,7 +65,7 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     more = [row for row in shown if row["lift"] >= 1]
     if more:
         picture = neuron_charts.shares(more[:_BARS], title)
-        exhibits.table(found, title, COLUMNS, more, order=_ORDER, picture=picture)
+        exhibits.table(found, title, COLUMNS, more, order=_ORDER, picture=picture, beside=True)
     if rarer := [row for row in shown if row["lift"] < 1]:
         with st.expander(f"{len(rarer)} rarer than in the corpus", expanded=not more):
             exhibits.table(found, "Metadata rarer in the top sentences", COLUMNS, rarer, order=_ORDER)

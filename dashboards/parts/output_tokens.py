@@ -18,7 +18,7 @@ _Tokens = list[tuple[str, float]]
 
 def show(warehouse: Warehouse, neuron: Neuron) -> None:
     """Show top positive and negative output tokens of a neuron of site `ffn`, or say why there are none."""
-    st.markdown("#### Output tokens")
+    st.markdown("## Output tokens")
     try:
         with st.spinner("Reading the model's output weights"):
             positive, negative, normed, transformed = _of_neuron(warehouse, warehouse.storage.uri, neuron)
@@ -30,7 +30,7 @@ def show(warehouse: Warehouse, neuron: Neuron) -> None:
     with st.container(horizontal=True):
         for title, found in both.items():
             rows = [(token.replace(" ", "\N{OPEN BOX}"), [number(value)]) for token, value in found]
-            st.html(markup.table([title, "logit per unit"], rows), width=260)
+            st.html(markup.table([title, "logit per unit"], rows), width=170)
     listed = [(title, *each) for title, found in both.items() for each in found]
     exhibits.source(Answer(["tokens", "token", "logit_per_unit"], listed), "Output tokens")
 

@@ -20,7 +20,7 @@ from nwh.warehouse.queries.neurons import Extent
 
 def box(on_change: Callable[..., None], args: tuple[object, ...]) -> None:
     """Draw the box to write into; its text is in `st.session_state.text`."""
-    st.markdown("#### Try your own text")
+    st.markdown("## Try your own text")
     st.text_area(
         "Text",
         key="text",

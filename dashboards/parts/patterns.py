@@ -26,7 +26,7 @@ _SHOWN = (
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Show the study's table 2 for a neuron, a tab for each part that something is stored for."""
-    st.markdown("#### What the top sentences share")
+    st.markdown("## What the top sentences share")
     parts = queries.shared_patterns.parts(warehouse, neuron, tuple(corpora), MOST_ROWS, session.ask)
     lengths = session.ask(warehouse, queries.shared_patterns.mean_length, neuron, tuple(corpora))
     for row in lengths.records:
@@ -98,7 +98,7 @@ def _part(title: str, answer: Answer, told_apart: Callable[..., Any], several: b
     }
     picture = neuron_charts.shares(rows[:_BARS], title, "of its words" if "class" in rows[0] else "of sentences")
     order = [name for name in _SHOWN if name in rows[0] and any(row[name] not in (None, "") for row in rows)]
-    exhibits.table(answer, title, settings, rows, order=order, picture=picture)
+    exhibits.table(answer, title, settings, rows, order=order, picture=picture, beside=True)
 
 
 def _told(row: dict[str, Any], several: bool) -> dict[str, Any]:

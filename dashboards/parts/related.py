@@ -22,7 +22,7 @@ _CORRELATIONS = ("correlation", "rotated_correlation")
 
 def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], sites: Sequence[str]) -> None:
     """Show the neurons whose activations are most like this one's, with links to their pages; sites: to choose from."""
-    st.markdown("#### Similar neurons")
+    st.markdown("## Similar neurons")
     own = chosen.neuron.site
     if len(sites) > 1:
         st.segmented_control("Of site", sites, default=own, required=True, key=_site_key(own))
@@ -73,7 +73,7 @@ def elsewhere(warehouse: Warehouse, chosen: NeuronAddress) -> None:
     found = session.ask(warehouse, queries.samples.partners, chosen.neuron, _PARTNERS)
     if not found.rows:
         return
-    st.markdown("#### In other checkpoints")
+    st.markdown("## In other checkpoints")
     st.caption(
         "Its best partner among all neurons of a checkpoint it was matched with, and neurons there whose partner it "
         "is; beside the highest correlation with a rotated basis, which no neuron in particular gives."
@@ -101,7 +101,7 @@ def elsewhere(warehouse: Warehouse, chosen: NeuronAddress) -> None:
 
 def concepts(warehouse: Warehouse, neuron: Neuron) -> None:
     """Show the concepts that a neuron of site `ffn` contributes to, over checkpoints, with links to their pages."""
-    st.markdown("#### Concepts it contributes to")
+    st.markdown("## Concepts it contributes to")
     if neuron.site != "ffn":
         st.caption("Knowledge attribution is of neurons of site `ffn`.")
         return

@@ -71,7 +71,7 @@ def _pole(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], p
             break
         asked *= _LOOKED_AT
     title = f"{pole.capitalize()} sentences"
-    st.markdown(f"#### {title}")
+    st.markdown(f"## {title}")
     folded = sum(len(row["same"]) for row in shown)
     st.caption(
         f"{len(shown)} sentences of {extreme} activation over {', '.join(map(markup.code_span, corpora))}"
@@ -90,7 +90,7 @@ def by_quantile(
 
     Those of one tab, the others when they are opened; in the colours of `of_poles` where the model has run.
     """
-    st.markdown("#### Sentences of every strength")
+    st.markdown("## Sentences of every strength")
     k = min(chosen.k, _PER_INTERVAL)
     found = session.ask(warehouse, queries.samples.by_quantile, chosen.neuron, tuple(corpora), k)
     rows = found.records
@@ -156,6 +156,9 @@ def _show(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str], f
         texts = {(row["sentence_id"], row["side"]): row["text"] for row in around}
         for row in found:
             row |= {side: texts.get((row["sentence_id"], side)) for side in ("before", "after")}
+    if len(corpora) == 1:  # said once, above the list
+        for row in (each for listed in found for each in (listed, *listed["same"])):
+            row["corpus"] = ""
     slot = st.empty()
     slot.html(markup.sentence_list(found, words=chosen.words))
     return Shown(slot, found)

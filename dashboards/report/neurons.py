@@ -119,7 +119,7 @@ def _strongest(subject: Subject, extent: Extent, chosen: Sequence[Neuron]) -> Ex
     asked = (extent.corpora, "top", _LOOKED_AT * _SENTENCES)
     answers = [queries.neurons.sentences(subject.warehouse, neuron, *asked) for neuron in chosen]
     rows = [(neuron.within, *row) for neuron, of in zip(chosen, answers, strict=True) for row in of.rows]
-    columns = ["neuron", "rank", "activation", "corpus", "sentence_id", "text"]
+    columns = ["neuron", *answers[0].columns]
     shown: list[tuple[Any, ...]] = []
     for neuron in chosen:
         texts = {row[-1]: row for row in reversed(rows) if row[0] == neuron.within}  # of equal texts the first

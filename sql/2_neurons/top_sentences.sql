@@ -6,7 +6,7 @@
 --   of which not all sentences are
 -- columns: model, checkpoint, site, corpus, layer, neuron, pole
 -- rank: from 1 within the union; ties: lower sentence_id first
--- columns: sentence_id, activation, text
+-- columns: sentence_id, activation, text, doc_id
 create macro top_sentences(corpora, k) as table
 with candidates as (
     select *
@@ -51,7 +51,8 @@ ranked as (
 
 select
     ranked.* exclude (place, token_position) replace (ranked.place as rank),
-    sentences.text
+    sentences.text,
+    sentences.doc_id
 from ranked
 inner join sentences using (corpus, sentence_id)
 left join exact using (model, checkpoint, site)

@@ -205,7 +205,7 @@ def test_the_formation_page_draws_changes_counts_and_layers(open_page, warehouse
         for figure in ("median", "q05", "q95"):
             drawn = shown[f"Relative change under double, {polarity} prompts"]
             assert same(drawn, view, "checkpoint", "arm", figure)
-    drawn = shown["Contributing neurons per concept: mean, and quartiles over concepts"]
+    drawn = shown["Neurons per concept: mean and quartiles"]
     query = f"select checkpoint, avg(n_neurons) as mean from knowledge_neurons_per_concept {BERT} group by all"
     assert same(drawn, stored(warehouse, query), "checkpoint", "mean")
     assert [row["checkpoint"] for row in drawn] == ["step0", "step9", "step20", "step100", "main"]

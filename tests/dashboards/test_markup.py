@@ -54,9 +54,9 @@ def test_a_heat_map_has_the_text_and_one_element_per_token(case):
 
 @given(hostile)
 def test_hostile_characters_stay_text(text):
-    row = {"rank": 1, "activation": 0.5, "corpus": "c", "text": text}
+    row = {"rank": 1, "activation": 0.5, "corpus": "c", "doc_id": text, "text": text}
     read = Read(markup.sentence_list([row]))
-    assert read.text == f"1 · 0.5 · c{text}"
+    assert read.text == f"1 · 0.5 · c · {'document ' * text.isdecimal()}{text}{text}" if text else "1 · 0.5 · c"
     assert {tag for tag, _ in read.elements} == {"ol", "li", "div", "b", "p"}
     assert Read(markup.table(["", text], [(text, [text])])).text == text * 3
 

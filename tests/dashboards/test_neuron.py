@@ -54,10 +54,13 @@ def lists(app):
     return [element.value for element in app.get("html") if "nwh-sentences" in element.value and "<ol" in element.value]
 
 
+_OF = {"d": "plain", "h": "hostile"}
+
+
 def texts(listing):
-    """Return (corpus, text) of the sentences in a list."""
+    """Return (corpus, text) of the sentences in a list, which name their documents."""
     items = re.findall(r'<div class="nwh-about">(.*?)</div><p class="nwh-text" dir="auto">(.*?)</p>', listing)
-    return [(about.split(" · ")[2], html.unescape(re.sub(r"<[^>]*>", "", text))) for about, text in items]
+    return [(_OF[about.split(" · ")[-1][0]], html.unescape(re.sub(r"<[^>]*>", "", text))) for about, text in items]
 
 
 def expected(warehouse, pole, k, corpora, site="ffn", layer=1, neuron=5):

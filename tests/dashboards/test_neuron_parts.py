@@ -205,7 +205,7 @@ def test_the_head_of_the_page_says_what_the_neuron_is_and_how_it_was_made(wareho
     ((positive,),) = warehouse.sql(
         "select share_positive from neuron_stats where site = 'ffn' and layer = 1 and neuron = 5"
     ).fetchall()
-    assert f"above 0 on {positive:.0%} of all sentences" in app.markdown[0].value
+    assert f"above 0 on {positive:.0%} of all sentences" in app.markdown[0].value.lower()
     ((day,),) = warehouse.sql("select started_at from runs where job = 'activations'").fetchall()
     assert app.caption[0].value == (
         "Of `tiny@main`. `one`: a sentence's activation is the mean over its tokens; 500 sentences kept per pole; "

@@ -201,7 +201,7 @@ def test_what_was_searched_for_is_carried_to_the_neuron_and_marked(open_page, wa
         ).fetchall()
     }
     assert [row["preview"] for row in rows] == [first[row["site"], row["layer"], row["neuron"]] for row in rows]
-    assert "All rows: model `tiny@main`, site `ffn`, pole `top`, corpora `plain`" in app.caption[1].value
+    assert "All rows: model `tiny@main`, site `ffn`, pole `top`, corpora `plain`" in app.caption[0].value
     address = {name: of[0] for name, of in parse_qs(urlsplit(rows[0]["open"]).query).items()}
     shown = open_page("neuron", warehouse, **address, tokens="off", corpora="plain", k="20")
     said = next(each.value for each in shown.markdown if "Searched for" in each.value)
@@ -235,6 +235,8 @@ def test_metadata_classes(open_page, warehouse):
     assert app.selectbox(key="search_key").value == "author"
     assert "<b>eve</b>" in app.selectbox(key="search_value").options
     run(app.selectbox(key="search_value").set_value("<b>eve</b>"))
+    assert {row["site"] for row in found_by(app)} == {"hidden", "ffn"}
+    assert all(row["recall"] == float(f"{row['recall']:.3g}") for row in found_by(app))
     run(app.selectbox(key="search_site").set_value("ffn"))
     rows = found_by(app)
     stored = warehouse.sql(
@@ -282,6 +284,8 @@ def test_concepts(open_page, knowledge):
     assert [(row["layer"], row["neuron"]) for row in rows] == stored
     assert all(row["open"] for row in rows)  # of a model that was run over no corpus, too
     assert "c06" not in written(app)
+    best = queries.knowledge.best_known(knowledge, "bert", "a", "main").rows[0][0]
+    assert open_page("search", knowledge, by="concept").selectbox(key="search_concept").value == best
 
 
 def test_a_stored_sentence_fires_as_much_as_it_did_in_the_job(open_page, warehouse, tiny_bert):

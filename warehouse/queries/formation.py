@@ -12,7 +12,7 @@ def curves(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     query = (
         "select figure, coalesce(operation, 'none') as operation, checkpoint, n_concepts, mean, low, high "
         f"from training_curves where {OF_SERIES} and not starts_with(figure, 'overlap') "
-        f"order by figure, operation, {BY_STEP}"
+        f"order by figure, operation desc, {BY_STEP}"
     )
     return ask(warehouse, query, model=model, dataset=dataset)
 
@@ -32,7 +32,7 @@ def effect_of_concept(warehouse: Warehouse, model: str, dataset: str, concept: s
     query = (
         "select checkpoint, operation, n_neurons, n_own, n_others, own_change, others_change, specific_effect, low, "
         f"high from specific_effect where {OF_SERIES} and concept = $concept and specific_effect is not null "
-        f"order by {BY_STEP}, operation"
+        f"order by {BY_STEP}, operation desc"
     )
     return ask(warehouse, query, model=model, dataset=dataset, concept=concept)
 
@@ -115,6 +115,6 @@ def seeds(warehouse: Warehouse, model: str, dataset: str) -> Answer:
         "select figure, coalesce(operation, 'none') as operation, step, n_seeds, mean, std, lowest, highest "
         f"from seed_spread where {of_series} "
         "and dataset = $dataset and n_seeds > 1 and not starts_with(figure, 'overlap') "
-        "order by figure, operation, step"
+        "order by figure, operation desc, step"
     )
     return ask(warehouse, query, model=model, dataset=dataset)

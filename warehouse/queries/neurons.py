@@ -100,7 +100,7 @@ def quantiles(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> A
 def sentences(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], pole: str, k: int) -> Answer:
     """Return the k sentences of a pole (`top`, `bottom`) over the union of corpora."""
     query = (
-        "select rank, activation, corpus, sentence_id, text from top_sentences($corpora, $k) "
+        "select rank, activation, corpus, doc_id, sentence_id, text from top_sentences($corpora, $k) "
         f"where {OF_CORPORA} and pole = $pole order by rank"
     )
     return ask(warehouse, query, neuron, corpora, pole=pole, k=k)

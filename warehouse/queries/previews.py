@@ -29,18 +29,21 @@ def first_sentences(warehouse: Warehouse, neurons: Sequence[Neuron], pole: str) 
 
 
 def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str], n: int) -> Answer:
-    """Return the n nouns, verbs or adjectives that tell most (highest G2) of each of some neurons' top sentences.
+    """Return the n nouns, verbs or adjectives that each of some neurons detects best, as `summary` takes them.
 
     One row per neuron that has any: model, checkpoint, site, layer, neuron, words. Those that `typical_words` takes.
     """
     near, params = _wanted(neurons)
     query = (
         f"{_WANTED}, "
-        f"typical as (select {PLACE}, lower(word) as word, max(g2) as g2 from neuron_words semi join wanted "
+        f"typical as (select {PLACE}, lower(word) as word, max(g2) as g2, "
+        "max(auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96)) as low "
+        "from neuron_words semi join wanted "
         f"using ({PLACE}) where {near} and pole = 'top' and list_contains($corpora, corpus) "
         "and class in ('noun', 'verb', 'adjective') and support >= greatest(3, 0.03 * k) and lift > 1 "
         "and q_value <= 0.05 group by all) "
-        f"select {PLACE}, list(word order by g2 desc, word)[:$n] as words from typical group by all order by all"
+        f"select {PLACE}, list(word order by low desc nulls last, g2 desc, word)[:$n] as words from typical "
+        "group by all order by all"
     )
     return ask(warehouse, query, **params, corpora=list(corpora), n=n)
 

@@ -32,7 +32,7 @@ _DRAWN = (
     "qualify row_number() over (partition by low, high order by hash(sentence_id, low, high), sentence_id) <= $k) "
     "select low, high, n, lowest, highest, "
     "row_number() over (partition by low, high order by activation desc, sentence_id) as rank, "
-    "activation, corpus, sentence_id, text from drawn inner join sentences using (corpus, sentence_id) "
+    "activation, corpus, doc_id, sentence_id, text from drawn inner join sentences using (corpus, sentence_id) "
     "order by low desc, high, rank"
 )
 
@@ -49,7 +49,8 @@ def by_quantile(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k:
 
     Quantiles are those of the sampled sentences of all corpora together (as many of each corpus were sampled).
     Columns: low and high (quantiles), n (sampled sentences between them), lowest and highest (their activations),
-    rank (among the k drawn, by activation), activation, corpus, sentence_id, text. No row where nothing was sampled.
+    rank (among the k drawn, by activation), activation, corpus, doc_id, sentence_id, text. No row where nothing was
+    sampled.
     """
     bounds = [*INTERVALS, RANDOM]
     params = {

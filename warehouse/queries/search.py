@@ -89,12 +89,16 @@ def sentences_with(warehouse: Warehouse, kind: str, pattern: str) -> Answer:
 
 
 def metadata_values(warehouse: Warehouse, limit: int) -> Answer:
-    """Return each metadata key with its corpora and its `limit` commonest values, the commonest first."""
+    """Return each metadata key with its corpora and its `limit` commonest values, the commonest first.
+
+    Keys of few values come first: they are of classes more than of names; those of one alone come last.
+    """
     query = (
         "with counted as (select key, value, count(*) as n from sentence_metadata group by key, value), "
         "corpora as (select key, list(distinct corpus order by corpus) as corpora from sentence_metadata group by key) "
         "select key, any_value(corpora) as corpora, list(value order by n desc, value)[:$limit] as common "
-        "from counted inner join corpora using (key) group by key order by key"
+        "from counted inner join corpora using (key) group by key "
+        "order by count(*) = 1, count(*), key"
     )
     return ask(warehouse, query, limit=limit)
 

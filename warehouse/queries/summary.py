@@ -18,9 +18,11 @@ _WORDS, _MAX_Q = 3, 0.05
 class Summary:
     """Facts of a neuron's top sentences over some corpora; each is empty or null where nothing is stored.
 
-    words: rows of `typical_words`, the most telling first. value: the first row of `metadata`, of MOST_VALUES, that is
-    more frequent than in the corpus with a q of at most 0.05. lengths: rows of `mean_length` of the top. positive:
-    share of all sentences with an activation above 0. classes: `neuron_classes` that it is of.
+    words: rows of `typical_words`, of different words, the best detectors first (by the lower end of AUROC's interval;
+    where it is unknown, the most telling): those of a template are telling, and may detect little. value: the first
+    row of `metadata`, of MOST_VALUES, that is more frequent than in the corpus with a q of at most 0.05. lengths: rows
+    of `mean_length` of the top. positive: share of all sentences with an activation above 0. classes: `neuron_classes`
+    that it is of.
     """
 
     words: list[dict[str, Any]]
@@ -38,7 +40,10 @@ def summary(
     words: list[dict[str, Any]] = []
     if annotator is not None:
         found = asked(warehouse, shared_patterns.typical_words, neuron, corpora, annotator, shared_patterns.MOST_ROWS)
-        words = found.records[:_WORDS]
+        best: dict[str, dict[str, Any]] = {}
+        for row in sorted(found.records, key=lambda row: -(row["auroc_low"] or 0)):
+            best.setdefault(row["word"].lower(), row)
+        words = list(best.values())[:_WORDS]
     values = asked(warehouse, neurons.metadata, neuron, corpora, neurons.MOST_VALUES).records
     lengths = asked(warehouse, shared_patterns.mean_length, neuron, corpora).records
     statistics = asked(warehouse, neurons.statistics, neuron, corpora).records

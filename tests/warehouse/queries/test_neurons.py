@@ -59,7 +59,7 @@ def test_extents_are_what_was_run_checkpoints_by_step(warehouse):
 @pytest.mark.parametrize("pole", ["top", "bottom"])
 @pytest.mark.parametrize("corpora", [["one"], ["two"], BOTH])
 def test_sentences_of_a_union_are_its_extremes(warehouse, pole, corpora):
-    text = warehouse.scan("sentences").select("sentence_id", "text")
+    text = warehouse.scan("sentences").select("sentence_id", "doc_id", "text")
     kept = rows_of(warehouse, "neuron_topk").filter(pl.col("corpus").is_in(list(corpora)), pole=pole)
     kept = kept.join(text.collect(), on="sentence_id").sort(
         pl.col("activation") * (-1 if pole == "top" else 1), "sentence_id"

@@ -58,13 +58,16 @@ def test_a_summary_is_of_stored_rows(warehouse):
     found = queries.summary.summary(warehouse, NEURON, ("one",))
     place = "layer = 1 and neuron = 5 and pole = 'top'"
     every = warehouse.sql(
-        f"select word, g2 from neuron_words where {place} and class in ('noun', 'verb', 'adjective') "
-        "and support >= 3 and lift > 1 and q_value <= 0.05 order by g2 desc, word"
+        "select word, coalesce(auroc_bound(auroc, sample_support, n_sampled - sample_support, -1.96), 0) as low "
+        f"from neuron_words where {place} and class in ('noun', 'verb', 'adjective') "
+        "and support >= 3 and lift > 1 and q_value <= 0.05 order by low desc, g2 desc, word"
     ).fetchall()
     best: dict[str, str] = {}
     for word, _ in every:
         best.setdefault(word.lower(), word)
     assert [row["word"] for row in found.words] == list(best.values())[:3]
+    looked = queries.previews.words(warehouse, [NEURON], ["one"], 3).records
+    assert [row["words"] for row in looked] == [list(best)[:3]] * bool(best)
     values = queries.neurons.metadata(warehouse, NEURON, ["one"], 1, min_lift=1, max_q=0.05).records
     assert ([found.value] if found.value else []) == values
     ((positive,),) = warehouse.sql("select share_positive from neuron_stats where layer = 1 and neuron = 5").fetchall()
