@@ -86,11 +86,11 @@ class Tables:
         snapshot, stored = self.now()
         return Provenance(self.storage, snapshot, nothing_stale=stored.nothing_stale)
 
-    def rows_of_files(self, relation: str) -> dict[str, int]:
-        """Return how many rows each file of a relation was written with."""
+    def files_of(self, relation: str) -> dict[str, DataFile]:
+        """Return each file of a relation, by path, as it was written."""
         runs = self._open_runs()
         files = runs.files if relation == RUNS.name else self._stored(runs).files(relation)
-        return {file.path: file.rows for file in files}
+        return {file.path: file for file in files}
 
     def unused_files(self) -> list[tuple[str, str, float]]:
         """Return (relation, path, time of change) of each data file that the present snapshot does not use."""

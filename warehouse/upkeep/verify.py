@@ -92,12 +92,12 @@ def verify(warehouse: Warehouse, *, deep: bool = False, progress: Progress = SIL
 
 
 def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Finding]:
-    counted = warehouse.tables.rows_of_files(relation.name)
+    files = warehouse.tables.files_of(relation.name)
     for uri in warehouse.snapshot.get(relation.name, []):
         path = warehouse.tables.path_of(relation.name, uri)
         try:
             with warehouse.storage.open_uri(uri) as stream:
-                size, written = stream.size(), warehouse.storage.sizes[uri]
+                size, written = stream.size(), files[path]
                 parquet = pq.ParquetFile(stream, page_checksum_verification=deep)
                 rows = parquet.metadata.num_rows
                 if deep:
@@ -105,10 +105,10 @@ def _files(warehouse: Warehouse, relation: Relation, deep: bool) -> Iterator[Fin
         except Exception as error:  # whatever a damaged file makes its reader say
             yield Finding(f"{relation.name}: file {path} cannot be read: {first_line(error)}")
             continue
-        if rows != counted[path]:
-            yield Finding(f"{relation.name}: file {path} has {rows} rows, its run counted {counted[path]}")
-        elif size != written:
-            yield Finding(f"{relation.name}: file {path} has {size:,} bytes, its run wrote {written:,}")
+        if rows != written.rows:
+            yield Finding(f"{relation.name}: file {path} has {rows} rows, its run counted {written.rows}")
+        elif size != written.size:
+            yield Finding(f"{relation.name}: file {path} has {size:,} bytes, its run wrote {written.size:,}")
 
 
 def _keys(connection: DuckDBPyConnection, relation: Relation) -> Iterator[Finding]:
