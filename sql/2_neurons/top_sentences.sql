@@ -14,17 +14,18 @@ with candidates as (
     where list_contains(corpora, corpus) and rank <= k
 ),
 
--- all neurons of a unit have as many sentences
+-- all neurons of a layer have as many sentences; of one corpus all that is kept is exact
 kept as (
     select
         model,
         checkpoint,
         site,
         corpus,
+        layer,
         max(rank) as depth
     from neuron_topk
-    where list_contains(corpora, corpus) and neuron = 0 and pole = 'top'
-    group by model, checkpoint, site, corpus
+    where len(corpora) > 1 and list_contains(corpora, corpus) and neuron = 0 and pole = 'top'
+    group by model, checkpoint, site, corpus, layer
 ),
 
 exact as (
@@ -32,11 +33,12 @@ exact as (
         kept.model,
         kept.checkpoint,
         kept.site,
+        kept.layer,
         min(kept.depth) as depth
     from kept
     inner join corpus_sizes using (model, checkpoint, corpus)
     where kept.depth < corpus_sizes.n_sentences
-    group by kept.model, kept.checkpoint, kept.site
+    group by kept.model, kept.checkpoint, kept.site, kept.layer
 ),
 
 ranked as (
@@ -55,5 +57,5 @@ select
     sentences.doc_id
 from ranked
 inner join sentences using (corpus, sentence_id)
-left join exact using (model, checkpoint, site)
+left join exact using (model, checkpoint, site, layer)
 where ranked.place <= least(k, coalesce(exact.depth, k));
