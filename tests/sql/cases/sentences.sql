@@ -29,10 +29,10 @@ values
 -- 1 and 9 tie at the top: the lower sentence_id comes first
 from top_sentences(['a', 'b'], 2) order by pole, rank;
 values
-('m', 's', 'ffn', 'b', 0, 5, 'bottom', 1, 9, -1, 'far far far away'),
-('m', 's', 'ffn', 'a', 0, 5, 'bottom', 2, 1, 0.25, 'one two three'),
-('m', 's', 'ffn', 'a', 0, 5, 'top', 1, 2, 0.5, 'two three four'),
-('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 1, 0.25, 'one two three');
+('m', 's', 'ffn', 'b', 0, 5, 'bottom', 1, 9, -1, 'far far far away', 'd7'),
+('m', 's', 'ffn', 'a', 0, 5, 'bottom', 2, 1, 0.25, 'one two three', 'd1'),
+('m', 's', 'ffn', 'a', 0, 5, 'top', 1, 2, 0.5, 'two three four', 'd1'),
+('m', 's', 'ffn', 'a', 0, 5, 'top', 2, 1, 0.25, 'one two three', 'd1');
 
 select rank, corpus, sentence_id from top_sentences(['b'], 2) where pole = 'top';
 values (1, 'b', 9);
