@@ -110,10 +110,10 @@ def read_sets(
     neuron), for these are merely the first of the corpora.
     """
     found = warehouse.sql(
-        f"select neuron, sentence_id, activation from neuron_topk where {OF_SCOPE} and layer = $layer "
-        "and neuron between $first and $last and list_contains($neurons, neuron) and pole = $pole and rank <= $k "
-        "qualify row_number() over (partition by neuron order by if(pole = 'top', -activation, activation), "
-        "sentence_id) <= $k order by neuron, if($pole = 'top', -activation, activation), sentence_id",
+        "select neuron, sentence_id, activation, if($pole = 'top', -activation, activation) as weakness "
+        f"from neuron_topk where {OF_SCOPE} and layer = $layer and neuron between $first and $last "
+        "and list_contains($neurons, neuron) and pole = $pole and rank <= $k qualify row_number() over "
+        "(partition by neuron order by weakness, sentence_id) <= $k order by neuron, weakness, sentence_id",
         {
             **scope.place,
             "layer": layer,

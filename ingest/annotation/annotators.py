@@ -35,6 +35,10 @@ class Annotator:
     note: str
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def open(self) -> OpenAnnotator:
+        """Load what it needs and return it ready for work."""
+        return OpenAnnotator(self)
+
 
 def choose(tagger: str | None = None, parser: str | None = None, url: str | None = None) -> Annotator:
     """Return the annotator that options name, `auto` the first tagger that is installed (spaCy, then NLTK).

@@ -112,7 +112,7 @@ _at_work: OpenAnnotator | None = None  # of a worker process
 def _annotating(annotator: Annotator, workers: int) -> Iterator[Callable[[list[str]], Callable[[], pa.Table]]]:
     """Yield a function that takes texts to be annotated and returns one that waits for their rows."""
     if workers <= 1:
-        with closing(OpenAnnotator(annotator)) as annotate:
+        with closing(annotator.open()) as annotate:
             yield lambda texts: lambda: _rows(annotate(texts))
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (annotator,))
@@ -131,7 +131,7 @@ def _start(annotator: Annotator) -> None:
     import atexit
 
     global _at_work
-    _at_work = OpenAnnotator(annotator)
+    _at_work = annotator.open()
     atexit.register(_at_work.close)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,28 +28,14 @@ if TYPE_CHECKING:
     from nwh.ingest.explanations.chat import Chat
 
 
-class From(StrEnum):
-    """What explains."""
-
-    template = "template"
-    local = "local"
-    url = "url"
-
-
-class Judge(StrEnum):
-    """What judges."""
-
-    words = "words"
-    chat = "chat"
-
-
 def explanations(
     context: typer.Context,
     model: StoredModelOption,
     checkpoint: StoredCheckpointOption = None,
     from_: Annotated[
-        From, typer.Option("--from", help="Words and patterns in a sentence, or a chat model here or of a server.")
-    ] = From.template,
+        Literal["template", "local", "url"],
+        typer.Option("--from", help="Words and patterns in a sentence, or a chat model here or of a server."),
+    ] = "template",
     from_json: Annotated[
         Path | None,
         typer.Option("--from-json", help="Read explanations that others published: Neuronpedia's, OpenAI's."),
@@ -62,7 +47,8 @@ def explanations(
         str | None, typer.Option(help="Server that speaks OpenAI's chat completions: http://127.0.0.1:8000/v1")
     ] = None,
     judge: Annotated[
-        Judge | None, typer.Option(help="Who judges: shared words, or the chat model; that if it explains.")
+        Literal["words", "chat"] | None,
+        typer.Option(help="Who judges: shared words, or the chat model; that if it explains."),
     ] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Corpora; all with activations if not given.")] = None,
     site: SiteOption = None,
@@ -93,12 +79,12 @@ def explanations(
     state = state_of(context)
     settings = ExplanationSettings(examples, judged, seed)
     sites, layers = sites_and_layers(site, numbers("--layer", layer))
-    chat_explains = from_json is None and from_ is not From.template
-    judging = judge or (Judge.chat if chat_explains else Judge.words)
-    if chat_explains and (from_ is From.url) != (url is not None):
+    chat_explains = from_json is None and from_ != "template"
+    judging = judge or ("chat" if chat_explains else "words")
+    if chat_explains and (from_ == "url") != (url is not None):
         raise UsageError("--from url needs --url, the server's address" if url is None else "--url needs --from url")
     asked = None
-    if chat_explains or judging is Judge.chat:
+    if chat_explains or judging == "chat":
         asked = _chat(chat, url, device, dtype, allow_pickle)
     if from_json is not None:
         labels = split_list(checkpoint)
@@ -112,7 +98,7 @@ def explanations(
             checkpoint=labels[0] if labels else "main",
             site=sites[0] if sites else "ffn",
             chat=asked,
-            judge=judging.value,
+            judge=judging,
             source=as_name,
             corpora=split_list(corpus),
             again=again,
@@ -128,7 +114,7 @@ def explanations(
             settings,
             chat=asked,
             template=not chat_explains,
-            judge=judging.value,
+            judge=judging,
             source=as_name,
             corpora=split_list(corpus),
             sites=sites,

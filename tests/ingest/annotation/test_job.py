@@ -60,7 +60,7 @@ def test_an_interrupted_run_goes_on_from_its_blocks(warehouse, annotator, monkey
     whole = Warehouse.create(tmp_path / "whole")
     add_corpus(whole, "one", 120)
     ingest_annotations(whole, "one", annotator, processes=1)
-    real, seen = job._columns, []
+    real, seen = job._rows, []
 
     def columns_until_interrupted(annotations):
         seen.append(len(annotations))
@@ -68,7 +68,7 @@ def test_an_interrupted_run_goes_on_from_its_blocks(warehouse, annotator, monkey
             raise KeyboardInterrupt
         return real(annotations)
 
-    monkeypatch.setattr(job, "_columns", columns_until_interrupted)
+    monkeypatch.setattr(job, "_rows", columns_until_interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             ingest_annotations(warehouse, "one", annotator, processes=1)
@@ -82,7 +82,7 @@ def test_an_interrupted_run_goes_on_from_its_blocks(warehouse, annotator, monkey
 
 
 def test_blocks_of_an_earlier_text_are_not_used(warehouse, annotator, monkeypatch, add_corpus):
-    real = job._columns
+    real = job._rows
     with monkeypatch.context() as patch:
         seen = []
 
@@ -92,7 +92,7 @@ def test_blocks_of_an_earlier_text_are_not_used(warehouse, annotator, monkeypatc
                 raise KeyboardInterrupt
             return real(annotations)
 
-        patch.setattr(job, "_columns", columns)
+        patch.setattr(job, "_rows", columns)
         with pytest.raises(KeyboardInterrupt):
             ingest_annotations(warehouse, "one", annotator, processes=1)
     add_corpus(warehouse, "one", 120, seed=5)
