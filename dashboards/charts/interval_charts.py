@@ -75,8 +75,8 @@ def known_and_mattering(rows: Rows, title: str) -> alt.Chart:
         titled(rows, title)
         .mark_circle(opacity=0.8, color=HIGH)
         .encode(
-            x=alt.X("known_step:O", title="step from which it is known", scale=scale, axis=alt.Axis(labelAngle=-45)),
-            y=alt.Y("matters_step:O", title="step from which its neurons matter", scale=scale, sort="descending"),
+            x=alt.X("known_step:O", title="known from step", scale=scale, axis=alt.Axis(labelAngle=-45)),
+            y=alt.Y("matters_step:O", title="neurons matter from step", scale=scale, sort="descending"),
             size=alt.Size(
                 "count():Q",
                 title="concepts",
