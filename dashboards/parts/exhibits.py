@@ -12,10 +12,10 @@ import streamlit as st
 from altair.utils import schemapi
 
 from nwh.dashboards.address import sql_address
+from nwh.dashboards.charts import drawing
 from nwh.dashboards.charts.chart_parts import Picture, look
 from nwh.dashboards.html import plain_table
 from nwh.dashboards.parts.downloads import written
-from nwh.dashboards.report import drawing
 from nwh.warehouse.output import Format
 from nwh.warehouse.queries.answers import Answer
 
@@ -74,6 +74,15 @@ def grid(
     titled: dict[str, Any] = {**plain_table.with_titles(rows[0] if rows else columns, columns)}
     st.dataframe(rows, hide_index=True, column_order=order, column_config=titled)
     source(answer, about, picture)
+
+
+@st.fragment
+def when_opened(title: str, draw: Callable[[], None], opened: bool = False) -> None:
+    """Fold a part of the page, which is made when it is opened: what is folded takes a browser as long as the rest."""
+    folded = st.expander(title, opened, key=f"folded-{title}", on_change="rerun")
+    if folded.open:
+        with folded:
+            draw()
 
 
 @st.fragment
