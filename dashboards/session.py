@@ -20,7 +20,7 @@ from nwh.warehouse.storage.tables import Tables
 
 T = TypeVar("T")
 memory.divide_among(2)  # what pages ask, and what users ask
-_beside = ThreadPoolExecutor(2, "ask-ahead")
+_beside = ThreadPoolExecutor(1, "ask-ahead")  # beside the page's own thread: a second one would slow both down
 _AHEAD = "asked ahead"
 """Session state: what the page under way asks ahead."""
 _TIMES = "query_times"
@@ -44,6 +44,7 @@ def prepare() -> None:
     for_all = (queries.neurons.extents, queries.knowledge.all_series, queries.layers.maps)
     for question in (*for_all, queries.home.models, queries.home.corpora, queries.home.datasets):
         _kept(found, question)
+    found.units  # noqa: B018  (the home page's list of jobs)
 
 
 def limited() -> Warehouse:

@@ -56,12 +56,14 @@ def page() -> None:
         label = f"Show {markup.code_span(str(chosen.neuron))} instead"
         notices.wrong_address(problems, label, _go, chosen)
         return
-    summed_up = summary.head(warehouse, chosen.neuron, corpora)
+    summed_up = summary.head(chosen.neuron)
     explanations.show(warehouse, chosen.neuron)
     if corpora:
         searched.show(warehouse, chosen, corpora, _go)
         _parts(warehouse, chosen, corpora, extent, known, summed_up)
     else:
+        with summed_up:
+            summary.provenance(warehouse, chosen.neuron, corpora)
         _of_prompts(warehouse, chosen, extent, known)
 
 
@@ -107,15 +109,15 @@ def _parts(
         if chosen.tokens and loaded:  # before what is asked ahead, which would take the processors from the model
             _heat_maps(warehouse, chosen, legend, lists)
         _ask_ahead(warehouse, neuron, tuple(corpora), sites)
-    with summed_up:
-        summary.show(warehouse, neuron, corpora)
-    with left:
         downloads.sentences(warehouse, neuron, corpora)
         sampled = st.container()
         own_text.box(_changed, (known, chosen))
         answer = st.container()
     with right:
-        _distribution(warehouse, neuron, corpora)
+        _distribution(warehouse, neuron, corpora)  # while what comes next is being asked
+    with summed_up:
+        summary.show(warehouse, neuron, corpora)
+    with right:
         metadata.separation(warehouse, chosen, corpora)
         alike, output = st.container(), st.container()
     shared, values = st.container(), st.container()
@@ -141,14 +143,14 @@ def _parts(
 
 
 def _ask_ahead(warehouse: Warehouse, neuron: Neuron, corpora: tuple[str, ...], sites: Sequence[str]) -> None:
-    """Begin to ask what takes longest of what the page asks after the sentences, the first needed first."""
-    annotator = queries.shared_patterns.annotator_of(warehouse, corpora)
-    words = (queries.shared_patterns.typical_words, neuron, corpora, annotator, queries.shared_patterns.MOST_ROWS)
+    """Begin to ask what the page asks after the sentences, the first needed first."""
+    place, shared = (neuron, corpora), queries.shared_patterns
+    annotator = shared.annotator_of(warehouse, corpora)
     session.ask_ahead(
         warehouse,
-        *([words] if annotator else []),
-        (queries.neurons.metadata, neuron, corpora, queries.neurons.MOST_VALUES),
-        (queries.summary.classes, neuron, corpora),
+        *([(shared.typical_words, *place, annotator, shared.MOST_ROWS)] if annotator else []),
+        (queries.neurons.metadata, *place, queries.neurons.MOST_VALUES),
+        (queries.summary.classes, *place),
         related.first_asked(neuron, corpora, sites),
     )
 
@@ -288,6 +290,9 @@ def _distribution(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) 
     found = session.ask(warehouse, queries.neurons.statistics, neuron, tuple(corpora))
     named = [(name, [row[i] for row in found.rows]) for i, name in enumerate(found.columns)]
     rows = [(name.replace("_", " "), [number(value) for value in values]) for name, values in named[1:]]
-    with st.expander("Mean, quantiles, shape"):
+
+    def statistics() -> None:
         st.html(markup.table(["", *map(str, named[0][1])], rows))
         exhibits.source(found, "Statistics of the activations")
+
+    exhibits.when_opened("Mean, quantiles, shape", statistics)

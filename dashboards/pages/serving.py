@@ -7,14 +7,17 @@ from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 
-from streamlit import runtime
+from streamlit import logger, runtime
 from streamlit.web import cli
 
 from nwh.warehouse.errors import NwhError
 
-PAGES = ("comparison", "concepts", "formation", "home", "layers", "neuron", "neuron_map", "search", "sql_page")
-# What all pages are made with, imported before one is asked for.
-for _module in ("altair", "pandas", "pyarrow.compute", "deltalake", "nwh.warehouse.queries"):
+# The pages and what all of them are made with, imported before one is asked for; that what they keep answers in is made
+# before there is a server needs no warning.
+logger.get_logger("streamlit.runtime.caching.cache_data_api").setLevel("ERROR")
+_LIBRARIES = ("altair", "pandas", "pyarrow.compute", "deltalake")
+_PAGES = ("comparison", "concepts", "formation", "home", "layers", "neuron", "neuron_map", "search", "sql_page")
+for _module in (*_LIBRARIES, *(f"nwh.dashboards.pages.{page}" for page in _PAGES)):
     import_module(_module)
 import_module("altair.utils.schemapi").disable_debug_mode()  # charts are checked by tests, not each time they are drawn
 
@@ -36,16 +39,16 @@ def main(host: str, port: str, *arguments: str) -> None:
 
 
 def _prepare() -> None:
-    """Import the pages, open the warehouse and ask what comes first while a first browser loads Streamlit's scripts.
+    """Open the warehouse while the server starts, and ask what comes first while a browser loads Streamlit's scripts.
 
     Not before there is a server: what keeps answers looks for one.
     """
-    while not runtime.exists():
-        time.sleep(0.02)
-    for page in PAGES:
-        import_module(f"nwh.dashboards.pages.{page}")
+    session = import_module("nwh.dashboards.session")
     with suppress(NwhError):  # a page says so
-        import_module("nwh.dashboards.session").prepare()
+        session.opened()
+        while not runtime.exists():
+            time.sleep(0.02)
+        session.prepare()
 
 
 if __name__ == "__main__":

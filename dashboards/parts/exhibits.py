@@ -12,10 +12,10 @@ import streamlit as st
 from altair.utils import schemapi
 
 from nwh.dashboards.address import sql_address
+from nwh.dashboards.charts import drawing
 from nwh.dashboards.charts.chart_parts import Picture, look
 from nwh.dashboards.html import plain_table
 from nwh.dashboards.parts.downloads import written
-from nwh.dashboards.report import drawing
 from nwh.warehouse.output import Format
 from nwh.warehouse.queries.answers import Answer
 
@@ -85,6 +85,15 @@ def grid(
 def _to_three_digits(share: float | None) -> float | None:
     """Return a share as plain tables show it; Streamlit's grids give two decimals of its percentage."""
     return share if share is None else float(f"{share:.3g}")
+
+
+@st.fragment
+def when_opened(title: str, draw: Callable[[], None], opened: bool = False) -> None:
+    """Fold a part of the page, which is made when it is opened: what is folded takes a browser as long as the rest."""
+    folded = st.expander(title, opened, key=f"folded-{title}", on_change="rerun")
+    if folded.open:
+        with folded:
+            draw()
 
 
 @st.fragment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -67,8 +68,9 @@ def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
         picture = neuron_charts.shares(more[:_BARS], title)
         exhibits.table(found, title, COLUMNS, more, order=_ORDER, picture=picture, beside=True)
     if rarer := [row for row in shown if row["lift"] < 1]:
-        with st.expander(f"{len(rarer)} rarer than in the corpus", expanded=not more):
-            exhibits.table(found, "Metadata rarer in the top sentences", COLUMNS, rarer, order=_ORDER)
+        about = "Metadata rarer in the top sentences"
+        below = partial(exhibits.table, found, about, COLUMNS, rarer, order=_ORDER)
+        exhibits.when_opened(f"{len(rarer)} rarer than in the corpus", below, opened=not more)
 
 
 def separation(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str]) -> None:

@@ -26,9 +26,9 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str],
     own = chosen.neuron.site
     if len(sites) > 1:
         st.segmented_control("Of site", sites, default=own, required=True, key=_site_key(own))
-    _, *asked = first_asked(chosen.neuron, corpora, sites)
-    found, site = session.ask(warehouse, queries.samples.similar, *asked), asked[-1]
-    rows = found.records
+    question, *asked = first_asked(chosen.neuron, corpora, sites)
+    found, looked = session.ask(warehouse, question, *asked)
+    rows, site = found.records, asked[-2]
     if not rows:
         st.caption(
             "No sentences were sampled for this model (`nwh ingest activations --sample`), or not the same ones at "
@@ -40,7 +40,6 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str],
         "sentences of the corpora chosen."
     )
     places = [replace(chosen.neuron, site=site, layer=row["layer"], neuron=row["neuron"]) for row in rows]
-    looked = session.ask(warehouse, queries.previews.words, tuple(places), tuple(corpora), _WORDS)
     words = {(row["layer"], row["neuron"]): ", ".join(row["words"]) for row in looked.records}
     st.html(
         markup.table(
@@ -59,9 +58,10 @@ def similar(warehouse: Warehouse, chosen: NeuronAddress, corpora: Sequence[str],
 
 
 def first_asked(neuron: Neuron, corpora: Sequence[str], sites: Sequence[str]) -> tuple[Any, ...]:
-    """Return what `similar` asks first, with its arguments."""
+    """Return what `similar` asks, with its arguments: neuron, corpora, how many, site, words of each."""
     site = st.session_state.get(_site_key(neuron.site))
-    return queries.samples.similar, neuron, tuple(corpora), _NEURONS, site if site in sites else neuron.site
+    site = site if site in sites else neuron.site
+    return queries.previews.similar, neuron, tuple(corpora), _NEURONS, site, _WORDS
 
 
 def _site_key(own: str) -> str:

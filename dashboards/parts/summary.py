@@ -24,19 +24,18 @@ _HELP = (
 )
 
 
-def head(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Any:
-    """Show the neuron's name and the provenance of its activations; return the place of its summary between them."""
-    with st.container(key="head", gap="small"):
-        st.title(neuron.within, anchor=False)
-        place = st.container()
-        st.caption(_provenance(warehouse, neuron, corpora))
+def head(neuron: Neuron) -> Any:
+    """Show the neuron's name; return the place of what is said of it below, by `show` or `provenance`."""
+    place = st.container(key="head", gap="small")
+    place.title(neuron.within, anchor=False)
     return place
 
 
 def show(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
-    """Show the neuron's summary."""
+    """Show the neuron's summary, and how its activations were made."""
     found = queries.summary.summary(warehouse, neuron, tuple(corpora), session.ask)
     st.markdown(line(found, len(corpora) > 1), help=_HELP)
+    provenance(warehouse, neuron, corpora)
 
 
 def line(found: Summary, several: bool) -> str:
@@ -69,7 +68,7 @@ def _area(row: dict[str, object], of: str = "") -> str:
     return f", AUROC{of} {markup.auroc(row)}" if row["auroc"] is not None else ""
 
 
-def _provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> str:
+def provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> None:
     """Say of which model the neuron is, and how each corpus's activations were made; alike ones once."""
     runs: dict[str, list[str]] = {}
     for row in session.ask(warehouse, queries.summary.provenance, neuron, tuple(corpora)).records:
@@ -79,4 +78,4 @@ def _provenance(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) ->
         )
         runs.setdefault(how, []).append(code_span(row["corpus"]))
     told = "; ".join(f"{', '.join(names)}: {how}" for how, names in runs.items())
-    return f"Of {code_span(f'{neuron.model}@{neuron.checkpoint}')}" + (f". {told}" if told else "")
+    st.caption(f"Of {code_span(f'{neuron.model}@{neuron.checkpoint}')}" + (f". {told}" if told else ""))

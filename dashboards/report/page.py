@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from nwh.dashboards.charts.drawing import Picture
 from nwh.dashboards.html.templates import macros, number
-from nwh.dashboards.report.drawing import Picture
 from nwh.dashboards.report.exhibits import SHOWN_ROWS, Exhibit
 
 MARK = '<meta name="generator" content="nwh report">'

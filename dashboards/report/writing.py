@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from nwh.dashboards.report import drawing, formation, knowledge, latex, layers, material, neurons, page, references
+from nwh.dashboards.charts import drawing
+from nwh.dashboards.report import formation, knowledge, latex, layers, material, neurons, page, references
 from nwh.dashboards.report.exhibits import Exhibit, Missing, Section, Subject
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.errors import UsageError

@@ -163,13 +163,18 @@ def test_token_activations_agree_with_the_stored_sentence_activation(open_page, 
 
 def test_statistics_and_metadata(open_page, warehouse):
     app = open_page(warehouse, **NEURON, corpora="plain", tokens="off")
+    folded = ("Mean, quantiles, shape", "1 rarer than in the corpus")
+    assert set(folded) <= {each.label for each in app.expander}
+    assert not any("skewness" in element.value for element in app.get("html"))
+    for title in folded:  # made when they are opened
+        app.session_state[f"folded-{title}"] = True
+    app.run()
     table = next(element.value for element in app.get("html") if 'class="nwh-table"' in element.value)
     assert '<th scope="row">n</th><td>60</td>' in table
     *_, more, rarer = shown = [rows for rows in tables(app) if "metadata" in rows[0]]
     assert len(shown) == 2
     assert all(float(row["lift"]) >= 1 for row in more)
     assert all(float(row["lift"]) < 1 for row in rarer)
-    assert "1 rarer than in the corpus" in [each.label for each in app.expander]
     for row in (*more, *rarer):
         author = row["metadata"].removeprefix("author = ")
         (support,) = warehouse.sql(

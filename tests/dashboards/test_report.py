@@ -24,7 +24,8 @@ from tests.sql.knowledge_rows import CONCEPTS, LAYERS, Rows, columns, described
 
 pytest.importorskip("vl_convert", reason="charts of reports are drawn by vl-convert-python: pip install 'nwh[report]'")
 
-from nwh.dashboards.report import drawing, neurons, page, write_report
+from nwh.dashboards.charts import drawing
+from nwh.dashboards.report import neurons, page, write_report
 from nwh.dashboards.report.exhibits import Exhibit
 from nwh.dashboards.report.writing import subject_of
 from nwh.warehouse.queries.answers import Answer

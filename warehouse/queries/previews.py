@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nwh.warehouse.neuron import Neuron
+from nwh.warehouse.queries import samples
 from nwh.warehouse.queries.answers import PLACE, Answer, ask
 from nwh.warehouse.warehouse import Warehouse
 
@@ -46,6 +48,15 @@ def words(warehouse: Warehouse, neurons: Sequence[Neuron], corpora: Sequence[str
         "group by all order by all"
     )
     return ask(warehouse, query, **params, corpora=list(corpora), n=n)
+
+
+def similar(
+    warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str], k: int, site: str, n: int
+) -> tuple[Answer, Answer]:
+    """Return what `samples.similar` returns, and the words of these neurons, n of each."""
+    found = samples.similar(warehouse, neuron, corpora, k, site)
+    near = [replace(neuron, site=site, layer=row["layer"], neuron=row["neuron"]) for row in found.records]
+    return found, words(warehouse, near, corpora, n) if near else found
 
 
 def _wanted(neurons: Sequence[Neuron]) -> tuple[str, dict[str, object]]:
