@@ -20,6 +20,8 @@ from nwh.ingest.models.loading import LoadedModel
 
 Neurons = tuple[NDArray[np.integer], NDArray[np.integer]]
 """Layers and neurons, 0-based."""
+_Joining = tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], Change]]
+"""The layer at which each row of a group joins, and what makes the change of some of them."""
 
 
 def ablate(
@@ -33,7 +35,7 @@ def ablate(
     """
     start = passes.baseline_of(model, baseline)
 
-    def rows_of(group: Sequence[int], _: NDArray[np.int64]) -> _Rows:
+    def rows_of(group: Sequence[int], _: NDArray[np.int64]) -> _Joining:
         layer, neuron = (np.concatenate([chosen[i][part] for i in group]).astype(np.int64) for part in (0, 1))
 
         def change_of(rows: NDArray[np.int64]) -> Change:
@@ -80,7 +82,7 @@ def answers_of_sets(
     """
     start = passes.baseline_of(model, baseline)
 
-    def rows_of(group: Sequence[int], prompt: NDArray[np.int64]) -> _Rows:
+    def rows_of(group: Sequence[int], prompt: NDArray[np.int64]) -> _Joining:
         flat, of = [each for i in group for each in asked[i]], sent(prompt, model.device)
         order, size = (sent(np.array([getattr(e, name) for e in flat]), model.device) for name in ("order", "size"))
         keep = sent(np.array([each.keep for each in flat]), model.device)
@@ -102,15 +104,11 @@ def answers_of_sets(
     return [found[i] for i in range(len(prompts))]
 
 
-_Rows = tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], Change]]
-"""The layer at which each row joins, and what makes the change of some of them."""
-
-
 def _answers(
     model: LoadedModel,
     prompts: Sequence[PromptInput],
     sizes: Sequence[int],
-    rows_of: Callable[[Sequence[int], NDArray[np.int64]], _Rows],
+    rows_of: Callable[[Sequence[int], NDArray[np.int64]], _Joining],
 ) -> Iterator[tuple[int, np.float32, NDArray[np.float32]]]:
     """Yield each prompt's place and its answer's probability, untouched and by row.
 
