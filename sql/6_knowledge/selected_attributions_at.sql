@@ -29,4 +29,6 @@ inner join highest using (model, checkpoint, dataset, prompt_id)
 where
     coalesce(stored.rule, highest.chosen) = highest.rule
     and stored.attribution > 0
-    and stored.attribution >= t::double * highest.highest;
+    and stored.attribution >= highest.highest * case
+        when t >= 0.05 then t::double else error('t must be at least 0.05: lower attributions are not stored')
+    end;

@@ -67,3 +67,15 @@ def about(value):
 def test_every_view_and_macro_has_a_case():
     asked = {name for path in CASES for question, _ in statements(path)[1] for name in reads(question)}
     assert {question.name for question in sql_files()} - asked == set()
+
+
+@pytest.mark.parametrize("asked", ["selected_attributions_at(0.04)", "consistency_at(0.04)"])
+def test_a_threshold_below_what_is_stored_is_refused(connection, asked):
+    connection.execute("begin")
+    try:
+        for statement in statements(Path(__file__).parent / "cases" / "knowledge.sql")[0]:
+            connection.execute(statement)
+        with pytest.raises(duckdb.Error, match=r"t must be at least 0\.05: lower attributions are not stored"):
+            connection.execute(f"from {asked}").fetchall()
+    finally:
+        connection.execute("rollback")
