@@ -51,7 +51,7 @@ TRAINED = {
 def run_demo(warehouse: Warehouse, progress: Progress) -> None:
     """Fill a warehouse and print the findings; run again, it reads text and prompts anew and goes on where it was."""
     model = load(MODEL, device="cpu")  # first, so that a missing package is said at once
-    source, settings = "documentation strings of installed packages", {"characters": "default of ingest.demo_text"}
+    source, settings = "documentation strings of installed packages", {"characters": "default of ingest.demo.text"}
     # again: packages may have been upgraded since, and everything of the demo is made of what there is now
     ingest_corpus(warehouse, CORPUS, source, demo_documents, settings=settings, again=True, progress=progress)
     ingest_activations(warehouse, model, [CORPUS], Settings(k=K), progress=progress)
