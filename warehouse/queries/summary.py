@@ -20,7 +20,8 @@ class Summary:
 
     words: rows of `typical_words`, of different words, the best detectors first (by the lower end of AUROC's interval;
     where it is unknown, the most telling): those of a template are telling, and may detect little. value: the first
-    row of `metadata`, of MOST_VALUES, that is more frequent than in the corpus with a q of at most 0.05. lengths: rows
+    row of `metadata`, of MOST_VALUES, that is more frequent than in the corpus with a q of at most 0.05, and no worse
+    than chance as what the neuron detects. lengths: rows
     of `mean_length` of the top. positive: share of all sentences with an activation above 0. classes: `neuron_classes`
     that it is of.
     """
@@ -50,11 +51,16 @@ def summary(
     n = sum(row["n"] for row in statistics)
     return Summary(
         words,
-        next((row for row in values if row["lift"] > 1 and row["q_value"] <= _MAX_Q), None),
+        next((row for row in values if row["lift"] > 1 and row["q_value"] <= _MAX_Q and _detected(row)), None),
         [row for row in lengths if row["pole"] == "top"],
         sum(row["n"] * row["share_positive"] for row in statistics) / n,
         list(dict.fromkeys(row["class"] for row in asked(warehouse, classes, neuron, corpora).records)),
     )
+
+
+def _detected(row: dict[str, Any]) -> bool:
+    """Return whether a neuron detects a value better than chance, where that is known."""
+    return row["auroc_low"] is None or row["auroc_low"] > 0.5
 
 
 def classes(warehouse: Warehouse, neuron: Neuron, corpora: Sequence[str]) -> Answer:

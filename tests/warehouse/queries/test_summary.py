@@ -63,6 +63,18 @@ def test_a_summary_is_of_stored_rows(warehouse):
     assert [row["pole"] for row in found.lengths] == ["top"]
 
 
+def test_a_value_that_a_neuron_may_detect_no_better_than_chance_is_not_its_summary(warehouse):
+    passed_over = 0
+    for layer, neuron in warehouse.sql("select layer, neuron from neuron_stats where layer = 1").fetchall():
+        place = Neuron("tiny-bert", "main", "ffn", layer, neuron)
+        stored = queries.neurons.metadata(warehouse, place, ["one"], 50, min_lift=1.001, max_q=0.05).records
+        detected = [row for row in stored if row["auroc_low"] is None or row["auroc_low"] > 0.5]
+        found = queries.summary.summary(warehouse, place, ("one",)).value
+        assert found == next(iter(detected), None)
+        passed_over += stored[:1] != detected[:1]
+    assert passed_over
+
+
 def test_the_words_of_neurons_are_what_they_detect_best(warehouse):
     every = warehouse.sql(
         "select layer, neuron, lower(word), "
