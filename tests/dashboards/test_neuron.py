@@ -64,14 +64,14 @@ def texts(listing):
 
 
 def expected(warehouse, pole, k, corpora, site="ffn", layer=1, neuron=5):
-    """Return (corpus, text) of the extreme sentences, each text once, by sorting what the corpora keep."""
+    """Return (corpus, text) of the extreme sentences, each text once, by sorting what the corpora keep, which is 20."""
     rows = warehouse.sql(
         "select activation, sentence_id, corpus, text from neuron_sentences where site = $site and layer = $layer "
         "and neuron = $neuron and pole = $pole and model = 'tiny'",
         {"site": site, "layer": layer, "neuron": neuron, "pole": pole},
     ).fetchall()
     sign = -1 if pole == "top" else 1
-    rows = sorted((sign * activation, *rest) for activation, *rest in rows if rest[1] in corpora)
+    rows = sorted((sign * activation, *rest) for activation, *rest in rows if rest[1] in corpora)[:20]
     return list(dict.fromkeys((corpus, text) for _, _, corpus, text in rows))[:k]
 
 
