@@ -60,7 +60,9 @@ NEURON_SAMPLES = Relation(
         shared("n_sampled", "integer"),
         Column("mean", "double", "mean of the activations"),
         Column("std", "double", "their standard deviation (of the population), 0 where all are equal"),
-        Column("activations", "float[]", "activation for every sampled sentence, in the order of sentence_id"),
+        Column(
+            "activations", "float[]", "activation for every sampled sentence, in the order of sentence_id", plain=True
+        ),
     ),
     _UNIT,
     references=_REFERENCES,

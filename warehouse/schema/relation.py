@@ -18,6 +18,7 @@ class Column:
 
     absent: SQL for its value in files of versions that did not store it yet; empty where all files have it.
     dictionary: whether its values repeat, so that files hold each once.
+    plain: whether it is read whole for one question, so that files hold it as it is: more bytes, nothing to unpack.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Column:
     nullable: bool = False
     absent: str = ""
     dictionary: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)

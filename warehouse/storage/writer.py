@@ -95,11 +95,16 @@ class RelationWriter:
 
     def _open(self, schema: pa.Schema) -> None:
         self._path, self._stream = self._storage.new_data_file(self.relation, self.partition, self._name)
-        encodings, dictionaries = {}, []
+        encodings, dictionaries, compression = {}, [], {}
         for column in self.relation.columns:
+            if column.name in self.partition:
+                continue
             path = column.name + (".list.element" if column.type.endswith("[]") else "")
+            compression[path] = "none" if column.plain else "zstd"
             encoding = None if column.dictionary else _ENCODING.get(column.type.removesuffix("[]"))
-            if encoding:
+            if column.plain:
+                encodings[path] = "PLAIN"
+            elif encoding:
                 encodings[path] = encoding
             else:
                 dictionaries.append(path)
@@ -107,10 +112,10 @@ class RelationWriter:
             self._stream,
             schema,
             store_schema=False,  # dictionaries are this writer's business: readers get text
-            compression="zstd",
+            compression=compression,
             write_page_checksum=True,  # `nwh verify --deep` reads them
             use_dictionary=dictionaries,
-            column_encoding={path: encoding for path, encoding in encodings.items() if path not in self.partition},
+            column_encoding=encodings,
         )
 
     def _remove(self) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy import optimize, stats
 from sklearn.metrics import roc_auc_score
@@ -215,6 +217,16 @@ def test_neuron_samples_are_the_sample_by_neuron(stored):
     assert {tuple(row[:4]): row[7] for row in found} == wanted
     for row in found:
         assert row[4:7] == pytest.approx((len(row[7]), np.mean(row[7]), np.std(row[7])), rel=1e-9)
+
+
+def test_files_of_neuron_samples_hold_activations_as_they_are(stored):
+    """Decompressing them took a third of the time of `similar_neurons`, for 15 % fewer bytes."""
+    path, *_ = Path(str(stored.storage)).rglob("neuron_samples/**/*.parquet")
+    of_file = pq.ParquetFile(path).metadata.row_group(0)
+    columns = {column.path_in_schema: column for column in map(of_file.column, range(of_file.num_columns))}
+    activations = columns["activations.list.element"]
+    assert (activations.compression, set(activations.encodings)) == ("UNCOMPRESSED", {"PLAIN", "RLE"})
+    assert columns["mean"].compression == "ZSTD"
 
 
 @pytest.mark.parametrize("relation", ["neuron_metadata", "neuron_words"])
