@@ -52,7 +52,7 @@ def append(
 
     bits [neurons, sentences]: the activations' float32 bits; positions likewise, kept in `slots` beside the keys, or
     both null. lowest: whether low activations are sought. filled [neurons]: slots in use, moved on. least [neurons]:
-    what a candidate's ordered bits must reach, raised by each cut. `ingest.summaries.topk.decode` reads keys.
+    what a candidate's ordered bits must reach, raised by each cut. `decode` reads keys.
 
     Every value's key is written to the next slot, which only a candidate's moves on: no branch to be guessed wrong,
     2.4 times faster than with one. So a slot not in use may hold the key of a value that is no candidate. Unsigned
@@ -143,6 +143,19 @@ def _swap(row: NDArray[np.int64], tokens: NDArray[np.int16] | None, one: Any, ot
 
 
 @compiled(nogil=True)
+def decode(keys: NDArray[np.int64], lowest: bool) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the bits of the activations and the ordinals of keys [neurons, K], as `append` makes them."""
+    bits, ordinals = np.empty(keys.shape, np.int32), np.empty(keys.shape, np.int64)
+    flip = np.int32(-1) if lowest else np.int32(0)
+    for neuron in range(keys.shape[0]):
+        for at in range(keys.shape[1]):
+            key = keys[neuron, at]
+            bits[neuron, at] = _in_order(np.int32(key >> np.int64(32)) ^ flip)
+            ordinals[neuron, at] = _ORDINAL - (key & _ORDINAL)
+    return bits, ordinals
+
+
+@compiled(nogil=True)
 def transposed(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows [sentences, neurons] as [neurons, sentences], contiguous."""
     n, width = rows.shape
@@ -230,3 +243,19 @@ def join(
             continue
         for b in range(first[neuron], first[neuron] + counts.shape[1]):
             coarse[(b >> by) & last] += fine[b & last]
+
+
+@compiled(nogil=True)
+def cumulative(counts: NDArray[np.int32], first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many values lie in each neuron's bin `first` [neurons] and those after it, up to each.
+
+    counts [neurons, slots]: bin b is in slot b mod the number of slots, a power of two. Result: the same shape.
+    """
+    last = counts.shape[1] - 1
+    reached = np.empty(counts.shape, np.int64)
+    for neuron in range(counts.shape[0]):
+        total = 0
+        for b in range(counts.shape[1]):
+            total += counts[neuron, (first[neuron] + b) & last]
+            reached[neuron, b] = total
+    return reached

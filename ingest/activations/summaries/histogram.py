@@ -63,10 +63,11 @@ class Histogram:
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
-        cumulative = self._cumulative()
+        first = _first(self.min, self.exponent)
+        cumulative = self.loops.cumulative(self.counts, first[:, 0])
         n = cumulative[:, -1:].double()
         ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1).long()
-        bins = torch.searchsorted(cumulative, ranks) + _first(self.min, self.exponent)
+        bins = torch.searchsorted(cumulative, ranks) + first
         middles = _scaled(bins.double() + 0.5, self.exponent[:, None])
         return middles.clamp(self.min[:, None].double(), self.max[:, None].double()).float()
 
@@ -78,16 +79,13 @@ class Histogram:
         low, high = self.min[:, None].double(), self.max[:, None].double()
         inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
         edges = low + (high - low) * inner
-        places = _scaled(edges, -self.exponent[:, None]) - _first(self.min, self.exponent)
+        first = _first(self.min, self.exponent)
+        places = _scaled(edges, -self.exponent[:, None]) - first
         below = (places - 0.5).ceil().long().clamp(0, FINE)  # fine bins with their middle below the edge
         below[:, 0], below[:, -1] = 0, FINE
-        reached = torch.nn.functional.pad(self._cumulative(), (1, 0)).gather(1, below)
+        cumulative = self.loops.cumulative(self.counts, first[:, 0])
+        reached = cumulative.gather(1, (below - 1).clamp(min=0)).where(below > 0, 0)
         return edges.float(), reached.diff(dim=1)
-
-    def _cumulative(self) -> Tensor:
-        """Return how many values lie in the minimum's fine bin and those after it, up to each; [neurons, 2048]."""
-        slots = _bins(self.min, self.exponent) & (FINE - 1)
-        return self.counts.gather(1, slots).cumsum(1, dtype=torch.int64)
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
@@ -122,11 +120,6 @@ def _scaled(values: Tensor, exponent: Tensor) -> Tensor:
 def _first(low: Tensor, exponent: Tensor) -> Tensor:
     """Return the number of the bin that holds `low`, [neurons, 1]."""
     return _scaled(low.double(), -exponent).floor().nan_to_num(posinf=0).long()[:, None]
-
-
-def _bins(low: Tensor, exponent: Tensor) -> Tensor:
-    """Return the numbers of the 2,048 bins from that of `low` on, [neurons, 2048]."""
-    return _first(low, exponent) + torch.arange(FINE, device=low.device)
 
 
 def _exponent(low: Tensor, high: Tensor) -> Tensor:

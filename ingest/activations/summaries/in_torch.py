@@ -102,3 +102,9 @@ def join(counts: Tensor, first: Tensor, shift: Tensor, into: Tensor) -> None:
     last = counts.shape[1] - 1
     bins = first[:, None] + torch.arange(counts.shape[1], device=counts.device)
     into.scatter_add_(1, (bins >> shift[:, None]) & last, counts.gather(1, bins & last))
+
+
+def cumulative(counts: Tensor, first: Tensor) -> Tensor:
+    """Return how many values lie in each neuron's bin `first` [neurons] and those after it, up to each; int64."""
+    slots = (first[:, None] + torch.arange(counts.shape[1], device=counts.device)) & (counts.shape[1] - 1)
+    return counts.gather(1, slots).cumsum(1, dtype=torch.int64)

@@ -27,6 +27,7 @@ class Loops:
     central_sums: Callable[[Tensor], Tensor]
     count: Callable[[Tensor, Tensor, Tensor], None]
     join: Callable[[Tensor, Tensor, Tensor, Tensor], None]
+    cumulative: Callable[[Tensor, Tensor], Tensor]
 
 
 def _array(tensor: Tensor | None) -> np.ndarray | None:
@@ -55,7 +56,8 @@ def _keep_largest(keys: Tensor, slots: Tensor | None, filled: Tensor, least: Ten
 def _ranked(keys: Tensor, slots: Tensor | None) -> tuple[Tensor, Tensor | None]:
     worst_first = ~keys.numpy()  # numpy sorts rows 3 times faster than torch
     if slots is None:
-        return torch.from_numpy(~np.sort(worst_first)), None
+        worst_first.sort()
+        return torch.from_numpy(np.invert(worst_first, out=worst_first)), None
     order = torch.from_numpy(worst_first.argsort())
     return keys.gather(1, order), slots.gather(1, order)
 
@@ -77,7 +79,11 @@ def _join(counts: Tensor, first: Tensor, shift: Tensor, into: Tensor) -> None:
     compiled.join(counts.numpy(), first.numpy(), shift.numpy(), into.numpy())
 
 
-COMPILED = Loops(_append, _keep_largest, _ranked, _extremes, _central_sums, _count, _join)
+def _cumulative(counts: Tensor, first: Tensor) -> Tensor:
+    return torch.from_numpy(compiled.cumulative(counts.numpy(), first.numpy()))
+
+
+COMPILED = Loops(_append, _keep_largest, _ranked, _extremes, _central_sums, _count, _join, _cumulative)
 IN_TORCH = Loops(
     in_torch.append,
     in_torch.keep_largest,
@@ -86,4 +92,5 @@ IN_TORCH = Loops(
     in_torch.central_sums,
     in_torch.count,
     in_torch.join,
+    in_torch.cumulative,
 )

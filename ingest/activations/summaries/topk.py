@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nwh.ingest.activations.summaries.compiled import EMPTY
+from nwh.ingest.activations.summaries.compiled import EMPTY, decode
 from nwh.ingest.activations.summaries.loops import COMPILED, Loops
-
-_ORDINAL = 2**32 - 1
 
 
 class TopK:
@@ -93,7 +91,8 @@ class TopK:
         self._cut()
         n = min(self.k, int(self.filled.max()))
         keys, beside = self.loops.ranked(self.keys[:, :n], None if self.positions is None else self.positions[:, :n])
-        return *decode(keys.cpu(), self.pole), None if beside is None else beside.cpu()
+        bits, ordinals = map(torch.from_numpy, decode(keys.cpu().numpy(), self.pole == "bottom"))
+        return bits.view(torch.float32), ordinals, None if beside is None else beside.cpu()
 
     def _cut(self) -> None:
         """Keep the K largest keys of each neuron; a candidate must reach the least of them."""
@@ -103,12 +102,3 @@ class TopK:
 def slots(k: int) -> int:
     """Return a neuron's room for keys."""
     return k + max(2048, k // 4)
-
-
-def decode(keys: Tensor, pole: str) -> tuple[Tensor, Tensor]:
-    """Return the activations (float32) and ordinals (int64) of keys."""
-    ordered = (keys >> 32).to(torch.int32)
-    if pole == "bottom":
-        ordered = ~ordered
-    bits = ordered ^ ((ordered >> 31) & 0x7FFFFFFF)
-    return bits.view(torch.float32), _ORDINAL - (keys & _ORDINAL)
