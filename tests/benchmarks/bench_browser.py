@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from urllib.parse import urlencode
 from nwh.warehouse import Warehouse, queries
 from nwh.warehouse.queries.answers import ask
 from nwh.warehouse.queries.search import Filters, by_metadata
-from tests.dashboards.conftest import chromium, resize, served, wait_for
+from tests.dashboards.conftest import chromium, free_port, resize, served, wait_for
 
 TABLE, CHART = (
     "table tbody tr, [data-testid=stDataFrame] canvas",
@@ -175,9 +174,7 @@ def visits(warehouse: Warehouse, n: int, seed: int) -> Iterator[Visit]:
 def empty_page(folder: Path) -> Iterator[str]:
     """Serve a page that shows a number; yield its address."""
     (folder / "empty.py").write_text(EMPTY)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(folder / "empty.py"), "--server.headless=true"]
     command += ["--server.address=127.0.0.1", f"--server.port={port}", "--browser.gatherUsageStats=false"]
     with open(folder / "empty.log", "wb") as log:
@@ -227,10 +224,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         empty = stack.enter_context(empty_page(folder))
-        base = stack.enter_context(served(options.warehouse, folder / "log"))
-        window = Window(stack.enter_context(chromium(folder / "profile")))
+        with chromium(folder / "new") as chrome:
+            floor = Window(chrome).load(empty, "table")
+        window, port = Window(stack.enter_context(chromium(folder / "profile"))), free_port()
         resize(window.chrome, 1280, 1200)
-        first = window.load(base, TABLE)
+        with served(options.warehouse, folder / "log", port) as base:
+            new = window.load(base, TABLE)
+        base = stack.enter_context(served(options.warehouse, folder / "log", port))
+        known = window.load(base, TABLE)
         print(f"milliseconds, medians of {options.rounds} rounds\n")
         print("| page | load: shown | load: all | within: shown | within: all |\n|---|---:|---:|---:|---:|")
         loads = [window.load(empty, "table") for _ in range(2 + options.rounds)][2:]
@@ -239,7 +240,9 @@ def main() -> None:
             " | ".join(f"{median(each):,.0f}" for each in zip(*loads, strict=True)),
             "| | |",
         )
-        print(row("the first page after the server's start, in a new browser", first), flush=True)
+        print(row("an empty Streamlit page in a new browser", floor))
+        print(row("the first page after the server's start, in a new browser", new))
+        print(row("the same, in a browser that has the scripts", known), flush=True)
         for visit in visits(Warehouse.open(options.warehouse), n, options.seed):
             if options.only in visit.name:
                 times = measure(window, base, visit, options.rounds)

@@ -72,11 +72,9 @@ def warehouse(tmp_path_factory, tiny_bert):
 
 
 @contextmanager
-def served(uri: str, log: Path) -> Iterator[str]:
-    """Run `nwh dashboard` over a warehouse on a free port; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def served(uri: str, log: Path, port: int | None = None) -> Iterator[str]:
+    """Run `nwh dashboard` over a warehouse, on a free port if none is named; yield its address."""
+    port = port or free_port()
     command = [sys.executable, "-c", "from nwh.cli import main; main()"]
     command += ["--warehouse", uri, "dashboard", "--port", str(port)]
     with open(log, "wb") as output:
@@ -93,6 +91,12 @@ def served(uri: str, log: Path) -> Iterator[str]:
     assert not any(word in said for word in ("Stopping", "WARNING"))
     with socket.socket() as again:
         assert again.connect_ex(("127.0.0.1", port)) != 0, "the server must end with `nwh dashboard`"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
