@@ -1,6 +1,6 @@
 -- When a model learns each concept: the first checkpoint at which the median rank of the answer, over the concept's
 -- prompts, is at most k. The median asks that half of the prompts bring the answer up, whatever the rank of the others.
--- Checkpoints without a step have no place in time and are left out.
+-- Checkpoints without a step have no place in time and are left out; of those of one step the earlier label is first.
 -- view: acquisition(k := 10)
 -- grain: concept that ran at any checkpoint, per model and dataset
 -- argument k: highest median rank that counts as known
@@ -16,9 +16,9 @@ select
     dataset,
     concept,
     count(step) as n_checkpoints,
-    arg_min(checkpoint, step) filter (where median_rank <= k) as checkpoint,
+    arg_min(checkpoint, (step, checkpoint)) filter (where median_rank <= k) as checkpoint,
     min(step) filter (where median_rank <= k) as step,
-    arg_min(median_rank, step) filter (where median_rank <= k) as median_rank,
+    arg_min(median_rank, (step, checkpoint)) filter (where median_rank <= k) as median_rank,
     count(step) filter (where median_rank <= k) as n_known
 from concept_scores
 group by model, dataset, concept;

@@ -1,6 +1,6 @@
 -- Whether a concept's knowledge and the effect of its neurons form together: from which step the concept is known, from
 -- which step its neurons matter to it alone (macro specific_effect_of), and how the two go together over checkpoints.
--- Checkpoints without a step have no place in time and are left out.
+-- Checkpoints without a step have no place in time and are left out; of those of one step the later label is last.
 -- view: formation(share := 0.5): half of the value at the last checkpoint
 -- grain: concept x operation, per model and dataset
 -- argument share: of the value at the last checkpoint, at which each counts as formed
@@ -42,6 +42,7 @@ points as (
         scores.concept,
         operations.operation,
         scores.step,
+        scores.checkpoint,
         scores.probability,
         scores.median_rank,
         effects.effect
@@ -54,8 +55,8 @@ points as (
 ranked as (
     select
         points.*,
-        arg_max(probability, step) over of_concept as last_probability,
-        arg_max(effect, step) over of_concept as last_effect,
+        arg_max(probability, (step, checkpoint)) over of_concept as last_probability,
+        arg_max(effect, (step, checkpoint)) over of_concept as last_effect,
         case when effect is not null then rank() over (of_both order by probability) end + count(*) over (
             partition by model, dataset, concept, operation, effect is null, probability
         ) / 2 as probability_rank,
@@ -77,7 +78,7 @@ formed as (
         count(*) as n_checkpoints,
         count(effect) as n_effects,
         max(last_probability) as last_probability,
-        arg_max(median_rank, step) as last_rank,
+        arg_max(median_rank, (step, checkpoint)) as last_rank,
         max(last_effect) as last_effect,
         min(step) filter (where probability >= share::double * last_probability) as known_step,
         min(step) filter (where last_effect > 0 and effect >= share::double * last_effect) as matters_step,
