@@ -50,7 +50,8 @@ own as materialized (
         and (other_site is null or corpus in (select of_both_sites.corpus from of_both_sites))
 ),
 
--- deviations sum to 0, so that those of one side alone give the sum of products within a corpus
+-- deviations sum to 0, so that those of one side alone give the sum of products within a corpus; by an equality they
+-- would be hashed and copied into each row
 within_corpora as (
     select
         others.layer,
@@ -63,9 +64,10 @@ within_corpora as (
         list_inner_product(own.deviations, others.activations::double[]) as products
     from neuron_samples as others
     inner join own
-        on others.corpus = own.corpus
+        on list_contains([own.corpus], others.corpus)
     where
-        others.model = of_model
+        (corpora is null or list_contains(corpora, others.corpus))
+        and others.model = of_model
         and others.checkpoint = of_checkpoint
         and others.site = coalesce(other_site, of_site)
 ),
