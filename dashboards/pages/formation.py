@@ -35,6 +35,7 @@ def page() -> None:
     st.page_link(concept_page, label=f"Open {code_span(chosen.concept)}'s page", query_params=chosen.address)
     if len(series.checkpoints) == 1:
         st.caption("There is one checkpoint only; `nwh ingest attributions --checkpoint all` runs all of a model.")
+    formation.rules(warehouse, chosen)
     with st.spinner("Selecting neurons"):
         formation.over_training(warehouse, chosen, series)
         _changes(warehouse, chosen, series)

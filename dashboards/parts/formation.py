@@ -20,6 +20,18 @@ _EFFECT = (
 )
 
 
+def rules(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
+    """Say so where checkpoints have neurons by different rules, which figures over training then mix."""
+    found = session.ask(warehouse, queries.formation.rules, chosen.model, chosen.dataset).records
+    if len(found) > 1:
+        each = (f"{row['rule']} at {', '.join(map(code_span, row['checkpoints']))}" for row in found)
+        st.warning(
+            f"Neurons are by different rules: {'; '.join(each)}. The rule may be what changes between them, not the "
+            "model. `nwh ingest attributions --checkpoint all` gives all checkpoints one; in SQL, "
+            "`training_curves_of('gradient')` and the like take the rule that they are given."
+        )
+
+
 def over_training(warehouse: Warehouse, chosen: KnowledgeAddress, series: Series) -> None:
     """Show every figure over training with its interval, and whether knowledge and effect form together."""
     st.markdown("## Formation, with 95 % intervals")

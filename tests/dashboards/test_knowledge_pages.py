@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from nwh.dashboards.parts import knowledge
 from nwh.warehouse import Warehouse
+from tests.conftest import copied
 from tests.dashboards.shown import commands, tables
-from tests.sql.knowledge_rows import CONCEPTS, STEPS, Rows
+from tests.sql.knowledge_rows import CONCEPTS, STEPS, Rows, columns
 
 HOSTILE = CONCEPTS[6]
 CHOSEN = {"model": "bert", "dataset": "a", "concept": "c12", "checkpoint": "step20", "operation": "double"}
@@ -309,6 +310,17 @@ def test_without_neurons_interventions_or_steps_the_pages_say_so(open_page, ware
     assert not commands(app)
     if page == "formation":
         assert "one checkpoint only" in app.caption[0].value
+
+
+def test_the_formation_page_says_so_where_checkpoints_have_different_rules(open_page, warehouse, tmp_path):
+    assert not open_page("formation", warehouse, model="bert").warning
+    made = copied(warehouse.storage.uri, tmp_path / "copy")
+    names = ("rule", "prompt_id", "layer", "evaluations", "max_attribution", "completeness_error")
+    with made.run("knowledge", {"model": "bert"}, {}) as run:
+        place = {"model": "bert", "checkpoint": "step20", "dataset": "a"}
+        run.write("attribution_quality", place, columns(names, [("relp", 1, 0, 1, 0.5, None)]))
+    (said,) = (warning.value for warning in open_page("formation", made, model="bert", dataset="a").warning)
+    assert "adaptive at `step0`, `step9`, `step100`, `main`; relp at `step20`" in said
 
 
 @pytest.mark.parametrize("page", ["concepts", "formation"])

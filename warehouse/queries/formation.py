@@ -7,6 +7,15 @@ from nwh.warehouse.queries.frequency import BY_STEP, OF_SERIES
 from nwh.warehouse.warehouse import Warehouse
 
 
+def rules(warehouse: Warehouse, model: str, dataset: str) -> Answer:
+    """Return the rules that neurons are taken by, each with its checkpoints; not to be compared where there are two."""
+    query = (
+        f"select rule, list(checkpoint order by {BY_STEP}) as checkpoints from chosen_rules "
+        f"inner join checkpoints using (model, checkpoint) where {OF_SERIES} group by rule order by rule"
+    )
+    return ask(warehouse, query, model=model, dataset=dataset)
+
+
 def curves(warehouse: Warehouse, model: str, dataset: str) -> Answer:
     """Return each figure's mean over concepts by checkpoint, with its interval; but for overlaps."""
     query = (
