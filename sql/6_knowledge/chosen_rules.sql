@@ -1,6 +1,6 @@
 -- The attribution rule that is taken where none is named: the integrated gradients that are stored (adaptive before
--- riemann before linspace), else the first of gradient, relp and logit that is. Checkpoints that have different rules are
--- compared by naming one that all have.
+-- riemann before linspace), else the first of gradient, relp and logit that is. Where checkpoints have different ones,
+-- name one that all have to compare them.
 -- grain: model x checkpoint x dataset with attributions
 -- columns: model, checkpoint, dataset, rule
 create view chosen_rules as
