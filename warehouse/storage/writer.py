@@ -101,10 +101,8 @@ class RelationWriter:
                 continue
             path = column.name + (".list.element" if column.type.endswith("[]") else "")
             compression[path] = "none" if column.plain else "zstd"
-            encoding = None if column.dictionary else _ENCODING.get(column.type.removesuffix("[]"))
-            if column.plain:
-                encodings[path] = "PLAIN"
-            elif encoding:
+            packed = None if column.dictionary else _ENCODING.get(column.type.removesuffix("[]"))
+            if encoding := "PLAIN" if column.plain else packed:
                 encodings[path] = encoding
             else:
                 dictionaries.append(path)

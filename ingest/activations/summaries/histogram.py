@@ -63,8 +63,7 @@ class Histogram:
 
     def quantiles(self, levels: tuple[float, ...] = LEVELS) -> Tensor:
         """Return, per neuron and level q, the value below or at which ceil(q n) sentences lie; [neurons, levels]."""
-        first = _first(self.min, self.exponent)
-        cumulative = self.loops.cumulative(self.counts, first[:, 0])
+        first, cumulative = self._cumulative()
         n = cumulative[:, -1:].double()
         ranks = (torch.tensor(levels, dtype=torch.float64, device=n.device) * n).ceil().clamp(min=1).long()
         bins = torch.searchsorted(cumulative, ranks) + first
@@ -79,13 +78,17 @@ class Histogram:
         low, high = self.min[:, None].double(), self.max[:, None].double()
         inner = torch.linspace(0, 1, BINS + 1, dtype=torch.float64, device=low.device)
         edges = low + (high - low) * inner
-        first = _first(self.min, self.exponent)
+        first, cumulative = self._cumulative()
         places = _scaled(edges, -self.exponent[:, None]) - first
         below = (places - 0.5).ceil().long().clamp(0, FINE)  # fine bins with their middle below the edge
         below[:, 0], below[:, -1] = 0, FINE
-        cumulative = self.loops.cumulative(self.counts, first[:, 0])
         reached = cumulative.gather(1, (below - 1).clamp(min=0)).where(below > 0, 0)
         return edges.float(), reached.diff(dim=1)
+
+    def _cumulative(self) -> tuple[Tensor, Tensor]:
+        """Return the minimum's fine bin [neurons, 1], and how many values lie in it and after it, [neurons, 2048]."""
+        first = _first(self.min, self.exponent)
+        return first, self.loops.cumulative(self.counts, first[:, 0])
 
     def state(self) -> dict[str, Tensor]:
         """Return what a resumed run needs."""
