@@ -25,10 +25,11 @@ def rules(warehouse: Warehouse, chosen: KnowledgeAddress) -> None:
     found = session.ask(warehouse, queries.formation.rules, chosen.model, chosen.dataset).records
     if len(found) > 1:
         each = (f"{row['rule']} at {', '.join(map(code_span, row['checkpoints']))}" for row in found)
+        command = f"nwh ingest attributions --model MODEL --checkpoint all --dataset {chosen.dataset}"
         st.warning(
-            f"Neurons are by different rules: {'; '.join(each)}. The rule may be what changes between them, not the "
-            "model. `nwh ingest attributions --checkpoint all` gives all checkpoints one; in SQL, "
-            "`training_curves_of('gradient')` and the like take the rule that they are given."
+            f"Neurons are by different rules: {'; '.join(each)}. What differs between these checkpoints may come "
+            f"from the rule, not from training. {code_span(command)} takes one rule at all of them; in SQL, name a "
+            "rule: `training_curves_of('gradient')`."
         )
 
 
